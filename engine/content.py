@@ -1,0 +1,66 @@
+"""The identity of a spoken sentence: what it is hashed from, and the noise that follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from engine.errors import InvalidOption
+from engine.options import SynthesisOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a span of a text is to be read.
+
+    Attributes:
+        start, end: the span in the text, in characters, end excluded.
+        kana: katakana, hiragana is accepted and folded.
+        accent: mora after which the pitch falls (0 flat), None lets the front end decide.
+    """
+
+    start: int
+    end: int
+    kana: str
+    accent: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise InvalidOption("a reading's span is empty or reversed", f"{self.start}:{self.end}")
+
+
+def canonical_json(value: object) -> bytes:
+    """The one JSON form that is hashed: sorted keys, no spaces, UTF-8, no NaN."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def content_id(
+    text: str,
+    speaker: str,
+    options: SynthesisOptions,
+    readings: Sequence[Reading] = (),
+    dictionary_revision: str = "",
+) -> str:
+    """SHA-256 (hex) over all that a user decides about one sentence; it seeds the noise.
+
+    The model and engine revisions are left out on purpose: a CPU and a GPU, and two builds of a voice, take the same
+    noise for the same sentence.
+    """
+    return hashlib.sha256(
+        canonical_json(
+            {
+                "text": text,
+                "speaker": speaker,
+                "options": options.content(),
+                "readings": [asdict(reading) for reading in readings],
+                "dictionary": dictionary_revision,
+            }
+        )
+    ).hexdigest()
+
+
+def utterance_seed(content: str, index: int) -> int:
+    """128-bit seed of the ``index``-th utterance of the sentence with that content id."""
+    return int.from_bytes(hashlib.sha256(f"{content}/{index}".encode()).digest()[:16], "big")

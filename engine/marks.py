@@ -1,0 +1,56 @@
+"""Timings of what was spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something spoken from ``start`` to ``end``, in seconds from the beginning of the audio."""
+
+    text: str
+    start: float
+    end: float
+    speaker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Timings at four levels, each in the order of time.
+
+    Attributes:
+        sentences: the user's text, unchanged; with the speaker.
+        words: Open JTalk's surfaces.
+        moras: katakana; a pause is not a mora.
+        phones: the model's phones, pauses included; they cover the whole audio.
+    """
+
+    sentences: tuple[Mark, ...] = ()
+    words: tuple[Mark, ...] = ()
+    moras: tuple[Mark, ...] = ()
+    phones: tuple[Mark, ...] = ()
+
+    def shifted(self, seconds: float) -> Marks:
+        """The same marks, ``seconds`` later."""
+        return Marks(*(tuple(_shift(mark, seconds) for mark in level) for level in self._levels()))
+
+    def __add__(self, other: Marks) -> Marks:
+        return Marks(*(mine + theirs for mine, theirs in zip(self._levels(), other._levels(), strict=True)))
+
+    def _levels(self) -> tuple[tuple[Mark, ...], ...]:
+        return (self.sentences, self.words, self.moras, self.phones)
+
+    @classmethod
+    def joined(cls, parts: Iterable[Marks]) -> Marks:
+        """All marks of ``parts``, level by level; they are expected to be shifted already."""
+        levels: tuple[list[Mark], ...] = ([], [], [], [])
+        for part in parts:
+            for level, more in zip(levels, part._levels(), strict=True):
+                level.extend(more)
+        return cls(*(tuple(level) for level in levels))
+
+
+def _shift(mark: Mark, seconds: float) -> Mark:
+    return replace(mark, start=mark.start + seconds, end=mark.end + seconds)

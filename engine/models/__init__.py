@@ -1,0 +1,1 @@
+"""Acoustic models: what turns an analysed utterance into samples."""

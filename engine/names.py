@@ -1,0 +1,29 @@
+"""Names that become paths, queue names and keys: checked wherever they enter."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from engine.errors import InvalidName
+
+_SPEAKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def check_speaker(name: str) -> str:
+    """Return ``name`` if it may name a speaker: ``[A-Za-z0-9][A-Za-z0-9._-]{0,63}``.
+
+    Raises:
+        InvalidName: anything else, a path or a glob among it.
+    """
+    if not _SPEAKER.fullmatch(name):
+        raise InvalidName(
+            "not a speaker name", name, "Use 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or a digit"
+        )
+    return name
+
+
+def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
+    """The known names that look most like ``name``, best first."""
+    return difflib.get_close_matches(name, sorted(known), n=limit, cutoff=0.5)

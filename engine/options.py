@@ -1,0 +1,89 @@
+"""How a text is to be spoken."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from engine.errors import InvalidOption
+
+RANGES: Final[dict[str, tuple[float, float]]] = {
+    "style_weight": (-10.0, 10.0),
+    "speed": (0.25, 4.0),
+    "pitch": (-24.0, 24.0),
+    "intonation": (0.0, 3.0),
+    "volume": (-60.0, 20.0),
+    "pause": (0.0, 60.0),
+    "noise_scale": (0.0, 2.0),
+    "noise_scale_w": (0.0, 2.0),
+    "sdp_ratio": (0.0, 1.0),
+    "speaker_id": (0, 65535),
+    "seed": (0, 2**63 - 1),
+    "take": (0, 1000),
+}
+"""Inclusive range of every numeric option."""
+
+_INTEGERS: Final = ("speaker_id", "seed", "take")
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisOptions:
+    """Everything besides the text that decides how it sounds.
+
+    Attributes:
+        style: a style of the speaker; "" is the speaker's first one.
+        style_weight: how far from the mean style, 1.0 as trained.
+        speed: speaking rate, 2.0 is twice as fast (the length scale of VITS is 1 / speed).
+        pitch: shift of the fundamental frequency in semitones.
+        intonation: scale of the fundamental frequency's movement about its mean, 1.0 as spoken, 0.0 flat.
+        volume: gain in dB.
+        pause: seconds between sentences; None lets the voice's duration model decide.
+        noise_scale: scale of the prior noise (VITS), 0.6 as published.
+        noise_scale_w: scale of the noise of the stochastic duration predictor.
+        sdp_ratio: share of the stochastic duration predictor against the deterministic one.
+        speaker_id: row of a multi-speaker voice.
+        seed: changes the noise and nothing else.
+        take: another try at the same text; the quality gate raises it.
+
+    Raises:
+        InvalidOption: a value out of its range, or not a finite number.
+    """
+
+    style: str = ""
+    style_weight: float = 1.0
+    speed: float = 1.0
+    pitch: float = 0.0
+    intonation: float = 1.0
+    volume: float = 0.0
+    pause: float | None = None
+    noise_scale: float = 0.6
+    noise_scale_w: float = 0.8
+    sdp_ratio: float = 0.2
+    speaker_id: int = 0
+    seed: int = 0
+    take: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.style) > 64:
+            raise InvalidOption("style is longer than 64 characters", self.style)
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if value is None and name == "pause":
+                continue
+            object.__setattr__(self, name, _number(name, value, low, high))
+
+    def content(self) -> dict[str, Any]:
+        """What decides the samples of one sentence: every option but the pause between sentences."""
+        return {name: value for name, value in asdict(self).items() if name != "pause"}
+
+
+def _number(name: str, value: object, low: float, high: float) -> float | int:
+    wanted = int if name in _INTEGERS else float
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InvalidOption(f"{name} is not a finite number", str(value), f"Use {low} to {high}")
+    if wanted is int and int(value) != value:
+        raise InvalidOption(f"{name} is not a whole number", str(value), f"Use {low} to {high}")
+    if not low <= value <= high:
+        raise InvalidOption(f"{name} is out of range", str(value), f"Use {low} to {high}")
+    return wanted(value)

@@ -1,0 +1,1 @@
+"""From Japanese text to phones, tones and labels."""
