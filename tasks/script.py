@@ -1,0 +1,91 @@
+"""What every input becomes: passages in reading order, each with a speaker and options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from engine.content import Reading
+from engine.options import SynthesisOptions
+from engine.text.dictionary import Dictionary
+
+Ending = Literal["span", "sentence", "paragraph", "chapter"]
+"""What a passage ends: ``span`` leaves no pause at all (a change of speaker or style inside a sentence)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A run of text by one speaker with one set of options; one or more sentences.
+
+    Attributes:
+        text: what is spoken, without markup; never empty.
+        speaker: name of the speaker.
+        options: how it is spoken.
+        readings: spans of ``text`` with their reading.
+        chapter: index into ``Script.chapters``.
+        line: 1-based line of the input, 0 if the input has no lines.
+        ends: which pause follows.
+        pause: seconds of an explicit pause that follows, instead of the one ``ends`` asks for.
+        item: id of the item this passage belongs to, where every item becomes a file of its own; "" elsewhere.
+    """
+
+    text: str
+    speaker: str
+    options: SynthesisOptions = SynthesisOptions()
+    readings: tuple[Reading, ...] = ()
+    chapter: int = 0
+    line: int = 0
+    ends: Ending = "paragraph"
+    pause: float | None = None
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A part of a script with a title of its own ("" if it has none)."""
+
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A cover picture."""
+
+    data: bytes
+    media_type: Literal["image/jpeg", "image/png"]
+
+
+@dataclass(frozen=True, slots=True)
+class LineError:
+    """A line of a line list that cannot be spoken; the other lines still are."""
+
+    line: int
+    item: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The parsed input of a narration.
+
+    Attributes:
+        passages: in reading order.
+        chapters: at least one.
+        title, author: "" if the input names none.
+        cover: picture for containers that can hold one.
+        dictionary: readings that hold for the whole script.
+        items: every item (see ``Passage.item``) becomes a file of its own.
+        errors: lines that were refused; only where ``items``.
+        output: wishes of the input about its output, as the command line would name them.
+    """
+
+    passages: Sequence[Passage]
+    chapters: tuple[Chapter, ...] = (Chapter(),)
+    title: str = ""
+    author: str = ""
+    cover: Cover | None = None
+    dictionary: Dictionary = field(default_factory=Dictionary)
+    items: bool = False
+    errors: tuple[LineError, ...] = ()
+    output: Mapping[str, Any] = field(default_factory=dict)
