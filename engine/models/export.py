@@ -18,15 +18,16 @@ encoder      inputs ``phone_ids`` [B, T], ``tone_ids`` [B, T], ``language_ids`` 
              normal), ``noise_scale_w`` [B], ``sdp_ratio`` [B], ``length_scale`` [B]
              outputs ``durations`` [B, T] int64 frames (0 where padded), ``m`` [B, C, T], ``logs`` [B, C, T]
 flow         inputs ``z_p`` [B, C, F], ``frame_lengths`` [B], ``speaker_id`` [B]; output ``z`` [B, C, F]
-decoder      inputs ``z`` [B, C, F], ``frame_lengths`` [B], ``speaker_id`` [B]
-             output ``audio`` [B, F * hop_length], 0 where padded
+decoder      inputs ``z`` [B, C, F], ``speaker_id`` [B]; output ``audio`` [B, F * hop_length]
+             every item of a batch is F frames long: no mask, so that a CPU need not pay for one
 ===========  ==============================================================================================
 
 Between the encoder and the flow the caller repeats column t of ``m`` and ``logs`` ``durations[t]`` times and samples
 ``z_p = m + prior_noise * exp(logs) * noise_scale``; at least one frame, even if all durations are 0.
 
 The decoder may be given windows of ``z`` with ``receptive_field_frames`` (``voice.json``) more frames on each side
-than are kept; at the real beginning and end of an utterance nothing is added.
+than are kept; at the real beginning and end of an utterance nothing is added. Where z comes out of a padded batch, the
+padding is cut off first.
 
 ``export_bert`` writes one graph, ``bert_q8.onnx`` or ``bert_fp32.onnx``, and ``vocab.txt`` beside it: inputs ``input_ids`` [B, S] and
 ``attention_mask`` [B, S], output ``hidden_states`` [B, S, 1024].
