@@ -1,0 +1,67 @@
+"""Refuse text that cannot be spoken, before anything is queued. Light: needs no Open JTalk."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+from engine.errors import InvalidText
+from engine.text.characters import is_speech
+
+MAX_CHARS: Final = 10_000_000
+"""A text; about 400 hours of speech."""
+MAX_LINE_CHARS: Final = 100_000
+"""A line; a whole chapter fits."""
+
+_ALLOWED_CONTROLS: Final = frozenset("\t\n\r")
+
+
+def check_text(text: str, max_chars: int = MAX_CHARS, max_line_chars: int = MAX_LINE_CHARS) -> str:
+    """Return ``text`` if it can be spoken.
+
+    Raises:
+        InvalidText: it is empty or white space, holds a control character or half of a surrogate pair, has nothing to
+            speak, or a line (or all of it) is too long. With line and column, counted from 1 in characters.
+    """
+    if not text.strip():
+        raise InvalidText("the text is empty", hint="Give at least one word")
+    if len(text) > max_chars:
+        raise InvalidText(
+            f"the text has {len(text)} characters, more than {max_chars}", hint="Split it into several jobs"
+        )
+    for number, line in enumerate(_lines(text), start=1):
+        _check_line(line, number, max_line_chars)
+    if not any(is_speech(char) for char in text):
+        raise InvalidText("the text has nothing to speak", text.strip(), "Give at least one word", 1, 1)
+    return text
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _check_line(line: str, number: int, max_chars: int) -> None:
+    if len(line) > max_chars:
+        raise InvalidText(
+            f"the line has {len(line)} characters, more than {max_chars}",
+            line[:40],
+            "Break it into shorter lines, or check that this is a text file",
+            number,
+            max_chars + 1,
+        )
+    if line.isprintable():
+        return
+    for column, char in enumerate(line, start=1):
+        category = unicodedata.category(char)
+        if category == "Cs":
+            raise InvalidText(
+                "half of a surrogate pair", f"U+{ord(char):04X}", "Save the text as UTF-8 again", number, column
+            )
+        if category == "Cc" and char not in _ALLOWED_CONTROLS:
+            raise InvalidText(
+                "a control character",
+                f"U+{ord(char):04X}",
+                "Remove it, or check that this is a text file",
+                number,
+                column,
+            )
