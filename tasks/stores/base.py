@@ -1,0 +1,193 @@
+"""What every store can do, and the checks that all of them share."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from engine.errors import InvalidName
+
+MAX_KEY_BYTES: Final = 800
+MAX_PART_BYTES: Final = 255
+CONTENT_TYPES: Final = {
+    ".flac": "audio/flac",
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".lab": "text/plain; charset=utf-8",
+    ".m4b": "audio/mp4",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+    ".wav": "audio/wav",
+    ".html": "text/html; charset=utf-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """How an S3 endpoint is reached; a local store needs none of it.
+
+    Attributes:
+        endpoint: ``http(s)://host:port`` of an S3-compatible server; "" is AWS.
+        region: "" lets boto3 decide.
+        path_style: ``endpoint/bucket/key`` instead of ``bucket.endpoint/key``; None: whenever an endpoint is given.
+        access_key_id, secret_access_key, session_token: "" leaves them to boto3's own chain.
+        encryption: server-side encryption asked for with every write.
+        kms_key_id: the key of ``aws:kms``; "" is the account's default one.
+        connect_timeout, read_timeout: seconds.
+        attempts: tries per request, the first included, with exponential backoff and jitter between them.
+        multipart_threshold, part_size: bytes; larger files are sent in parts of at least that size.
+        checksums: ``when_required`` for servers that refuse the checksums which boto3 adds by itself.
+    """
+
+    endpoint: str = ""
+    region: str = ""
+    path_style: bool | None = None
+    access_key_id: str = field(default="", repr=False)
+    secret_access_key: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)
+    encryption: Literal["", "AES256", "aws:kms"] = ""
+    kms_key_id: str = ""
+    connect_timeout: float = 5.0
+    read_timeout: float = 60.0
+    attempts: int = 5
+    multipart_threshold: int = 32 << 20
+    part_size: int = 16 << 20
+    checksums: Literal["when_supported", "when_required"] = "when_supported"
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """An object as it stands: bytes, seconds since 1970, and a tag that changes with the content."""
+
+    size: int
+    modified: float
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a diagnosis.
+
+    Attributes:
+        check: what was looked at.
+        ok: False if jobs would fail.
+        detail: what was seen.
+        hint: the next step, "" where there is none.
+    """
+
+    check: str
+    ok: bool
+    detail: str = ""
+    hint: str = ""
+
+
+class Store(Protocol):
+    """Objects under keys such as ``jobs/42/manifest.json``.
+
+    A key is relative, in the form that `check_key` accepts. A reader sees a whole object or none. Every method may
+    raise `StoreDenied` and `StoreUnavailable`, every write `StoreFull`; only the latter two are worth waiting for.
+    """
+
+    @property
+    def uri(self) -> str:
+        """The root, canonical, with no slash at its end."""
+        ...
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = True, content_type: str | None = None) -> bool:
+        """Store ``data``. False: an object already stood there and stays; go on with what is stored."""
+        ...
+
+    def put_file(self, key: str, path: Path, *, if_absent: bool = False, content_type: str | None = None) -> bool:
+        """The same for a file of any size, without reading it into memory."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The whole object.
+
+        Raises:
+            StoreNotFound: nothing stands there.
+        """
+        ...
+
+    def download(self, key: str, path: Path) -> None:
+        """Copy the object to ``path``, which appears whole or not at all.
+
+        Raises:
+            StoreNotFound: nothing stands there.
+        """
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether an object stands there."""
+        ...
+
+    def head(self, key: str) -> Stat | None:
+        """Size and age of the object; None if there is none."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        """Every key that begins with ``prefix``, as it is found, in no certain order."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object; not an error if there is none."""
+        ...
+
+    def url(self, key: str) -> str:
+        """The object's final URI, ``file:///…`` or ``s3://…``."""
+        ...
+
+    def presign(self, key: str, seconds: int) -> str:
+        """A URL that lets anyone read the object for that long.
+
+        Raises:
+            InvalidOption: a time that cannot be signed, or a store that signs nothing.
+        """
+        ...
+
+    def probe(self) -> Sequence[Finding]:
+        """Try everything a job needs; never raises for what it finds."""
+        ...
+
+    def sweep_temporary(self, older_than_seconds: float) -> int:
+        """Remove what interrupted writes left behind; returns how many."""
+        ...
+
+
+def check_key(key: str) -> str:
+    """Return ``key`` if it is a relative path without tricks.
+
+    Raises:
+        InvalidName: empty, absolute, with ``..``, ``.`` or an empty part, control characters, or too long.
+    """
+    parts = key.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\\" in key:
+        raise InvalidName("not a key of a store", key, "Use a relative path without '..'")
+    if any(ord(character) < 32 or ord(character) == 127 for character in key):
+        raise InvalidName("a key holds a control character", key)
+    try:
+        sizes = [len(part.encode()) for part in parts]
+    except UnicodeEncodeError:
+        raise InvalidName("a key is not valid Unicode", ascii(key)) from None
+    if max(sizes) > MAX_PART_BYTES or sum(sizes) + len(sizes) - 1 > MAX_KEY_BYTES:
+        raise InvalidName("a key is too long", key, f"Use at most {MAX_PART_BYTES} bytes between slashes")
+    return key
+
+
+def check_prefix(prefix: str) -> str:
+    """Return ``prefix`` if some key may begin with it; "" is all of them."""
+    if prefix:
+        check_key(prefix.removesuffix("/"))
+    return prefix
+
+
+def content_type_of(key: str) -> str:
+    """The media type that the key's suffix stands for."""
+    suffix = "." + key.rsplit(".", 1)[-1].lower()
+    return CONTENT_TYPES.get(suffix) or mimetypes.guess_type(key)[0] or "application/octet-stream"

@@ -1,0 +1,296 @@
+"""Finished audio in a local folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from engine.errors import (
+    InvalidName,
+    InvalidOption,
+    StoreDenied,
+    StoreError,
+    StoreFull,
+    StoreNotFound,
+    StoreUnavailable,
+)
+from tasks.stores.base import Finding, Stat, check_key, check_prefix
+from tasks.stores.uri import StoreUri
+
+TEMPORARY: Final = ".koebin-tmp"
+"""The folder of half-written files: inside the root, so that a rename stays on one file system."""
+
+_COPY_BYTES: Final = 1 << 20
+_NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}
+
+
+class LocalStore:
+    """Objects as files below one folder.
+
+    A write goes to a temporary file, fsync, then `os.link` (which refuses to replace) or `os.replace`, then fsync of
+    the folder: after a power cut an object is there whole or not at all.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = Path(os.path.realpath(root))
+
+    def __repr__(self) -> str:
+        return f"LocalStore({self.uri!r})"
+
+    @property
+    def uri(self) -> str:
+        return str(StoreUri("", self._root.parts[1:]))
+
+    def url(self, key: str) -> str:
+        return str(StoreUri("", (*self._root.parts[1:], *check_key(key).split("/"))))
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = True, content_type: str | None = None) -> bool:  # noqa: ARG002
+        return self._write(key, lambda file: _write_all(file, data), if_absent)
+
+    def put_file(self, key: str, path: Path, *, if_absent: bool = False, content_type: str | None = None) -> bool:  # noqa: ARG002
+        with translated(path), path.open("rb") as source:
+            return self._write(key, lambda file: shutil.copyfileobj(source, file, _COPY_BYTES), if_absent)
+
+    def get(self, key: str) -> bytes:
+        path = self._path(key)
+        with translated(path):
+            return path.read_bytes()
+
+    def download(self, key: str, path: Path) -> None:
+        source = self._path(key)
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        try:
+            with translated(source), source.open("rb") as reader, partial.open("xb") as writer:
+                shutil.copyfileobj(reader, writer, _COPY_BYTES)
+            with translated(path):
+                partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def exists(self, key: str) -> bool:
+        return self.head(key) is not None
+
+    def head(self, key: str) -> Stat | None:
+        path = self._path(key)
+        try:
+            with translated(path):
+                found = path.stat()
+        except StoreNotFound:
+            return None
+        return Stat(found.st_size, found.st_mtime, f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}")
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        folder, _, name = check_prefix(prefix).rpartition("/")
+        start = self._path(folder) if folder else self._root
+        for path in _files(start, name):
+            key = path.relative_to(self._root).as_posix()
+            if not key.startswith(TEMPORARY + "/") and _is_key(key):
+                yield key
+
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        with translated(path):
+            path.unlink(missing_ok=True)
+        self._prune(path.parent)
+
+    def presign(self, key: str, seconds: int) -> str:  # noqa: ARG002
+        raise InvalidOption("a local store signs no URLs", self.url(key), "Use an s3:// store, or serve the folder")
+
+    def probe(self) -> Sequence[Finding]:
+        key = f"doctor/{secrets.token_hex(8)}"
+        try:
+            first = self.put(key, b"koebin", if_absent=True)
+            again = self.put(key, b"other", if_absent=True)
+            read = self.get(key)
+            self.delete(key)
+        except (StoreError, StoreUnavailable) as error:
+            return [Finding("store", False, str(error), error.hint)]
+        free = shutil.disk_usage(self._root).free
+        how = "hard links" if _links(self._root) else "no hard links here: a look before each write replaces them"
+        return [
+            Finding("store", read == b"koebin", f"{self.uri} can be written and read, {free / 1e9:.1f} GB free"),
+            Finding("store keeps the first write", first and not again, how),
+        ]
+
+    def sweep_temporary(self, older_than_seconds: float) -> int:
+        limit, removed = time.time() - older_than_seconds, 0
+        for path in _files(self._root / TEMPORARY):
+            with suppress(FileNotFoundError), translated(path):
+                if path.stat().st_mtime < limit:
+                    path.unlink()
+                    removed += 1
+        return removed
+
+    def _path(self, key: str) -> Path:
+        """The file of ``key``, after a check that no symbolic link leads out of the root."""
+        path = self._root / check_key(key)
+        if path.relative_to(self._root).parts[0] == TEMPORARY:
+            raise InvalidName("this key is reserved", key)
+        real = Path(os.path.realpath(path))
+        if not real.is_relative_to(self._root):
+            raise StoreDenied("a symbolic link leads out of the store", key, "Remove the link")
+        return path
+
+    def _write(self, key: str, fill: Callable[[BinaryIO], None], if_absent: bool) -> bool:
+        path = self._path(key)
+        temporary = self._temporary(key)
+        with translated(path):
+            if path.is_dir():
+                raise StoreDenied("a folder stands where the store needs a file", str(path), "Move it away")
+            if if_absent and path.exists():
+                return False
+            _make_folder(temporary.parent)
+            try:
+                with temporary.open("xb") as file:
+                    fill(file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                return self._commit(temporary, path, if_absent)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def _temporary(self, key: str) -> Path:
+        job = key.replace("/", "~")[-60:]
+        return self._root / TEMPORARY / f"{job}.{int(time.time())}.{os.getpid()}.{secrets.token_hex(4)}"
+
+    def _commit(self, temporary: Path, path: Path, if_absent: bool) -> bool:
+        for _ in range(10):  # the pruning of an empty folder may take it away between the two steps
+            _make_folder(path.parent)
+            with suppress(FileNotFoundError):
+                placed = _link(temporary, path) if if_absent else _replace(temporary, path)
+                if placed:
+                    _sync_folder(path.parent)
+                return placed
+        raise StoreUnavailable("the folder disappears again and again", str(path.parent))
+
+    def _prune(self, folder: Path) -> None:
+        while folder != self._root:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
+
+
+def _replace(temporary: Path, path: Path) -> bool:
+    os.replace(temporary, path)
+    return True
+
+
+def _link(temporary: Path, path: Path) -> bool:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # No hard links here (exFAT, some network mounts): a race of two writers is then decided by the last one.
+        if os.path.lexists(path):
+            return False
+        return _replace(temporary, path)
+    return True
+
+
+def _links(root: Path) -> bool:
+    """Whether the file system knows hard links."""
+    first = root / TEMPORARY / f"links.{secrets.token_hex(4)}"
+    second = first.with_suffix(".second")
+    try:
+        first.touch()
+        os.link(first, second)
+    except OSError:
+        return False
+    finally:
+        first.unlink(missing_ok=True)
+        second.unlink(missing_ok=True)
+    return True
+
+
+def _make_folder(folder: Path) -> None:
+    """Create ``folder`` and its parents, each one recorded on disk in its parent."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        if folder.parent == folder:
+            break
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        _sync_folder(each.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_key(key: str) -> bool:
+    """Whether a file found in the folder can be one of ours."""
+    try:
+        check_key(key)
+    except InvalidName:
+        return False
+    return True
+
+
+def _files(folder: Path, name: str = "") -> Iterator[Path]:
+    """Every file below ``folder`` whose first path part begins with ``name``, depth first.
+
+    Links are not followed, and what vanishes meanwhile is passed over.
+    """
+    try:
+        with translated(folder):
+            entries = [entry for entry in os.scandir(folder) if entry.name.startswith(name)]
+    except StoreNotFound:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(Path(entry.path))
+        elif entry.is_file(follow_symlinks=False):
+            yield Path(entry.path)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn an OSError into the store error that it means."""
+    try:
+        yield
+    except OSError as error:
+        raise _translate(error, str(path)) from error
+
+
+def _translate(error: OSError, path: str) -> StoreError | StoreUnavailable | InvalidName:
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return StoreFull("no space is left in the store", path, "Free some space, or run: koebin gc")
+        case errno.EACCES | errno.EPERM:
+            return StoreDenied("no permission in the store", path, "Give this user read and write access")
+        case errno.EROFS:
+            return StoreDenied("the store is read-only", path, "Choose another store, or mount it writable")
+        case errno.ENOENT | errno.EISDIR:
+            return StoreNotFound("no such file in the store", path)
+        case errno.ENOTDIR | errno.EEXIST:
+            return StoreDenied("a file stands where the store needs a folder", path, "Move it away")
+        case errno.ENAMETOOLONG:
+            return InvalidName("a key is too long for this file system", path)
+        case errno.ELOOP:
+            return StoreDenied("symbolic links go in a circle", path, "Remove the links")
+        case errno.EIO | errno.ESTALE | errno.ETIMEDOUT | errno.EBUSY | errno.EMFILE | errno.ENFILE | errno.EINTR:
+            return StoreUnavailable(f"the store does not answer ({error.strerror})", path)
+        case _:
+            return StoreError(f"the store failed ({error.strerror})", path)
