@@ -29,8 +29,8 @@ The decoder may be given windows of ``z`` with ``receptive_field_frames`` (``voi
 than are kept; at the real beginning and end of an utterance nothing is added. Where z comes out of a padded batch, the
 padding is cut off first.
 
-``export_bert`` writes one graph, ``bert_q8.onnx`` or ``bert_fp32.onnx``, and ``vocab.txt`` beside it: inputs ``input_ids`` [B, S] and
-``attention_mask`` [B, S], output ``hidden_states`` [B, S, 1024].
+``export_bert`` writes one graph, ``bert_q8.onnx`` or ``bert_fp32.onnx``, and ``vocab.txt`` beside it: inputs
+``input_ids`` [B, S] and ``attention_mask`` [B, S], output ``hidden_states`` [B, S, 1024].
 
 ``voice.json``::
 

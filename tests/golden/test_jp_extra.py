@@ -1,0 +1,90 @@
+"""The torch network against a reference network's outputs on a small random voice, in both published namings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from engine.models.checkpoint import find_weights, load_synthesizer
+from engine.models.hyper_parameters import HyperParameters
+from engine.models.jp_extra.synthesizer import Synthesizer, sample_prior
+from engine.models.style import Styles
+
+GOLDEN = Path(__file__).parent / "jp_extra"
+TOLERANCE = 1e-4
+
+Case = dict[str, NDArray[np.generic]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", params=["legacy_names", "newer_names"])
+def network(request: pytest.FixtureRequest) -> Synthesizer:
+    sizes = HyperParameters.load(GOLDEN / "config.json")
+    return load_synthesizer(find_weights(GOLDEN / request.param), sizes)
+
+
+def load_case(number: int) -> Case:
+    with np.load(GOLDEN / "cases.npz", allow_pickle=False) as cases:
+        return {name.split("/")[1]: cases[name] for name in cases.files if name.startswith(f"{number}/")}
+
+
+def batch_of_one(case: Case, name: str) -> torch.Tensor:
+    value = case[name]
+    return torch.from_numpy(np.asarray(value.astype(np.float32) if value.dtype.kind == "f" else value))[None]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+@torch.inference_mode()
+def test_the_network_speaks_as_the_reference_does(network: Synthesizer, number: int) -> None:
+    case = load_case(number)
+    frames, m, logs = network.encode(
+        batch_of_one(case, "phone_ids"),
+        batch_of_one(case, "tone_ids"),
+        batch_of_one(case, "language_ids"),
+        torch.tensor([case["phone_ids"].size]),
+        batch_of_one(case, "bert"),
+        batch_of_one(case, "style_vector"),
+        batch_of_one(case, "speaker_id"),
+        batch_of_one(case, "sdp_noise"),
+        batch_of_one(case, "noise_scale_w"),
+        batch_of_one(case, "sdp_ratio"),
+        batch_of_one(case, "length_scale"),
+    )
+    durations = frames.long()
+    np.testing.assert_array_equal(durations[0].numpy(), case["durations"])
+
+    np.testing.assert_allclose(m[0].repeat_interleave(durations[0], dim=1).numpy(), case["m"], atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(
+        logs[0].repeat_interleave(durations[0], dim=1).numpy(), case["logs"], atol=TOLERANCE, rtol=0
+    )
+
+    z_p = sample_prior(durations, m, logs, batch_of_one(case, "prior_noise"), batch_of_one(case, "noise_scale"))
+    z = network.transform(z_p, durations.sum(dim=1), batch_of_one(case, "speaker_id"))
+    np.testing.assert_allclose(z[0].numpy(), case["z"], atol=TOLERANCE, rtol=0)
+
+    for frame_lengths in (None, durations.sum(dim=1)):
+        audio = network.decode(z, frame_lengths, batch_of_one(case, "speaker_id"))
+        np.testing.assert_allclose(audio[0].numpy(), case["audio"], atol=TOLERANCE, rtol=0)
+
+
+def test_the_style_vector_of_the_reference() -> None:
+    styles = Styles.load(GOLDEN / "style_vectors.npy", HyperParameters.load(GOLDEN / "config.json"))
+    for number in range(3):
+        wanted = load_case(number)["style_vector"]
+        assert any(
+            np.allclose(styles.vector(name, weight), wanted, atol=1e-6)
+            for name in styles.names
+            for weight in (0.0, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
+        )
