@@ -1,0 +1,162 @@
+"""Surgery on ONNX graphs: who makes a tensor, what depends on it, and cutting a part out.
+
+Works by structure, never by node names: exporters name nodes as they please. Needs the ``onnx`` package; nothing here
+runs a graph.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import onnx
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+
+FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A tensor that becomes an input of the part that is cut out.
+
+    Attributes:
+        name: the input's name.
+        dtype: an ``onnx.TensorProto`` element type.
+        shape: sizes, or names of dynamic ones.
+    """
+
+    name: str
+    dtype: int
+    shape: tuple[int | str, ...]
+
+    def value_info(self) -> ValueInfoProto:
+        return helper.make_tensor_value_info(self.name, self.dtype, list(self.shape))
+
+
+@dataclass
+class Graph:
+    """A model's graph with an index of producers and consumers."""
+
+    model: ModelProto
+    producers: dict[str, NodeProto] = field(init=False)
+    consumers: dict[str, list[NodeProto]] = field(init=False)
+    constants: set[str] = field(init=False)
+    inputs: dict[str, ValueInfoProto] = field(init=False)
+    _position: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        graph: GraphProto = self.model.graph
+        self.producers = {name: node for node in graph.node for name in node.output}
+        self.consumers = defaultdict(list)
+        for node in graph.node:
+            for name in node.input:
+                self.consumers[name].append(node)
+        self.constants = {tensor.name for tensor in graph.initializer}
+        self.inputs = {value.name: value for value in graph.input if value.name not in self.constants}
+        self._position = {name: i for i, node in enumerate(graph.node) for name in node.output}
+
+    def nodes(self, kind: str) -> list[NodeProto]:
+        """All nodes of an operator, in topological order."""
+        return [node for node in self.model.graph.node if node.op_type == kind]
+
+    def needed_for(self, tensors: Iterable[str], stop: Iterable[str] = ()) -> set[str]:
+        """Every tensor that ``tensors`` are computed from, themselves included, not looking behind ``stop``."""
+        stop, seen, todo = set(stop), set[str](), list(tensors)
+        while todo:
+            name = todo.pop()
+            if not name or name in seen:
+                continue
+            seen.add(name)
+            if name not in stop and name in self.producers:
+                todo.extend(self.producers[name].input)
+        return seen
+
+    def depending_on(self, tensors: Iterable[str]) -> set[str]:
+        """Every tensor computed from any of ``tensors``, themselves included."""
+        seen, todo = set[str](), list(tensors)
+        while todo:
+            name = todo.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            todo.extend(output for node in self.consumers.get(name, ()) for output in node.output)
+        return seen
+
+    def narrowest(self, crossing: set[str], varying: set[str]) -> str | None:
+        """The last single tensor that all of ``crossing`` can be computed from; None if only the inputs are.
+
+        Walks back from the latest tensor, through those in ``varying`` (the others are constant here).
+        """
+        front = {name for name in crossing if name in varying}
+        while len(front) > 1:
+            latest = max(front, key=lambda name: self._position.get(name, -1))
+            if latest not in self.producers:
+                return None
+            front.remove(latest)
+            front |= {name for name in self.producers[latest].input if name in varying}
+        return front.pop() if front else None
+
+    def through(self, name: str, *kinds: str) -> str:
+        """Walk up from ``name`` through nodes of ``kinds``, each by its first input."""
+        while name in self.producers and self.producers[name].op_type in kinds:
+            name = self.producers[name].input[0]
+        return name
+
+    def cut_out(
+        self,
+        outputs: Iterable[ValueInfoProto],
+        inputs: Mapping[str, Cut],
+        before: Iterable[NodeProto] = (),
+        after: Iterable[NodeProto] = (),
+        constants: Iterable[TensorProto] = (),
+    ) -> ModelProto:
+        """A model of its own that computes ``outputs`` from ``inputs``.
+
+        Args:
+            outputs: names of the outputs, made by this graph or by ``after``.
+            inputs: which tensors of this graph become which inputs.
+            before: nodes that make tensors of this graph from inputs, put first.
+            after: nodes put last.
+            constants: initializers that ``before`` and ``after`` need.
+        """
+        outputs, before, after = list(outputs), list(before), list(after)
+        made = {name for node in before for name in node.output}
+        wanted = {name for node in after for name in node.input} | {value.name for value in outputs}
+        needed = self.needed_for(wanted, stop=set(inputs) | made)
+        names = {old: cut.name for old, cut in inputs.items()}
+        for taken in {cut.name for cut in inputs.values()} | {value.name for value in outputs}:
+            names.setdefault(taken, f"published_{taken}")
+        given = inputs.keys() | made
+        graph = self.model.graph
+        kept = [node for node in graph.node if needed.intersection(node.output) and not given.issuperset(node.output)]
+        weights = [tensor for tensor in graph.initializer if tensor.name in needed and tensor.name not in given]
+        return helper.make_model(
+            helper.make_graph(
+                [
+                    *(_renamed(node, names) for node in (*before, *kept)),
+                    *(_renamed(node, names, outputs=False) for node in after),
+                ],
+                "part",
+                [cut.value_info() for cut in inputs.values()],
+                outputs,
+                [*weights, *constants],
+            ),
+            opset_imports=self.model.opset_import,
+            ir_version=min(self.model.ir_version, 10),
+            producer_name="koebin",
+        )
+
+
+def _renamed(node: NodeProto, names: Mapping[str, str], outputs: bool = True) -> NodeProto:
+    copy = NodeProto()
+    copy.CopyFrom(node)
+    for i, name in enumerate(copy.input):
+        copy.input[i] = names.get(name, name)
+    for i, name in enumerate(copy.output):
+        copy.output[i] = names.get(name, name) if outputs else name
+    return copy
+
+
+def constant_int64(name: str, values: Iterable[int]) -> TensorProto:
+    return onnx.numpy_helper.from_array(onnx.numpy_helper.np.array(list(values), dtype="int64"), name)
