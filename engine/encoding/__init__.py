@@ -1,1 +1,27 @@
-"""Audio to files and back."""
+"""Speech to files and back.
+
+WAV (RF64 above 4 GB), FLAC, MP3 and Ogg Opus through libsndfile; M4A and M4B through PyAV, with the extra ``m4b``.
+The same samples give the same bytes.
+"""
+
+from engine.encoding.formats import FORMATS, Format, find_format
+from engine.encoding.segments import decode_segment, encode_segment
+from engine.encoding.tags import Chapter, Cover, Tags
+from engine.encoding.whole import encode_audio, save_audio
+from engine.encoding.writer import Encoding, Writer, open_writer
+
+__all__ = [
+    "FORMATS",
+    "Chapter",
+    "Cover",
+    "Encoding",
+    "Format",
+    "Tags",
+    "Writer",
+    "decode_segment",
+    "encode_audio",
+    "encode_segment",
+    "find_format",
+    "open_writer",
+    "save_audio",
+]

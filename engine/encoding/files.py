@@ -1,0 +1,79 @@
+"""Files that a reader sees whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.errors import KoebinError, StoreDenied, StoreError, StoreFull, StoreNotFound
+
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; what lies there afterwards is flushed to disk and renamed into place.
+
+    After an exception nothing is left behind, and what ``path`` held before is still there.
+
+    Raises:
+        StoreDenied, StoreFull, StoreNotFound, StoreError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    try:
+        with translated(path):
+            # Claimed first, so that a folder that cannot be written to is known before anything is encoded.
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+            _flush(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def rewritten(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """Yield what ``path`` holds and a stream for what it shall hold instead."""
+    other = path.with_name(f"{path.name}.rewritten")
+    try:
+        with path.open("rb") as source, other.open("xb") as target:
+            yield source, target
+        other.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            other.unlink()
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn ``OSError`` into the error tree's words for a file that cannot be written or read."""
+    try:
+        yield
+    except OSError as error:
+        raise _store_error(error, path) from error
+
+
+def _store_error(error: OSError, path: Path) -> KoebinError:
+    if error.errno == errno.ENOENT:
+        return StoreNotFound("the folder does not exist", str(path.parent), "Create it first")
+    if error.errno in _DENIED:
+        return StoreDenied("the file may not be written", str(path), "Choose another folder or change its permissions")
+    if error.errno in _FULL:
+        return StoreFull("no space is left for the file", str(path), "Free some space")
+    return StoreError(f"the file cannot be written ({error.strerror})", str(path))
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,92 @@
+"""The file formats that speech can be written in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from engine.errors import InvalidOption
+from engine.names import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One file format.
+
+    Attributes:
+        name: how users call it.
+        suffix: of the files.
+        media_type: for HTTP and HTML.
+        rates: sample rates in Hz that the codec takes, ascending; empty where it takes any.
+        bitrates: lowest and highest bit rate in kbit/s; None where nothing is lost.
+        default_kbps: for mono speech.
+    """
+
+    name: str
+    suffix: str
+    media_type: str
+    rates: tuple[int, ...] = ()
+    bitrates: tuple[int, int] | None = None
+    default_kbps: int | None = None
+
+    def rate_for(self, sample_rate_hz: int) -> int:
+        """The codec's lowest rate that loses nothing of ``sample_rate_hz``, or its highest one."""
+        if not self.rates:
+            return sample_rate_hz
+        return next((rate for rate in self.rates if rate >= sample_rate_hz), self.rates[-1])
+
+    def bitrate_for(self, bitrate_kbps: int | None) -> int | None:
+        """The bit rate to encode with.
+
+        Raises:
+            InvalidOption: out of the codec's range.
+        """
+        if self.bitrates is None or bitrate_kbps is None:
+            return self.default_kbps
+        low, high = self.bitrates
+        if not low <= bitrate_kbps <= high:
+            raise InvalidOption(
+                f"bit rate is out of {self.name}'s range", str(bitrate_kbps), f"Use {low} to {high} kbps"
+            )
+        return bitrate_kbps
+
+
+_OPUS_RATES: Final = (8_000, 12_000, 16_000, 24_000, 48_000)
+_MPEG_RATES: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+# Players' support of AAC below 16 kHz and above 48 kHz is patchy.
+_AAC_RATES: Final = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+
+FORMATS: Final[dict[str, Format]] = {
+    known.name: known
+    for known in (
+        Format("wav", ".wav", "audio/wav"),
+        Format("flac", ".flac", "audio/flac"),
+        Format("mp3", ".mp3", "audio/mpeg", _MPEG_RATES, (8, 320), 96),
+        Format("opus", ".opus", "audio/ogg", _OPUS_RATES, (6, 256), 48),
+        Format("m4a", ".m4a", "audio/mp4", _AAC_RATES, (16, 320), 96),
+        Format("m4b", ".m4b", "audio/mp4", _AAC_RATES, (16, 320), 96),
+    )
+}
+_ALIASES: Final = {"ogg": "opus", "oga": "opus", "wave": "wav"}
+
+
+def find_format(name: str) -> Format:
+    """The format called ``name`` (a suffix with or without its dot, any case).
+
+    Raises:
+        InvalidOption: there is none; names the nearest.
+    """
+    key = name.lower().removeprefix(".")
+    key = _ALIASES.get(key, key)
+    if key not in FORMATS:
+        likely = nearest(key, FORMATS) or sorted(FORMATS)
+        raise InvalidOption("not an audio format", name, f"Use {', '.join(likely)}")
+    return FORMATS[key]
+
+
+def format_of(path: Path, name: str | None = None) -> Format:
+    """The format that ``name``, or the suffix of ``path``, asks for."""
+    if name is None and not path.suffix:
+        raise InvalidOption("the file name has no suffix to tell the format", str(path), "Add .wav, or name the format")
+    return find_format(name if name is not None else path.suffix)
