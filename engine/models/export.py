@@ -41,3 +41,262 @@ padding is cut off first.
 """
 
 from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from engine.errors import InvalidCheckpoint
+from engine.models.bert_torch import load_model
+from engine.models.checkpoint import checksum, find_weights, load_synthesizer
+from engine.models.hyper_parameters import (
+    BERT_DIMENSION,
+    LANGUAGES,
+    STYLE_DIMENSION,
+    SYMBOLS,
+    TONES,
+    HyperParameters,
+)
+from engine.models.jp_extra.decoder import receptive_field_frames
+from engine.models.jp_extra.synthesizer import Synthesizer
+from engine.models.onnx_convolutions import convolutions_as_2d
+from engine.models.style import Styles
+
+VOICE_FORMAT: Final = "koebin-voice-1"
+OPSET: Final = 17
+
+ENCODER_INPUTS: Final = (
+    "phone_ids",
+    "tone_ids",
+    "language_ids",
+    "lengths",
+    "bert",
+    "style",
+    "speaker_id",
+    "sdp_noise",
+    "noise_scale_w",
+    "sdp_ratio",
+    "length_scale",
+)
+ENCODER_OUTPUTS: Final = ("durations", "m", "logs")
+FLOW_INPUTS: Final = ("z_p", "frame_lengths", "speaker_id")
+FLOW_OUTPUTS: Final = ("z",)
+DECODER_INPUTS: Final = ("z", "speaker_id")
+DECODER_OUTPUTS: Final = ("audio",)
+
+_PHONE_AXES: Final = {"phone_ids": 1, "tone_ids": 1, "language_ids": 1, "bert": 2, "sdp_noise": 2}
+_PHONE_AXES_OUT: Final = {"durations": 1, "m": 2, "logs": 2}
+
+
+def export_voice(source_dir: Path, target_dir: Path) -> Path:
+    """Write the three graphs and what belongs to them; return the folder.
+
+    The folder appears complete or not at all.
+
+    Args:
+        source_dir: ``config.json``, ``style_vectors.npy`` and a safetensors file.
+        target_dir: must not hold anything yet.
+
+    Raises:
+        InvalidCheckpoint: the source is not a JP-Extra voice, or the target is not empty.
+    """
+    sizes = HyperParameters.load(source_dir / "config.json")
+    styles = Styles.load(source_dir / "style_vectors.npy", sizes)
+    weights = find_weights(source_dir)
+    network = load_synthesizer(weights, sizes)
+    with _Staging(target_dir) as folder:
+        _export_encoder(network, folder / "encoder.onnx")
+        _export_flow(network, folder / "flow.onnx")
+        _export_decoder(network, folder / "decoder.onnx")
+        shutil.copyfile(source_dir / "config.json", folder / "config.json")
+        shutil.copyfile(source_dir / "style_vectors.npy", folder / "style_vectors.npy")
+        _write_description(folder, sizes, styles, checksum(weights))
+    return target_dir
+
+
+def export_bert(source_dir: Path, target_dir: Path, quantize: bool = True) -> Path:
+    """Write BERT as one graph; return the folder.
+
+    Args:
+        source_dir: the published folder in transformers' layout; ``vocab.txt`` is taken along where it has one.
+        target_dir: must not hold anything yet.
+        quantize: 8-bit weights and activations in the matrix products (``bert_q8.onnx``), a half of the memory;
+            else ``bert_fp32.onnx``.
+
+    Raises:
+        BackendMissing, InvalidCheckpoint: as ``engine.models.bert_torch``.
+    """
+    with _Staging(target_dir) as folder:
+        full = folder / "bert_fp32.onnx"
+        _export_bert(load_model(source_dir), full)
+        if quantize:
+            _quantize(full, folder / "bert_q8.onnx")
+            full.unlink()
+        if (source_dir / "vocab.txt").is_file():
+            shutil.copyfile(source_dir / "vocab.txt", folder / "vocab.txt")
+    return target_dir
+
+
+class _Step(nn.Module):
+    """One method of the network as a module, which is what the exporter takes."""
+
+    def __init__(self, network: Synthesizer) -> None:
+        super().__init__()
+        self.network = network
+
+
+class _Encode(_Step):
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        frames, m, logs = self.network.encode(*inputs)
+        return frames.long(), m, logs
+
+
+class _Transform(_Step):
+    def forward(self, z_p: Tensor, frame_lengths: Tensor, speaker_id: Tensor) -> Tensor:
+        return self.network.transform(z_p, frame_lengths, speaker_id)
+
+
+class _Decode(_Step):
+    def forward(self, z: Tensor, speaker_id: Tensor) -> Tensor:
+        return self.network.decode(z, None, speaker_id)
+
+
+class _BertFeatures(nn.Module):
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.model(input_ids, attention_mask).last_hidden_state  # type: ignore[no-any-return]
+
+
+def _export_encoder(network: Synthesizer, path: Path) -> None:
+    batch, phones = 2, 13
+    ids = torch.ones(batch, phones, dtype=torch.int64)
+    inputs = (
+        ids,
+        ids,
+        ids,
+        torch.tensor([phones, phones - 2]),
+        torch.zeros(batch, BERT_DIMENSION, phones),
+        torch.zeros(batch, STYLE_DIMENSION),
+        torch.zeros(batch, dtype=torch.int64),
+        torch.zeros(batch, 2, phones),
+        torch.ones(batch),
+        torch.ones(batch),
+        torch.ones(batch),
+    )
+    axes: dict[str, dict[int, str]] = {name: {0: "batch"} for name in (*ENCODER_INPUTS, *ENCODER_OUTPUTS)}
+    for name, axis in (_PHONE_AXES | _PHONE_AXES_OUT).items():
+        axes[name][axis] = "phones"
+    _export(_Encode(network), inputs, path, ENCODER_INPUTS, ENCODER_OUTPUTS, axes)
+
+
+def _export_flow(network: Synthesizer, path: Path) -> None:
+    batch, frames = 2, 17
+    inputs = (
+        torch.zeros(batch, network.sizes.inter_channels, frames),
+        torch.tensor([frames, frames - 3]),
+        torch.zeros(batch, dtype=torch.int64),
+    )
+    axes = {"z_p": {0: "batch", 2: "frames"}, "z": {0: "batch", 2: "frames"}}
+    axes |= {"frame_lengths": {0: "batch"}, "speaker_id": {0: "batch"}}
+    _export(_Transform(network), inputs, path, FLOW_INPUTS, FLOW_OUTPUTS, axes)
+
+
+def _export_decoder(network: Synthesizer, path: Path) -> None:
+    batch, frames = 2, 17
+    inputs = (torch.zeros(batch, network.sizes.inter_channels, frames), torch.zeros(batch, dtype=torch.int64))
+    axes = {"z": {0: "batch", 2: "frames"}, "speaker_id": {0: "batch"}, "audio": {0: "batch", 1: "samples"}}
+    _export(_Decode(network), inputs, path, DECODER_INPUTS, DECODER_OUTPUTS, axes)
+    onnx.save(convolutions_as_2d(onnx.load(str(path))), str(path))
+
+
+def _export_bert(model: nn.Module, path: Path) -> None:
+    inputs = (torch.ones(2, 7, dtype=torch.int64), torch.ones(2, 7, dtype=torch.int64))
+    names = ("input_ids", "attention_mask", "hidden_states")
+    axes = {name: {0: "batch", 1: "tokens"} for name in names}
+    _export(_BertFeatures(model), inputs, path, names[:2], names[2:], axes)
+
+
+def _export(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    path: Path,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    axes: dict[str, dict[int, str]],
+) -> None:
+    with warnings.catch_warnings(), torch.inference_mode():
+        # The tracer is deprecated and says of every shape that it is traced; the newer exporter needs onnxscript.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(),
+            inputs,
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(input_names),
+            output_names=list(output_names),
+            dynamic_axes=axes,
+        )
+    onnx.checker.check_model(str(path))
+
+
+def _quantize(source: Path, target: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(str(source), str(target), weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"])
+
+
+def _write_description(folder: Path, sizes: HyperParameters, styles: Styles, source_sha256: str) -> None:
+    files = sorted(path for path in folder.iterdir() if path.name != "voice.json")
+    description: dict[str, Any] = {
+        "format": VOICE_FORMAT,
+        "model_name": sizes.model_name,
+        "version": sizes.version,
+        "sample_rate_hz": sizes.sampling_rate,
+        "hop_length": sizes.hop_length,
+        "channels": sizes.inter_channels,
+        "symbols": SYMBOLS,
+        "tones": TONES,
+        "languages": LANGUAGES,
+        "speakers": sizes.n_speakers,
+        "styles": styles.rows,
+        "style_dimension": STYLE_DIMENSION,
+        "bert_dimension": BERT_DIMENSION,
+        "add_blank": sizes.add_blank,
+        "receptive_field_frames": receptive_field_frames(sizes),
+        "source_sha256": source_sha256,
+        "files": {path.name: checksum(path) for path in files},
+    }
+    (folder / "voice.json").write_text(json.dumps(description, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+class _Staging:
+    """A folder beside the target that takes its place when all is written."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __enter__(self) -> Path:
+        if self.target.exists() and (not self.target.is_dir() or any(self.target.iterdir())):
+            raise InvalidCheckpoint("the target is not an empty folder", str(self.target), "Name a new folder")
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
+        return self.folder
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        if failed:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        self.folder.chmod(0o755)
+        self.folder.replace(self.target)

@@ -162,4 +162,5 @@ class StochasticDurationPredictor(nn.Module):
         for name in ("7", "5", "3"):
             z = self.flows[name](z.flip(1), text, mask)  # [B, 2, T]
         z = self.flows["0"](z.flip(1), mask)  # [B, 2, T]
-        return z.narrow(1, 0, 1)  # [B, 1, T]
+        log_frames: Tensor = z[:, :1]  # [B, 1, T]
+        return log_frames
