@@ -1,0 +1,124 @@
+"""Open JTalk, as pyopenjtalk-plus wraps it. The only module that imports it, and only when it is first used.
+
+Instances are made after a fork, never inherited over one: a lock that another thread held in the parent would stay
+locked in the child for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.errors import BackendMissing, InvalidText
+
+if TYPE_CHECKING:
+    from engine.text.dictionary import Dictionary
+
+Feature = dict[str, Any]
+"""One word in Open JTalk's own terms (NJD): ``string``, ``pos``, ``read``, ``pron``, ``acc``, ``mora_size``,
+``chain_flag`` (1: goes on with the accent phrase before it) and more."""
+
+MAX_CHARS: Final = 1000
+"""Characters given to Open JTalk at once. It refuses somewhat above 2700, and its time grows with the square."""
+
+_KEPT_DICTIONARIES: Final = 16
+
+
+def run_frontend(text: str, dictionary: Dictionary | None = None) -> list[Feature]:
+    """Words, readings and accents of a normalised text.
+
+    Raises:
+        InvalidText: more than ``MAX_CHARS`` characters.
+        BackendMissing: pyopenjtalk-plus is not installed.
+    """
+    if len(text) > MAX_CHARS:
+        raise InvalidText(f"more than {MAX_CHARS} characters for Open JTalk", text, "Split the text into sentences")
+    if not text.strip():
+        return []
+    features: list[Feature] = _pyopenjtalk().run_frontend(text, jtalk=_INSTANCES.get(dictionary))
+    return features
+
+
+def make_label(features: Sequence[Feature]) -> list[str]:
+    """Full-context labels, one per phone, ``sil`` at both ends; empty if nothing is to be spoken."""
+    if not any(feature["mora_size"] for feature in features):
+        return []
+    labels: list[str] = _pyopenjtalk().make_label(list(features), jtalk=_INSTANCES.get(None))
+    return labels
+
+
+def mark_devoiced(features: Sequence[Feature]) -> list[Feature]:
+    """The same words with Open JTalk's marks (’) after the vowels that are whispered."""
+    marked: list[Feature] = _INSTANCES.get(None).set_unvoiced_vowel(list(features))
+    return marked
+
+
+@lru_cache(maxsize=8192)
+def known_word(word: str) -> bool:
+    """Whether the standard dictionary has a reading for the Latin word, instead of spelling it letter by letter."""
+    features = run_frontend(word)
+    return len(features) == 1 and features[0]["pos"] != "フィラー" and features[0]["mora_size"] > 0
+
+
+def dictionary_folder() -> Path:
+    """The dictionary inside the pinned wheel; an environment variable must not change how a book is read."""
+    return Path(_pyopenjtalk().__file__).parent / "dictionary"
+
+
+def _pyopenjtalk() -> Any:
+    try:
+        import pyopenjtalk
+    except ImportError as error:
+        raise BackendMissing(
+            "pyopenjtalk-plus cannot be imported", str(error), "Install the extra: pip install 'koebin[engine]'"
+        ) from error
+    return pyopenjtalk
+
+
+class _Instances:
+    """One Open JTalk per user dictionary, the least recently used dropped; those in use live on until they are done."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_revision: OrderedDict[str, Any] = OrderedDict()
+
+    def get(self, dictionary: Dictionary | None) -> Any:
+        revision = dictionary.revision if dictionary is not None else ""
+        with self._lock:
+            if revision not in self._by_revision:
+                self._by_revision[revision] = self._create(dictionary if revision else None)
+            self._by_revision.move_to_end(revision)
+            self._drop_oldest()
+            return self._by_revision[revision]
+
+    def _create(self, dictionary: Dictionary | None) -> Any:
+        folder = os.fsencode(dictionary_folder())
+        if dictionary is None:
+            return _pyopenjtalk().OpenJTalk(dn_mecab=folder)
+        from engine.text.compilation import compiled
+
+        with compiled(dictionary) as path:
+            return _pyopenjtalk().OpenJTalk(
+                dn_mecab=folder, userdic=os.fsencode(path), userdic_reading_protection=[True]
+            )
+
+    def _drop_oldest(self) -> None:
+        while len(self._by_revision) > _KEPT_DICTIONARIES:
+            oldest = next(revision for revision in self._by_revision if revision)
+            del self._by_revision[oldest]
+
+
+_INSTANCES = _Instances()
+
+
+def _forget_instances() -> None:
+    global _INSTANCES
+    _INSTANCES = _Instances()
+
+
+os.register_at_fork(after_in_child=_forget_instances)
