@@ -1,0 +1,88 @@
+"""From a speaker's name and source to its acoustic model: the one place that knows which kinds of voices there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Protocol
+
+from engine.errors import BackendMissing
+from engine.models.base import AcousticModel
+
+BUILTIN: Final = ("mei", "ken", "hina")
+"""Speakers that need no files; see ``engine.models.builtin``."""
+DEFAULT_SOURCE: Final = "hf://lemondouble/hayakoe"
+"""Where a speaker comes from that is given no source."""
+
+
+class VoiceLoader(Protocol):
+    """One kind of voice: where its files come from, and how they become a model.
+
+    A loader belongs to one ``TTS``; what its voices share (a BERT) it holds until ``close``.
+    """
+
+    def fetch(self, name: str, source: str, device: str) -> Path | None:
+        """Make the files local for that device, without touching it; None where there are none.
+
+        Raises:
+            SourceError, SourceUnavailable: they cannot be had.
+        """
+        ...
+
+    def open(self, name: str, source: str, device: str, threads: int) -> AcousticModel:
+        """Load the voice, fetching it if need be.
+
+        Raises:
+            ModelError, SourceError, SourceUnavailable: it cannot be loaded.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what the voices shared."""
+        ...
+
+
+class VoiceRegistry:
+    """Fetches and opens voices of every kind for one device.
+
+    Args:
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        cache: folder for fetched files.
+        threads: how many utterances a CPU voice speaks at once.
+    """
+
+    def __init__(self, device: str, cache: Path, threads: int) -> None:
+        self._device = device
+        self._cache = cache
+        self._threads = threads
+        self._jp_extra: VoiceLoader | None = None
+
+    def fetch(self, name: str, source: str | None, device: str) -> None:
+        """Make the voice's files local for a device; as ``VoiceLoader.fetch``."""
+        if not _is_builtin(name, source):
+            self._loader().fetch(name, source or DEFAULT_SOURCE, device)
+
+    def open(self, name: str, source: str | None) -> AcousticModel:
+        """Load the voice; as ``VoiceLoader.open``. The built-in voice runs on the CPU whatever the device."""
+        if _is_builtin(name, source):
+            from engine.models.builtin import BuiltinVoice
+
+            return BuiltinVoice(name, self._threads)
+        return self._loader().open(name, source or DEFAULT_SOURCE, self._device, self._threads)
+
+    def close(self) -> None:
+        """Give back what the voices share."""
+        if self._jp_extra is not None:
+            self._jp_extra.close()
+
+    def _loader(self) -> VoiceLoader:
+        if self._jp_extra is None:
+            self._jp_extra = _jp_extra_loader(self._cache)
+        return self._jp_extra
+
+
+def _is_builtin(name: str, source: str | None) -> bool:
+    return source is None and name in BUILTIN
+
+
+def _jp_extra_loader(cache: Path) -> VoiceLoader:
+    raise BackendMissing("this build has no JP-Extra voices", str(cache))

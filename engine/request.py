@@ -1,0 +1,87 @@
+"""What a speaker is asked to say, and how a longer text becomes several of it. Light: no Open JTalk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from engine.content import Reading
+from engine.errors import InvalidOption
+from engine.names import nearest
+from engine.options import SynthesisOptions
+from engine.text.sentences import split_sentences
+
+if TYPE_CHECKING:
+    from engine.text.dictionary import Dictionary
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One sentence with everything that decides its audio but the speaker.
+
+    Attributes:
+        text: spoken as one sentence, whatever it holds.
+        options: how.
+        readings: spans of ``text`` whose reading is given.
+        dictionary: the user's words; None for none.
+    """
+
+    text: str
+    options: SynthesisOptions = SynthesisOptions()
+    readings: tuple[Reading, ...] = ()
+    dictionary: Dictionary | None = None
+
+
+def split_request(request: Request) -> list[Request]:
+    """One request per sentence, the readings counted from each sentence's own beginning.
+
+    Raises:
+        InvalidOption: a reading reaches beyond the text or over the end of a sentence.
+    """
+    requests = []
+    left = list(request.readings)
+    for sentence in split_sentences(request.text):
+        inside = [reading for reading in left if sentence.start <= reading.start and reading.end <= sentence.end]
+        left = [reading for reading in left if reading not in inside]
+        moved = tuple(
+            replace(reading, start=reading.start - sentence.start, end=reading.end - sentence.start)
+            for reading in inside
+        )
+        requests.append(replace(request, text=sentence.text, readings=moved))
+    if left:
+        place = f"{left[0].start}:{left[0].end}"
+        raise InvalidOption("a reading does not lie within one sentence", place, "Give spans in characters of the text")
+    return requests
+
+
+def merge_options(options: SynthesisOptions | None, changes: dict[str, Any]) -> SynthesisOptions:
+    """The options with some of them replaced.
+
+    Raises:
+        InvalidOption: no such option (names the nearest), or a value out of range.
+    """
+    known = [field.name for field in fields(SynthesisOptions)]
+    for name in changes:
+        if name not in known:
+            close = nearest(name, known)
+            raise InvalidOption(
+                "no such option", name, f"Did you mean {close[0]}?" if close else f"Use {', '.join(known)}"
+            )
+    return replace(options or SynthesisOptions(), **changes)
+
+
+def check_readings(readings: Sequence[Reading], text: str) -> tuple[Reading, ...]:
+    """Return the readings in order if they lie within the text and do not overlap.
+
+    Raises:
+        InvalidOption: they do not.
+    """
+    ordered = tuple(sorted(readings, key=lambda reading: reading.start))
+    for before, after in pairwise(ordered):
+        if after.start < before.end:
+            raise InvalidOption("two readings overlap", f"{before.start}:{before.end}, {after.start}:{after.end}")
+    if ordered and ordered[-1].end > len(text):
+        raise InvalidOption("a reading reaches beyond the text", f"{ordered[-1].start}:{ordered[-1].end}")
+    return ordered

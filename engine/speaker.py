@@ -1,0 +1,365 @@
+"""A speaker: text in, audio out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.audio import Audio
+from engine.content import Reading, content_id, utterance_seed
+from engine.errors import InvalidOption, UnknownStyle
+from engine.marks import Mark, Marks
+from engine.models.base import AcousticModel, Rendering, Utterance
+from engine.names import nearest
+from engine.options import SynthesisOptions
+from engine.request import Request, check_readings, merge_options, split_request
+
+if TYPE_CHECKING:
+    from engine.text.dictionary import Dictionary
+
+DEFAULT_PAUSE_SECONDS: Final = 0.3
+"""Between sentences where neither the options nor the voice say how long."""
+_WINDOW_BATCHES: Final = 8
+"""Utterances are sorted by length among this many batches: enough to fill them evenly, few enough to hold in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerInfo:
+    """What is known of a prepared voice, also while it is not in memory; see ``AcousticModel``."""
+
+    name: str
+    sample_rate_hz: int
+    styles: tuple[str, ...]
+    speaker_count: int
+    revision: str
+    parallel: int
+    batch_size: int
+
+    @classmethod
+    def of(cls, name: str, model: AcousticModel) -> SpeakerInfo:
+        return cls(
+            name,
+            model.sample_rate_hz,
+            model.styles,
+            model.speaker_count,
+            model.revision,
+            model.parallel,
+            model.batch_size,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """A finished sentence, and what the pauses around it are predicted from."""
+
+    audio: Audio
+    utterances: tuple[Utterance, ...]
+
+
+class Speaker:
+    """A prepared voice. Any thread may use it; made by ``TTS``, not by hand.
+
+    At most ``parallel`` threads compute at once, the others wait; nothing is held between two sentences.
+
+    Args:
+        info: the voice's properties.
+        lease: gives the loaded model for as long as it is computed with.
+        executor: runs what is awaited; it belongs to the ``TTS``.
+    """
+
+    def __init__(
+        self,
+        info: SpeakerInfo,
+        lease: Callable[[], AbstractContextManager[AcousticModel]],
+        executor: Callable[[], Executor],
+    ) -> None:
+        self._info = info
+        self._lease = lease
+        self._executor = executor
+        self._computing = threading.BoundedSemaphore(info.parallel)
+
+    @property
+    def name(self) -> str:
+        return self._info.name
+
+    @property
+    def sample_rate_hz(self) -> int:
+        return self._info.sample_rate_hz
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The default first."""
+        return self._info.styles
+
+    @property
+    def speaker_count(self) -> int:
+        return self._info.speaker_count
+
+    @property
+    def revision(self) -> str:
+        """Of the model; part of what names a stored segment."""
+        return self._info.revision
+
+    def __repr__(self) -> str:
+        return f"Speaker({self.name!r}, {self.sample_rate_hz} Hz, styles {', '.join(self.styles)})"
+
+    def generate(
+        self,
+        text: str,
+        options: SynthesisOptions | None = None,
+        *,
+        dictionary: Dictionary | None = None,
+        readings: Sequence[Reading] = (),
+        **changes: Any,
+    ) -> Audio:
+        """Speak a text of any length.
+
+        Args:
+            text: Japanese; sentence marks in the result repeat it unchanged.
+            options: how; ``changes`` replaces single ones: ``generate("…", speed=1.2)``.
+            dictionary: the user's words, for this call only.
+            readings: spans of ``text`` whose reading is given.
+
+        Raises:
+            InvalidText, InvalidOption, UnknownStyle: what is asked for cannot be had.
+            EngineNotReady: the speaker was unloaded, or this is a forked child.
+            InferenceFailed: the model gave something that is not speech.
+        """
+        return self._generate(self._sentences(text, options, dictionary, readings, changes), threading.Event())
+
+    def stream(
+        self,
+        text: str,
+        options: SynthesisOptions | None = None,
+        *,
+        dictionary: Dictionary | None = None,
+        readings: Sequence[Reading] = (),
+        **changes: Any,
+    ) -> Iterator[Audio]:
+        """Speak a text sentence by sentence, each computed when it is asked for.
+
+        Arguments and errors are those of ``generate``; bad input is refused here, before the first sentence. The pause
+        between two sentences is at the head of the second. The parts joined are what ``generate`` gives.
+        """
+        return self._stream(self._sentences(text, options, dictionary, readings, changes), threading.Event())
+
+    async def agenerate(
+        self,
+        text: str,
+        options: SynthesisOptions | None = None,
+        *,
+        dictionary: Dictionary | None = None,
+        readings: Sequence[Reading] = (),
+        **changes: Any,
+    ) -> Audio:
+        """``generate`` without holding up the event loop; when cancelled it stops after the sentences in work."""
+        requests = self._sentences(text, options, dictionary, readings, changes)
+        cancelled = threading.Event()
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._executor(), self._generate, requests, cancelled)
+        finally:
+            cancelled.set()
+
+    async def astream(
+        self,
+        text: str,
+        options: SynthesisOptions | None = None,
+        *,
+        dictionary: Dictionary | None = None,
+        readings: Sequence[Reading] = (),
+        **changes: Any,
+    ) -> AsyncIterator[Audio]:
+        """``stream`` without holding up the event loop."""
+        requests = self._sentences(text, options, dictionary, readings, changes)
+        cancelled = threading.Event()
+        parts = self._stream(requests, cancelled)
+        loop = asyncio.get_running_loop()
+        try:
+            while (part := await loop.run_in_executor(self._executor(), next, parts, None)) is not None:
+                yield part
+        finally:
+            # A step that is still in its thread ends by itself; the generator behind it holds nothing then.
+            cancelled.set()
+
+    def render(self, requests: Sequence[Request]) -> Iterator[Audio]:
+        """Speak sentences that are stored one by one, in order, without pauses between them.
+
+        A model that batches is given batches which depend on ``requests`` alone; any other speaks ``parallel``
+        sentences at once, each as if it were the only one. Bad input is refused here, before anything is computed.
+
+        Raises:
+            As ``generate``.
+        """
+        checked = [self._checked(request) for request in requests]
+        return (spoken.audio for spoken in self._render(checked, threading.Event()))
+
+    def predict_pause(self, first: Request, second: Request) -> float:
+        """Seconds between the last sound of one sentence and the first of the next.
+
+        ``first.options.pause`` if it is given, else what the voice's duration model predicts, else 0.3 s.
+        """
+        if first.options.pause is not None:
+            return first.options.pause
+        return self._pause(self._utterances(first)[-1], self._utterances(second)[0])
+
+    def _sentences(
+        self,
+        text: str,
+        options: SynthesisOptions | None,
+        dictionary: Dictionary | None,
+        readings: Sequence[Reading],
+        changes: dict[str, Any],
+    ) -> list[Request]:
+        whole = Request(text, merge_options(options, changes), check_readings(readings, text), dictionary)
+        return [self._checked(request) for request in split_request(self._checked(whole))]
+
+    def _checked(self, request: Request) -> Request:
+        from engine.text.characters import is_speech
+        from engine.text.checks import check_text
+
+        if any(is_speech(char) for char in request.text) or not request.text.strip():
+            check_text(request.text)
+        style, row = request.options.style, request.options.speaker_id
+        if style and style not in self.styles:
+            close = nearest(style, self.styles) or self.styles
+            raise UnknownStyle(f"speaker {self.name} has no such style", style, f"Use {', '.join(close)}")
+        if row >= self.speaker_count:
+            raise InvalidOption(f"speaker {self.name} has no such row", str(row), f"Use 0 to {self.speaker_count - 1}")
+        return request
+
+    def _generate(self, requests: list[Request], cancelled: threading.Event) -> Audio:
+        return Audio.joined(list(self._with_pauses(self._render(requests, cancelled), requests)))
+
+    def _stream(self, requests: list[Request], cancelled: threading.Event) -> Iterator[Audio]:
+        return self._with_pauses((self._speak(request, cancelled) for request in requests), requests)
+
+    def _with_pauses(self, sentences: Iterator[_Spoken], requests: list[Request]) -> Iterator[Audio]:
+        before: _Spoken | None = None
+        for spoken, request in zip(sentences, requests, strict=True):
+            if before is None:
+                yield spoken.audio
+            else:
+                wanted = request.options.pause
+                if wanted is None:
+                    wanted = self._pause(before.utterances[-1], spoken.utterances[0])
+                yield with_head(spoken.audio, gap_seconds(before.audio, spoken.audio, wanted))
+            before = spoken
+
+    def _pause(self, first: Utterance, second: Utterance) -> float:
+        with self._computing, self._lease() as model:
+            predicted = model.predict_pause(first, second)
+        return DEFAULT_PAUSE_SECONDS / first.options.speed if predicted is None else predicted
+
+    def _render(self, requests: Sequence[Request], cancelled: threading.Event) -> Iterator[_Spoken]:
+        if self._info.batch_size > 1:
+            return self._render_batches(requests, cancelled)
+        if self._info.parallel > 1 and len(requests) > 1:
+            return self._render_threads(requests, cancelled)
+        return (self._speak(request, cancelled) for request in requests)
+
+    def _render_threads(self, requests: Sequence[Request], cancelled: threading.Event) -> Iterator[_Spoken]:
+        """A few sentences ahead of the consumer, in as many threads as the model takes."""
+        ahead: deque[Future[_Spoken]] = deque()
+        with ThreadPoolExecutor(self._info.parallel, f"koebin-{self.name}") as pool:
+            try:
+                for request in requests:
+                    ahead.append(pool.submit(self._speak, request, cancelled))
+                    if len(ahead) >= 2 * self._info.parallel:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _render_batches(self, requests: Sequence[Request], cancelled: threading.Event) -> Iterator[_Spoken]:
+        """Windows of sentences; in each, utterances of about equal length go together. Reads ahead by one window."""
+        size = self._info.batch_size * _WINDOW_BATCHES
+        windows = [requests[start : start + size] for start in range(0, len(requests), size)]
+        with ThreadPoolExecutor(1, f"koebin-{self.name}-text") as pool:
+            plans = [pool.submit(self._plan, window) for window in windows[:1]]
+            for index, window in enumerate(windows):
+                plan = plans.pop().result()
+                plans = [pool.submit(self._plan, after) for after in windows[index + 1 : index + 2]]
+                _stop_if(cancelled)
+                renderings = self._compute_batches([utterance for utterances in plan for utterance in utterances])
+                for request, utterances in zip(window, plan, strict=True):
+                    yield self._finish(request, utterances, [renderings.popleft() for _ in utterances])
+
+    def _plan(self, requests: Sequence[Request]) -> list[tuple[Utterance, ...]]:
+        return [self._utterances(request) for request in requests]
+
+    def _compute_batches(self, utterances: Sequence[Utterance]) -> deque[Rendering]:
+        by_length = sorted(range(len(utterances)), key=lambda index: (-len(utterances[index].analysis.labels), index))
+        done: dict[int, Rendering] = {}
+        for start in range(0, len(by_length), self._info.batch_size):
+            batch = by_length[start : start + self._info.batch_size]
+            with self._computing, self._lease() as model:
+                done.update(zip(batch, model.synthesize([utterances[index] for index in batch]), strict=True))
+        return deque(done[index] for index in range(len(utterances)))
+
+    def _speak(self, request: Request, cancelled: threading.Event) -> _Spoken:
+        utterances = self._utterances(request)
+        renderings = []
+        for utterance in utterances:
+            _stop_if(cancelled)
+            with self._computing, self._lease() as model:
+                renderings += model.synthesize([utterance])
+        return self._finish(request, utterances, renderings)
+
+    def _utterances(self, request: Request) -> tuple[Utterance, ...]:
+        try:
+            from engine.text.frontend import analyze_utterances
+        except ImportError:
+            from engine._stopgap import analyze_utterances
+
+        analyses = analyze_utterances(request.text, readings=request.readings, dictionary=request.dictionary)
+        revision = request.dictionary.revision if request.dictionary else ""
+        content = content_id(request.text, self.name, request.options, request.readings, revision)
+        return tuple(
+            Utterance(analysis, request.options, utterance_seed(content, index))
+            for index, analysis in enumerate(analyses)
+        )
+
+    def _finish(self, request: Request, utterances: tuple[Utterance, ...], renderings: list[Rendering]) -> _Spoken:
+        """Join the utterances of a sentence, apply the volume, and add the sentence's mark."""
+        parts = [Audio(rendering.samples, self.sample_rate_hz, rendering.marks) for rendering in renderings]
+        gaps = [
+            gap_seconds(parts[index], parts[index + 1], self._pause(first, second))
+            for index, (first, second) in enumerate(pairwise(utterances))
+        ]
+        audio = Audio.joined(parts, gaps).with_gain(request.options.volume)
+        sentence = Mark(request.text, 0.0, audio.duration_seconds, self.name)
+        return _Spoken(replace(audio, marks=replace(audio.marks, sentences=(sentence,))), utterances)
+
+
+def gap_seconds(first: Audio, second: Audio, pause: float) -> float:
+    """Silence to put between two sentences so that ``pause`` seconds lie between their sounds.
+
+    The silence that the voice itself leaves at the end of the one and the beginning of the other counts; it is never
+    cut, so the gap may come out longer than asked for.
+    """
+    trailing = first.duration_seconds - (first.marks.moras[-1].end if first.marks.moras else 0.0)
+    leading = second.marks.moras[0].start if second.marks.moras else second.duration_seconds
+    return max(0.0, pause - trailing - leading)
+
+
+def with_head(audio: Audio, seconds: float) -> Audio:
+    """The audio after that much silence."""
+    if seconds <= 0.0:
+        return audio
+    silence = Audio(audio.samples[:0], audio.sample_rate_hz, Marks())
+    return Audio.joined([silence, audio], [seconds])
+
+
+def _stop_if(cancelled: threading.Event) -> None:
+    if cancelled.is_set():
+        raise CancelledError

@@ -1,0 +1,297 @@
+"""The engine's front door."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from engine.errors import EngineNotReady, InvalidOption, KoebinError, UnknownSpeaker
+from engine.models.base import AcousticModel, Utterance
+from engine.models.pool import ModelPool
+from engine.models.registry import BUILTIN, VoiceRegistry
+from engine.names import check_speaker, nearest
+from engine.options import SynthesisOptions
+from engine.speaker import Speaker, SpeakerInfo
+
+_DEVICE: Final = re.compile(r"cpu|cuda(:\d{1,3})?")
+_WARM_UP: Final = (
+    "はい。",
+    "今日はとても良い天気ですね。",
+    "この文章は、声を出す前に、どんな長さの文でもすぐに話せるように、準備をしておくためのものです。",
+)
+
+
+class TTS:
+    """Voices, loaded and ready.
+
+    ::
+
+        with TTS(device="cpu").load("mei").prepare() as tts:
+            tts.speakers["mei"].generate("こんにちは。").save("hello.wav")
+
+    Args:
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        cache: folder for fetched voices; ``~/.cache/koebin`` if none is given.
+        threads: how many utterances a CPU voice speaks at once; the cores this process may use if none is given.
+        max_loaded: at most so many voices in memory, the one unused for longest makes room; None keeps all.
+
+    Raises:
+        InvalidOption: an argument out of range.
+
+    Objects share nothing. Everything is created in ``prepare`` and belongs to that process: a forked child is refused.
+    """
+
+    def __init__(
+        self,
+        device: str = "cpu",
+        *,
+        cache: Path | str | None = None,
+        threads: int | None = None,
+        max_loaded: int | None = None,
+    ) -> None:
+        self.device = check_device(device)
+        self._threads = _at_least_one("threads", threads) or available_cores()
+        self._voices: dict[str, str | None] = {}
+        self._speakers: dict[str, Speaker] = {}
+        folder = Path(cache) if cache else Path.home() / ".cache" / "koebin"
+        self._registry = VoiceRegistry(self.device, folder, self._threads)
+        self._max_loaded = _at_least_one("max_loaded", max_loaded)
+        self._pool = ModelPool(self._open, self._max_loaded)
+        self._executor: ThreadPoolExecutor | None = None
+        self._preparing = threading.RLock()
+        self._pid: int | None = None
+
+    def load(self, name: str, source: str | None = None) -> Self:
+        """Register a speaker; ``prepare`` loads it.
+
+        Args:
+            name: the speaker's name, also in a source with many.
+            source: ``hf://user/repo[@revision]``, ``s3://bucket/prefix``, ``file:///path`` or an absolute path; without
+                one ``mei``, ``ken`` and ``hina`` are built in and others come from ``hf://lemondouble/hayakoe``.
+
+        Raises:
+            InvalidName: not a speaker's name.
+            InvalidOption: the speaker is registered with another source.
+        """
+        check_speaker(name)
+        with self._preparing:
+            if name in self._voices and self._voices[name] != source:
+                hint = f"Call unload({name!r}) first"
+                raise InvalidOption(f"speaker {name} is loaded from another source", source or "", hint)
+            self._voices[name] = source
+        return self
+
+    def pre_download(self, device: str | None = None) -> Self:
+        """Fetch the files of all registered speakers, for ``device`` if it is another one; touches no device.
+
+        Raises:
+            SourceError, SourceUnavailable: with the speaker's name.
+        """
+        target = check_device(device) if device else self.device
+        for name, source in self._voices.items():
+            with _naming(name):
+                self._registry.fetch(name, source, target)
+        return self
+
+    def prepare(self, warmup: bool = True) -> Self:
+        """Load every registered speaker that is not ready yet, and speak a little with each.
+
+        All or nothing: if one fails, it is named in the error, none of the new ones becomes ready, and those that were
+        ready stay so. ``unload`` the bad one and call again.
+
+        Raises:
+            ModelError, SourceError, SourceUnavailable: a speaker cannot be loaded.
+        """
+        with self._preparing:
+            self._check_process()
+            self._pid = os.getpid()
+            opened: dict[str, AcousticModel] = {}
+            infos: dict[str, SpeakerInfo] = {}
+            try:
+                for name in self._voices:
+                    if name in self._speakers:
+                        continue
+                    self._make_room(opened)
+                    with _naming(name):
+                        opened[name] = self._open(name)
+                        infos[name] = SpeakerInfo.of(name, opened[name])
+                        if warmup:
+                            warm_up(opened[name])
+            except BaseException:
+                for model in opened.values():
+                    model.close()
+                raise
+            for name, model in opened.items():
+                self._pool.add(name, model)
+            for name, info in infos.items():
+                self._speakers[name] = Speaker(info, partial(self._lease, name), self._async_executor)
+        return self
+
+    @property
+    def speakers(self) -> Speakers:
+        """The ready speakers by name."""
+        return Speakers(self._speakers, self._voices)
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Names of the speakers whose models are in memory, the one used last at the end."""
+        return self._pool.loaded
+
+    def unload(self, name: str) -> Self:
+        """Forget a speaker and give back its memory, once nobody uses it.
+
+        Raises:
+            UnknownSpeaker: no such speaker was loaded.
+        """
+        with self._preparing:
+            if name not in self._voices:
+                raise _unknown(name, self._voices)
+            del self._voices[name]
+            self._speakers.pop(name, None)
+            self._pool.remove(name)
+        return self
+
+    def close(self) -> None:
+        """Give back everything; speakers of this object cannot be used afterwards."""
+        with self._preparing:
+            self._voices.clear()
+            self._speakers.clear()
+            self._pool.clear()
+            self._registry.close()
+            if self._executor is not None:
+                self._executor.shutdown(wait=False, cancel_futures=True)
+                self._executor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self, name: str) -> AcousticModel:
+        if name not in self._voices:
+            raise EngineNotReady("the speaker was unloaded", name, "Call load() and prepare() again")
+        return self._registry.open(name, self._voices[name])
+
+    @contextmanager
+    def _lease(self, name: str) -> Iterator[AcousticModel]:
+        self._check_process()
+        with self._pool.lease(name) as model:
+            yield model
+
+    def _make_room(self, opened: dict[str, AcousticModel]) -> None:
+        """While preparing, too, no more new voices than may be loaded are in memory."""
+        if self._max_loaded is not None and len(opened) >= self._max_loaded:
+            opened.pop(next(iter(opened))).close()
+
+    def _async_executor(self) -> Executor:
+        with self._preparing:
+            self._check_process()
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(2 * self._threads + 2, "koebin-async")
+            return self._executor
+
+    def _check_process(self) -> None:
+        if self._pid not in (None, os.getpid()):
+            raise EngineNotReady(
+                "this TTS was prepared in another process", str(self._pid), "Create and prepare a TTS after the fork"
+            )
+
+
+class Speakers(Mapping[str, Speaker]):
+    """The ready speakers of a ``TTS``; a name that is not among them is an error that says what to do."""
+
+    def __init__(self, ready: Mapping[str, Speaker], registered: Mapping[str, str | None]) -> None:
+        self._ready = ready
+        self._registered = registered
+
+    def __getitem__(self, name: str) -> Speaker:
+        """The speaker.
+
+        Raises:
+            EngineNotReady: it is registered, but ``prepare`` was not called since.
+            UnknownSpeaker: it was never loaded; names the nearest.
+        """
+        if name in self._ready:
+            return self._ready[name]
+        if name in self._registered or not self._ready:
+            raise EngineNotReady("the speaker is not ready", name, "Call load() and prepare() first")
+        raise _unknown(name, self._registered)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ready
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ready)
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def __repr__(self) -> str:
+        return f"Speakers({', '.join(self._ready)})"
+
+
+def check_device(device: str) -> str:
+    """Return ``device`` if it is ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        InvalidOption: anything else.
+    """
+    if not _DEVICE.fullmatch(device):
+        raise InvalidOption("no such device", device, "Use cpu, cuda or cuda:N")
+    return device
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def warm_up(model: AcousticModel) -> None:
+    """Speak sentences of several lengths, one by one and, where the model batches, together."""
+    try:
+        from engine.text.frontend import analyze
+    except ImportError:
+        from engine._stopgap import analyze
+
+    utterances = [Utterance(analyze(text), SynthesisOptions(), seed=0) for text in _WARM_UP]
+    for utterance in utterances:
+        model.synthesize([utterance])
+    if model.batch_size > 1:
+        model.synthesize((utterances * model.batch_size)[: model.batch_size])
+    model.predict_pause(utterances[0], utterances[1])
+
+
+@contextmanager
+def _naming(speaker: str) -> Iterator[None]:
+    """Say whose fault an error is."""
+    try:
+        yield
+    except KoebinError as error:
+        what = f"speaker {speaker} cannot be loaded: {error.what}"
+        raise type(error)(what, error.value, error.hint, error.line, error.column) from error
+    except Exception as error:
+        error.add_note(f"while loading speaker {speaker}")
+        raise
+
+
+def _unknown(name: str, known: Mapping[str, str | None]) -> UnknownSpeaker:
+    close = nearest(name, {*known, *BUILTIN})
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"Loaded are {', '.join(sorted(known)) or 'none'}"
+    return UnknownSpeaker("no such speaker", name, hint)
+
+
+def _at_least_one(name: str, value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise InvalidOption(f"{name} is out of range", str(value), "Use 1 or more, or None")
+    return value
