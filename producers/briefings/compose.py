@@ -1,0 +1,184 @@
+"""From a briefing and a due time to the words, and from the words to an ordinary job."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from engine.errors import InvalidBriefing
+from producers.briefings.calendar import spoken_date
+from producers.briefings.isolated import IsolatedFailed, call_isolated
+from producers.briefings.policy import Policy
+from producers.briefings.sources.base import Fetched, SourceReport
+from producers.briefings.sources.gather import gather
+from producers.briefings.spec import Briefing
+from tasks.contracts import PRIORITIES
+
+log = logging.getLogger(__name__)
+
+RENDER_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job as a briefing asks for it; JSON all through, so that it outlives the process that rendered it.
+
+    Attributes:
+        job: id, derived from the briefing's name and the due time: whoever submits it again means the same job.
+        text: plain text with Koebin's markup.
+        options: fields of ``SynthesisOptions``.
+        dictionaries: absolute paths.
+        store, output: where and what to deliver; ``output`` holds the fields of ``tasks.contracts.Output``.
+    """
+
+    briefing: str
+    due: str
+    job: str
+    title: str
+    text: str
+    speaker: str
+    options: dict[str, Any]
+    dictionaries: tuple[str, ...]
+    store: str
+    output: dict[str, Any]
+    priority: int = PRIORITIES["briefing"]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Submission:
+        fields = json.loads(text)
+        return cls(**{**fields, "dictionaries": tuple(fields["dictionaries"])})
+
+
+Submitter = Callable[[Submission], str]
+"""Submits the job and returns its id; the same submission twice is one job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a briefing says at a due time.
+
+    Attributes:
+        text: the script.
+        sources: how each source fared.
+    """
+
+    text: str
+    sources: tuple[SourceReport, ...]
+
+    @property
+    def failures(self) -> tuple[SourceReport, ...]:
+        """Sources that had a problem, a stale value among them."""
+        return tuple(source for source in self.sources if source.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A submission and how its sources fared."""
+
+    submission: Submission
+    rendered: Rendered
+
+
+def job_id(briefing: Briefing, due: datetime) -> str:
+    """``briefing.<name>.20261122T220000Z``: one due time of one briefing, in UTC."""
+    return f"briefing.{briefing.name}.{due.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def preview(briefing: Briefing, due: datetime, policy: Policy) -> Rendered:
+    """Fetch the sources and render the script, without submitting anything.
+
+    Raises:
+        InvalidBriefing: the main template fails, says too much or nothing. A failing source never does.
+    """
+    return asyncio.run(_preview(briefing, due, policy))
+
+
+def compose(briefing: Briefing, due: datetime, policy: Policy) -> Composed:
+    """Render a briefing into the job that is due.
+
+    Raises:
+        InvalidBriefing: see `preview`.
+    """
+    rendered = preview(briefing, due, policy)
+    for source in rendered.failures:
+        log.warning("briefing %s: source %s: %s (%s)", briefing.name, source.name, source.problem, source.origin)
+    local = due.astimezone(ZoneInfo(briefing.when.time_zone))
+    submission = Submission(
+        briefing=briefing.name,
+        due=due.astimezone(UTC).isoformat(),
+        job=job_id(briefing, due),
+        title=f"{briefing.title or briefing.name} {spoken_date(local)}",
+        text=rendered.text,
+        speaker=briefing.voice.speaker,
+        options=dict(briefing.voice.options),
+        dictionaries=tuple(str((briefing.folder / path).resolve()) for path in briefing.voice.dictionaries),
+        store=briefing.output.store,
+        output=briefing.output.audio.model_dump(mode="json"),
+    )
+    return Composed(submission, rendered)
+
+
+def run(briefing: Briefing, due: datetime, policy: Policy, submit: Submitter) -> Composed:
+    """Render and submit at once, outside of the schedule.
+
+    Raises:
+        InvalidBriefing: see `preview`; and whatever ``submit`` raises.
+    """
+    composed = compose(briefing, due, policy)
+    submit(composed.submission)
+    return composed
+
+
+async def _preview(briefing: Briefing, due: datetime, policy: Policy) -> Rendered:
+    return await render(briefing, await gather(briefing, due, policy))
+
+
+async def render(briefing: Briefing, fetched: dict[str, Fetched]) -> Rendered:
+    """The script from what the sources gave.
+
+    Raises:
+        InvalidBriefing: see `preview`.
+    """
+    sources = {
+        name: {"say": source.say, "values": fetched[name].values, "fallback": source.fallback}
+        for name, source in briefing.sources.items()
+    }
+    request = {
+        "call": "render",
+        "render": {
+            "template": briefing.template_text,
+            "sources": sources,
+            "max_characters": briefing.template.max_characters,
+        },
+    }
+    try:
+        answer = await call_isolated(request, b"", RENDER_SECONDS)
+    except IsolatedFailed as error:
+        line = error.line + briefing.template_offset if error.line else 0
+        raise InvalidBriefing(f"the template of briefing {briefing.name!r}: {error}", "", "", line) from error
+    text = answer["text"].strip()
+    if not any(character.isalnum() for character in text):
+        raise InvalidBriefing(f"briefing {briefing.name!r} says nothing", text, "Give its sources fallback texts")
+    reports = [_report(briefing, name, fetched[name], said) for name, said in answer["sources"].items()]
+    return Rendered(text, tuple(reports))
+
+
+def _report(briefing: Briefing, name: str, fetched: Fetched, said: dict[str, Any]) -> SourceReport:
+    return SourceReport(
+        name=name,
+        kind=briefing.sources[name].kind,
+        ok=said["ok"],
+        origin=fetched.origin if said["ok"] else "fallback",
+        problem=said["problem"] or fetched.problem,
+        seconds=round(fetched.seconds, 3),
+        text=said["text"],
+    )

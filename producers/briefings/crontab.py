@@ -1,0 +1,44 @@
+"""Crontabs of five fields in a time zone.
+
+As in Debian's cron, a fixed time that summer time skips runs right after the gap, a fixed time that occurs twice runs
+the first time, and wildcards (``*/10 * * * *``) simply follow real time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+_LOOKED_AHEAD: Final = timedelta(days=366 * 5)
+
+
+def problem_of(crontab: str) -> str:
+    """What is wrong with it; "" if nothing is."""
+    if len(crontab.split()) != 5:
+        return "a crontab has five fields: minute, hour, day of the month, month, day of the week"
+    try:
+        next(CronSim(crontab, datetime(2024, 1, 1, tzinfo=UTC)))
+    except CronSimError as error:
+        return str(error)
+    except (StopIteration, RuntimeError):
+        return "no such day ever comes"
+    return ""
+
+
+def local_times(crontab: str, time_zone: str, after: datetime) -> Iterator[datetime]:
+    """Aware local times after ``after``, strictly rising in real time, five years ahead at most."""
+    begin = after.astimezone(UTC)
+    # CronSim forgets which of two equal local times it was given, so it starts early and what lies behind is dropped.
+    start = (begin - timedelta(hours=3)).astimezone(ZoneInfo(time_zone))
+    previous = begin
+    for local in CronSim(crontab, start):
+        due = local.astimezone(UTC)
+        if due > begin + _LOOKED_AHEAD:
+            return
+        if due > previous:
+            previous = due
+            yield local

@@ -1,0 +1,118 @@
+"""What is wrong with a briefing, or will be on this machine, found without fetching or submitting anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from engine.errors import InvalidBriefing
+from producers.briefings.compose import RENDER_SECONDS, render
+from producers.briefings.isolated import IsolatedFailed, call_isolated
+from producers.briefings.policy import Policy
+from producers.briefings.sources.addresses import check_host
+from producers.briefings.sources.base import Fetched, SourceFailed
+from producers.briefings.sources.clock import clock_values
+from producers.briefings.spec import Briefing, Command, Feed, File, Json
+from producers.briefings.ticks import next_ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a diagnosis.
+
+    Attributes:
+        level: an ``error`` keeps the briefing from being spoken as it was meant, a ``warning`` may.
+        where: the part of the file.
+        line: 1-based, 0 if unknown.
+    """
+
+    level: Literal["error", "warning"]
+    where: str
+    message: str
+    line: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON object with all fields."""
+        return asdict(self)
+
+
+def check(briefing: Briefing, now: datetime, policy: Policy) -> list[Finding]:
+    """Look a loaded briefing over; empty if nothing is wrong.
+
+    The template is rendered with every source failing, clocks apart: what is spoken on the worst morning must be
+    speakable.
+
+    Args:
+        now: aware; the schedule is looked at from here.
+    """
+    return [*_schedule(briefing, now), *_sources(briefing, policy), *_files(briefing), *_templates(briefing, now)]
+
+
+def _schedule(briefing: Briefing, now: datetime) -> Iterator[Finding]:
+    if not next_ticks(briefing, now, 1):
+        yield Finding("error", "when", "nothing is due in the next five years")
+
+
+def _sources(briefing: Briefing, policy: Policy) -> Iterator[Finding]:
+    for name, source in briefing.sources.items():
+        where = f"sources.{name}"
+        if isinstance(source, (Feed, Json)):
+            yield from _address(where, source.url, briefing, policy)
+        if isinstance(source, Command) and not policy.commands:
+            yield Finding("warning", where, "command sources are turned off here, the fallback will be spoken")
+        if isinstance(source, File):
+            path = (briefing.folder / source.path).resolve()
+            if not any(path.is_relative_to(root.resolve()) for root in policy.roots(briefing.folder)):
+                yield Finding("error", where, f"{source.path} lies outside of the allowed folders")
+            elif not path.is_file():
+                yield Finding("warning", where, f"{source.path} does not exist now")
+
+
+def _address(where: str, url: str, briefing: Briefing, policy: Policy) -> Iterator[Finding]:
+    try:
+        parts = urlsplit(url)
+        host, password = parts.hostname or "", parts.username or parts.password
+    except ValueError:
+        yield Finding("error", where, "the url is not an address")
+        return
+    if parts.scheme not in ("http", "https") or not host or password:
+        yield Finding("error", where, "the url must be http or https, with a host and without a password")
+        return
+    for patterns, whose in ((briefing.network.hosts, "network.hosts"), (policy.hosts, "this machine's allowed hosts")):
+        try:
+            check_host(host, patterns)
+        except SourceFailed:
+            yield Finding("error", where, f"the host {host} is missing in {whose}")
+
+
+def _files(briefing: Briefing) -> Iterator[Finding]:
+    for path in briefing.voice.dictionaries:
+        if not (briefing.folder / path).is_file():
+            yield Finding("error", "voice.dictionaries", f"{path} does not exist")
+
+
+def _templates(briefing: Briefing, now: datetime) -> list[Finding]:
+    says = {f"sources.{name}.say": source.say for name, source in briefing.sources.items()}
+    return asyncio.run(_rendering(briefing, says, now))
+
+
+async def _rendering(briefing: Briefing, says: dict[str, str], now: datetime) -> list[Finding]:
+    try:
+        problems = await call_isolated({"call": "compile", "templates": says}, b"", RENDER_SECONDS)
+    except IsolatedFailed as error:
+        return [Finding("error", "sources", f"their say templates: {error}")]
+    found = [Finding("error", where, problem) for where, problem in problems.items()]
+    local = now.astimezone(ZoneInfo(briefing.when.time_zone))
+    clocks = {name for name, source in briefing.sources.items() if source.kind == "clock"}
+    fetched = {name: Fetched(clock_values(local) if name in clocks else None) for name in briefing.sources}
+    try:
+        rendered = await render(briefing, fetched)
+    except InvalidBriefing as error:
+        return [*found, Finding("error", "template", error.what, error.line)]
+    unsaid = [source for source in rendered.sources if source.name in clocks and source.problem]
+    return found + [Finding("error", f"sources.{source.name}", source.problem) for source in unsaid]

@@ -1,0 +1,84 @@
+"""Text from outside made harmless: no control characters, no markup, one line."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from html.parser import HTMLParser
+from typing import Final
+
+_MARKUP: Final = str.maketrans(
+    {
+        "[": "（",
+        "]": "）",
+        "［": "（",
+        "］": "）",
+        "{": "（",
+        "}": "）",
+        "｛": "（",
+        "｝": "）",
+        "<": "〈",
+        ">": "〉",
+        "＜": "〈",
+        "＞": "〉",
+        "《": "〈",
+        "》": "〉",
+        "|": "、",
+        "｜": "、",
+        "*": "＊",
+        "#": "＃",
+        "※": "＊",
+        "_": "＿",
+        "`": "＇",
+        "\\": "＼",
+    }
+)
+"""Characters that begin or end markup, and what they look like without its meaning."""
+
+_HIDDEN: Final = {"Cc", "Cf", "Cs", "Co", "Cn"}
+_BLOCKS: Final = {"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th", "dt", "dd"}
+_SILENT: Final = {"script", "style", "head", "title", "template", "noscript"}
+
+
+def plain(text: str) -> str:
+    """One line of speakable text: hidden characters gone, white space folded, markup characters made ordinary ones."""
+    visible = "".join(" " if character in "\n\r\t\v\f\x85" else character for character in text)
+    visible = "".join(character for character in visible if unicodedata.category(character) not in _HIDDEN)
+    return re.sub(r"\s+", " ", visible.translate(_MARKUP)).strip()
+
+
+def sentence(text: str) -> str:
+    """The text with 。 at its end, unless it ends as a sentence already."""
+    text = text.rstrip()
+    return text if not text or text[-1] in "。．.！!？?…♪」』）" else text + "。"
+
+
+def text_of_html(html: str) -> str:
+    """What a reader of the HTML sees, on one line; text without tags comes back unchanged but for its entities."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    return " ".join("".join(reader.seen).split())
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.seen: list[str] = []
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, _attributes: list[tuple[str, str | None]]) -> None:
+        if tag in _SILENT:
+            self._silent += 1
+        if tag in _BLOCKS:
+            self.seen.append(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _SILENT and self._silent:
+            self._silent -= 1
+        if tag in _BLOCKS:
+            self.seen.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.seen.append(data)

@@ -1,0 +1,76 @@
+"""Which hosts and addresses a source may reach.
+
+A host must be allowed by name, and every address it resolves to is judged by number. What is connected to is the
+address that was judged (`producers.briefings.sources.fetch`), so a second, different answer of the name server changes
+nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
+from producers.briefings.policy import IpAddress, IpNetwork, Policy
+from producers.briefings.sources.base import SourceFailed
+from producers.briefings.sources.threads import in_thread
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def check_host(host: str, *allowed: Sequence[str]) -> None:
+    """Every list must hold a pattern for ``host``: its exact name, or ``*.`` and a name that it lies under.
+
+    Raises:
+        SourceFailed: some list has none.
+    """
+    for patterns in allowed:
+        if not any(_matches(host.lower().rstrip("."), pattern.lower()) for pattern in patterns):
+            raise SourceFailed(f"the host {host!r} is not on the list of allowed hosts")
+
+
+async def addresses(host: str, port: int, policy: Policy) -> list[str]:
+    """The numeric addresses of ``host`` that may be connected to, in the resolver's order.
+
+    Raises:
+        SourceFailed: the name does not resolve, or to forbidden addresses only.
+    """
+    resolve = policy.resolve or _system_resolve
+    try:
+        found = await in_thread(resolve, host, port)
+    except (OSError, UnicodeError) as error:
+        raise SourceFailed(f"the host {host!r} cannot be resolved") from error
+    good = [address for address in found if may_connect(ipaddress.ip_address(address.split("%")[0]), policy.networks)]
+    if not good:
+        raise SourceFailed(f"the host {host!r} has a private, local or reserved address only, which is not allowed")
+    return good
+
+
+def may_connect(address: IpAddress, networks: Sequence[IpNetwork] = ()) -> bool:
+    """Whether an address is public, or lies in one of the networks that are allowed on purpose.
+
+    IPv4 addresses that travel inside IPv6 ones (mapped, 6to4, NAT64) are judged as what they are.
+    """
+    inner = _embedded(address)
+    if any(inner in network for network in networks):
+        return True
+    return inner.is_global and not inner.is_multicast and not inner.is_reserved
+
+
+def _embedded(address: IpAddress) -> IpAddress:
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _matches(host: str, pattern: str) -> bool:
+    return pattern == "*" or host == pattern or (pattern.startswith("*.") and fnmatchcase(host, pattern))
+
+
+def _system_resolve(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -1,0 +1,64 @@
+"""What a program prints. Off unless the deployment turns commands on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from typing import Any
+
+from producers.briefings.policy import Policy
+from producers.briefings.sources.base import SourceFailed
+from producers.briefings.sources.documents import document_values
+from producers.briefings.spec import Briefing, Command
+
+
+async def command_values(source: Command, briefing: Briefing, policy: Policy) -> dict[str, Any]:
+    """Run the program, without a shell, in the briefing's folder and with a bare environment.
+
+    Raises:
+        SourceFailed: not allowed, not found, a status other than 0, too slow, or too much output.
+    """
+    if not policy.commands:
+        raise SourceFailed("command sources are turned off here")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *source.argv,
+            cwd=briefing.folder,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SourceFailed(f"the command does not start ({error.strerror})") from error
+    try:
+        async with asyncio.timeout(source.timeout):
+            data = await _output(process, source.max_bytes)
+            status = await process.wait()
+    except TimeoutError:
+        raise SourceFailed(f"the command was not done after {source.timeout:g} seconds") from None
+    finally:
+        await _end(process)
+    if status != 0:
+        raise SourceFailed(f"the command ended with status {status}")
+    return document_values(data, source.format)
+
+
+async def _output(process: asyncio.subprocess.Process, max_bytes: int) -> bytes:
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    data = bytearray()
+    while chunk := await process.stdout.read(1 << 16):
+        data += chunk
+        if len(data) > max_bytes:
+            raise SourceFailed(f"more than the limit of {max_bytes} bytes")
+    return bytes(data)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the program and everything it started: they share a session of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

@@ -1,0 +1,50 @@
+"""RSS and Atom feeds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from producers.briefings.calendar import spoken_date, spoken_time, spoken_weekday
+from producers.briefings.isolated import IsolatedFailed, call_isolated
+from producers.briefings.policy import Policy
+from producers.briefings.sources.base import SourceFailed
+from producers.briefings.sources.fetch import fetch
+from producers.briefings.spec import Briefing, Feed
+
+
+async def feed_values(source: Feed, briefing: Briefing, policy: Policy) -> dict[str, Any]:
+    """Fetch and parse a feed.
+
+    Returns:
+        ``title`` and ``items``; an item has ``title``, ``summary``, ``author``, ``link``, and, spoken in the briefing's
+        time zone, ``date``, ``weekday`` and ``time`` ("" where the feed gives none).
+
+    Raises:
+        SourceFailed: not reachable, not allowed, too large, too slow, or no feed.
+    """
+    body = await fetch(
+        source.url,
+        hosts=briefing.network.hosts,
+        policy=policy,
+        timeout=source.timeout,
+        max_bytes=source.max_bytes,
+    )
+    request = {"call": "feed", "content_type": body.content_type, "items": source.items}
+    try:
+        parsed: dict[str, Any] = await call_isolated(request, body.data, source.timeout)
+    except IsolatedFailed as error:
+        raise SourceFailed(str(error)) from error
+    if not parsed["items"]:
+        raise SourceFailed("the feed has no items")
+    zone = ZoneInfo(briefing.when.time_zone)
+    return {"title": parsed["title"], "items": [_with_words(item, zone) for item in parsed["items"]]}
+
+
+def _with_words(item: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
+    moment = item.pop("published")
+    if moment is None:
+        return {**item, "date": "", "weekday": "", "time": ""}
+    local = datetime.fromtimestamp(moment, zone)
+    return {**item, "date": spoken_date(local), "weekday": spoken_weekday(local), "time": spoken_time(local)}
