@@ -6,13 +6,15 @@ before the last, so neither the last two layers nor the head are loaded: the res
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
@@ -73,26 +75,64 @@ def load_model(folder: Path) -> Any:
         from transformers import DebertaV2Config, DebertaV2Model
     except ImportError as error:
         raise BackendMissing("transformers is not installed", "", "Install koebin[torch]") from error
-    if not (folder / "config.json").is_file():
-        raise BackendMissing("BERT's folder has no config.json", str(folder), "Fetch pytorch/bert/fp32 of the voice")
+    described = _description(folder)
+    described["num_hidden_layers"] -= _UNUSED_LAYERS
     try:
-        config = DebertaV2Config.from_pretrained(folder, local_files_only=True)
-        config.num_hidden_layers -= _UNUSED_LAYERS
-        loaded: Any = DebertaV2Model.from_pretrained(
-            folder,
-            config=config,
-            dtype=torch.float32,  # the published configuration says float16
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
+        with torch.device("meta"):
+            model: Any = DebertaV2Model(DebertaV2Config.from_dict(described))
+    except (TypeError, ValueError) as error:
+        raise InvalidCheckpoint(
+            f"BERT's configuration does not describe a DeBERTa-v2 ({error})", str(folder)
+        ) from error
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    weights = _read_weights(folder, wanted.keys())
+    wrong = sorted(name for name, shape in wanted.items() if name not in weights or weights[name].shape != shape)
+    if wrong:
+        raise InvalidCheckpoint(
+            f"BERT lacks {len(wanted.keys() - weights.keys())} of {len(wanted)} weights or has them in another shape, "
+            f"{wrong[0]} among them",
+            str(folder),
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InvalidCheckpoint(f"BERT cannot be loaded ({error})", str(folder)) from error
-    model, report = loaded
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise InvalidCheckpoint(f"BERT lacks {len(missing)} weights, {missing[0]} among them", str(folder))
+    model.load_state_dict(weights, strict=True, assign=True)
+    # The one buffer that no file holds.
+    model.embeddings.position_ids = torch.arange(model.config.max_position_embeddings)[None]
     return model.requires_grad_(False).eval()
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        described = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise BackendMissing("BERT's folder has no config.json", str(folder), "Fetch pytorch/bert/fp32") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InvalidCheckpoint(f"BERT's configuration is not JSON ({error})", str(path)) from error
+    if not isinstance(described, dict) or described.get("model_type") != "deberta-v2":
+        raise InvalidCheckpoint("BERT's configuration is not that of a DeBERTa-v2", str(path))
+    layers = described.get("num_hidden_layers")
+    if not isinstance(layers, int) or not _UNUSED_LAYERS < layers <= 96:
+        raise InvalidCheckpoint("BERT has too few or too many layers", str(layers))
+    return described
+
+
+def _read_weights(folder: Path, names: Collection[str]) -> dict[str, Tensor]:
+    """Those of the named weights that the folder's safetensors files hold, in float32."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise InvalidCheckpoint(
+            "BERT has no safetensors weights", str(folder), "Weights in a pickle (pytorch_model.bin) are not loaded"
+        )
+    weights = {}
+    for path in files:
+        try:
+            with safe_open(path, framework="pt", device="cpu") as file:
+                for stored in file.keys():  # noqa: SIM118 - the file is no mapping
+                    name = stored.removeprefix("deberta.")
+                    if name in names:
+                        weights[name] = file.get_tensor(stored).to(torch.float32)
+        except (SafetensorError, OSError) as error:
+            raise InvalidCheckpoint(f"BERT's weights cannot be read ({error})", str(path)) from error
+    return weights
 
 
 def expand(features: FloatArray, phones_per_token: Sequence[int]) -> Tensor:
