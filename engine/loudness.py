@@ -1,0 +1,235 @@
+"""How loud a programme is, measured as it streams by, and the gain that brings it to a target.
+
+Sources: ITU-R BS.1770-4 (K-weighting, gating, true peak), EBU R 128; the filters at any sample rate after De Man,
+"Evaluation of implementations of the EBU R128 loudness measurement", AES 145 (2018).
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import InvalidOption
+
+FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
+
+SILENCE = -math.inf
+"""Loudness and peak of digital silence."""
+
+_ABSOLUTE_GATE_LUFS = -70.0
+_RELATIVE_GATE_LU = -10.0
+_STEPS_PER_BLOCK = 4  # 400 ms in steps of 100 ms
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """What a meter read.
+
+    Attributes:
+        integrated_lufs: gated loudness of the whole; -inf for silence.
+        true_peak_dbtp: highest peak between the samples, in dB of full scale; -inf for silence.
+        frames: how many samples were measured.
+    """
+
+    integrated_lufs: float
+    true_peak_dbtp: float
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """One gain for a whole programme.
+
+    Attributes:
+        db: to be applied to every sample.
+        limited_db: how far the highest peak would then stand above the ceiling, for a limiter to take down; 0.0 where
+            the gain alone keeps below it.
+        overshoot_db: how far the source stood above full scale; 0.0 where it did not.
+    """
+
+    db: float
+    limited_db: float
+    overshoot_db: float
+
+
+class LoudnessMeter:
+    """Integrated loudness and true peak of mono sound that is fed to it block by block.
+
+    Memory: eight bytes per 100 ms. The reading does not depend on how the sound is cut into blocks. A programme
+    shorter than 400 ms counts as one block.
+    """
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._sections = k_weighting(sample_rate_hz)
+        self._state = np.zeros((2, 2))
+        self._step = round(sample_rate_hz / 10)
+        self._pending = np.zeros(0)
+        self._energies = array("d")
+        self._peak = TruePeakMeter()
+        self._frames = 0
+
+    def update(self, block: FloatArray) -> None:
+        """Take the next samples: shape (N,), float32."""
+        if not len(block):
+            return
+        from scipy.signal import sosfilt  # type: ignore[import-untyped]
+
+        self._frames += len(block)
+        self._peak.update(block)
+        weighted, self._state = sosfilt(self._sections, block.astype(np.float64), zi=self._state)
+        power = np.concatenate([self._pending, np.square(weighted)])
+        steps = len(power) // self._step
+        whole = steps * self._step
+        self._energies.extend(power[:whole].reshape(steps, self._step).mean(axis=1).tolist())
+        self._pending = power[whole:]
+
+    def read(self) -> Loudness:
+        """The reading over all that was fed so far."""
+        return Loudness(self._integrated(), _decibels(self._peak.read()), self._frames)
+
+    def _integrated(self) -> float:
+        steps = np.frombuffer(self._energies, dtype=np.float64) if self._energies else np.zeros(0)
+        if len(steps) < _STEPS_PER_BLOCK:
+            power = float(steps.sum()) * self._step + float(self._pending.sum())
+            blocks = np.array([power / max(self._frames, 1)])
+        else:
+            blocks = np.convolve(steps, np.full(_STEPS_PER_BLOCK, 1 / _STEPS_PER_BLOCK), mode="valid")
+        return _gated(blocks)
+
+
+class TruePeakMeter:
+    """The highest absolute value of mono sound at four times its sample rate.
+
+    Source: ITU-R BS.1770-4, annex 2; with a longer interpolation filter than the one given there.
+    """
+
+    def __init__(self) -> None:
+        self._peak = 0.0
+        self._history = np.zeros(2 * TAPS)
+
+    def update(self, block: FloatArray) -> None:
+        """Take the next samples: shape (N,), float32."""
+        for first in range(0, len(block), _PEAK_BLOCK):
+            self._history = self._measure(block[first : first + _PEAK_BLOCK])
+
+    def read(self) -> float:
+        """The peak so far, as if silence followed."""
+        before = self._history
+        self._measure(np.zeros(TAPS, dtype=np.float32))
+        self._history = before
+        return self._peak
+
+    def _measure(self, block: FloatArray) -> DoubleArray:
+        sound = np.concatenate([self._history, block])
+        # What the filter can make of these samples at most; most blocks need no closer look.
+        if float(np.max(np.abs(sound))) * FILTER_GAIN > self._peak:
+            self._peak = max(self._peak, float(np.max(interpolated_peaks(sound))))
+        return sound[-2 * TAPS :]
+
+
+def interpolated_peaks(sound: DoubleArray) -> DoubleArray:
+    """The largest absolute value at and after each sample, before the next one, at four times the sample rate.
+
+    Args:
+        sound: shape (N + 2 * TAPS,), float64.
+
+    Returns:
+        Shape (N + 1,), the first one for the sample at index ``TAPS - 1``.
+    """
+    peaks: DoubleArray = np.abs(sound[TAPS - 1 : len(sound) - TAPS])
+    for taps in _PHASES:
+        np.maximum(peaks, np.abs(np.convolve(sound, taps, mode="valid")), out=peaks)
+    return peaks
+
+
+def plan_gain(measured: Loudness, target_lufs: float | None, true_peak_dbtp: float) -> Gain:
+    """The gain that brings a programme to ``target_lufs``, or, without a target, below the ceiling.
+
+    Args:
+        measured: of the programme as it is.
+        target_lufs: -70 to 0, or None to leave a programme alone that keeps below the ceiling.
+        true_peak_dbtp: the ceiling, -20 to 0.
+
+    Silence stays silence: its gain is 0 dB.
+
+    Raises:
+        InvalidOption: a target or a ceiling out of its range.
+    """
+    _check("loudness target", target_lufs, -70.0, 0.0, "LUFS")
+    _check("true-peak ceiling", true_peak_dbtp, -20.0, 0.0, "dBTP")
+    if measured.true_peak_dbtp == SILENCE:
+        return Gain(0.0, 0.0, 0.0)
+    overshoot = max(0.0, measured.true_peak_dbtp)
+    if target_lufs is None or measured.integrated_lufs == SILENCE:
+        return Gain(min(0.0, true_peak_dbtp - measured.true_peak_dbtp), 0.0, overshoot)
+    gain = target_lufs - measured.integrated_lufs
+    return Gain(gain, max(0.0, measured.true_peak_dbtp + gain - true_peak_dbtp), overshoot)
+
+
+def k_weighting(sample_rate_hz: int) -> DoubleArray:
+    """The two K-weighting filters at a sample rate, as second-order sections: shape (2, 6)."""
+    k = math.tan(math.pi * 1681.974450955533 / sample_rate_hz)
+    q = 0.7071752369554196
+    high = 10.0 ** (3.999843853973347 / 20.0)
+    band = high**0.4996667741545416
+    a0 = 1.0 + k / q + k * k
+    shelf = [
+        (high + band * k / q + k * k) / a0,
+        2.0 * (k * k - high) / a0,
+        (high - band * k / q + k * k) / a0,
+        1.0,
+        2.0 * (k * k - 1.0) / a0,
+        (1.0 - k / q + k * k) / a0,
+    ]
+    k = math.tan(math.pi * 38.13547087602444 / sample_rate_hz)
+    q = 0.5003270373238773
+    a0 = 1.0 + k / q + k * k
+    high_pass = [1.0, -2.0, 1.0, 1.0, 2.0 * (k * k - 1.0) / a0, (1.0 - k / q + k * k) / a0]
+    return np.array([shelf, high_pass])
+
+
+def _gated(blocks: DoubleArray) -> float:
+    """Mean over the blocks that pass both gates."""
+    with np.errstate(divide="ignore"):
+        loudness = -0.691 + 10.0 * np.log10(blocks)
+    audible = loudness > _ABSOLUTE_GATE_LUFS
+    if not audible.any():
+        return SILENCE
+    gate = -0.691 + 10.0 * math.log10(float(blocks[audible].mean())) + _RELATIVE_GATE_LU
+    return -0.691 + 10.0 * math.log10(float(blocks[audible & (loudness > gate)].mean()))
+
+
+def _decibels(amplitude: float) -> float:
+    return 20.0 * math.log10(amplitude) if amplitude > 0.0 else SILENCE
+
+
+def _check(name: str, value: float | None, low: float, high: float, unit: str) -> None:
+    if value is not None and not low <= value <= high:
+        raise InvalidOption(f"{name} is out of range", str(value), f"Use {low:g} to {high:g} {unit}")
+
+
+TAPS = 12
+"""Samples on either side of an interpolated one that count."""
+
+_PEAK_BLOCK = 4096
+
+
+def _interpolator(fraction: float) -> DoubleArray:
+    """Windowed sinc that reads the value ``fraction`` of a sample after the centre; shape (2 * TAPS,)."""
+    positions = np.arange(-TAPS + 1, TAPS + 1)
+    window = np.kaiser(2 * TAPS * 64 + 1, 7.0)
+    offsets = positions - fraction
+    weights = np.interp(offsets, np.linspace(-TAPS, TAPS, len(window)), window)
+    taps = np.sinc(offsets) * weights
+    # np.convolve runs the filter backwards.
+    return np.asarray((taps / taps.sum())[::-1])
+
+
+_PHASES = tuple(_interpolator(fraction) for fraction in (0.25, 0.5, 0.75))
+FILTER_GAIN = max(float(np.abs(taps).sum()) for taps in _PHASES)
+"""How far a peak between samples may stand above the highest sample, as a factor."""
