@@ -159,8 +159,11 @@ class S3Server:
     ) -> None:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
-        for name, port in zip(("s3", "master", "volume", "filer"), self._ports, strict=True):
-            Path(tempfile.gettempdir(), f"seaweedfs-{name}-grpc-{port + 10000}.sock").unlink(missing_ok=True)
+        for port in self._ports:
+            for socket in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
+                socket.unlink(missing_ok=True)
+            for socket in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-grpc-{port + 10000}.sock"):
+                socket.unlink(missing_ok=True)
 
 
 def weed_binary() -> Path:

@@ -1,0 +1,24 @@
+"""Servers that several tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.redis import RedisServer
+from tests.servers.s3 import S3Server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """One S3 server for the session; take a ``bucket()`` of your own."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server for one test."""
+    with RedisServer() as server:
+        yield server
