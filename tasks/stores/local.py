@@ -28,6 +28,7 @@ TEMPORARY: Final = ".koebin-tmp"
 """The folder of half-written files: inside the root, so that a rename stays on one file system."""
 
 _COPY_BYTES: Final = 1 << 20
+_PLACE_ATTEMPTS: Final = 100
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}
 
 
@@ -161,14 +162,17 @@ class LocalStore:
         return self._root / TEMPORARY / f"{job}.{int(time.time())}.{os.getpid()}.{secrets.token_hex(4)}"
 
     def _commit(self, temporary: Path, path: Path, if_absent: bool) -> bool:
-        for _ in range(10):  # the pruning of an empty folder may take it away between the two steps
-            _make_folder(path.parent)
+        for _ in range(_PLACE_ATTEMPTS):  # whoever prunes an empty folder may take it away between two steps
             with suppress(FileNotFoundError):
+                _make_folder(path.parent)
                 placed = _link(temporary, path) if if_absent else _replace(temporary, path)
-                if placed:
-                    _sync_folder(path.parent)
-                return placed
-        raise StoreUnavailable("the folder disappears again and again", str(path.parent))
+                break
+        else:
+            raise StoreUnavailable("the folder disappears again and again", str(path.parent))
+        if placed:
+            with suppress(FileNotFoundError):
+                _sync_folder(path.parent)
+        return placed
 
     def _prune(self, folder: Path) -> None:
         while folder != self._root:
@@ -227,7 +231,8 @@ def _make_folder(folder: Path) -> None:
             break
         folder = folder.parent
     for each in reversed(missing):
-        each.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # where it is a file, the write that follows says so
+            each.mkdir()
         _sync_folder(each.parent)
 
 

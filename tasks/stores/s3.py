@@ -6,12 +6,12 @@ import logging
 import os
 import random
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
@@ -23,6 +23,7 @@ from tasks.stores.base import Finding, Stat, StoreOptions, check_key, check_pref
 from tasks.stores.s3_errors import status_of, translated
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,12 @@ MARKER: Final = ".koebin/if-none-match"
 """A tiny object that tells whether the server refuses to write it twice."""
 
 MAX_PRESIGN_SECONDS: Final = 7 * 24 * 3600
+_READ_BYTES: Final = 1 << 20
 _MAX_PARTS: Final = 10_000
 _BODY_ATTEMPTS: Final = 3
 _CONFLICT_ATTEMPTS: Final = 8
 
+T = TypeVar("T")
 Send = Callable[[dict[str, Any]], None]
 
 
@@ -57,8 +60,6 @@ class S3Store:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._options = options
-        self._lock = threading.Lock()
-        self._connection: tuple[int, S3Client] | None = None
         self._conditional: bool | None = None
         _check_endpoint(options.endpoint)
 
@@ -96,21 +97,17 @@ class S3Store:
         return self._write(key, send, if_absent)
 
     def get(self, key: str) -> bytes:
-        for attempt in range(_BODY_ATTEMPTS):
-            try:
-                with translated(self.url(key)):
-                    return self._client().get_object(**self._target(key))["Body"].read()
-            except StoreUnavailable:  # botocore retries a request, but not a body that is cut off
-                if attempt + 1 == _BODY_ATTEMPTS or self._options.attempts == 1:
-                    raise
-                time.sleep(_backoff(attempt))
-        raise AssertionError("unreachable")
+        return self._read(key, lambda body: body.read())
 
     def download(self, key: str, path: Path) -> None:
+        def save(body: StreamingBody) -> None:
+            with partial.open("wb") as file:
+                for data in body.iter_chunks(_READ_BYTES):
+                    file.write(data)
+
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            with translated(self.url(key)), partial.open("xb") as file:
-                self._client().download_fileobj(self._bucket, self._prefix + check_key(key), file)
+            self._read(key, save)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -149,6 +146,7 @@ class S3Store:
     def probe(self) -> Sequence[Finding]:
         key = f"doctor/{secrets.token_hex(8)}"
         try:
+            list(self.list(key))  # first: some servers make a missing bucket on a write
             self.put(key, b"koebin", if_absent=False)
             read = self.get(key)
             listed = list(self.list(key))
@@ -176,6 +174,21 @@ class S3Store:
                         self._abort(upload["Key"], upload["UploadId"])
                         removed += 1
         return removed
+
+    def _read(self, key: str, take: Callable[[StreamingBody], T]) -> T:
+        """Hand the object's body to ``take``, again from its beginning if it is cut off.
+
+        botocore asks again when a request fails, but not when a body ends too early.
+        """
+        for attempt in range(_BODY_ATTEMPTS):
+            try:
+                with translated(self.url(key)):
+                    return take(self._client().get_object(**self._target(key))["Body"])
+            except StoreUnavailable:
+                if attempt + 1 == _BODY_ATTEMPTS:
+                    raise
+                time.sleep(_backoff(attempt))
+        raise AssertionError("unreachable")
 
     def honours_conditions(self) -> bool:
         """Whether the server refuses a second ``If-None-Match: *`` write; tried once, then remembered."""
@@ -247,11 +260,7 @@ class S3Store:
         return described
 
     def _client(self) -> S3Client:
-        """The connection of this process: one that a fork inherits would be shared with the parent."""
-        with self._lock:
-            if self._connection is None or self._connection[0] != os.getpid():
-                self._connection = (os.getpid(), _connect(self._options))
-            return self._connection[1]
+        return _connect(os.getpid(), self._options)
 
 
 def _send_if_absent(send: Send) -> bool:
@@ -280,7 +289,9 @@ def _backoff(attempt: int) -> float:
     return random.uniform(0.0, min(5.0, 0.1 * 2**attempt))
 
 
-def _connect(options: StoreOptions) -> S3Client:
+@lru_cache(maxsize=16)
+def _connect(process: int, options: StoreOptions) -> S3Client:  # noqa: ARG001
+    """A client of this process: making one takes half a second, and a fork must not share its parent's sockets."""
     path_style = bool(options.endpoint) if options.path_style is None else options.path_style
     session = boto3.session.Session(
         aws_access_key_id=options.access_key_id or None,

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -114,8 +115,14 @@ def open_store(uri: str, *, options: StoreOptions | None = None) -> Store:
         from tasks.stores.local import LocalStore
 
         return LocalStore(parsed.folder)
+    return _open_bucket(parsed, options or StoreOptions())
+
+
+@lru_cache(maxsize=64)
+def _open_bucket(uri: StoreUri, options: StoreOptions) -> Store:
+    """One store per process and place: it remembers what it has learnt of its server."""
     try:
         from tasks.stores.s3 import S3Store
     except ModuleNotFoundError as error:
-        raise BackendMissing("boto3 is not installed", uri, "Run: pip install 'koebin[s3]'") from error
-    return S3Store(parsed.bucket, "/".join(parsed.parts), options or StoreOptions())
+        raise BackendMissing("boto3 is not installed", str(uri), "Run: pip install 'koebin[s3]'") from error
+    return S3Store(uri.bucket, "/".join(uri.parts), options)
