@@ -181,9 +181,11 @@ class S3Store:
         botocore asks again when a request fails, but not when a body ends too early.
         """
         for attempt in range(_BODY_ATTEMPTS):
+            with translated(self.url(key)):
+                body = self._client().get_object(**self._target(key))["Body"]
             try:
                 with translated(self.url(key)):
-                    return take(self._client().get_object(**self._target(key))["Body"])
+                    return take(body)
             except StoreUnavailable:
                 if attempt + 1 == _BODY_ATTEMPTS:
                     raise
