@@ -9,7 +9,7 @@ from typing import Final
 
 SOURCE_VERSION: Final = 1
 """Raised by hand whenever the engine's own code gives other samples for the same input."""
-_PACKAGES: Final = ("numpy", "onnxruntime", "pyopenjtalk-plus", "pyworld-prebuilt", "soxr")
+_PACKAGES: Final = ("numpy", "onnxruntime", "pyworld-prebuilt", "soxr")
 
 
 @cache
@@ -18,7 +18,13 @@ def engine_revision() -> str:
 
     Workers announce it and producers plan with what is announced: it is part of every segment's key.
     """
-    parts = [f"engine {SOURCE_VERSION}", *(f"{name} {_version(name)}" for name in _PACKAGES)]
+    from engine.text.frontend import front_end_revision
+
+    parts = [
+        f"engine {SOURCE_VERSION}",
+        f"front end {front_end_revision()}",
+        *(f"{name} {_version(name)}" for name in _PACKAGES),
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -253,8 +253,14 @@ class Speaker:
                 yield with_head(spoken.audio, gap_seconds(before.audio, spoken.audio, wanted))
             before = spoken
 
+    @contextmanager
+    def _model(self) -> Iterator[AcousticModel]:
+        lease = self._lease()  # refuses a forked child, before a lock that no thread there would ever release
+        with self._computing, lease as model:
+            yield model
+
     def _pause(self, first: Utterance, second: Utterance) -> float:
-        with self._computing, self._lease() as model:
+        with self._model() as model:
             predicted = model.predict_pause(first, second)
         return DEFAULT_PAUSE_SECONDS / first.options.speed if predicted is None else predicted
 
@@ -277,6 +283,7 @@ class Speaker:
                 while ahead:
                     yield ahead.popleft().result()
             finally:
+                cancelled.set()
                 for future in ahead:
                     future.cancel()
 
@@ -302,7 +309,7 @@ class Speaker:
         done: dict[int, Rendering] = {}
         for start in range(0, len(by_length), self._info.batch_size):
             batch = by_length[start : start + self._info.batch_size]
-            with self._computing, self._lease() as model:
+            with self._model() as model:
                 done.update(zip(batch, model.synthesize([utterances[index] for index in batch]), strict=True))
         return deque(done[index] for index in range(len(utterances)))
 
@@ -311,15 +318,12 @@ class Speaker:
         renderings = []
         for utterance in utterances:
             _stop_if(cancelled)
-            with self._computing, self._lease() as model:
+            with self._model() as model:
                 renderings += model.synthesize([utterance])
         return self._finish(request, utterances, renderings)
 
     def _utterances(self, request: Request) -> tuple[Utterance, ...]:
-        try:
-            from engine.text.frontend import analyze_utterances
-        except ImportError:
-            from engine._stopgap import analyze_utterances
+        from engine.text.frontend import analyze_utterances
 
         analyses = analyze_utterances(request.text, readings=request.readings, dictionary=request.dictionary)
         revision = request.dictionary.revision if request.dictionary else ""

@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -96,7 +96,7 @@ class TTS:
             SourceError, SourceUnavailable: with the speaker's name.
         """
         target = check_device(device) if device else self.device
-        for name, source in self._voices.items():
+        for name, source in tuple(self._voices.items()):
             with _naming(name):
                 self._registry.fetch(name, source, target)
         return self
@@ -110,9 +110,8 @@ class TTS:
         Raises:
             ModelError, SourceError, SourceUnavailable: a speaker cannot be loaded.
         """
+        self._check_process()
         with self._preparing:
-            self._check_process()
-            self._pid = os.getpid()
             opened: dict[str, AcousticModel] = {}
             infos: dict[str, SpeakerInfo] = {}
             try:
@@ -129,6 +128,7 @@ class TTS:
                 for model in opened.values():
                     model.close()
                 raise
+            self._pid = os.getpid()
             for name, model in opened.items():
                 self._pool.add(name, model)
             for name, info in infos.items():
@@ -151,6 +151,7 @@ class TTS:
         Raises:
             UnknownSpeaker: no such speaker was loaded.
         """
+        self._check_process()
         with self._preparing:
             if name not in self._voices:
                 raise _unknown(name, self._voices)
@@ -160,7 +161,9 @@ class TTS:
         return self
 
     def close(self) -> None:
-        """Give back everything; speakers of this object cannot be used afterwards."""
+        """Give back everything; speakers of this object cannot be used afterwards. In a forked child it does nothing."""
+        if self._pid not in (None, os.getpid()):
+            return
         with self._preparing:
             self._voices.clear()
             self._speakers.clear()
@@ -183,11 +186,9 @@ class TTS:
             raise EngineNotReady("the speaker was unloaded", name, "Call load() and prepare() again")
         return self._registry.open(name, self._voices[name])
 
-    @contextmanager
-    def _lease(self, name: str) -> Iterator[AcousticModel]:
+    def _lease(self, name: str) -> AbstractContextManager[AcousticModel]:
         self._check_process()
-        with self._pool.lease(name) as model:
-            yield model
+        return self._pool.lease(name)
 
     def _make_room(self, opened: dict[str, AcousticModel]) -> None:
         """While preparing, too, no more new voices than may be loaded are in memory."""
@@ -195,8 +196,8 @@ class TTS:
             opened.pop(next(iter(opened))).close()
 
     def _async_executor(self) -> Executor:
+        self._check_process()
         with self._preparing:
-            self._check_process()
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(2 * self._threads + 2, "koebin-async")
             return self._executor
@@ -259,10 +260,7 @@ def available_cores() -> int:
 
 def warm_up(model: AcousticModel) -> None:
     """Speak sentences of several lengths, one by one and, where the model batches, together."""
-    try:
-        from engine.text.frontend import analyze
-    except ImportError:
-        from engine._stopgap import analyze
+    from engine.text.frontend import analyze
 
     utterances = [Utterance(analyze(text), SynthesisOptions(), seed=0) for text in _WARM_UP]
     for utterance in utterances:
