@@ -47,9 +47,9 @@ class _Rewrite:
         for node in list(self.graph.node):
             if node.op_type in _CONVOLUTIONS and self._is_1d(node):
                 self._convolution(node)
-            elif node.op_type in _UNARY and node.input[0] in self.tall:
-                self._elementwise(node)
-            elif node.op_type in _BINARY and self._all_tall(node):
+            elif (node.op_type in _UNARY and node.input[0] in self.tall) or (
+                node.op_type in _BINARY and self._all_tall(node)
+            ):
                 self._elementwise(node)
             else:
                 for name in node.input:
