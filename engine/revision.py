@@ -20,11 +20,8 @@ def engine_revision() -> str:
     """
     from engine.text.frontend import front_end_revision
 
-    parts = [
-        f"engine {SOURCE_VERSION}",
-        f"front end {front_end_revision()}",
-        *(f"{name} {_version(name)}" for name in _PACKAGES),
-    ]
+    parts = [f"engine {SOURCE_VERSION}", f"front end {front_end_revision()}"]
+    parts += [f"{name} {_version(name)}" for name in _PACKAGES]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -82,6 +82,7 @@ class TTS:
             InvalidOption: the speaker is registered with another source.
         """
         check_speaker(name)
+        self._check_process()
         with self._preparing:
             if name in self._voices and self._voices[name] != source:
                 hint = f"Call unload({name!r}) first"
@@ -161,7 +162,7 @@ class TTS:
         return self
 
     def close(self) -> None:
-        """Give back everything; speakers of this object cannot be used afterwards. In a forked child it does nothing."""
+        """Give back everything; speakers of this object cannot be used afterwards. A forked child gives back nothing."""
         if self._pid not in (None, os.getpid()):
             return
         with self._preparing:

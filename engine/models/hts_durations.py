@@ -87,7 +87,8 @@ class HtsDurations:
             states = _rounded(means.ravel(), variances.ravel(), 0.0)
         else:
             states = fit_durations(means.ravel(), variances.ravel(), _sum(means.ravel()) / speed)
-        return states.reshape(means.shape).sum(axis=1, dtype=np.int64)
+        frames: IntArray = states.reshape(means.shape).sum(axis=1, dtype=np.int64)
+        return frames
 
     def reachable_speed(self, labels: Sequence[str], speed: float) -> float:
         """The speed, or the highest one below it at which every state still has its one frame.
