@@ -1,0 +1,101 @@
+"""The exported graphs in ONNX Runtime against the torch network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+
+from engine.errors import InvalidCheckpoint
+from engine.models.checkpoint import checksum, find_weights
+from engine.models.export import export_voice
+from engine.models.jp_extra.synthesizer import Synthesizer
+
+TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def exported(voice: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_voice(voice, tmp_path_factory.mktemp("exported") / "voice")
+
+
+@pytest.fixture(scope="module")
+def graphs(exported: Path) -> dict[str, Any]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return {
+        name: onnxruntime.InferenceSession(str(exported / f"{name}.onnx"), options, ["CPUExecutionProvider"])
+        for name in ("encoder", "flow", "decoder")
+    }
+
+
+def run(graph: Any, **inputs: Tensor) -> list[np.ndarray[Any, Any]]:
+    outputs: list[np.ndarray[Any, Any]] = graph.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
+    return outputs
+
+
+def assert_close(graph: np.ndarray[Any, Any], network: Tensor) -> None:
+    np.testing.assert_allclose(graph, network.numpy(), atol=TOLERANCE, rtol=0)
+
+
+@torch.inference_mode()
+def test_the_encoder_graph(
+    graphs: dict[str, Any], network: Synthesizer, batch: dict[str, Tensor], items: list[dict[str, Tensor]]
+) -> None:
+    for inputs in (batch, *items):
+        durations, m, logs = run(graphs["encoder"], **inputs)
+        frames, own_m, own_logs = network.encode(**inputs)
+        assert durations.dtype == np.int64
+        np.testing.assert_array_equal(durations, frames.long().numpy())
+        assert_close(m, own_m)
+        assert_close(logs, own_logs)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("lengths", [[1], [2], [57], [40, 40, 5]])
+def test_the_flow_and_the_decoder_graph(graphs: dict[str, Any], network: Synthesizer, lengths: list[int]) -> None:
+    z_p = torch.randn(len(lengths), network.sizes.inter_channels, max(lengths))
+    speaker = torch.arange(len(lengths))
+    z = network.transform(z_p, torch.tensor(lengths), speaker)
+    assert_close(run(graphs["flow"], z_p=z_p, frame_lengths=torch.tensor(lengths), speaker_id=speaker)[0], z)
+    assert_close(run(graphs["decoder"], z=z, speaker_id=speaker)[0], network.decode(z, None, speaker))
+
+
+def test_windows_of_the_decoder_graph(graphs: dict[str, Any], exported: Path) -> None:
+    description = json.loads((exported / "voice.json").read_text("utf-8"))
+    overlap, hop = description["receptive_field_frames"], description["hop_length"]
+    z, speaker = torch.randn(1, description["channels"], 50), torch.tensor([2])
+    whole = run(graphs["decoder"], z=z, speaker_id=speaker)[0]
+    left = 20 - overlap
+    window = run(graphs["decoder"], z=z[:, :, left : 30 + overlap], speaker_id=speaker)[0]
+    kept = window[:, overlap * hop : (overlap + 10) * hop]
+    np.testing.assert_allclose(kept, whole[:, 20 * hop : 30 * hop], atol=1e-5, rtol=0)
+
+
+def test_the_description(exported: Path, voice: Path) -> None:
+    description = json.loads((exported / "voice.json").read_text("utf-8"))
+    assert description["format"] == "koebin-voice-1"
+    assert description["source_sha256"] == checksum(find_weights(voice))
+    assert (description["sample_rate_hz"], description["hop_length"], description["speakers"]) == (22050, 24, 3)
+    assert description["styles"] == {"Neutral": 0, "喜び": 1}
+    files = {path.name: checksum(path) for path in exported.iterdir() if path.name != "voice.json"}
+    assert description["files"] == files
+    assert files.keys() == {"encoder.onnx", "flow.onnx", "decoder.onnx", "config.json", "style_vectors.npy"}
+
+
+def test_nothing_is_overwritten_and_nothing_is_left_half_done(voice: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").touch()
+    with pytest.raises(InvalidCheckpoint, match="empty folder"):
+        export_voice(voice, tmp_path / "full")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text('{"version": "2.0-JP-Extra"}')
+    with pytest.raises(InvalidCheckpoint):
+        export_voice(tmp_path / "broken", tmp_path / "target")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "full"]
