@@ -1,0 +1,199 @@
+"""Voices in a bucket of S3, or of a server that speaks its protocol."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.errors import BackendMissing, SourceCorrupt, SourceError, SourceNotFound, SourceUnavailable
+from engine.sources.base import Listing, RemoteFile, SourceOptions, check_file, check_prefix, is_wanted
+from engine.sources.cache import Shelf
+from engine.sources.cached import CachedSource, endpoint_name
+from engine.sources.versions import FOLDER, LOCK, describe_upload, read_lock, version_folder
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
+_PARTS: Final = re.compile(r"[0-9a-f]{32}-([0-9]+)")
+_BLOCK: Final = 1 << 20
+
+
+class S3Source(CachedSource):
+    """A tree of voices below a prefix of one bucket."""
+
+    def __init__(self, bucket: str, root: str, options: SourceOptions) -> None:
+        super().__init__(options)
+        self._bucket = bucket
+        self._root = f"{root}/" if root else ""
+        self._lock = threading.Lock()
+        self._connection: S3Client | None = None
+        if options.s3_endpoint:
+            endpoint_name(options.s3_endpoint)
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self._bucket}/{self._root}".rstrip("/")
+
+    def upload(self, prefix: str, local_dir: Path) -> None:
+        manifest = describe_upload(local_dir, self.uri, check_prefix(prefix))
+        client, base = self._client(), self._key(prefix)
+        for path, file in manifest.files.items():
+            key = f"{base}{version_folder(manifest.revision)}/{path}"
+            with self._translated(key):
+                client.upload_file(str(local_dir / path), self._bucket, key)
+                arrived = client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
+            if arrived != file.size:
+                raise SourceCorrupt(
+                    f"{arrived} of {file.size} bytes arrived", f"s3://{self._bucket}/{key}", "Try again"
+                )
+        with self._translated(base + LOCK):
+            client.put_object(
+                Bucket=self._bucket, Key=base + LOCK, Body=manifest.to_json(), ContentType="application/json"
+            )
+
+    def _shelf(self) -> Shelf:
+        root = self._root.rstrip("/").replace("/", "~")
+        place = self._options.cache_root / "sources" / "s3" / (f"{self._bucket}~{root}" if root else self._bucket)
+        return Shelf(place / self._endpoint_name(place), self.uri)
+
+    def _endpoint_name(self, place: Path) -> str:
+        """Buckets of the same name at two endpoints are two sources."""
+        if self._options.s3_endpoint:
+            return endpoint_name(self._options.s3_endpoint)
+        if not self._options.offline:
+            return endpoint_name(self._client().meta.endpoint_url)
+        # A machine that uses a filled cache need not know where it was filled from.
+        known = sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+        if len(known) > 1:
+            raise SourceError(f"cached from several endpoints ({', '.join(known)})", self.uri, "Set the endpoint")
+        return known[0] if known else "unknown"
+
+    def _foreign(self, prefix: str) -> tuple[Path, str] | None:
+        from engine.sources.hayakoe import find_s3
+
+        # That cache does not tell endpoints apart, so it is trusted only where nobody can be asked.
+        offline = self._options.offline
+        return find_s3(self._options.cache_root, self._bucket, self._root.rstrip("/"), prefix) if offline else None
+
+    def _list(self, prefix: str) -> Listing:
+        base = self._key(prefix)
+        found = self._objects(base, nested=bool(prefix))
+        if any(file.path == LOCK for file in found):
+            with self._translated(base + LOCK):
+                lock = self._client().get_object(Bucket=self._bucket, Key=base + LOCK)["Body"].read()
+            return read_lock(lock, f"s3://{self._bucket}/{base}{LOCK}")
+        wanted = sorted((file for file in found if is_wanted(file.path)), key=lambda file: file.path)
+        files = tuple(replace(file, digest=self._digest(base + file.path, file.tag)) for file in wanted)
+        lines = "".join(f"{file.path}\0{file.size}\0{file.tag}\n" for file in files)
+        return Listing(hashlib.sha256(lines.encode()).hexdigest(), files)
+
+    def _objects(self, base: str, nested: bool) -> list[RemoteFile]:
+        found: list[RemoteFile] = []
+        for page in self._pages(base, "" if nested else "/"):
+            for entry in page.get("Contents", []):
+                path = entry["Key"].removeprefix(base)
+                if path.endswith("/") or not path or path.startswith(f"{FOLDER}/"):
+                    continue
+                found.append(RemoteFile(check_file(path, self.uri), entry["Size"], tag=entry["ETag"].strip('"')))
+        return found
+
+    def _digest(self, key: str, tag: str) -> str:
+        """What the content of an object must hash to, as far as the server tells."""
+        with self._translated(key):
+            head = self._client().head_object(Bucket=self._bucket, Key=key, PartNumber=1)
+        if head.get("ServerSideEncryption", "AES256") != "AES256" or head.get("SSECustomerAlgorithm"):
+            return ""  # the tag of what is encrypted with a key of its own is no MD5
+        if _MD5.fullmatch(tag):
+            return f"md5:{tag}"
+        parts = _PARTS.fullmatch(tag)
+        return f"parts:{head['ContentLength']}:{tag}" if parts and head.get("PartsCount") == int(parts[1]) else ""
+
+    def _children(self, prefix: str) -> list[str]:
+        base = self._key(prefix)
+        names: set[str] = set()
+        for page in self._pages(base, "/"):
+            names.update(entry["Key"].removeprefix(base) for entry in page.get("Contents", []))
+            names.update(entry["Prefix"].removeprefix(base).rstrip("/") for entry in page.get("CommonPrefixes", []))
+        return sorted(name for name in names if name and not name.startswith("."))
+
+    def _pages(self, base: str, delimiter: str) -> list[Any]:
+        with self._translated(base):
+            pages = self._client().get_paginator("list_objects_v2")
+            return list(pages.paginate(Bucket=self._bucket, Prefix=base, Delimiter=delimiter))
+
+    def _download(self, prefix: str, listing: Listing, missing: list[RemoteFile], staging: Path) -> None:
+        base = self._key(prefix) + (f"{listing.base}/" if listing.base else "")
+        for file in missing:
+            part = staging / "parts" / f"{file.path}.part"
+            part.parent.mkdir(parents=True, exist_ok=True)
+            self._download_file(base + file.path, file, part)
+            target = self._staged(prefix, staging) / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(target)
+
+    def _download_file(self, key: str, file: RemoteFile, part: Path) -> None:
+        """Write an object to ``part``, going on where an interrupted download stopped."""
+        start = part.stat().st_size if part.exists() else 0
+        if start >= file.size:
+            part.unlink(missing_ok=True)
+            start = 0
+        wanted: Any = {"Range": f"bytes={start}-"} if start else {}
+        if file.tag:
+            wanted["IfMatch"] = file.tag
+        try:
+            with self._translated(key):
+                answer = self._client().get_object(Bucket=self._bucket, Key=key, **wanted)
+                going_on = start and answer.get("ContentRange", "").startswith(f"bytes {start}-")
+                with part.open("ab" if going_on else "wb") as output:
+                    for block in answer["Body"].iter_chunks(_BLOCK):
+                        output.write(block)
+        except SourceNotFound as gone:  # it was listed a moment ago
+            raise SourceUnavailable("the voice was replaced while it was read", gone.value, "Try again") from gone
+        if part.stat().st_size < file.size:
+            raise SourceUnavailable("the connection to the source broke", f"s3://{self._bucket}/{key}", "Try again")
+
+    def _key(self, prefix: str) -> str:
+        return f"{self._root}{prefix}/" if prefix else self._root
+
+    def _translated(self, key: str) -> Any:
+        from engine.sources.s3_errors import translated
+
+        return translated(f"s3://{self._bucket}/{key}")
+
+    def _client(self) -> S3Client:
+        with self._lock:
+            if self._connection is None:
+                self._connection = _connect(self._options)
+            return self._connection
+
+
+def _connect(options: SourceOptions) -> S3Client:
+    try:
+        import boto3
+        from botocore.config import Config
+    except ModuleNotFoundError:
+        raise BackendMissing("boto3 is not installed", "s3", "pip install 'koebin[s3]'") from None
+    from engine.sources.s3_errors import translated
+
+    config = Config(
+        signature_version="s3v4",
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+        retries={"mode": "standard", "total_max_attempts": 3},
+    )
+    # A session of one's own: the default one is shared and not safe to make clients from in threads.
+    with translated(options.s3_endpoint or "s3"):
+        return boto3.session.Session().client(
+            "s3",
+            config=config,
+            endpoint_url=options.s3_endpoint or None,
+            region_name=options.s3_region or None,
+            aws_access_key_id=options.s3_access_key_id or None,
+            aws_secret_access_key=options.s3_secret_access_key or None,
+            aws_session_token=options.s3_session_token or None,
+        )

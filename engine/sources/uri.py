@@ -1,0 +1,88 @@
+"""From the address of a source to the source."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from engine.errors import SourceError
+from engine.sources.base import Source, SourceOptions
+
+_HUB: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,95})/([A-Za-z0-9][A-Za-z0-9._-]{0,95})(?:@([^@]+))?")
+_REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\\]")
+_FORMS: Final = "Use hf://user/repository[@revision], s3://bucket[/prefix], file:///folder or an absolute path"
+
+
+def parse(uri: str, options: SourceOptions) -> Source:
+    """The source at an address; nothing is asked or fetched yet.
+
+    Raises:
+        SourceError: the address has another form, or holds credentials.
+    """
+    if _UNPRINTABLE.search(uri):
+        raise SourceError("the source's address holds a character that cannot be in one", uri, _FORMS)
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return _local(uri, uri)
+    match scheme:
+        case "hf":
+            return _hub(uri, rest, options)
+        case "s3":
+            return _s3(uri, rest, options)
+        case "file":
+            return _file(uri)
+        case _:
+            raise SourceError("sources of this kind are not known", f"{scheme}://", _FORMS)
+
+
+def _hub(uri: str, rest: str, options: SourceOptions) -> Source:
+    from engine.sources.hf import HubSource
+
+    match = _HUB.fullmatch(rest)
+    user, repository, revision = match.groups() if match else ("", "", "")
+    if not match or ".." in repository or (revision and (not _REVISION.fullmatch(revision) or ".." in revision)):
+        raise SourceError(
+            "not a repository of the hub", _without_credentials(uri), "Use hf://user/repository[@revision]"
+        )
+    return HubSource(f"{user}/{repository}", revision or "", options)
+
+
+def _s3(uri: str, rest: str, options: SourceOptions) -> Source:
+    from engine.sources.s3 import S3Source
+
+    bucket, _, root = rest.partition("/")
+    root = root.removesuffix("/")
+    parts = root.split("/") if root else []
+    if not _BUCKET.fullmatch(bucket) or any(part in ("", ".", "..") or "*" in part or "~" in part for part in parts):
+        raise SourceError("not a bucket with a prefix", _without_credentials(uri), "Use s3://bucket[/prefix]")
+    if "?" in root or "#" in root:
+        raise SourceError("a bucket's address takes no ? and no #", uri.split("?")[0], "Set the endpoint apart from it")
+    return S3Source(bucket, root, options)
+
+
+def _file(uri: str) -> Source:
+    parts = urlsplit(uri)
+    if parts.netloc or parts.query or parts.fragment:
+        raise SourceError("not a folder of this machine", _without_credentials(uri), "Use file:///folder")
+    return _local(unquote(parts.path), uri)
+
+
+def _local(path: str, uri: str) -> Source:
+    from engine.sources.local import LocalSource
+
+    if not path.startswith("/") or _UNPRINTABLE.search(path):
+        raise SourceError("not an address of a source", uri, _FORMS)
+    if ".." in path.split("/"):
+        raise SourceError("the address of a source goes up", uri, "Write the path without ..")
+    return LocalSource(Path(path))
+
+
+def _without_credentials(uri: str) -> str:
+    """What may be shown of an address that somebody put a user and a password into."""
+    scheme, _, rest = uri.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
