@@ -65,6 +65,12 @@ def known_word(word: str) -> bool:
     return len(features) == 1 and features[0]["pos"] != "フィラー" and features[0]["mora_size"] > 0
 
 
+def path_cost(text: str) -> int:
+    """What the best way to split the text into words of the standard dictionary costs (MeCab)."""
+    morphs = _INSTANCES.get(None).run_mecab_detailed(text)[1]
+    return sum(int(morph["link_cost"]) for morph in morphs)
+
+
 def dictionary_folder() -> Path:
     """The dictionary inside the pinned wheel; an environment variable must not change how a book is read."""
     return Path(_pyopenjtalk().__file__).parent / "dictionary"
@@ -84,7 +90,7 @@ class _Instances:
     """One Open JTalk per user dictionary, the least recently used dropped; those in use live on until they are done."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._by_revision: OrderedDict[str, Any] = OrderedDict()
 
     def get(self, dictionary: Dictionary | None) -> Any:

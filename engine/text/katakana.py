@@ -1,0 +1,39 @@
+"""Katakana as Japanese counts it: in morae."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_HIRAGANA_TO_KATAKANA: Final = {code: code + 0x60 for code in [*range(0x3041, 0x3097), 0x309D, 0x309E]}
+_SMALL_VOWELS: Final = "ァィゥェォャュョヮ"
+_MORA: Final = re.compile(rf"[ァ-ヴヵヶ][{_SMALL_VOWELS}]|[ァ-ヴヵヶー]")
+_READING: Final = re.compile("[ァ-ヴー]+")
+
+# Columns of the kana table, for long vowels written as they are spelt (とう, せい).
+_O_ROW: Final = "オコゴソゾトドノホボポモヨロヲォョ"
+_E_ROW: Final = "エケゲセゼテデネヘベペメレェ"
+
+
+def to_katakana(text: str) -> str:
+    """Hiragana as katakana; everything else unchanged."""
+    return text.translate(_HIRAGANA_TO_KATAKANA)
+
+
+def is_katakana_reading(text: str) -> bool:
+    """One or more katakana and long marks, and nothing else."""
+    return bool(_READING.fullmatch(text))
+
+
+def split_morae(kana: str) -> list[str]:
+    """``キョート`` -> ``キョ ー ト``. A small vowel belongs to the kana before it; other characters are left out."""
+    return _MORA.findall(kana)
+
+
+def sounded(kana: str) -> str:
+    """A reading in katakana as it is said: katakana stands as it is, hiragana is spelling (せんせい: センセー)."""
+    katakana = to_katakana(kana)
+    if katakana == kana:
+        return kana
+    katakana = re.sub(f"(?<=[{_O_ROW}])ウ", "ー", katakana)
+    return re.sub(f"(?<=[{_E_ROW}])イ", "ー", katakana)
