@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from engine.models.pool import ModelPool
 from engine.models.registry import BUILTIN, VoiceRegistry
 from engine.names import check_speaker, nearest
 from engine.options import SynthesisOptions
+from engine.sources.base import SourceOptions
 from engine.speaker import Speaker, SpeakerInfo
 
 _DEVICE: Final = re.compile(r"cpu|cuda(:\d{1,3})?")
@@ -40,6 +42,7 @@ class TTS:
     Args:
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         cache: folder for fetched voices; ``~/.cache/koebin`` if none is given.
+        sources: how sources are reached: credentials, endpoints, offline.
         threads: how many utterances a CPU voice speaks at once; the cores this process may use if none is given.
         max_loaded: at most so many voices in memory, the one unused for longest makes room; None keeps all.
 
@@ -54,6 +57,7 @@ class TTS:
         device: str = "cpu",
         *,
         cache: Path | str | None = None,
+        sources: SourceOptions | None = None,
         threads: int | None = None,
         max_loaded: int | None = None,
     ) -> None:
@@ -61,8 +65,7 @@ class TTS:
         self._threads = _at_least_one("threads", threads) or available_cores()
         self._voices: dict[str, str | None] = {}
         self._speakers: dict[str, Speaker] = {}
-        folder = Path(cache) if cache else Path.home() / ".cache" / "koebin"
-        self._registry = VoiceRegistry(self.device, folder, self._threads)
+        self._registry = VoiceRegistry(self.device, _source_options(cache, sources), self._threads)
         self._max_loaded = _at_least_one("max_loaded", max_loaded)
         self._pool = ModelPool(self._open, self._max_loaded)
         self._executor: ThreadPoolExecutor | None = None
@@ -162,7 +165,7 @@ class TTS:
         return self
 
     def close(self) -> None:
-        """Give back everything; speakers of this object cannot be used afterwards. A forked child gives back nothing."""
+        """Give back everything; speakers of this object cannot be used afterwards. In a forked child, do nothing."""
         if self._pid not in (None, os.getpid()):
             return
         with self._preparing:
@@ -288,6 +291,13 @@ def _unknown(name: str, known: Mapping[str, str | None]) -> UnknownSpeaker:
     close = nearest(name, {*known, *BUILTIN})
     hint = f"Did you mean {' or '.join(close)}?" if close else f"Loaded are {', '.join(sorted(known)) or 'none'}"
     return UnknownSpeaker("no such speaker", name, hint)
+
+
+def _source_options(cache: Path | str | None, sources: SourceOptions | None) -> SourceOptions:
+    folder = Path(cache) if cache is not None else None
+    if sources is None:
+        return SourceOptions(folder or Path.home() / ".cache" / "koebin")
+    return replace(sources, cache_root=folder) if folder else sources
 
 
 def _at_least_one(name: str, value: int | None) -> int | None:

@@ -22,6 +22,7 @@ from engine.models.base import FloatArray, Rendering, Utterance
 from engine.models.hts_durations import HtsDurations, IntArray
 from engine.models.hts_labels import PAUSES, Span, moras_of, pause_label, phone_of, spell_moras, words_of
 from engine.options import SynthesisOptions
+from engine.world import change_pitch
 
 if TYPE_CHECKING:
     from pyopenjtalk.htsengine import HTSEngine
@@ -30,7 +31,7 @@ _FULL_SCALE: Final = 32768.0 / 10 ** (-9.0 / 20.0)
 """The engine speaks in 16-bit units and exceeds them by up to 8 dB: 9 dB of room keep a sentence's loudness its own."""
 _SILENCE_SECONDS: Final = 0.3
 _DEFAULTS: Final = SynthesisOptions()
-_FIXED: Final = ("intonation", "noise_scale", "noise_scale_w", "sdp_ratio")
+_FIXED: Final = ("noise_scale", "noise_scale_w", "sdp_ratio")
 """Options that this voice has nothing for: another value than the default is refused, not ignored."""
 
 
@@ -118,6 +119,7 @@ class BuiltinVoice:
         if PAUSES.issuperset(phones):
             return self._silence(options)
         samples = self._run(labels, options)
+        samples = change_pitch(samples, self.sample_rate_hz, 0.0, options.intonation)
         if len(samples) != int(frames.sum()) * self._durations.frame_period:
             raise InferenceFailed("the HTS engine and its duration model disagree", utterance.analysis.text)
         return Rendering(samples, self._marks(utterance, phones, frames))

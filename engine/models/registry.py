@@ -7,11 +7,10 @@ from typing import Final, Protocol
 
 from engine.errors import BackendMissing
 from engine.models.base import AcousticModel
+from engine.sources.base import DEFAULT_SOURCE, SourceOptions
 
 BUILTIN: Final = ("mei", "ken", "hina")
 """Speakers that need no files; see ``engine.models.builtin``."""
-DEFAULT_SOURCE: Final = "hf://lemondouble/hayakoe"
-"""Where a speaker comes from that is given no source."""
 
 
 class VoiceLoader(Protocol):
@@ -46,13 +45,13 @@ class VoiceRegistry:
 
     Args:
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        cache: folder for fetched files.
+        sources: how sources are reached, and where what they give is kept.
         threads: how many utterances a CPU voice speaks at once.
     """
 
-    def __init__(self, device: str, cache: Path, threads: int) -> None:
+    def __init__(self, device: str, sources: SourceOptions, threads: int) -> None:
         self._device = device
-        self._cache = cache
+        self._sources = sources
         self._threads = threads
         self._jp_extra: VoiceLoader | None = None
 
@@ -76,7 +75,7 @@ class VoiceRegistry:
 
     def _loader(self) -> VoiceLoader:
         if self._jp_extra is None:
-            self._jp_extra = _jp_extra_loader(self._cache)
+            self._jp_extra = _jp_extra_loader(self._sources)
         return self._jp_extra
 
 
@@ -84,5 +83,5 @@ def _is_builtin(name: str, source: str | None) -> bool:
     return source is None and name in BUILTIN
 
 
-def _jp_extra_loader(cache: Path) -> VoiceLoader:
-    raise BackendMissing("this build has no JP-Extra voices", str(cache))
+def _jp_extra_loader(sources: SourceOptions) -> VoiceLoader:
+    raise BackendMissing("this build has no JP-Extra voices", str(sources.cache_root))
