@@ -15,7 +15,7 @@ _NOT_FIRST: Final = frozenset(
     "ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶㇰㇱㇲㇳㇴㇵㇶㇷㇸㇹㇺㇻㇼㇽㇾㇿ"
 )
 _NOT_LAST: Final = frozenset("‘“([{（〔［｛〈《「『【〘〖«")
-_JOINERS: Final = frozenset("'-_@/_PHRASE_ENDS+%#$.~")
+_JOINERS: Final = frozenset("'-_@/&+%#$.:~")
 _PHRASE_ENDS: Final = frozenset("、。，．！？…」』）")
 
 
@@ -43,7 +43,8 @@ def wrap(text: str, columns: int = 44) -> str:
 
 def _one_line(text: str) -> str:
     """Join lines: with a blank between two Latin words, without one in Japanese."""
-    return re.sub(r"(?<=[!-~])\s*\n\s*(?=[!-~])", " ", text.strip()).translate({10: None, 13: None})
+    joined = "\n".join(line.strip() for line in text.splitlines() if line.strip())
+    return re.sub(r"(?<=[!-~])\n(?=[!-~])", " ", joined).replace("\n", "")
 
 
 def _best_break(text: str, wanted: float, columns: int) -> int:
@@ -70,7 +71,7 @@ def _may_break(before: str, after: str) -> bool:
 
 
 def _is_latin(character: str) -> bool:
-    return character.isalnum() and unicodedata.east_asian_width(character) not in ("W", "F") or character in _JOINERS
+    return (character.isalnum() and unicodedata.east_asian_width(character) not in ("W", "F")) or character in _JOINERS
 
 
 def _width(text: str) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.encoding.files import translated
 from engine.encoding.tags import Chapter, Cover, Tags
 from engine.errors import BackendMissing
 
@@ -43,6 +44,7 @@ class AacEncoder:
                 "M4A and M4B files need the package av", "", "Install koebin[m4b], or choose another format"
             ) from error
         self._av = av
+        self._path = path
         self._rate = sample_rate_hz
         self._position = 0
         self._pending = np.zeros(0, dtype=np.float32)
@@ -74,6 +76,7 @@ class AacEncoder:
             _attach(self._container, cover)
 
     def write(self, block: FloatArray) -> None:
+        """Take the next samples: shape (N,), float32."""
         self._pending = np.concatenate([self._pending, block])
         whole = len(self._pending) // _FRAME * _FRAME
         for first in range(0, whole, _FRAME):
@@ -81,10 +84,12 @@ class AacEncoder:
         self._pending = self._pending[whole:]
 
     def close(self) -> None:
+        """Write the last frames and the index."""
         if len(self._pending):
             self._encode(self._pending)
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
+        with translated(self._path):
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
 
     def _encode(self, samples: FloatArray) -> None:
         frame = self._av.AudioFrame.from_ndarray(samples[np.newaxis, :], format="fltp", layout="mono")
@@ -92,7 +97,8 @@ class AacEncoder:
         frame.time_base = Fraction(1, self._rate)
         frame.pts = self._position
         self._position += len(samples)
-        self._container.mux(self._stream.encode(frame))
+        with translated(self._path):
+            self._container.mux(self._stream.encode(frame))
 
 
 def _metadata(tags: Tags, brand: str) -> dict[str, str]:

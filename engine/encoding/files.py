@@ -30,7 +30,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         with translated(path):
             # Claimed first, so that a folder that cannot be written to is known before anything is encoded.
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            yield temporary
+        yield temporary
+        with translated(path):
             _flush(temporary)
             temporary.replace(path)
             _flush(path.parent)
@@ -44,7 +45,7 @@ def rewritten(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Yield what ``path`` holds and a stream for what it shall hold instead."""
     other = path.with_name(f"{path.name}.rewritten")
     try:
-        with path.open("rb") as source, other.open("xb") as target:
+        with translated(path), path.open("rb") as source, other.open("xb") as target:
             yield source, target
         other.replace(path)
     finally:

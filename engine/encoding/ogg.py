@@ -66,8 +66,8 @@ def write_tags(
     while not next(pages).ends_packet:
         pass
     comments = _packet_pages(_opus_tags(tags, chapters, cover))
-    for sequence, page in enumerate(itertools.chain([head], comments, pages)):
-        target.write(replace(page, serial=serial, sequence=sequence).encode())
+    numbered = enumerate(itertools.chain([head], comments, pages))
+    target.writelines(replace(page, serial=serial, sequence=sequence).encode() for sequence, page in numbered)
 
 
 def _opus_tags(tags: Tags, chapters: Sequence[Chapter], cover: Cover | None) -> bytes:

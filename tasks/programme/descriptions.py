@@ -1,0 +1,77 @@
+"""What comes with the sound: marks, player page, chapter list, cover."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+from engine.encoding.files import translated, whole_file
+from tasks.programme.files import MarksFile, open_marks
+from tasks.programme.layout import Layout
+from tasks.programme.parts import Parts
+from tasks.programme.player import PlayerChapter, PlayerPage
+from tasks.programme.report import chapter_list
+
+
+def write_descriptions(parts: Parts, layout: Layout) -> None:
+    """Write marks, player page, chapter list and cover in one pass over the parts' texts."""
+    wanted, timeline = layout.wanted, layout.timeline
+    several = len(timeline.speakers) > 1
+    page = _player(layout) if wanted.player else None
+    chapter_marks: list[MarksFile] = []
+    chapter = 0
+    with ExitStack() as stack:
+        whole_marks = (
+            stack.enter_context(open_marks(layout.folder, layout.stem(0), wanted.subtitles, several))
+            if wanted.whole
+            else []
+        )
+        inner = stack.enter_context(ExitStack())
+        for part, slot, marks in timeline.with_parts(parts):
+            if chapter == 0 or slot.start >= layout.span(chapter).end:
+                chapter += 1
+                inner.close()
+                if wanted.per_chapter:
+                    stem = layout.stem(chapter)
+                    chapter_marks = inner.enter_context(open_marks(layout.folder, stem, wanted.subtitles, several))
+            relative = marks.shifted(-layout.span(chapter).start / timeline.sample_rate_hz)
+            for whole in whole_marks:
+                whole.add(marks)
+            for one in chapter_marks:
+                one.add(relative)
+            if page:
+                page.add(marks if wanted.whole else relative, chapter - 1, part.line)
+    _write(layout.folder / "chapters.json", json.dumps(chapter_list(layout), ensure_ascii=False, indent=1).encode())
+    if wanted.cover:
+        _write(layout.cover_path(), wanted.cover)
+    if page:
+        _write(layout.folder / "index.html", page.render().encode())
+
+
+def _player(layout: Layout) -> PlayerPage:
+    wanted = layout.wanted
+    numbers = range(1, len(layout.timeline.chapters) + 1)
+    tracks = [0] if wanted.whole else list(numbers)
+    return PlayerPage(
+        title=wanted.title,
+        author=wanted.author,
+        duration_seconds=layout.timeline.duration_seconds,
+        tracks=[[path.name for path in layout.audio_paths(number)] for number in tracks],
+        chapters=[
+            PlayerChapter(
+                title=layout.title(number),
+                track=0 if wanted.whole else number - 1,
+                start=layout.span(number).start / layout.timeline.sample_rate_hz if wanted.whole else 0.0,
+                duration_seconds=layout.seconds(number),
+            )
+            for number in numbers
+        ],
+        cover=layout.cover_path().name if wanted.cover else "",
+        several_speakers=len(layout.timeline.speakers) > 1,
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    with whole_file(path) as temporary, translated(path):
+        temporary.write_bytes(data)

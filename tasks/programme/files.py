@@ -1,0 +1,116 @@
+"""The audio and marks files of one span of a programme: the whole, or a chapter."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+from engine.encoding import Encoding, Writer, find_format, open_writer
+from engine.encoding.files import translated, whole_file
+from engine.marks import Marks
+from engine.subtitles import SubtitleFormat, subtitle_format
+
+_MEDIA_TYPES = {
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+    "lab": "text/plain",
+    "json": "application/json",
+    "html": "text/html",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One finished file.
+
+    Attributes:
+        path: where it lies.
+        kind: ``audio``, ``marks``, ``chapters``, ``player`` or ``cover``.
+        format: of audio or marks; otherwise the suffix.
+        media_type: for HTTP.
+        bytes: its size.
+        sha256: of its content, hexadecimal.
+        chapter: 1-based number of the chapter, 0 for the whole programme.
+        duration_seconds: of the sound that it holds or belongs to.
+    """
+
+    path: Path
+    kind: str
+    format: str
+    media_type: str
+    bytes: int
+    sha256: str
+    chapter: int = 0
+    duration_seconds: float = 0.0
+
+
+def finished(path: Path, kind: str, *, chapter: int = 0, duration_seconds: float = 0.0) -> File:
+    """Describe a file that has been written."""
+    suffix = path.suffix.removeprefix(".")
+    media_type = find_format(suffix).media_type if kind == "audio" else _MEDIA_TYPES.get(suffix, f"image/{suffix}")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return File(path, kind, suffix, media_type, path.stat().st_size, digest, chapter, duration_seconds)
+
+
+@contextmanager
+def open_audio(folder: Path, stem: str, formats: Sequence[str], encoding: Encoding) -> Iterator[list[Writer]]:
+    """One writer per format; all files appear together at the end."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(open_writer(folder / audio_name(stem, name), replace(encoding, format=name)))
+            for name in formats
+        ]
+
+
+class MarksFile:
+    """A subtitle or marks file that grows with the programme."""
+
+    def __init__(self, file: TextIO, path: Path, chosen: SubtitleFormat) -> None:
+        self._file = file
+        self._path = path
+        self._chosen = chosen
+        self._write(chosen.head())
+
+    def add(self, marks: Marks) -> None:
+        """The next marks, in seconds from the start of this file's sound."""
+        self._write(self._chosen.body(marks))
+
+    def finish(self) -> None:
+        self._write(self._chosen.foot())
+
+    def _write(self, text: str) -> None:
+        with translated(self._path):
+            self._file.write(text)
+
+
+@contextmanager
+def open_marks(folder: Path, stem: str, wanted: Sequence[str], speakers: bool) -> Iterator[list[MarksFile]]:
+    """One marks file for each wanted ``format`` or ``format:level``; all appear together at the end."""
+    with ExitStack() as stack:
+        files = [stack.enter_context(_open_one(folder / marks_name(stem, one), one, speakers)) for one in wanted]
+        yield files
+        for file in files:
+            file.finish()
+
+
+def marks_name(stem: str, wanted: str) -> str:
+    """``book.srt`` for ``srt``, ``book.word.vtt`` for ``vtt:word``."""
+    name, _, level = wanted.partition(":")
+    return f"{stem}.{level}.{name}" if level else f"{stem}.{name}"
+
+
+@contextmanager
+def _open_one(path: Path, wanted: str, speakers: bool) -> Iterator[MarksFile]:
+    chosen = subtitle_format(*wanted.split(":", 1), speakers=speakers)
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        yield MarksFile(file, path, chosen)
+
+
+def audio_name(stem: str, name: str) -> str:
+    """``book.opus`` for the format ``opus``."""
+    return f"{stem}{find_format(name).suffix}"

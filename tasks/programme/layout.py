@@ -1,0 +1,99 @@
+"""Which files a programme becomes, and what each of them says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.encoding import Chapter, Cover, Encoding, Tags
+from tasks.programme.files import File, audio_name, finished, marks_name
+from tasks.programme.parts import Deliverables
+from tasks.programme.timeline import Span, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which file holds what. Spans are numbered: 0 is the whole programme, chapters count from 1."""
+
+    wanted: Deliverables
+    timeline: Timeline
+    folder: Path
+
+    def stem(self, number: int) -> str:
+        """File stem of a chapter, from 1, or of the whole programme: 0."""
+        digits = max(2, len(str(len(self.timeline.chapters))))
+        return f"{self.wanted.name}-{number:0{digits}d}" if number else self.wanted.name
+
+    def title(self, number: int) -> str:
+        """What a chapter is called, or the whole programme: 0."""
+        if number == 0:
+            return self.wanted.title
+        span = self.timeline.chapters[number - 1]
+        return span.title or (self.wanted.title if number == 1 else "") or str(number)
+
+    def span(self, number: int) -> Span:
+        if number == 0:
+            return Span(self.wanted.title, 0, self.timeline.frames)
+        return self.timeline.chapters[number - 1]
+
+    def seconds(self, number: int) -> float:
+        span = self.span(number)
+        return (span.end - span.start) / self.timeline.sample_rate_hz
+
+    def numbers(self) -> list[int]:
+        """The spans that get files of their own: 0 for the whole, and the chapters."""
+        chapters = range(1, len(self.timeline.chapters) + 1) if self.wanted.per_chapter else range(0)
+        return [0] * self.wanted.whole + list(chapters)
+
+    def chapters(self) -> list[Chapter]:
+        """For the containers that list chapters; a single one without a title is none."""
+        spans, rate = self.timeline.chapters, self.timeline.sample_rate_hz
+        if len(spans) == 1 and not spans[0].title:
+            return []
+        return [Chapter(self.title(number), span.start / rate, span.end / rate) for number, span in enumerate(spans, 1)]
+
+    def encoding(self, number: int) -> Encoding:
+        """How a span's audio is written; the format is filled in later."""
+        wanted, span = self.wanted, self.span(number)
+        tags = Tags(
+            title=self.title(number),
+            artist=wanted.author,
+            album=wanted.title,
+            track=number,
+            tracks=len(self.timeline.chapters) if number else 0,
+            date=wanted.date,
+            genre="Speech" if wanted.title or wanted.author else "",
+        )
+        return Encoding(
+            format="wav",
+            sample_rate_hz=self.timeline.sample_rate_hz,
+            frames=span.end - span.start,
+            bitrate_kbps=wanted.bitrate_kbps,
+            tags=tags,
+            chapters=() if number else self.chapters(),
+            cover=Cover(wanted.cover) if wanted.cover else None,
+        )
+
+    def audio_paths(self, number: int) -> list[Path]:
+        """The files that a span's audio is written to."""
+        return [self.folder / audio_name(self.stem(number), name) for name in self.wanted.formats]
+
+    def cover_path(self) -> Path:
+        return self.folder / f"cover{Cover(self.wanted.cover or b'').suffix}"
+
+    def finished(self) -> tuple[File, ...]:
+        """Every file, measured and hashed."""
+        wanted, files = self.wanted, []
+        for number in self.numbers():
+            for path in self.audio_paths(number):
+                files.append(finished(path, "audio", chapter=number, duration_seconds=self.seconds(number)))
+        for number in self.numbers():
+            for one in wanted.subtitles:
+                path = self.folder / marks_name(self.stem(number), one)
+                files.append(finished(path, "marks", chapter=number, duration_seconds=self.seconds(number)))
+        files.append(finished(self.folder / "chapters.json", "chapters"))
+        if wanted.cover:
+            files.append(finished(self.cover_path(), "cover"))
+        if wanted.player:
+            files.append(finished(self.folder / "index.html", "player"))
+        return tuple(files)

@@ -1,0 +1,130 @@
+"""What goes into a finished programme, and what is to come out."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.audio import Audio
+from engine.encoding import Cover, decode_segment, find_format
+from engine.errors import InvalidOption
+from engine.marks import Mark, Marks
+from engine.subtitles import subtitle_format
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_LONGEST_PAUSE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One sentence of a programme.
+
+    Attributes:
+        sound: the FLAC bytes of a stored segment, a file that holds them, or a function that gives the audio. It is
+            loaded once per pass and dropped again: one part is in memory at a time.
+        text: what was asked to be spoken, for the player page, and for the marks where ``marks`` has no sentence.
+        marks: seconds from the part's first sample.
+        speaker: put on every mark that names none.
+        pause_after: seconds of silence that follow, 0 to 3600.
+        chapter: number of the chapter, from 0; never falls from one part to the next.
+        chapter_title: of that chapter, the same in all of its parts.
+        line: line in the script; another line begins a paragraph on the player page.
+    """
+
+    sound: bytes | Path | Callable[[], Audio]
+    text: str
+    marks: Marks = field(default_factory=Marks)
+    speaker: str = ""
+    pause_after: float = 0.0
+    chapter: int = 0
+    chapter_title: str = ""
+    line: int = 0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.pause_after) and 0.0 <= self.pause_after <= _LONGEST_PAUSE_SECONDS):
+            raise InvalidOption("a pause is out of range", str(self.pause_after), "Use 0 to 3600 seconds", self.line)
+
+    def load(self) -> Audio:
+        """The sound, without marks."""
+        if isinstance(self.sound, bytes):
+            return decode_segment(self.sound)
+        return decode_segment(self.sound.read_bytes()) if isinstance(self.sound, Path) else self.sound()
+
+    def marks_within(self, duration_seconds: float) -> Marks:
+        """The marks, none beyond the part's end, each with a speaker, and at least one sentence."""
+        marks = self.marks
+        if not marks.sentences:
+            whole = (Mark(self.text, 0.0, duration_seconds),)
+            marks = Marks(whole, marks.words, marks.moras, marks.phones)
+        levels = (marks.sentences, marks.words, marks.moras, marks.phones)
+        return Marks(*(tuple(self._kept(mark, duration_seconds) for mark in level) for level in levels))
+
+    def _kept(self, mark: Mark, end: float) -> Mark:
+        return Mark(mark.text, min(mark.start, end), min(mark.end, end), mark.speaker or self.speaker)
+
+
+Parts = Callable[[], Iterator[Part]]
+"""Gives the parts from the beginning each time it is called: the same parts, in the same order, each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deliverables:
+    """The files that a programme is wanted in.
+
+    Attributes:
+        formats: audio formats that ``engine.encoding`` knows.
+        whole: one file with everything.
+        per_chapter: one file for each chapter.
+        loudness_lufs: integrated loudness of the whole programme, -70 to 0; None leaves it as it was spoken.
+        true_peak_dbtp: no peak stands above it, -20 to 0.
+        subtitles: ``format`` or ``format:level``: ``srt``, ``vtt:word``, ``lab``, ``json``; beside every audio file.
+        player: an ``index.html`` beside the audio.
+        bitrate_kbps: of the lossy formats, None for their defaults.
+        sample_rate_hz: of the programme, None for the first part's.
+        title, author, date, cover: written into the files; the cover is PNG or JPEG bytes.
+        name: stem of the file names.
+
+    Raises:
+        InvalidOption: a value that cannot be had, before anything is rendered.
+    """
+
+    formats: tuple[str, ...] = ("wav",)
+    whole: bool = True
+    per_chapter: bool = False
+    loudness_lufs: float | None = None
+    true_peak_dbtp: float = -1.0
+    subtitles: tuple[str, ...] = ()
+    player: bool = False
+    bitrate_kbps: int | None = None
+    sample_rate_hz: int | None = None
+    title: str = ""
+    author: str = ""
+    date: str = ""
+    cover: bytes | None = None
+    name: str = "programme"
+
+    def __post_init__(self) -> None:
+        if not self.formats or not (self.whole or self.per_chapter):
+            raise InvalidOption("no audio file is asked for", "", "Name a format, and the whole or the chapters")
+        names = tuple(dict.fromkeys(find_format(name).name for name in self.formats))
+        object.__setattr__(self, "formats", names)
+        object.__setattr__(self, "subtitles", tuple(dict.fromkeys(self.subtitles)))
+        for name in names:
+            find_format(name).bitrate_for(self.bitrate_kbps)
+        for wanted in self.subtitles:
+            subtitle_format(*wanted.split(":", 1))
+        if self.cover is not None:
+            Cover(self.cover)
+        if not _NAME.fullmatch(self.name):
+            raise InvalidOption("not a name for files", self.name, "Use 1 to 100 of A-Z a-z 0-9 . _ -")
+        _check_range("loudness target", self.loudness_lufs, -70.0, 0.0)
+        _check_range("true-peak ceiling", self.true_peak_dbtp, -20.0, 0.0)
+        _check_range("sample rate", self.sample_rate_hz, 8_000, 192_000)
+
+
+def _check_range(name: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise InvalidOption(f"{name} is out of range", str(value), f"Use {low:g} to {high:g}")
