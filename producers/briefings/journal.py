@@ -1,0 +1,231 @@
+"""What is known of every due time (tick), in Redis; it makes a tick happen once however many processes notice it.
+
+```
+koebin:briefing:seen             "<name> <schedule>" -> due times up to here were noticed         hash
+koebin:briefing:open             ticks that have not ended                                        set
+koebin:briefing:tick:<tick>      state, submission, edition, error                                hash
+koebin:briefing:lease:<tick>     who works on it just now; expires within seconds                 string
+koebin:briefing:last             name -> its last tick that ended                                 hash
+```
+
+A tick is ``<name>@<epoch seconds>``. Noticing it and moving ``seen`` on is one script, so a process may die anywhere:
+what was noticed stays open until it has ended, and whoever gets its lease goes on where the last one stopped. Every
+change of a tick compares the lease's owner first, so a process that slept through its lease changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from redis import Redis
+
+from producers.briefings.spec import Briefing
+
+PREFIX: Final = "koebin:briefing:"
+REMEMBERED_SECONDS: Final = 40 * 86400
+"""How long an ended tick is remembered: longer than any ``max_age``."""
+
+
+class State(StrEnum):
+    """Life of a tick."""
+
+    DUE = "DUE"
+    RENDERED = "RENDERED"
+    SUBMITTED = "SUBMITTED"
+    PUBLISHED = "PUBLISHED"
+    FAILED = "FAILED"
+
+    @property
+    def ended(self) -> bool:
+        return self in (State.PUBLISHED, State.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A tick as the journal knows it; JSON texts where nothing is known yet are ""."""
+
+    id: str
+    state: State
+    submission: str = ""
+    edition: str = ""
+    error: str = ""
+    attempts: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.id.partition("@")[0]
+
+    @property
+    def due(self) -> datetime:
+        return datetime.fromtimestamp(int(self.id.partition("@")[2]), UTC)
+
+
+_NOTICE: Final = """
+local seen = redis.call('HGET', KEYS[1], ARGV[1]) or ''
+if seen ~= ARGV[2] then return -1 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+local noticed = 0
+for i = 5, #ARGV do
+  if redis.call('HSETNX', ARGV[4] .. ARGV[i], 'state', 'DUE') == 1 then
+    redis.call('SADD', KEYS[2], ARGV[i])
+    noticed = noticed + 1
+  end
+end
+return noticed
+"""
+
+_ADD: Final = """
+if redis.call('HSETNX', KEYS[1], 'state', 'DUE') == 0 then return 0 end
+redis.call('SADD', KEYS[2], ARGV[1])
+return 1
+"""
+
+_CHANGE: Final = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+return 1
+"""
+
+_END: Final = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'state', ARGV[2], 'error', ARGV[3])
+redis.call('HDEL', KEYS[1], 'submission')
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+redis.call('SREM', KEYS[3], ARGV[5])
+redis.call('HSET', KEYS[4], ARGV[6], ARGV[7])
+redis.call('DEL', KEYS[2])
+return 1
+"""
+
+_RENEW: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
+
+class LeaseGone(Exception):
+    """Somebody else works on the tick now."""
+
+
+class Journal:
+    """The ticks in one Redis database. Every method may raise ``redis.RedisError``.
+
+    Args:
+        client: made with ``decode_responses=True``.
+    """
+
+    def __init__(self, client: Redis) -> None:
+        self._redis = client
+        self._notice = client.register_script(_NOTICE)
+        self._add = client.register_script(_ADD)
+        self._change = client.register_script(_CHANGE)
+        self._end = client.register_script(_END)
+        self._renew = client.register_script(_RENEW)
+
+    def seen(self) -> dict[str, str]:
+        """Schedule key -> up to where its due times were noticed, as `producers.schedule.Seen` writes it."""
+        found: Any = self._redis.hgetall(PREFIX + "seen")
+        return dict(found)
+
+    def notice(self, schedule: str, name: str, seen: str, now_seen: str, dues: Iterable[datetime]) -> int:
+        """Open a tick for each due time that is new, and move ``seen`` on, in one step.
+
+        Args:
+            seen: what `seen` said, "" if it said nothing.
+            now_seen: what it says from now on.
+
+        Returns:
+            How many were new; -1: somebody else was faster, and nothing was changed.
+        """
+        ticks = [tick_id(name, due) for due in dues]
+        keys = [PREFIX + "seen", PREFIX + "open"]
+        arguments = [schedule, seen, now_seen, PREFIX + "tick:", *ticks]
+        return int(self._notice(keys=keys, args=arguments))
+
+    def add(self, tick: str) -> bool:
+        """Open one tick by hand. False: it is known already."""
+        return bool(self._add(keys=[PREFIX + "tick:" + tick, PREFIX + "open"], args=[tick]))
+
+    def open_ticks(self) -> list[str]:
+        """Ticks that have not ended, oldest first."""
+        found: Any = self._redis.smembers(PREFIX + "open")
+        return sorted(found, key=lambda tick: int(tick.partition("@")[2]))
+
+    def free_ticks(self) -> list[str]:
+        """Ticks that have not ended and that nobody owns, oldest first."""
+        ticks = self.open_ticks()
+        owners: Any = self._redis.mget([_lease(tick) for tick in ticks]) if ticks else []
+        return [tick for tick, owner in zip(ticks, owners, strict=True) if owner is None]
+
+    def tick(self, tick: str) -> Tick | None:
+        """What is known of a tick."""
+        fields: Any = self._redis.hgetall(PREFIX + "tick:" + tick)
+        if not fields:
+            return None
+        return Tick(
+            tick,
+            State(fields["state"]),
+            fields.get("submission", ""),
+            fields.get("edition", ""),
+            fields.get("error", ""),
+            int(fields.get("attempts", 0)),
+        )
+
+    def last(self) -> dict[str, dict[str, Any]]:
+        """Name -> its last tick that ended: ``{"due", "state", "error"}``."""
+        found: Any = self._redis.hgetall(PREFIX + "last")
+        return {name: json.loads(text) for name, text in found.items()}
+
+    def claim(self, subject: str, seconds: float) -> str:
+        """Become the owner of a tick (or of anything else that has a name); "" if it has one."""
+        owner = secrets.token_hex(16)
+        taken = self._redis.set(_lease(subject), owner, nx=True, px=max(1, int(seconds * 1000)))
+        return owner if taken else ""
+
+    def renew(self, subject: str, owner: str, seconds: float) -> bool:
+        """Stay the owner for another ``seconds``. False: not the owner any more."""
+        return bool(self._renew(keys=[_lease(subject)], args=[owner, max(1, int(seconds * 1000))]))
+
+    def change(self, tick: str, owner: str, fields: Mapping[str, str]) -> None:
+        """Set fields of a tick.
+
+        Raises:
+            LeaseGone: not the owner any more; nothing was changed.
+        """
+        pairs = [text for pair in fields.items() for text in pair]
+        if not self._change(keys=[PREFIX + "tick:" + tick, _lease(tick)], args=[owner, *pairs]):
+            raise LeaseGone(tick)
+
+    def end(self, tick: Tick, owner: str, state: State, error: str = "") -> None:
+        """End a tick: it is closed, remembered, and free of its lease.
+
+        Raises:
+            LeaseGone: not the owner any more; nothing was changed.
+        """
+        last = json.dumps({"due": tick.due.isoformat(), "state": state, "error": error}, ensure_ascii=False)
+        keys = [PREFIX + "tick:" + tick.id, _lease(tick.id), PREFIX + "open", PREFIX + "last"]
+        if not self._end(keys=keys, args=[owner, state, error, REMEMBERED_SECONDS, tick.id, tick.name, last]):
+            raise LeaseGone(tick.id)
+
+
+def tick_id(name: str, due: datetime) -> str:
+    """``morning@1795561200``."""
+    return f"{name}@{int(due.timestamp())}"
+
+
+def schedule_key(briefing: Briefing) -> str:
+    """Name and schedule: an edited schedule starts anew, what it would have missed before the edit is not caught up."""
+    when = briefing.when
+    schedule = json.dumps([when.crontab, when.time_zone, when.holidays, [day.isoformat() for day in when.closed]])
+    return f"{briefing.name} {hashlib.sha256(schedule.encode()).hexdigest()[:16]}"
+
+
+def _lease(subject: str) -> str:
+    return f"{PREFIX}lease:{subject}"

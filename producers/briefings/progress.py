@@ -1,0 +1,164 @@
+"""One tick, from due to published: its lease's holder takes it as far as it goes, by steps that may be repeated."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from redis import RedisError
+
+from engine.errors import InvalidBriefing, JobConflict, KoebinError, SpeakerNotServed, TransientError
+from producers.briefings.compose import Composed, Submission, Submitter
+from producers.briefings.holding import holding
+from producers.briefings.journal import Journal, LeaseGone, State, Tick
+from producers.briefings.publish import Edition, edition_of, publish
+from producers.briefings.spec import Briefing
+from tasks.stores.base import Store
+
+log = logging.getLogger(__name__)
+
+
+class UnknownBriefing(Exception):
+    """The file of a briefing that is due is gone."""
+
+    def __str__(self) -> str:
+        return f"there is no briefing {self.args[0]!r} any more"
+
+
+MAX_ATTEMPTS: Final = 10
+"""Starts of rendering and submitting before a tick is given up: what kills its process does not do so for ever."""
+FOLLOWED: Final = timedelta(days=31)
+"""How long after its due time a tick is still waited for: longer than any ``max_age``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        error: why it failed, "" if its output can be published.
+        result: the job's result as JSON, kept in the index.
+    """
+
+    error: str
+    result: dict[str, Any]
+
+
+Compose = Callable[[Briefing, datetime], Composed]
+Follow = Callable[[Submission], Outcome | None]
+"""How a submitted job has ended; None while it has not."""
+OpenStore = Callable[[str], Store]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The steps of a tick, with everything they need.
+
+    Attributes:
+        compose: renders a briefing; slow, and may fail.
+        submit: submits the job; the same submission twice is one job.
+        lease_seconds: how long the right to publish outlives its process.
+    """
+
+    journal: Journal
+    compose: Compose
+    submit: Submitter
+    follow: Follow
+    open_store: OpenStore
+    clock: Callable[[], datetime]
+    lease_seconds: float = 10.0
+
+    def advance(self, tick_id: str, owner: str, briefing: Briefing | None) -> State:
+        """Take a tick as far as it goes now; the caller holds its lease as ``owner``.
+
+        Args:
+            briefing: as its file stands; None: it is gone, and a tick that is not rendered yet waits for it.
+
+        Raises:
+            LeaseGone: somebody else has it now.
+            redis.RedisError: nothing is lost, another call goes on.
+        """
+        tick = self.journal.tick(tick_id)
+        if tick is None or tick.state.ended:
+            return tick.state if tick else State.FAILED
+        try:
+            return self._step(tick, owner, briefing)
+        except (LeaseGone, RedisError):
+            raise
+        except (TransientError, SpeakerNotServed) as error:
+            return self._later(tick, owner, error, attempts=0)
+        except KoebinError as error:
+            return self._failed(tick, owner, str(error))
+        except Exception as error:
+            log.exception("briefing %s of %s", tick.name, tick.due.isoformat())
+            return self._later(tick, owner, error, attempts=tick.attempts + 1)
+
+    def _step(self, tick: Tick, owner: str, briefing: Briefing | None) -> State:
+        if tick.state in (State.DUE, State.RENDERED):
+            self._count(tick, owner)
+        if tick.state is State.DUE:
+            if briefing is None:
+                return self._later(tick, owner, UnknownBriefing(tick.name), attempts=0)
+            tick = self._rendered(tick, owner, briefing)
+        if tick.state is State.RENDERED:
+            tick = self._submitted(tick, owner)
+        return self._published(tick, owner)
+
+    def _count(self, tick: Tick, owner: str) -> None:
+        if tick.attempts >= MAX_ATTEMPTS:
+            raise InvalidBriefing(f"given up after {tick.attempts} attempts", tick.name, tick.error)
+        self.journal.change(tick.id, owner, {"attempts": str(tick.attempts + 1)})
+
+    def _rendered(self, tick: Tick, owner: str, briefing: Briefing) -> Tick:
+        """Render once: the words are kept before they are sent, so that a second process sends the same."""
+        composed = self.compose(briefing, tick.due)
+        submission = composed.submission.to_json()
+        edition = edition_of(briefing, tick.due, composed).to_json()
+        fields = {"state": State.RENDERED, "submission": submission, "edition": edition}
+        self.journal.change(tick.id, owner, fields)
+        return Tick(tick.id, State.RENDERED, submission, edition)
+
+    def _submitted(self, tick: Tick, owner: str) -> Tick:
+        submission = Submission.from_json(tick.submission)
+        try:
+            self.submit(submission)
+        except JobConflict as error:
+            log.warning("briefing %s: its job exists with other words, and is taken as it is: %s", tick.name, error)
+        self.journal.change(tick.id, owner, {"state": State.SUBMITTED})
+        log.info("briefing %s of %s is job %s", tick.name, tick.due.isoformat(), submission.job)
+        return Tick(tick.id, State.SUBMITTED, tick.submission, tick.edition)
+
+    def _published(self, tick: Tick, owner: str) -> State:
+        outcome = self.follow(Submission.from_json(tick.submission))
+        if outcome is None:
+            return self._still(tick, owner, "its job has not ended")
+        if outcome.error:
+            return self._failed(tick, owner, outcome.error)
+        edition = Edition.from_json(tick.edition)
+        with holding(self.journal, f"publish:{tick.name}", self.lease_seconds, rest=0, limit=3600) as publisher:
+            if not publisher:
+                return State.SUBMITTED
+            entry = publish(edition, self.open_store(edition.store), outcome.result, self.clock())
+        self.journal.end(tick, owner, State.PUBLISHED)
+        log.info("briefing %s of %s is published: %s", tick.name, edition.due, ", ".join(entry["uris"].values()))
+        return State.PUBLISHED
+
+    def _failed(self, tick: Tick, owner: str, error: str) -> State:
+        log.error("briefing %s of %s failed: %s", tick.name, tick.due.isoformat(), error)
+        self.journal.end(tick, owner, State.FAILED, error)
+        return State.FAILED
+
+    def _later(self, tick: Tick, owner: str, error: Exception, attempts: int) -> State:
+        reason = str(error)[:500]
+        if reason != tick.error:
+            log.warning("briefing %s of %s waits: %s", tick.name, tick.due.isoformat(), reason)
+        self.journal.change(tick.id, owner, {"error": reason, "attempts": str(attempts)})
+        return self._still(tick, owner, reason)
+
+    def _still(self, tick: Tick, owner: str, reason: str) -> State:
+        if self.clock() - tick.due > FOLLOWED:
+            return self._failed(tick, owner, f"given up: {reason}")
+        return tick.state

@@ -1,0 +1,199 @@
+"""Finished briefings under a dated key and as ``latest``.
+
+```
+briefings/morning/2026-11-23-0700.mp3      an edition, written once
+briefings/morning/latest.mp3               its copy, replaced whole
+briefings/morning/index.json               the editions there are; written last, it is what makes an edition the latest
+```
+
+Every object appears whole or not at all, the edition before the index, and what is no longer kept goes after it. So a
+reader of the index finds every file it names, and the previous edition is there until the new one is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from engine.errors import JobFailed, StoreNotFound
+from producers.briefings.compose import Composed, job_id
+from producers.briefings.spec import Briefing, edition_key
+from tasks.keys import output
+from tasks.stores.base import Store
+
+INDEX_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """Everything that a publication needs to know, JSON all through: it may happen in another process.
+
+    Attributes:
+        job: whose output is published; it lies in the same store.
+        home: prefix of ``latest`` and of the index.
+        key: of the edition, without suffix.
+        failures: sources that had a problem, as reported.
+    """
+
+    briefing: str
+    title: str
+    due: str
+    job: str
+    store: str
+    home: str
+    key: str
+    keep: int
+    keep_days: int | None
+    failures: tuple[dict[str, Any], ...] = ()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Edition:
+        fields = json.loads(text)
+        return cls(**{**fields, "failures": tuple(fields["failures"])})
+
+
+def edition_of(briefing: Briefing, due: datetime, composed: Composed) -> Edition:
+    """The edition that a composed briefing will become."""
+    local = due.astimezone(ZoneInfo(briefing.when.time_zone))
+    # The hour that summer time gives back occurs twice.
+    clock = f"{local:%H%M}" + ("-2" if local.fold else "")
+    delivery = briefing.output
+    return Edition(
+        briefing=briefing.name,
+        title=composed.submission.title,
+        due=due.astimezone(UTC).isoformat(),
+        job=job_id(briefing, due),
+        store=delivery.store,
+        home=_home(delivery.key, briefing.name),
+        key=edition_key(delivery.key, briefing.name, f"{local:%Y-%m-%d}", clock),
+        keep=delivery.keep,
+        keep_days=delivery.keep_days,
+        failures=tuple(source.as_json() for source in composed.rendered.failures),
+    )
+
+
+def publish(edition: Edition, store: Store, result: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Publish what the job delivered; doing it again changes nothing.
+
+    One publication of a briefing at a time: the index is read and written.
+
+    Args:
+        result: the job's result, kept in the index.
+        now: aware; decides what is older than ``keep_days``.
+
+    Returns:
+        The edition's entry in the index: ``{"due", "title", "job", "key", "files", "uris", "failures", "result"}``.
+
+    Raises:
+        JobFailed: the job has left no output.
+        StoreError, StoreUnavailable: see `Store`.
+    """
+    files = _files(edition, store)
+    entry = {
+        "due": edition.due,
+        "title": edition.title,
+        "job": edition.job,
+        "key": edition.key,
+        "files": sorted(files),
+        "uris": {name: store.url(name) for name in sorted(files)},
+        "failures": list(edition.failures),
+        "result": result,
+    }
+    before = _index(edition, store)
+    editions = [each for each in before["editions"] if each["due"] != edition.due]
+    editions = sorted([*editions, entry], key=lambda each: str(each["due"]), reverse=True)
+    for name, source in files.items():
+        _copy(store, source, name, if_absent=True)
+        if editions[0] is entry:
+            _copy(store, source, _latest(edition.home, entry, name), if_absent=False)
+    kept = _kept(editions, edition, now)
+    retired = _retired(editions, kept)
+    index = {"version": INDEX_VERSION, "briefing": edition.briefing, "editions": kept, "retired": retired}
+    store.put(f"{edition.home}/index.json", json.dumps(index, ensure_ascii=False).encode(), if_absent=False)
+    # Whoever died between the index and its deletions left the names in the index before.
+    for name in {*before["retired"], *retired} - {name for each in kept for name in each["files"]}:
+        store.delete(name)
+    _tidy_latest(edition.home, editions[0], store)
+    return entry
+
+
+def _home(pattern: str, name: str) -> str:
+    """The part of a key pattern that is the same for every edition."""
+    fixed: list[str] = []
+    for part in pattern.split("/")[:-1]:
+        if "{date}" in part or "{time}" in part:
+            break
+        fixed.append(part)
+    if not any("{name}" in part for part in fixed):
+        fixed.append("{name}")
+    return "/".join(fixed).replace("{name}", name)
+
+
+def _files(edition: Edition, store: Store) -> dict[str, str]:
+    """Key of the edition -> key of the job's output. One output of a kind takes the edition's own name."""
+    prefix = output(edition.job, "x")[:-1]
+    found = {key.removeprefix(prefix): key for key in store.list(prefix)}
+    if not found:
+        raise JobFailed("the job has left no output", edition.job, "Look at: koebin status")
+    suffixes = [_suffix(name) for name in found]
+    return {
+        edition.key + (_suffix(name) if suffixes.count(_suffix(name)) == 1 else f"/{name}"): key
+        for name, key in found.items()
+    }
+
+
+def _suffix(name: str) -> str:
+    _, dot, rest = name.rpartition("/")[2].partition(".")
+    return dot + rest
+
+
+def _latest(home: str, entry: dict[str, Any], name: str) -> str:
+    return f"{home}/latest{name.removeprefix(entry['key'])}"
+
+
+def _copy(store: Store, source: str, target: str, if_absent: bool) -> None:
+    if if_absent and store.exists(target):
+        return
+    with tempfile.TemporaryDirectory(prefix="koebin-briefing-") as folder:
+        path = Path(folder) / "file"
+        store.download(source, path)
+        store.put_file(target, path, if_absent=if_absent)
+
+
+def _index(edition: Edition, store: Store) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(store.get(f"{edition.home}/index.json"))
+    except StoreNotFound:
+        return {"editions": [], "retired": []}
+    return document
+
+
+def _kept(editions: list[dict[str, Any]], edition: Edition, now: datetime) -> list[dict[str, Any]]:
+    kept = editions[: edition.keep]
+    if edition.keep_days is None:
+        return kept
+    oldest = now - timedelta(days=edition.keep_days)
+    return [each for each in kept if each is editions[0] or datetime.fromisoformat(each["due"]) >= oldest]
+
+
+def _retired(editions: list[dict[str, Any]], kept: list[dict[str, Any]]) -> list[str]:
+    """Files that the index no longer names."""
+    still = {name for each in kept for name in each["files"]}
+    return sorted({name for each in editions for name in each["files"]} - still)
+
+
+def _tidy_latest(home: str, latest: dict[str, Any], store: Store) -> None:
+    """Delete copies of a format that the latest edition does not have."""
+    wanted = {_latest(home, latest, name) for name in latest["files"]}
+    stem = f"{home}/latest"
+    for name in list(store.list(stem)):
+        if name.removeprefix(stem)[:1] in ("/", ".") and name not in wanted:
+            store.delete(name)

@@ -1,0 +1,240 @@
+"""The beat: runs the briefings of a folder on schedule. Any number of processes may, on one Redis.
+
+Each process looks at every schedule and writes down what is due (`producers.briefings.journal`); whichever gets a
+tick's lease takes it to the end (`producers.briefings.progress`). A process that dies loses its leases within seconds,
+and another one goes on. A clock that jumps, forth or back, repeats no tick: ticks are remembered, not just the time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from redis import Redis, RedisError
+
+from producers.briefings.compose import Submitter, compose
+from producers.briefings.holding import holding
+from producers.briefings.journal import Journal, LeaseGone, schedule_key
+from producers.briefings.policy import Policy
+from producers.briefings.progress import Compose, Follow, OpenStore, Progress
+from producers.briefings.spec import Briefing, load_folder
+from producers.briefings.ticks import ticks_between
+from tasks.stores.uri import open_store
+
+log = logging.getLogger(__name__)
+
+ON_TIME: Final = timedelta(seconds=60)
+"""A tick noticed this much later still counts as on time; an older one was missed, and ``catch_up`` decides."""
+_MOVED_ON: Final = timedelta(seconds=30)
+"""How far ``seen`` may lag behind while nothing is due."""
+_SET_BACK: Final = timedelta(seconds=90)
+"""``seen`` further ahead than this means that the clock was set back, not that two clocks differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeatOptions:
+    """How a beat process works.
+
+    Attributes:
+        interval: seconds between two looks at the schedules.
+        lease: seconds after which a dead process's ticks are taken over.
+        poll: seconds between two looks at a running job, and before another try.
+        reload: seconds between two looks at the folder.
+        threads: ticks worked on at once.
+        attempt: seconds after which a tick that makes no progress is left to another process.
+    """
+
+    interval: float = 0.5
+    lease: float = 10.0
+    poll: float = 2.0
+    reload: float = 5.0
+    threads: int = 8
+    attempt: float = 300.0
+
+
+def run_beat(
+    folder: Path,
+    redis: Redis,
+    submit: Submitter,
+    follow: Follow,
+    stop: threading.Event,
+    *,
+    policy: Policy | None = None,
+    render: Compose | None = None,
+    stores: OpenStore = open_store,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    options: BeatOptions = BeatOptions(),
+) -> None:
+    """Run the briefings of ``folder`` until ``stop`` is set; what was begun is finished or left to another process.
+
+    Args:
+        redis: a client made with ``decode_responses=True``.
+        submit: submits a briefing's job; the same submission twice must be one job.
+        follow: tells how a job has ended, None while it has not.
+        policy: what sources may reach.
+        render: replaces the rendering, for tests.
+        stores: opens the store that editions are published in.
+        clock: the time, aware.
+    """
+    chosen = policy or Policy()
+    progress = Progress(
+        Journal(redis),
+        render or (lambda briefing, due: compose(briefing, due, chosen)),
+        submit,
+        follow,
+        stores,
+        clock,
+        options.lease,
+    )
+    beat = _Beat(_Folder(folder, options.reload), progress, options)
+    beat.run(stop)
+
+
+class _Beat:
+    def __init__(self, folder: _Folder, progress: Progress, options: BeatOptions) -> None:
+        self._folder = folder
+        self._progress = progress
+        self._journal = progress.journal
+        self._options = options
+        self._busy: set[str] = set()
+
+    def run(self, stop: threading.Event) -> None:
+        with ThreadPoolExecutor(self._options.threads, thread_name_prefix="briefing") as pool:
+            while not stop.is_set():
+                try:
+                    self._look(pool)
+                except RedisError as error:
+                    log.warning("the beat cannot reach Redis (%s), and tries again", type(error).__name__)
+                    stop.wait(1.0)
+                stop.wait(self._options.interval)
+
+    def _look(self, pool: ThreadPoolExecutor) -> None:
+        briefings = self._folder.briefings()
+        seen = self._journal.seen()
+        now = self._progress.clock()
+        for briefing in briefings.values():
+            notice(self._journal, briefing, seen.get(schedule_key(briefing), ""), now)
+        for tick in self._journal.free_ticks():
+            if len(self._busy) >= self._options.threads:
+                return
+            if tick not in self._busy:
+                self._busy.add(tick)
+                pool.submit(self._work, tick, briefings.get(tick.partition("@")[0]))
+
+    def _work(self, tick: str, briefing: Briefing | None) -> None:
+        times = self._options
+        try:
+            with holding(self._journal, tick, times.lease, rest=times.poll, limit=times.attempt) as owner:
+                if owner:
+                    self._progress.advance(tick, owner, briefing)
+        except LeaseGone:
+            log.warning("tick %s was taken over by another process", tick)
+        except RedisError as error:
+            log.warning("tick %s waits for Redis (%s)", tick, type(error).__name__)
+        finally:
+            self._busy.discard(tick)
+
+
+def notice(journal: Journal, briefing: Briefing, seen: str, now: datetime) -> int:
+    """Open the ticks that have come due since ``seen``, as the briefing's ``catch_up`` wants it; returns how many.
+
+    Args:
+        seen: what the journal says; "" if this schedule is new: it begins now.
+    """
+    schedule, name = schedule_key(briefing), briefing.name
+    if not seen:
+        return max(0, journal.notice(schedule, name, "", str(Seen(now, now)), ()))
+    before = Seen.parse(seen)
+    if before.cursor - now > _SET_BACK:
+        log.warning("briefing %s: the clock was set back by %s; what ran does not run again", name, before.cursor - now)
+        return max(0, journal.notice(schedule, name, seen, str(Seen(before.furthest, now)), ()))
+    since, oldest = before.since(now), now - max(timedelta(seconds=briefing.when.max_age), ON_TIME)
+    if since < oldest:
+        log.warning("briefing %s: what was due before %s is skipped (max_age)", name, oldest.isoformat())
+    dues = ticks_between(briefing, max(since, oldest), now)
+    if not dues and now - before.cursor < _MOVED_ON:
+        return 0
+    chosen = _chosen(briefing, dues, now)
+    after = Seen(max(before.furthest, now), max(before.cursor, now))
+    opened = journal.notice(schedule, name, seen, str(after), chosen)
+    if opened >= 0 and len(chosen) < len(dues):
+        missed = len(dues) - len(chosen)
+        log.warning("briefing %s: %d missed ticks are skipped (catch_up = %s)", name, missed, briefing.when.catch_up)
+    return max(0, opened)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Up to where the due times of a schedule have been noticed.
+
+    Attributes:
+        furthest: the latest time that any clock has shown.
+        cursor: the time that was last looked at; behind ``furthest`` after a clock was set back.
+    """
+
+    furthest: datetime
+    cursor: datetime
+
+    @classmethod
+    def parse(cls, text: str) -> Seen:
+        furthest, cursor = (datetime.fromtimestamp(float(part), UTC) for part in text.split())
+        return cls(furthest, cursor)
+
+    def __str__(self) -> str:
+        return f"{self.furthest.timestamp():.3f} {self.cursor.timestamp():.3f}"
+
+    def since(self, now: datetime) -> datetime:
+        """Where to look on from.
+
+        A clock that was wrong for a while and jumps forth again goes on where it once was: what lies between was
+        decided then. One that moves on steadily from an earlier time looks at everything, and ticks that ran are known.
+        """
+        jumped = now > self.furthest and now - self.cursor > ON_TIME
+        return self.furthest if jumped else self.cursor
+
+
+def _chosen(briefing: Briefing, dues: list[datetime], now: datetime) -> list[datetime]:
+    on_time = [due for due in dues if now - due <= ON_TIME]
+    match briefing.when.catch_up:
+        case "all":
+            return dues
+        case "latest":
+            return on_time or dues[-1:]
+        case "skip":
+            return on_time
+
+
+class _Folder:
+    """The briefings of a folder, read again when a file changes; a file that breaks keeps its last good state."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self._path = path
+        self._seconds = seconds
+        self._looked = -seconds
+        self._stamp: object = None
+        self._briefings: dict[str, Briefing] = {}
+
+    def briefings(self) -> dict[str, Briefing]:
+        """By name."""
+        if time.monotonic() - self._looked >= self._seconds:
+            self._looked = time.monotonic()
+            stamp = [(path, path.stat().st_mtime_ns) for path in sorted(self._path.glob("*"))]
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._read()
+        return self._briefings
+
+    def _read(self) -> None:
+        loaded, problems = load_folder(self._path)
+        for path, problem in problems.items():
+            log.error("%s: %s", path.name, problem)
+        broken = {name: each for name, each in self._briefings.items() if each.path in map(Path.absolute, problems)}
+        self._briefings = {**broken, **loaded}
+        log.info("briefings: %s", ", ".join(self._briefings) or "none")

@@ -1,0 +1,63 @@
+"""A beat process for `test_briefings_beat.py`: its clock, its jobs and its record of what it did all live in Redis."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from redis import Redis
+
+from producers.briefings.compose import Composed, Rendered, Submission, job_id
+from producers.briefings.progress import Outcome
+from producers.briefings.spec import Briefing
+from producers.schedule import BeatOptions, run_beat
+
+
+def main() -> None:
+    folder, url, dies = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    redis = Redis.from_url(url, decode_responses=True)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+
+    def clock() -> datetime:
+        return datetime.fromtimestamp(float(redis.get("test:now")), UTC)
+
+    def render(briefing: Briefing, due: datetime) -> Composed:
+        number = redis.incr("test:rendered")
+        words = f"{number} 番目"  # never the same twice, as a feed that changes
+        job = job_id(briefing, due)
+        submission = Submission(
+            briefing.name, due.isoformat(), job, "", words, "mei", {}, (), briefing.output.store, {"formats": ["mp3"]}
+        )
+        return Composed(submission, Rendered(words, ()))
+
+    def submit(submission: Submission) -> str:
+        if dies == "before-submit":
+            os.kill(os.getpid(), signal.SIGKILL)
+        redis.rpush("test:submissions", f"{submission.job} {submission.text}")
+        # As a client does: the same id is the same job.
+        if redis.hsetnx("test:jobs", submission.job, submission.text):
+            output = folder.parent / "store" / "jobs" / submission.job / "out"
+            output.mkdir(parents=True)
+            (output / "audio.mp3").write_text(submission.text)
+        if dies == "after-submit":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return submission.job
+
+    def follow(submission: Submission) -> Outcome:
+        return Outcome("", {"uri": submission.job})
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    options = BeatOptions(interval=0.02, lease=0.6, poll=0.05, threads=4)
+    redis.rpush("test:started", str(time.time()))
+    run_beat(folder, redis, submit, follow, stop, render=render, clock=clock, options=options)
+
+
+if __name__ == "__main__":
+    main()
