@@ -7,6 +7,7 @@ from typing import Final
 
 from engine.errors import InvalidText
 from engine.text.characters import is_speech
+from engine.text.compatibility import check_letters
 
 MAX_CHARS: Final = 10_000_000
 """A text; about 400 hours of speech."""
@@ -20,8 +21,9 @@ def check_text(text: str, max_chars: int = MAX_CHARS, max_line_chars: int = MAX_
     """Return ``text`` if it can be spoken.
 
     Raises:
-        InvalidText: it is empty or white space, holds a control character or half of a surrogate pair, has nothing to
-            speak, or a line (or all of it) is too long. With line and column, counted from 1 in characters.
+        InvalidText: it is empty or white space, holds a control character, half of a surrogate pair or a letter of a
+            script that cannot be read, has nothing to speak, or a line (or all of it) is too long. With line and
+            column, counted from 1 in characters.
     """
     if not text.strip():
         raise InvalidText("the text is empty", hint="Give at least one word")
@@ -31,6 +33,7 @@ def check_text(text: str, max_chars: int = MAX_CHARS, max_line_chars: int = MAX_
         )
     for number, line in enumerate(_lines(text), start=1):
         _check_line(line, number, max_line_chars)
+    check_letters(text)
     if not any(is_speech(char) for char in text):
         raise InvalidText("the text has nothing to speak", text.strip(), "Give at least one word", 1, 1)
     return text

@@ -5,11 +5,19 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from engine.content import Reading
+from engine.errors import InvalidText
+from engine.text.alignment import node_boundaries
 from engine.text.analysis import Analysis, Node
-from engine.text.openjtalk import Feature, make_label, run_frontend
+from engine.text.mapped import MappedText
+from engine.text.normalize import normalize
+from engine.text.openjtalk import MAX_CHARS, Feature, make_label, mark_devoiced, run_frontend
+from engine.text.parts import cut_labels, cut_words
+from engine.text.readings import apply_reading, check_readings, spoken_word
+from engine.text.sentences import split_long
 
 if TYPE_CHECKING:
     from engine.text.dictionary import Dictionary
@@ -18,6 +26,8 @@ NORMALIZER_VERSION: Final = 1
 """Raise it with every change of this package that changes phones, tones or labels."""
 
 _DECIDING_PACKAGES: Final = ("pyopenjtalk-plus", "kanalizer", "SudachiPy", "SudachiDict-core")
+_WHOLE: Final = MAX_CHARS // 2
+"""Characters of a sentence that are read in one go before they are cut into parts."""
 
 
 def front_end_revision() -> str:
@@ -32,17 +42,136 @@ def front_end_revision() -> str:
 
 
 def analyze(text: str, *, readings: Sequence[Reading] = (), dictionary: Dictionary | None = None) -> Analysis:
-    """Read one sentence."""
-    norm = text
-    features = run_frontend(norm, dictionary)
-    return Analysis(text, norm, tuple(map(_node, features)), tuple(make_label(features)))
+    """Read one sentence: one pass of Open JTalk for its words, one for its labels.
+
+    Args:
+        text: one sentence; a longer text is for ``analyze_utterances``.
+        readings: how spans of ``text`` are to be read; a word keeps the user's spelling in ``nodes``.
+        dictionary: the user's words, for this call only.
+
+    Raises:
+        InvalidText: too long for one pass, a letter that cannot be read, or a reading that does not fit the text.
+        InvalidDictionary: MeCab refuses the dictionary.
+        BackendMissing: pyopenjtalk-plus is not installed.
+    """
+    if len(text) > MAX_CHARS:
+        raise InvalidText(f"a sentence of more than {MAX_CHARS} characters", text, "Use analyze_utterances")
+    words = _read(text, check_readings(text, readings), dictionary)
+    return Analysis(text, words.norm, tuple(map(_node, words.features)), tuple(make_label(words.features)))
 
 
 def analyze_utterances(
     text: str, readings: Sequence[Reading] = (), dictionary: Dictionary | None = None, limit: int = 200
 ) -> list[Analysis]:
-    """Read one sentence, cut into parts of about ``limit`` characters."""
-    return [analyze(text, readings=readings, dictionary=dictionary)]
+    """Read one sentence, in parts of about ``limit`` characters if it is longer.
+
+    A long sentence is read as a whole and cut between words, at commas if it has any, else between accent phrases: the
+    parts keep the accents and labels that the words have in the whole, so none of them ends as a sentence does. Their
+    texts, joined, are ``text``.
+
+    Raises:
+        As ``analyze``.
+    """
+    ordered = check_readings(text, readings)
+    if len(text) <= limit:
+        return [analyze(text, readings=readings, dictionary=dictionary)]
+    analyses: list[Analysis] = []
+    start = 0
+    for stretch in split_long(text, max(_WHOLE, limit)):
+        end = start + len(stretch)
+        words = _read(stretch, _within(ordered, start, end), dictionary)
+        analyses += _utterances(stretch, words, limit)
+        start = end
+    return analyses
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A text as Open JTalk reads it; ``boundaries`` has one more item than ``features``, offsets into the text."""
+
+    norm: str
+    features: list[Feature]
+    boundaries: list[int | None]
+
+
+def _read(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> _Words:
+    words = _read_plain(text, dictionary)
+    for reading in readings:
+        changed = apply_reading(text, reading, words.features, words.boundaries)
+        if changed is None:
+            return _read_around(text, readings, dictionary)
+        words = _Words(words.norm, *changed)
+    if readings:
+        words = _Words(words.norm, mark_devoiced(words.features), words.boundaries)
+    return words
+
+
+def _read_plain(text: str, dictionary: Dictionary | None) -> _Words:
+    norm = normalize(text, dictionary.surfaces if dictionary else ())
+    features = [feature for piece in split_long(norm.text, MAX_CHARS) for feature in run_frontend(piece, dictionary)]
+    return _Words(norm.text, features, _boundaries(norm, features, len(text)))
+
+
+def _boundaries(norm: MappedText, features: Sequence[Feature], length: int) -> list[int | None]:
+    return node_boundaries(norm, [feature["string"] for feature in features], length)
+
+
+def _read_around(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> _Words:
+    """Read what lies between the given readings piece by piece: for spans that tear words."""
+    norms: list[str] = []
+    features: list[Feature] = []
+    boundaries: list[int | None] = []
+    position = 0
+    for reading in [*readings, None]:
+        gap = _read_plain(text[position : reading.start if reading else len(text)], dictionary)
+        norms.append(gap.norm)
+        features += _chained(gap.features) if position else gap.features
+        boundaries += [None if start is None else start + position for start in gap.boundaries[:-1]]
+        if reading is not None:
+            surface = text[reading.start : reading.end]
+            norms.append(surface)
+            features.append(spoken_word(surface, reading))
+            boundaries.append(reading.start)
+            position = reading.end
+    return _Words("".join(norms), mark_devoiced(features), [*boundaries, len(text)])
+
+
+def _chained(features: list[Feature]) -> list[Feature]:
+    """A particle at the beginning goes on with the accent phrase before it."""
+    if features and features[0]["pos"] in ("助詞", "助動詞"):
+        return [{**features[0], "chain_flag": 1}, *features[1:]]
+    return features
+
+
+def _within(readings: Sequence[Reading], start: int, end: int) -> list[Reading]:
+    """The readings of ``text[start:end]``, counted from its beginning.
+
+    Raises:
+        InvalidText: a reading lies across a place where the text had to be cut.
+    """
+    inside = []
+    for reading in readings:
+        if start <= reading.start < end:
+            if reading.end > end:
+                raise InvalidText(
+                    "a reading for more characters than are read at once", reading.kana, column=reading.start + 1
+                )
+            inside.append(Reading(reading.start - start, reading.end - start, reading.kana, reading.accent))
+    return inside
+
+
+def _utterances(text: str, words: _Words, limit: int) -> list[Analysis]:
+    cuts = cut_words(words.features, words.boundaries, limit)
+    labels = cut_labels(words.features, cuts)
+    edges = [0, *cuts, len(words.features)]
+    analyses = []
+    for index, part in enumerate(labels):
+        first, last = edges[index], edges[index + 1]
+        span = text[words.boundaries[first] if first else 0 : words.boundaries[last]]
+        nodes = tuple(map(_node, words.features[first:last]))
+        norm = "".join(node.surface for node in nodes) if len(labels) > 1 else words.norm
+        analyses.append(Analysis(span, norm, nodes, tuple(part)))
+    return analyses
 
 
 def _node(feature: Feature) -> Node:

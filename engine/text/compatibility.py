@@ -1,0 +1,110 @@
+"""Unicode's look-alikes folded into the characters that have readings."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from engine.errors import InvalidText
+from engine.text.mapped import MappedText
+from engine.text.scripts import hangul_kana, is_hangul, latin_letters
+
+_CLUSTER: Final = re.compile(
+    r"[\u1100-\u115f][\u1160-\u11a7][\u11a8-\u11ff]?|.[\u3099\u309a\uff9e\uff9f\u0300-\u036f]+|.", re.DOTALL
+)
+
+# NFKC would turn these into something that is read wrongly: 10² into 102, ㈱ into a word in brackets, Ⅲ into letters.
+_BEFORE_NFKC: Final = {
+    **dict(zip("ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩⅪⅫ", map(str, range(1, 13)), strict=True)),
+    **dict(zip("ⅰⅱⅲⅳⅴⅵⅶⅷⅸⅹⅺⅻ", map(str, range(1, 13)), strict=True)),
+    **dict(zip("ㇰㇱㇲㇳㇴㇵㇶㇷㇸㇹㇺㇻㇼㇽㇾㇿ", "クシストヌハヒフヘホムラリルレロ", strict=True)),
+    **dict(zip("ヷヸヹヺ", ("ヴァ", "ヴィ", "ヴェ", "ヴォ"), strict=True)),
+    "㈱": "株式会社",
+    "㈲": "有限会社",
+    "㈳": "社団法人",
+    "㈶": "財団法人",
+    "㈹": "代表",
+    "℡": "電話",
+    "℉": "°F",
+    "™": "",
+    "゛": "",
+    "゜": "",
+}
+_SUPERSCRIPTS: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_POWER: Final = re.compile(rf"(?<=[0-9A-Za-z)])(?<![kcm]m)(?<![^A-Za-z]m)([{_SUPERSCRIPTS}]+)")
+
+_DROPPED_CATEGORIES: Final = frozenset(("Cn", "Co", "Cs", "Cf", "Mn", "Me", "Mc"))
+
+
+def fold_compatibility(text: str) -> MappedText:
+    """NFKC, character by character, without what has no sound of its own.
+
+    Dropped: unassigned and private code points, format characters (joiners, variation selectors), stray combining
+    marks. Letters of Latin, Cyrillic and Hangul are written with A to Z or kana, other figures with 0 to 9.
+
+    Raises:
+        InvalidText: a letter of a script that cannot be read; with line and column.
+    """
+    mapped = MappedText.of(text)
+    if text.isascii():
+        return mapped
+    mapped = mapped.sub(_POWER, lambda match: f"の{unicodedata.normalize('NFKC', match.group(1))}乗")
+    return mapped.sub(_CLUSTER, lambda match: _fold(match.group(), text, mapped.starts[match.start()]))
+
+
+def _fold(cluster: str, text: str, position: int) -> str:
+    if cluster.isascii():
+        return cluster
+    folded = _BEFORE_NFKC.get(cluster)
+    if folded is None:
+        folded = unicodedata.normalize("NFKC", cluster)
+    return "".join(_readable(char, text, position) for char in folded)
+
+
+def _readable(char: str, text: str, position: int) -> str:
+    category = unicodedata.category(char)
+    if category in _DROPPED_CATEGORIES:
+        return ""
+    if category == "Nd":
+        return str(unicodedata.digit(char))
+    if char.isascii() or category[0] not in "LN" or _has_reading(char):
+        return char
+    if is_hangul(char):
+        return hangul_kana(char)
+    letters = latin_letters(char)
+    if letters is None and category in ("Lo", "Lu", "Ll", "Lt"):
+        before = text[:position]
+        raise InvalidText(
+            "a letter that cannot be read",
+            f"{char} ({unicodedata.name(char, 'unnamed')})",
+            "Write it in Japanese or Latin letters, or remove it",
+            before.count("\n") + 1,
+            position - before.rfind("\n"),
+        )
+    return letters or ""
+
+
+_READABLE: Final = re.compile(
+    "[\u3005-\u3007\u3031-\u3035\u303b\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff\u0370-\u03ff]"
+)
+
+
+def _has_reading(char: str) -> bool:
+    return bool(_READABLE.match(char))
+
+
+def check_letters(text: str) -> None:
+    """Raise what ``fold_compatibility`` would raise. Much faster on texts that have only Japanese and Latin letters.
+
+    Raises:
+        InvalidText: a letter of a script that cannot be read.
+    """
+    for match in _UNUSUAL.finditer(text):
+        _fold(match.group(), text, match.start())
+
+
+_UNUSUAL: Final = re.compile(
+    "[^\x00-\x7f\u2000-\u206f\u2460-\u27bf\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uff9f]"
+)

@@ -1,0 +1,74 @@
+"""Latin words in Japanese: what the dictionary knows stays, the rest is written in katakana."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+from engine.text.mapped import MappedText
+from engine.text.openjtalk import known_word
+
+# A few letters after a figure are a unit, and Open JTalk knows those.
+_WORD: Final = re.compile(r"(?<![A-Za-z\d])[A-Za-z]+|(?<=\d)[A-Za-z]{5,}")
+_PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+_LEXICON: Final = {
+    "api": "エーピーアイ",
+    "docker": "ドッカー",
+    "github": "ギットハブ",
+    "kubernetes": "クバネティス",
+    "linux": "リナックス",
+    "mr": "ミスター",
+    "mrs": "ミセス",
+    "ms": "ミズ",
+    "dr": "ドクター",
+    "vs": "バーサス",
+    "openai": "オープンエーアイ",
+    "pytorch": "パイトーチ",
+    "redis": "レディス",
+    "ubuntu": "ウブントゥ",
+    "wifi": "ワイファイ",
+    "wi": "ワイ",
+    "fi": "ファイ",
+    "celery": "セロリ",
+}
+"""What is neither in Open JTalk's dictionary nor guessed well from its spelling."""
+
+_MAX_WORD: Final = 40
+
+
+def read_words(mapped: MappedText) -> MappedText:
+    """Replace the Latin words that Open JTalk would spell letter by letter; abbreviations are meant to be spelled."""
+    return mapped.sub(_WORD, lambda match: read_word(match.group()))
+
+
+@lru_cache(maxsize=8192)
+def read_word(word: str) -> str:
+    """The word itself if Open JTalk reads it (or should spell it), else its katakana."""
+    lower = word.lower()
+    if len(word) == 1 or known_word(word):
+        return word
+    if lower in _LEXICON:
+        return _LEXICON[lower]
+    if word.isupper() and (len(word) <= 4 or not re.search("[AEIOU]", word)):
+        return word
+    if word != lower and known_word(lower):
+        return lower
+    parts = _PARTS.findall(word)
+    if 1 < len(parts) <= 6 and not word.isupper():
+        return word.upper() if len(word) <= 3 else " ".join(map(read_word, parts))
+    return _guess(lower)
+
+
+def _guess(word: str) -> str:
+    if len(word) > _MAX_WORD or not re.search("[aeiouy]", word):
+        return word.upper()
+    kana: str = _kanalizer().convert(word, on_incomplete="ignore")
+    return kana or word.upper()
+
+
+def _kanalizer() -> Any:
+    import kanalizer
+
+    return kanalizer

@@ -1,0 +1,128 @@
+"""Put given readings and accents into Open JTalk's words."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from engine.content import Reading
+from engine.errors import InvalidText
+from engine.text.characters import script
+from engine.text.katakana import is_katakana_reading, sounded, split_morae, to_katakana
+from engine.text.openjtalk import Feature, run_frontend
+
+
+def check_readings(text: str, readings: Sequence[Reading]) -> list[Reading]:
+    """The readings in the order of the text, folded to katakana as it is said.
+
+    Raises:
+        InvalidText: a span outside of the text or over another one, a reading that is not kana, an accent behind its
+            last mora; with the column.
+    """
+    ordered = sorted(readings, key=lambda reading: reading.start)
+    end = 0
+    for reading in ordered:
+        kana = sounded(unicodedata.normalize("NFKC", reading.kana))
+        what = ""
+        if reading.end > len(text):
+            what = f"a reading ends at {reading.end}, behind the text's end at {len(text)}"
+        elif reading.start < end:
+            what = "two readings for the same characters"
+        elif not is_katakana_reading(kana) or kana.startswith("ー"):
+            what = "a reading is not kana"
+        elif reading.accent is not None and not 0 <= reading.accent <= len(split_morae(kana)):
+            what = f"an accent on mora {reading.accent} of {len(split_morae(kana))}"
+        if what:
+            raise InvalidText(
+                what, reading.kana, "Give katakana or hiragana, and an accent within it", 1, reading.start + 1
+            )
+        end = reading.end
+    return ordered
+
+
+def apply_reading(
+    text: str, reading: Reading, features: Sequence[Feature], boundaries: Sequence[int | None]
+) -> tuple[list[Feature], list[int | None]] | None:
+    """The words and their boundaries with the reading in place, or None if its span tears a word.
+
+    A span that ends inside a word whose rest is kana (食 of 食べる) is widened to the word.
+    """
+    first = max(index for index, start in enumerate(boundaries) if start is not None and start <= reading.start)
+    last = min(index for index, start in enumerate(boundaries) if start is not None and start >= reading.end)
+    start, end = boundaries[first], boundaries[last]
+    if (
+        start is None
+        or end is None
+        or not (features[first:last] and _is_kana(text[start : reading.start] + text[reading.end : end]))
+    ):
+        return None
+    before, after = to_katakana(text[start : reading.start]), to_katakana(text[reading.end : end])
+    word = _merge(text[start:end], features[first:last], before, reading, after)
+    return [*features[:first], word, *features[last:]], [*boundaries[: first + 1], *boundaries[last:]]
+
+
+def spoken_word(surface: str, reading: Reading) -> Feature:
+    """A word of its own with the given reading."""
+    kana = sounded(reading.kana)
+    feature = _like(run_frontend(kana)[0], surface, kana, _accent(kana, reading))
+    return {
+        **feature,
+        "pos": "名詞",
+        "pos_group1": "固有名詞",
+        "pos_group2": "一般",
+        "pos_group3": "*",
+        "chain_flag": 0,
+    }
+
+
+def _is_kana(text: str) -> bool:
+    return all(script(char) in ("hiragana", "katakana") for char in text)
+
+
+def _merge(surface: str, words: Sequence[Feature], before: str, reading: Reading, after: str) -> Feature:
+    """One word for the span. What the dictionary says too keeps its pronunciation (トウキョウ is said トーキョー)."""
+    spelt = before + to_katakana(reading.kana) + after
+    known = "".join(word["pron"].replace("’", "") for word in words)
+    if spelt in (known, "".join(word["read"] for word in words)):
+        kana = known
+    else:
+        kana = before + sounded(reading.kana) + after
+    accent = _kept_accent(words, kana)
+    if reading.accent is not None:
+        accent = reading.accent + len(split_morae(before)) if reading.accent else 0
+    elif accent is None:
+        accent = _accent(kana, reading)
+    merged = _like(words[0], surface, kana, accent)
+    if reading.accent is not None:
+        merged["chain_flag"] = min(words[0]["chain_flag"], 0)
+    return merged
+
+
+def _kept_accent(words: Sequence[Feature], kana: str) -> int | None:
+    """The dictionary's accent where the new reading has as many morae; a phrase's is kept in its first word."""
+    if len(words) > 1 and any(word["chain_flag"] != 1 for word in words[1:]):
+        return None
+    if sum(word["mora_size"] for word in words) != len(split_morae(kana)):
+        return None
+    accent: int = words[0]["acc"]
+    return accent
+
+
+def _accent(kana: str, reading: Reading) -> int:
+    if reading.accent is not None:
+        return reading.accent
+    accent: int = run_frontend(kana)[0]["acc"]
+    return accent
+
+
+def _like(word: Feature, surface: str, kana: str, accent: int) -> Feature:
+    return {
+        **word,
+        "string": surface,
+        "orig": surface,
+        "read": kana,
+        "pron": kana,
+        "acc": accent,
+        "mora_size": len(split_morae(kana)),
+        "is_reading_protected": True,
+    }
