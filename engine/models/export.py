@@ -65,9 +65,9 @@ from engine.models.hyper_parameters import (
     TONES,
     HyperParameters,
 )
-from engine.models.jp_extra.decoder import receptive_field_frames
 from engine.models.jp_extra.synthesizer import Synthesizer
 from engine.models.onnx_convolutions import convolutions_as_2d
+from engine.models.receptive_field import receptive_field_frames
 from engine.models.style import Styles
 
 VOICE_FORMAT: Final = "koebin-voice-1"

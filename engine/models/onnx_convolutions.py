@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
@@ -60,7 +61,7 @@ class _Rewrite:
         del self.graph.node[:]
         self.graph.node.extend(self.nodes)
         del self.graph.value_info[:]
-        self.graph.initializer.append(numpy_helper.from_array(onnx.numpy_helper.np.array([2], dtype="int64"), _AXES))
+        self.graph.initializer.append(numpy_helper.from_array(np.array([2], np.int64), _AXES))
 
     def _is_1d(self, node: NodeProto) -> bool:
         return node.input[1] in self.weights and len(self.weights[node.input[1]].dims) in (3, 4)

@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 
@@ -159,4 +159,4 @@ def _renamed(node: NodeProto, names: Mapping[str, str], outputs: bool = True) ->
 
 
 def constant_int64(name: str, values: Iterable[int]) -> TensorProto:
-    return onnx.numpy_helper.from_array(onnx.numpy_helper.np.array(list(values), dtype="int64"), name)
+    return numpy_helper.from_array(np.array(list(values), np.int64), name)

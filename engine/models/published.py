@@ -1,233 +1,165 @@
-"""The ONNX files that are published for JP-Extra voices, made seedable and cut into three graphs.
+"""Voices as they are published for ONNX Runtime, brought into the shape that this engine speaks with.
 
-A published ``synthesizer.onnx`` draws its noises inside the graph, so that no two runs agree, and goes from text to
-audio in one piece. Here its two random nodes become inputs and it is cut at the prior and at the latent. What comes out
-is a folder like the one ``engine.models.export`` makes: the same names, the same ``voice.json``, batches of one.
-
-The cuts are found by structure. There are two ``RandomNormalLike`` nodes and a ``Ceil`` (the durations): the noise that
-the durations depend on is the stochastic duration predictor's, the one that depends on the durations is the prior's.
-Before a ``MatMul`` with the alignment lie the prior's mean and log scale per phone, behind the noise lies ``z_p``, and
-before the first convolution that leads to a ``ConvTranspose`` lies the latent.
+A published folder holds ``synthesizer.onnx``, ``config.json`` and ``style_vectors.npy``, perhaps ``synthesizer.onnx.data``
+and ``duration_predictor.onnx``. ``prepare`` cuts the synthesizer into three seedable graphs (``engine.models.onnx_split``)
+once per machine. The duration predictor is not needed: it repeats a part of the synthesizer.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import onnx
-from google.protobuf.message import DecodeError
-from onnx import ModelProto, NodeProto, helper
+from engine.errors import BackendMissing, InvalidCheckpoint
+from engine.models.hyper_parameters import (
+    BERT_DIMENSION,
+    LANGUAGES,
+    STYLE_DIMENSION,
+    SYMBOLS,
+    TONES,
+    HyperParameters,
+)
+from engine.models.onnx_network import VOICE_FORMAT
+from engine.models.onnx_session import simplify
+from engine.models.receptive_field import receptive_field_frames
+from engine.models.style import Styles
 
-from engine.errors import InvalidCheckpoint
-from engine.models.onnx_convolutions import convolutions_as_2d
-from engine.models.onnx_graph import FLOAT, INT64, Cut, Graph, constant_int64
+if TYPE_CHECKING:
+    from engine.models.onnx_split import Parts
 
-_INPUTS: Final = {
-    "x": Cut("phone_ids", INT64, (1, "phones")),
-    "tone": Cut("tone_ids", INT64, (1, "phones")),
-    "language": Cut("language_ids", INT64, (1, "phones")),
-    "x_lengths": Cut("lengths", INT64, (1,)),
-    "bert": Cut("bert", FLOAT, (1, 1024, "phones")),
-    "style_vec": Cut("style", FLOAT, (1, 256)),
-    "sid": Cut("speaker_id", INT64, (1,)),
-    "noise_scale_w": Cut("noise_scale_w", FLOAT, (1,)),
-    "sdp_ratio": Cut("sdp_ratio", FLOAT, (1,)),
-    "length_scale": Cut("length_scale", FLOAT, (1,)),
-}
-"""Inputs of the published graph, and what they are called here."""
-
-_SPEAKER: Final = {"sid": _INPUTS["sid"]}
-
-
-@dataclass(frozen=True)
-class Parts:
-    """A published synthesizer in three; inputs and outputs as ``engine.models.export`` names them, B = 1.
-
-    Attributes:
-        channels: of the prior and the latent.
-        speakers: rows of the speaker embedding.
-    """
-
-    encoder: ModelProto
-    flow: ModelProto
-    decoder: ModelProto
-    channels: int
-    speakers: int
+SYNTHESIZER: Final = "synthesizer.onnx"
+_FILES: Final = ("config.json", "style_vectors.npy", SYNTHESIZER)
+_OPTIONAL_FILES: Final = ("synthesizer.onnx.data",)
+_SPLIT_VERSION: Final = 1
+"""Raise it whenever the same published file is cut in another way."""
 
 
-@dataclass(frozen=True)
-class Landmarks:
-    """Where to cut, as tensor names of the published graph."""
-
-    durations: str
-    sdp_noise: str
-    m: str
-    logs: str
-    z_p: str
-    z: str
-    audio: str
+def is_published(folder: Path) -> bool:
+    """Whether the folder holds a voice as it is published for ONNX Runtime."""
+    return (folder / SYNTHESIZER).is_file() and not (folder / "voice.json").is_file()
 
 
-def read(path: Path) -> ModelProto:
-    """A model with its external data.
+def prepare(folder: Path, cache: Path) -> Path:
+    """The voice in three graphs, cut now if it has not been before.
+
+    Args:
+        folder: a published voice; it is not changed.
+        cache: where the graphs are kept, by the content they were made of. Any number of processes may share it.
+
+    Returns:
+        A folder like those of ``engine.models.export``, complete; ``folder`` itself if it is one already.
 
     Raises:
-        InvalidCheckpoint: not an ONNX file, or its external data are missing.
+        BackendMissing: a file is missing, the cache cannot be written, or the package ``onnx`` is not installed.
+        InvalidCheckpoint: not a JP-Extra voice.
     """
+    if not is_published(folder) and (folder / "voice.json").is_file():
+        return folder
+    digest = _digest(folder)
+    shelf = cache / "prepared"
+    target = shelf / digest[:32]
+    if (target / "voice.json").is_file():
+        return target
     try:
-        model = onnx.load(str(path))
-    except (DecodeError, FileNotFoundError, onnx.checker.ValidationError, ValueError) as error:
-        raise InvalidCheckpoint(f"not a readable ONNX file ({error})", str(path), "Fetch the voice again") from error
-    if not model.graph.node:
-        raise InvalidCheckpoint("the ONNX file is empty", str(path), "Fetch the voice again")
-    return model
+        shelf.mkdir(parents=True, exist_ok=True)
+        with _locked(shelf / f".{target.name}.lock"):
+            if not (target / "voice.json").is_file():
+                _make(folder, target, digest)
+    except OSError as error:
+        hint = "Name a cache folder that can be written, or prepare the voice there beforehand"
+        raise BackendMissing(f"the prepared voice cannot be kept ({error.strerror})", str(shelf), hint) from error
+    return target
 
 
-def split(model: ModelProto) -> Parts:
-    """Cut a published synthesizer.
-
-    Raises:
-        InvalidCheckpoint: the graph is not built as a JP-Extra synthesizer is.
-    """
-    graph = Graph(model)
-    missing = _INPUTS.keys() - graph.inputs.keys()
-    if missing or "noise_scale" not in graph.inputs:
-        raise InvalidCheckpoint("not a JP-Extra synthesizer: it lacks inputs", ", ".join(sorted(missing)))
-    marks = find_landmarks(graph)
-    weight = _first_convolution(graph, marks.audio, marks.z_p).input[1]
-    channels = next(tensor.dims[1] for tensor in model.graph.initializer if tensor.name == weight)
-    return Parts(
-        encoder=_encoder(graph, marks, channels),
-        flow=_flow(graph, marks, channels),
-        decoder=convolutions_as_2d(_decoder(graph, marks, channels)),
-        channels=channels,
-        speakers=_speakers(graph),
-    )
-
-
-def find_landmarks(graph: Graph) -> Landmarks:
-    """Find the places to cut, see this module's text."""
-    ceil = _only(graph.nodes("Ceil"), "Ceil").output[0]
-    after = graph.depending_on([ceil])
-    noises = graph.nodes("RandomNormalLike")
-    prior = _only([node for node in noises if node.output[0] in after], "random node behind the durations").output[0]
-    sdp = _only([node for node in noises if node.output[0] not in after], "random node before the durations").output[0]
-    scaled = _only(graph.consumers[prior], "use of the prior's noise")
-    exp = _only([node for node in _makers(graph, scaled) if node.op_type == "Exp"], "exponential of the log scale")
-    times_noise_scale = _only(graph.consumers[scaled.output[0]], "use of the scaled noise")
-    z_p = _only(graph.consumers[times_noise_scale.output[0]], "sum of the prior's mean and noise")
-    if "noise_scale" not in times_noise_scale.input or z_p.op_type != "Add":
-        raise InvalidCheckpoint("the published graph is built in an unknown way", f"{scaled.op_type} {z_p.op_type}")
-    mean = next(name for name in z_p.input if name != times_noise_scale.output[0])
-    audio = graph.model.graph.output[0].name
-    return Landmarks(
-        durations=ceil,
-        sdp_noise=sdp,
-        m=_before_alignment(graph, mean, after),
-        logs=_before_alignment(graph, exp.input[0], after),
-        z_p=z_p.output[0],
-        z=_first_convolution(graph, audio, z_p.output[0]).input[0],
-        audio=audio,
-    )
+def _make(folder: Path, target: Path, digest: str) -> None:
+    """Write everything beside the target, then rename: the target is complete or absent."""
+    try:
+        from engine.models.onnx_split import check_parts, read, split
+    except ImportError as error:
+        raise BackendMissing(f"{error.name} is not installed", "", "Install koebin[engine]") from error
+    sizes = HyperParameters.load(folder / "config.json")
+    styles = Styles.load(folder / "style_vectors.npy", sizes)
+    model = read(folder / SYNTHESIZER)
+    parts = split(model)
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        for name in ("encoder", "flow", "decoder"):
+            whole = staging / f"{name}.whole"
+            whole.write_bytes(getattr(parts, name).SerializeToString())
+            simplify(whole, staging / f"{name}.onnx")
+            whole.unlink()
+        for name in ("config.json", "style_vectors.npy"):
+            shutil.copyfile(folder / name, staging / name)
+        description = _describe(sizes, styles, parts, digest)
+        (staging / "voice.json").write_text(json.dumps(description, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        check_parts(model, staging)
+        staging.chmod(0o755)
+        _sync(staging)
+        staging.replace(target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
-def _before_alignment(graph: Graph, expanded: str, after_durations: set[str]) -> str:
-    """The tensor [1, T, C] that a product with the alignment [1, F, T] made ``expanded`` of."""
-    product = graph.producers.get(graph.through(expanded, "Transpose", "Cast", "Identity"))
-    if product is None or product.op_type != "MatMul":
-        raise InvalidCheckpoint("the published graph expands the prior in an unknown way", expanded)
-    return _only_name([name for name in product.input if name not in after_durations], "prior per phone")
+def _describe(sizes: HyperParameters, styles: Styles, parts: Parts, digest: str) -> dict[str, object]:
+    if sizes.inter_channels != parts.channels:
+        raise InvalidCheckpoint(
+            f"config.json has {sizes.inter_channels} channels and the graph {parts.channels}", SYNTHESIZER
+        )
+    return {
+        "format": VOICE_FORMAT,
+        "model_name": sizes.model_name,
+        "version": sizes.version,
+        "sample_rate_hz": sizes.sampling_rate,
+        "hop_length": sizes.hop_length,
+        "channels": parts.channels,
+        "symbols": SYMBOLS,
+        "tones": TONES,
+        "languages": LANGUAGES,
+        "speakers": parts.speakers,
+        "styles": styles.rows,
+        "style_dimension": STYLE_DIMENSION,
+        "bert_dimension": BERT_DIMENSION,
+        "add_blank": sizes.add_blank,
+        "receptive_field_frames": receptive_field_frames(sizes),
+        "source_sha256": digest,
+    }
 
 
-def _first_convolution(graph: Graph, audio: str, z_p: str) -> NodeProto:
-    """The decoder's first convolution: it leads from the latent to the first transposed one."""
-    behind = graph.depending_on([z_p])
-    upsampling = [node for node in graph.nodes("ConvTranspose") if graph.needed_for([audio]) & set(node.output)]
-    if not upsampling:
-        raise InvalidCheckpoint("the published graph has no upsampling decoder", audio)
-    added = graph.producers[graph.through(upsampling[0].input[0], "LeakyRelu")]
-    candidates = (
-        [added] if added.op_type == "Conv" else [node for node in _makers(graph, added) if node.op_type == "Conv"]
-    )
-    return _only([node for node in candidates if node.input[0] in behind], "convolution of the latent")
+def _digest(folder: Path) -> str:
+    """SHA-256 over what the graphs are made of."""
+    digest = hashlib.sha256(f"split {_SPLIT_VERSION}".encode())
+    for name in (*_FILES, *_OPTIONAL_FILES):
+        try:
+            with (folder / name).open("rb") as file:
+                digest.update(f"\n{name} {hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
+        except FileNotFoundError:
+            if name in _FILES:
+                raise BackendMissing(
+                    f"the voice has no {name}", str(folder), "Fetch the voice again, or export it with koebin export"
+                ) from None
+    return digest.hexdigest()
 
 
-def _encoder(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
-    turned = [helper.make_node("Transpose", [getattr(marks, name)], [name], perm=[0, 2, 1]) for name in ("m", "logs")]
-    durations = [
-        helper.make_node("Reshape", [marks.durations, "koebin_row"], ["koebin_frames"]),
-        helper.make_node("Cast", ["koebin_frames"], ["durations"], to=INT64),
-    ]
-    return graph.cut_out(
-        outputs=[
-            helper.make_tensor_value_info("durations", INT64, [1, "phones"]),
-            helper.make_tensor_value_info("m", FLOAT, [1, channels, "phones"]),
-            helper.make_tensor_value_info("logs", FLOAT, [1, channels, "phones"]),
-        ],
-        inputs={**_INPUTS, marks.sdp_noise: Cut("sdp_noise", FLOAT, (1, 2, "phones"))},
-        after=[*durations, *turned],
-        constants=[constant_int64("koebin_row", (1, -1))],
-    )
+def _sync(folder: Path) -> None:
+    for path in (*folder.iterdir(), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
-def _flow(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
-    """From the prior sample to the latent. What crosses the cut besides is the mask of the frames: all ones."""
-    behind = graph.depending_on([marks.z_p]) - {marks.z_p}
-    needed = graph.needed_for([marks.z], stop=[marks.z_p])
-    inside = [
-        node for node in graph.model.graph.node if behind.intersection(node.output) and needed.intersection(node.output)
-    ]
-    crossing = {name for node in inside for name in node.input if name} - behind - {marks.z_p}
-    mask = graph.narrowest(crossing, graph.depending_on(graph.inputs.keys() - {"sid"}))
-    before = []
-    if mask is not None:
-        if graph.producers[mask].op_type != "Cast":
-            raise InvalidCheckpoint("the published graph masks frames in an unknown way", graph.producers[mask].op_type)
-        before = [
-            helper.make_node("Shape", [marks.z_p], ["koebin_frames"], start=2),
-            helper.make_node("Concat", ["koebin_ones", "koebin_frames"], ["koebin_mask_shape"], axis=0),
-            helper.make_node(
-                "ConstantOfShape", ["koebin_mask_shape"], [mask], value=helper.make_tensor("one", FLOAT, [1], [1.0])
-            ),
-        ]
-    return graph.cut_out(
-        outputs=[helper.make_tensor_value_info("z", FLOAT, [1, channels, "frames"])],
-        inputs={marks.z_p: Cut("z_p", FLOAT, (1, channels, "frames")), **_SPEAKER},
-        before=before,
-        after=[helper.make_node("Identity", [marks.z], ["z"])],
-        constants=[constant_int64("koebin_ones", (1, 1))],
-    )
-
-
-def _decoder(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
-    return graph.cut_out(
-        outputs=[helper.make_tensor_value_info("audio", FLOAT, [1, "samples"])],
-        inputs={marks.z: Cut("z", FLOAT, (1, channels, "frames")), **_SPEAKER},
-        after=[helper.make_node("Reshape", [marks.audio, "koebin_row"], ["audio"])],
-        constants=[constant_int64("koebin_row", (1, -1))],
-    )
-
-
-def _speakers(graph: Graph) -> int:
-    """Rows of the table that the speaker id picks from; an id beyond them reads foreign memory or fails."""
-    table = _only([node for node in graph.consumers["sid"] if node.op_type == "Gather"], "speaker embedding").input[0]
-    table = graph.through(table, "Identity")
-    return int(next(tensor.dims[0] for tensor in graph.model.graph.initializer if tensor.name == table))
-
-
-def _makers(graph: Graph, node: NodeProto) -> list[NodeProto]:
-    return [graph.producers[name] for name in node.input if name in graph.producers]
-
-
-def _only(nodes: list[NodeProto], what: str) -> NodeProto:
-    if len(nodes) != 1:
-        raise InvalidCheckpoint("the published graph is built in an unknown way", f"{len(nodes)} x {what}")
-    return nodes[0]
-
-
-def _only_name(names: list[str], what: str) -> str:
-    if len(names) != 1:
-        raise InvalidCheckpoint("the published graph is built in an unknown way", f"{len(names)} x {what}")
-    return names[0]
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Only one process at a time; the lock ends with the process that holds it."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from engine.models.hyper_parameters import HyperParameters
 from engine.models.jp_extra.attention import WINDOW, band_of_matrix, matrix_of_band
-from engine.models.jp_extra.decoder import Decoder, receptive_field_frames
+from engine.models.jp_extra.decoder import Decoder
 from engine.models.jp_extra.durations import inverse_spline
 from engine.models.jp_extra.synthesizer import Synthesizer, phone_of_frame, sample_prior
+from engine.models.receptive_field import receptive_field_frames
 
 
 @torch.inference_mode()

@@ -1,0 +1,218 @@
+"""The network of a JP-Extra voice on ONNX Runtime: three graphs, one utterance at a time.
+
+The graphs and their inputs are described in ``engine.models.export``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import InferenceFailed, InvalidCheckpoint
+from engine.models.onnx_session import Session
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+VOICE_FORMAT: Final = "koebin-voice-1"
+LONGEST_WINDOW: Final = 256
+"""Frames that the decoder is given at once, overlaps not counted: about 3 s, and 50 MB of memory."""
+_ENCODER_INPUTS: Final = (
+    *("phone_ids", "tone_ids", "language_ids", "lengths", "bert", "style", "speaker_id"),
+    *("sdp_noise", "noise_scale_w", "sdp_ratio", "length_scale"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneIds:
+    """What the text encoder reads, blanks included: each of shape (T,), int64."""
+
+    phones: IntArray
+    tones: IntArray
+    languages: IntArray
+
+    def __len__(self) -> int:
+        return len(self.phones)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How the utterance is to be spoken, as the graphs take it.
+
+    Attributes:
+        style: shape (256,), float32.
+        speaker_id: row of the speaker embedding.
+    """
+
+    style: FloatArray
+    speaker_id: int
+    noise_scale: float
+    noise_scale_w: float
+    sdp_ratio: float
+    length_scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What the text encoder says.
+
+    Attributes:
+        durations: shape (T,), int64, >= 0: frames per phone.
+        m: shape (C, T), float32: mean per phone.
+        logs: shape (C, T), float32: logarithm of the standard deviation per phone.
+    """
+
+    durations: IntArray
+    m: FloatArray
+    logs: FloatArray
+
+
+class OnnxNetwork:
+    """The three graphs of one voice. Any number of threads may use it at once.
+
+    Args:
+        folder: ``voice.json`` and the graphs.
+
+    Raises:
+        BackendMissing: a file is missing.
+        InvalidCheckpoint: a file is not what it should be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.description = _read_description(folder / "voice.json")
+        self.hop_length = _positive(self.description, "hop_length")
+        self.channels = _positive(self.description, "channels")
+        self.speakers = _positive(self.description, "speakers")
+        self._overlap = _positive(self.description, "receptive_field_frames")
+        self._encoder = Session(folder / "encoder.onnx")
+        self._encoder.require(_ENCODER_INPUTS, ("durations", "m", "logs"))
+        self._flow = Session(folder / "flow.onnx")
+        self._flow.require(("z_p", "frame_lengths", "speaker_id"), ("z",))
+        self._decoder = Session(folder / "decoder.onnx")
+        self._decoder.require(("z", "speaker_id"), ("audio",))
+
+    def encode(self, ids: PhoneIds, bert: FloatArray, control: Control, sdp_noise: FloatArray) -> Prior:
+        """Text encoder and durations.
+
+        Args:
+            ids: T phones.
+            bert: shape (1024, T).
+            control: how to speak.
+            sdp_noise: shape (2, T), standard normal.
+
+        Raises:
+            InferenceFailed: the graph fails, or a duration is negative.
+        """
+        durations, m, logs = self._encoder.run(
+            ("durations", "m", "logs"),
+            encoder_feeds(ids, bert, control, sdp_noise),
+        )
+        if durations.min(initial=0) < 0:
+            raise InferenceFailed("the network gave a negative duration", str(int(durations.min())))
+        return Prior(durations[0], m[0], logs[0])
+
+    def transform(self, z_p: FloatArray, control: Control) -> FloatArray:
+        """The flow: a sample of the prior, shape (C, F), to the latent, shape (C, F)."""
+        (z,) = self._flow.run(
+            ("z",),
+            {
+                "z_p": z_p[None],
+                "frame_lengths": np.array([z_p.shape[1]], np.int64),
+                "speaker_id": np.array([control.speaker_id], np.int64),
+            },
+        )
+        latent: FloatArray = z[0]
+        return latent
+
+    def decode(self, z: FloatArray, control: Control, window: int = LONGEST_WINDOW) -> FloatArray:
+        """The decoder: the latent, shape (C, F), to samples, shape (F * hop_length,), within [-1, 1].
+
+        Long latents are decoded window by window, each with as many frames more on both sides as its samples depend
+        on: memory does not grow with F, and the result is that of a whole pass but for rounding.
+        """
+        frames, speaker = z.shape[1], np.array([control.speaker_id], np.int64)
+        audio = np.empty(frames * self.hop_length, np.float32)
+        for start, stop in windows(frames, window):
+            low, high = max(0, start - self._overlap), min(frames, stop + self._overlap)
+            (part,) = self._decoder.run(("audio",), {"z": z[None, :, low:high], "speaker_id": speaker})
+            kept = slice((start - low) * self.hop_length, (stop - low) * self.hop_length)
+            audio[start * self.hop_length : stop * self.hop_length] = part[0, kept]
+        return audio
+
+
+def encoder_feeds(ids: PhoneIds, bert: FloatArray, control: Control, sdp_noise: FloatArray) -> dict[str, NDArray[Any]]:
+    """The encoder's inputs for one utterance, by name; arguments as ``OnnxNetwork.encode``."""
+    return {
+        "phone_ids": ids.phones[None],
+        "tone_ids": ids.tones[None],
+        "language_ids": ids.languages[None],
+        "lengths": np.array([len(ids)], np.int64),
+        "bert": bert[None],
+        "style": control.style[None],
+        "speaker_id": np.array([control.speaker_id], np.int64),
+        "sdp_noise": sdp_noise[None],
+        "noise_scale_w": np.array([control.noise_scale_w], np.float32),
+        "sdp_ratio": np.array([control.sdp_ratio], np.float32),
+        "length_scale": np.array([control.length_scale], np.float32),
+    }
+
+
+def windows(frames: int, longest: int) -> list[tuple[int, int]]:
+    """Cut ``frames`` into as few windows of at most ``longest`` as will do, all of nearly one length."""
+    count = max(1, -(-frames // longest))
+    edges = [index * frames // count for index in range(count + 1)]
+    return list(pairwise(edges))
+
+
+def sample_prior(prior: Prior, noise_scale: float, noise: FloatArray) -> FloatArray:
+    """Repeat each phone for as many frames as it lasts and sample: ``m + noise * exp(logs) * noise_scale``.
+
+    Args:
+        prior: T phones.
+        noise_scale: >= 0.
+        noise: shape (C, F), standard normal, F = ``at_least_one_frame(prior.durations).sum()``.
+
+    Returns:
+        Shape (C, F), float32.
+
+    Source: VITS, arXiv 2106.06103, section 2.2.
+    """
+    repeats = at_least_one_frame(prior.durations)
+    m, logs = np.repeat(prior.m, repeats, axis=1), np.repeat(prior.logs, repeats, axis=1)
+    return m + noise * np.exp(logs) * np.float32(noise_scale)
+
+
+def at_least_one_frame(durations: IntArray) -> IntArray:
+    """The durations, shape (T,), or one frame of the last phone where all are 0."""
+    if durations.any():
+        return durations
+    last = np.zeros_like(durations)
+    last[-1] = 1
+    return last
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    try:
+        description = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise InvalidCheckpoint(
+            "not a folder of an exported voice: it has no voice.json", str(path.parent), "Run koebin export"
+        ) from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InvalidCheckpoint(f"voice.json is not JSON ({error})", str(path), "Export the voice again") from error
+    if not isinstance(description, dict) or description.get("format") != VOICE_FORMAT:
+        raise InvalidCheckpoint("voice.json is of another format", str(path), "Export the voice again")
+    return description
+
+
+def _positive(description: dict[str, Any], name: str) -> int:
+    value = description.get(name)
+    if not isinstance(value, int) or value < 1:
+        raise InvalidCheckpoint(f"voice.json gives no usable {name}", str(value), "Export the voice again")
+    return value

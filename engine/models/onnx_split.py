@@ -1,0 +1,306 @@
+"""The ONNX files that are published for JP-Extra voices, made seedable and cut into three graphs.
+
+A published ``synthesizer.onnx`` draws its noises inside the graph, so that no two runs agree, and goes from text to
+audio in one piece. Here its two random nodes become inputs and it is cut at the prior and at the latent. What comes out
+is a folder like the one ``engine.models.export`` makes: the same names, the same ``voice.json``, batches of one.
+
+The cuts are found by structure. There are two ``RandomNormalLike`` nodes and a ``Ceil`` (the durations): the noise that
+the durations depend on is the stochastic duration predictor's, the one that depends on the durations is the prior's.
+Before a ``MatMul`` with the alignment lie the prior's mean and log scale per phone, behind the noise lies ``z_p``, and
+before the first convolution that leads to a ``ConvTranspose`` lies the latent.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, helper
+
+from engine.errors import InvalidCheckpoint
+from engine.models.hyper_parameters import BERT_DIMENSION, LANGUAGES, STYLE_DIMENSION, SYMBOLS, TONES
+from engine.models.onnx_convolutions import convolutions_as_2d
+from engine.models.onnx_graph import FLOAT, INT64, Cut, Graph, constant_int64
+from engine.models.onnx_network import (
+    Control,
+    OnnxNetwork,
+    PhoneIds,
+    at_least_one_frame,
+    encoder_feeds,
+    sample_prior,
+)
+from engine.models.onnx_session import Session
+
+FloatArray = NDArray[np.float32]
+
+_TOLERANCE: Final = 1e-4
+_INPUTS: Final = {
+    "x": Cut("phone_ids", INT64, (1, "phones")),
+    "tone": Cut("tone_ids", INT64, (1, "phones")),
+    "language": Cut("language_ids", INT64, (1, "phones")),
+    "x_lengths": Cut("lengths", INT64, (1,)),
+    "bert": Cut("bert", FLOAT, (1, 1024, "phones")),
+    "style_vec": Cut("style", FLOAT, (1, 256)),
+    "sid": Cut("speaker_id", INT64, (1,)),
+    "noise_scale_w": Cut("noise_scale_w", FLOAT, (1,)),
+    "sdp_ratio": Cut("sdp_ratio", FLOAT, (1,)),
+    "length_scale": Cut("length_scale", FLOAT, (1,)),
+}
+"""Inputs of the published graph, and what they are called here."""
+
+_SPEAKER: Final = {"sid": _INPUTS["sid"]}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A published synthesizer in three; inputs and outputs as ``engine.models.export`` names them, B = 1.
+
+    Attributes:
+        channels: of the prior and the latent.
+        speakers: rows of the speaker embedding.
+    """
+
+    encoder: ModelProto
+    flow: ModelProto
+    decoder: ModelProto
+    channels: int
+    speakers: int
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Where to cut, as tensor names of the published graph."""
+
+    durations: str
+    sdp_noise: str
+    prior_noise: str
+    m: str
+    logs: str
+    z_p: str
+    z: str
+    audio: str
+
+
+def read(path: Path) -> ModelProto:
+    """A model with its external data.
+
+    Raises:
+        InvalidCheckpoint: not an ONNX file, or its external data are missing.
+    """
+    try:
+        model = onnx.load(str(path))
+    except (DecodeError, FileNotFoundError, onnx.checker.ValidationError, ValueError) as error:
+        raise InvalidCheckpoint(f"not a readable ONNX file ({error})", str(path), "Fetch the voice again") from error
+    if not model.graph.node:
+        raise InvalidCheckpoint("the ONNX file is empty", str(path), "Fetch the voice again")
+    return model
+
+
+def split(model: ModelProto) -> Parts:
+    """Cut a published synthesizer.
+
+    Raises:
+        InvalidCheckpoint: the graph is not built as a JP-Extra synthesizer is.
+    """
+    graph = Graph(model)
+    missing = _INPUTS.keys() - graph.inputs.keys()
+    if missing or "noise_scale" not in graph.inputs:
+        raise InvalidCheckpoint("not a JP-Extra synthesizer: it lacks inputs", ", ".join(sorted(missing)))
+    marks = find_landmarks(graph)
+    weight = _first_convolution(graph, marks.audio, marks.z_p).input[1]
+    channels = next(tensor.dims[1] for tensor in model.graph.initializer if tensor.name == weight)
+    return Parts(
+        encoder=_encoder(graph, marks, channels),
+        flow=_flow(graph, marks, channels),
+        decoder=convolutions_as_2d(_decoder(graph, marks, channels)),
+        channels=channels,
+        speakers=_speakers(graph),
+    )
+
+
+def find_landmarks(graph: Graph) -> Landmarks:
+    """Find the places to cut, see this module's text."""
+    ceil = _only(graph.nodes("Ceil"), "Ceil").output[0]
+    after = graph.depending_on([ceil])
+    noises = graph.nodes("RandomNormalLike")
+    prior = _only([node for node in noises if node.output[0] in after], "random node behind the durations").output[0]
+    sdp = _only([node for node in noises if node.output[0] not in after], "random node before the durations").output[0]
+    scaled = _only(graph.consumers[prior], "use of the prior's noise")
+    exp = _only([node for node in _makers(graph, scaled) if node.op_type == "Exp"], "exponential of the log scale")
+    times_noise_scale = _only(graph.consumers[scaled.output[0]], "use of the scaled noise")
+    z_p = _only(graph.consumers[times_noise_scale.output[0]], "sum of the prior's mean and noise")
+    if "noise_scale" not in times_noise_scale.input or z_p.op_type != "Add":
+        raise InvalidCheckpoint("the published graph is built in an unknown way", f"{scaled.op_type} {z_p.op_type}")
+    mean = next(name for name in z_p.input if name != times_noise_scale.output[0])
+    audio = graph.model.graph.output[0].name
+    return Landmarks(
+        durations=ceil,
+        sdp_noise=sdp,
+        prior_noise=prior,
+        m=_before_alignment(graph, mean, after),
+        logs=_before_alignment(graph, exp.input[0], after),
+        z_p=z_p.output[0],
+        z=_first_convolution(graph, audio, z_p.output[0]).input[0],
+        audio=audio,
+    )
+
+
+def _before_alignment(graph: Graph, expanded: str, after_durations: set[str]) -> str:
+    """The tensor [1, T, C] that a product with the alignment [1, F, T] made ``expanded`` of."""
+    product = graph.producers.get(graph.through(expanded, "Transpose", "Cast", "Identity"))
+    if product is None or product.op_type != "MatMul":
+        raise InvalidCheckpoint("the published graph expands the prior in an unknown way", expanded)
+    return _only_name([name for name in product.input if name not in after_durations], "prior per phone")
+
+
+def _first_convolution(graph: Graph, audio: str, z_p: str) -> NodeProto:
+    """The decoder's first convolution: it leads from the latent to the first transposed one."""
+    behind = graph.depending_on([z_p])
+    upsampling = [node for node in graph.nodes("ConvTranspose") if graph.needed_for([audio]) & set(node.output)]
+    if not upsampling:
+        raise InvalidCheckpoint("the published graph has no upsampling decoder", audio)
+    added = graph.producers[graph.through(upsampling[0].input[0], "LeakyRelu")]
+    candidates = (
+        [added] if added.op_type == "Conv" else [node for node in _makers(graph, added) if node.op_type == "Conv"]
+    )
+    return _only([node for node in candidates if node.input[0] in behind], "convolution of the latent")
+
+
+def _encoder(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
+    turned = [helper.make_node("Transpose", [getattr(marks, name)], [name], perm=[0, 2, 1]) for name in ("m", "logs")]
+    durations = [
+        helper.make_node("Reshape", [marks.durations, "koebin_row"], ["koebin_frames"]),
+        helper.make_node("Cast", ["koebin_frames"], ["durations"], to=INT64),
+    ]
+    return graph.cut_out(
+        outputs=[
+            helper.make_tensor_value_info("durations", INT64, [1, "phones"]),
+            helper.make_tensor_value_info("m", FLOAT, [1, channels, "phones"]),
+            helper.make_tensor_value_info("logs", FLOAT, [1, channels, "phones"]),
+        ],
+        inputs={**_INPUTS, marks.sdp_noise: Cut("sdp_noise", FLOAT, (1, 2, "phones"))},
+        after=[*durations, *turned],
+        constants=[constant_int64("koebin_row", (1, -1))],
+    )
+
+
+def _flow(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
+    """From the prior sample to the latent. What crosses the cut besides is the mask of the frames: all ones."""
+    behind = graph.depending_on([marks.z_p]) - {marks.z_p}
+    needed = graph.needed_for([marks.z], stop=[marks.z_p])
+    inside = [
+        node for node in graph.model.graph.node if behind.intersection(node.output) and needed.intersection(node.output)
+    ]
+    crossing = {name for node in inside for name in node.input if name} - behind - {marks.z_p}
+    mask = graph.narrowest(crossing, graph.depending_on(graph.inputs.keys() - {"sid"}))
+    before = []
+    if mask is not None:
+        if graph.producers[mask].op_type != "Cast":
+            raise InvalidCheckpoint("the published graph masks frames in an unknown way", graph.producers[mask].op_type)
+        before = [
+            helper.make_node("Shape", [marks.z_p], ["koebin_frames"], start=2),
+            helper.make_node("Concat", ["koebin_ones", "koebin_frames"], ["koebin_mask_shape"], axis=0),
+            helper.make_node(
+                "ConstantOfShape", ["koebin_mask_shape"], [mask], value=helper.make_tensor("one", FLOAT, [1], [1.0])
+            ),
+        ]
+    return graph.cut_out(
+        outputs=[helper.make_tensor_value_info("z", FLOAT, [1, channels, "frames"])],
+        inputs={marks.z_p: Cut("z_p", FLOAT, (1, channels, "frames")), **_SPEAKER},
+        before=before,
+        after=[helper.make_node("Identity", [marks.z], ["z"])],
+        constants=[constant_int64("koebin_ones", (1, 1))],
+    )
+
+
+def _decoder(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
+    return graph.cut_out(
+        outputs=[helper.make_tensor_value_info("audio", FLOAT, [1, "samples"])],
+        inputs={marks.z: Cut("z", FLOAT, (1, channels, "frames")), **_SPEAKER},
+        after=[helper.make_node("Reshape", [marks.audio, "koebin_row"], ["audio"])],
+        constants=[constant_int64("koebin_row", (1, -1))],
+    )
+
+
+def _speakers(graph: Graph) -> int:
+    """Rows of the table that the speaker id picks from; an id beyond them reads foreign memory or fails."""
+    table = _only([node for node in graph.consumers["sid"] if node.op_type == "Gather"], "speaker embedding").input[0]
+    table = graph.through(table, "Identity")
+    return int(next(tensor.dims[0] for tensor in graph.model.graph.initializer if tensor.name == table))
+
+
+def _makers(graph: Graph, node: NodeProto) -> list[NodeProto]:
+    return [graph.producers[name] for name in node.input if name in graph.producers]
+
+
+def _only(nodes: list[NodeProto], what: str) -> NodeProto:
+    if len(nodes) != 1:
+        raise InvalidCheckpoint("the published graph is built in an unknown way", f"{len(nodes)} x {what}")
+    return nodes[0]
+
+
+def _only_name(names: list[str], what: str) -> str:
+    if len(names) != 1:
+        raise InvalidCheckpoint("the published graph is built in an unknown way", f"{len(names)} x {what}")
+    return names[0]
+
+
+def check_parts(model: ModelProto, folder: Path) -> None:
+    """Run the three graphs beside the whole one, for a few phones and the same noises.
+
+    Args:
+        model: the published synthesizer.
+        folder: the three graphs and their ``voice.json``.
+
+    Raises:
+        InvalidCheckpoint: they disagree.
+    """
+    network = OnnxNetwork(folder)
+    draws = np.random.default_rng(0)
+    ids = PhoneIds(*(draws.integers(0, size, 7) for size in (SYMBOLS, TONES, LANGUAGES)))
+    bert = draws.standard_normal((BERT_DIMENSION, 7), np.float32)
+    style = draws.standard_normal(STYLE_DIMENSION, np.float32) * np.float32(0.1)
+    control = Control(style, 0, noise_scale=0.6, noise_scale_w=0.8, sdp_ratio=0.2, length_scale=1.0)
+    sdp_noise = draws.standard_normal((2, 7), np.float32)
+    prior = network.encode(ids, bert, control, sdp_noise)
+    frames = int(at_least_one_frame(prior.durations).sum())
+    noise = draws.standard_normal((network.channels, frames), np.float32)
+    z = network.transform(sample_prior(prior, control.noise_scale, noise), control)
+    ours = network.decode(z, control)
+    theirs = _run_whole(model, encoder_feeds(ids, bert, control, sdp_noise), control.noise_scale, noise)
+    if theirs.shape != ours.shape or np.abs(theirs - ours).max() > _TOLERANCE:
+        raise InvalidCheckpoint(
+            "the published graph does not come out the same in parts", f"{theirs.shape} {ours.shape}"
+        )
+
+
+def _run_whole(
+    model: ModelProto, feeds: Mapping[str, NDArray[Any]], noise_scale: float, noise: FloatArray
+) -> FloatArray:
+    graph = Graph(model)
+    marks = find_landmarks(graph)
+    noises = {
+        marks.sdp_noise: Cut("sdp_noise", FLOAT, (1, 2, "phones")),
+        marks.prior_noise: Cut("prior_noise", FLOAT, (1, "channels", "frames")),
+        "noise_scale": Cut("noise_scale", FLOAT, (1,)),
+    }
+    seedable = graph.cut_out(
+        outputs=[helper.make_tensor_value_info("samples", FLOAT, [1, "samples"])],
+        inputs={**_INPUTS, **noises},
+        after=[helper.make_node("Reshape", [marks.audio, "koebin_row"], ["samples"])],
+        constants=[constant_int64("koebin_row", (1, -1))],
+    )
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        file.write(seedable.SerializeToString())
+        file.flush()
+        session = Session(Path(file.name))
+    more = {"prior_noise": noise[None], "noise_scale": np.array([noise_scale], np.float32)}
+    samples: FloatArray = session.run(["samples"], {**feeds, **more})[0][0]
+    return samples
