@@ -1,0 +1,411 @@
+"""The client: submit, follow, cancel, fetch. Needs no engine, no torch and no Open JTalk."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from celery import Celery
+
+from engine.content import Reading
+from engine.errors import (
+    ConfigurationError,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    SpeakerNotServed,
+    StoreNotFound,
+    UnknownSpeaker,
+)
+from engine.names import check_speaker, nearest
+from engine.options import SynthesisOptions
+from engine.text.checks import check_text
+from engine.text.dictionary import Dictionary
+from tasks import keys
+from tasks.celery_config import configure, sender
+from tasks.connection import check, connect
+from tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result, dump, parse_json
+from tasks.delayed import Send
+from tasks.fleet import Fleet, ServedSpeaker, fleet
+from tasks.ledger import Entry, Ledger, State
+from tasks.outcome import JobOutcome
+from tasks.planning import Target
+from tasks.script import Passage, Script
+from tasks.stores.base import Store
+from tasks.stores.uri import open_store
+from tasks.submission import Wishes, enter, stored_manifest, submit
+from worker.settings import Settings, load_settings, mask
+
+_POLL_SECONDS: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A job at one moment.
+
+    Attributes:
+        progress: done share of the work, 0.0 to 1.0.
+        eta_seconds: about how long the rest takes; None while nothing is known.
+        waiting: why the job does not move; "" if it does.
+        seconds_done: seconds of audio rendered so far.
+    """
+
+    job: str
+    state: State
+    progress: float
+    chunks: int
+    chunks_done: int
+    segments: int
+    reused: int
+    rendered: int
+    seconds_done: float
+    seconds_predicted: float
+    eta_seconds: float | None
+    waiting: str
+    error: str
+    title: str
+    created: float
+
+
+class Client:
+    """Talks to one broker and one store.
+
+    Args:
+        broker_url: ``redis://…``; None takes ``KOEBIN_BROKER_URL``.
+        store: URI of the store; None takes ``KOEBIN_STORE``.
+        settings: all settings at once, instead of the environment's.
+
+    Raises:
+        ConfigurationError: no broker is named.
+        BrokerUnavailable: it does not answer.
+    """
+
+    def __init__(
+        self, broker_url: str | None = None, store: str | None = None, *, settings: Settings | None = None
+    ) -> None:
+        overrides: dict[str, Any] = {"broker_url": broker_url, "store": store}
+        settings = settings or load_settings(**{name: value for name, value in overrides.items() if value is not None})
+        url = settings.broker_url.get_secret_value()
+        if not url:
+            raise ConfigurationError("no broker is named", "", "Set KOEBIN_BROKER_URL to redis://host:6379/0")
+        self._settings = settings
+        self._redis = connect(url)
+        check(self._redis, mask(url))
+        self._app = Celery("koebin-producer", set_as_current=False)
+        configure(
+            self._app,
+            broker=url,
+            result_backend=settings.result_backend.get_secret_value(),
+            visibility_timeout=settings.visibility_timeout,
+        )
+        self._send: Send = sender(self._app)
+        self._ledger = Ledger(self._redis)
+        self._store = open_store(settings.store_uri(), options=settings.store_options())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._app.close()
+        self._redis.close()
+
+    @property
+    def app(self) -> Celery:
+        """The Celery app behind this client, for plain ``send_task``."""
+        return self._app
+
+    @property
+    def store(self) -> Store:
+        return self._store
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._ledger
+
+    def fleet(self) -> Fleet:
+        """The workers that live now."""
+        return fleet(self._redis)
+
+    def speakers(self) -> dict[str, ServedSpeaker]:
+        """Speakers that live workers serve."""
+        return {name: found[0][1] for name, found in sorted(self.fleet().speakers().items())}
+
+    def submit(
+        self,
+        script: Script | str | Iterable[Passage],
+        *,
+        speaker: str = "mei",
+        options: SynthesisOptions | None = None,
+        readings: Sequence[Reading] = (),
+        dictionary: Dictionary | None = None,
+        job_id: str | None = None,
+        wishes: Wishes | None = None,
+        priority: str | None = None,
+        wait_seconds: float = 0.0,
+    ) -> str:
+        """Submit a script, or a text to be read by one speaker, and return the job's id.
+
+        Args:
+            script: a parsed script, passages, or a text.
+            speaker, options, readings, dictionary: of a text.
+            job_id: the client's own id: submitting the same content under it again returns the same job.
+            wishes: output, pauses, priority and the rest.
+            priority: ``interactive``, ``briefing`` or ``batch``; overrides that of ``wishes``.
+            wait_seconds: how long to wait for a worker that serves the speakers.
+
+        Raises:
+            UnknownSpeaker, SpeakerNotServed, UnknownStyle, InvalidText, InvalidName: refused, nothing is queued.
+            JobConflict: ``job_id`` belongs to another content.
+            StoreDenied, StoreFull, StoreUnavailable, BrokerUnavailable: nothing is queued.
+        """
+        job = keys.check_job(job_id) if job_id is not None else new_job_id()
+        wished = wishes or Wishes()
+        if priority is not None:
+            wished = Wishes(wished.output, wished.pauses, PRIORITIES[priority], wished.partial, wished.webhook)
+        whole = _script(script, speaker, options or SynthesisOptions(), readings, dictionary)
+        targets = self._targets(whole, wait_seconds)
+        return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
+
+    def targets(self, names: Iterable[str], wait_seconds: float = 0.0) -> dict[str, Target]:
+        """What live workers announce for these speakers, for planning.
+
+        Raises:
+            UnknownSpeaker: no live worker serves one, and its name looks like another's.
+            SpeakerNotServed: no live worker serves one.
+        """
+        wanted = sorted({check_speaker(name) for name in names})
+        deadline = time.monotonic() + wait_seconds
+        while True:
+            now = self.fleet()
+            missing = [name for name in wanted if name not in now.speakers()]
+            if not missing:
+                return {name: _target(now, name) for name in wanted}
+            if time.monotonic() >= deadline:
+                raise _not_served(missing[0], now)
+            time.sleep(_POLL_SECONDS)
+
+    def _targets(self, script: Script, wait_seconds: float) -> dict[str, Target]:
+        return self.targets((passage.speaker for passage in script.passages), wait_seconds)
+
+    def status(self, job: str) -> Status:
+        """How far a job is; asks the store where Redis knows nothing.
+
+        Raises:
+            JobNotFound: neither knows it.
+        """
+        keys.check_job(job)
+        try:
+            return _status(self._ledger.entry(job))
+        except JobNotFound:
+            manifest = self._manifest(job)
+            return _stored_status(manifest, self._ended_state(job), self._count_done(job))
+
+    def _manifest(self, job: str) -> Manifest:
+        manifest = stored_manifest(self._store, job)
+        if manifest is None:
+            raise JobNotFound("no such job", job, f"The store is {self._store.uri}")
+        return manifest
+
+    def _ended_state(self, job: str) -> JobOutcome | None:
+        try:
+            return parse_json(JobOutcome, self._store.get(keys.result(job)))
+        except StoreNotFound:
+            cancelled = self._store.exists(keys.cancelled(job))
+            return JobOutcome(job=job, state=State.CANCELLED) if cancelled else None
+
+    def _count_done(self, job: str) -> int:
+        return sum(1 for _ in self._store.list(keys.done_prefix(job)))
+
+    def wait(
+        self, job: str, timeout: float | None = None, on_progress: Callable[[Status], None] | None = None
+    ) -> JobOutcome:
+        """Wait until a job has ended.
+
+        A job that Redis has lost meanwhile is entered again from the store.
+
+        Raises:
+            TimeoutError: it has not ended in time; it goes on.
+            JobNotFound: no such job.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            outcome = self.outcome(job)
+            if outcome is not None:
+                return outcome
+            status = self.status(job)
+            if on_progress is not None:
+                on_progress(status)
+            if self._ledger.state(job) is None:
+                self.resume(job)
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"job {job} is {status.state} after {timeout:.0f} s")
+            time.sleep(_POLL_SECONDS)
+
+    def outcome(self, job: str) -> JobOutcome | None:
+        """How a job ended; None while it has not."""
+        state = self._ledger.state(keys.check_job(job))
+        if state in (State.RUNNING, State.ASSEMBLING):
+            return None
+        stored = self._ended_state(job)
+        if stored is not None:
+            return stored
+        if state is None:
+            self._manifest(job)
+            return None
+        return JobOutcome(job=job, state=state, error=self._ledger.entry(job).error)
+
+    def result(self, job: str) -> Result:
+        """The result of a job that has ended.
+
+        Raises:
+            JobFailed: it failed, or has not ended.
+            JobCancelled: it was cancelled.
+        """
+        outcome = self.outcome(job)
+        if outcome is None:
+            raise JobFailed("the job has not ended", job, "Call wait()")
+        if outcome.state is State.CANCELLED:
+            raise JobCancelled("the job was cancelled", job)
+        if outcome.result is None:
+            raise JobFailed(outcome.error or "the job failed", job)
+        return outcome.result
+
+    def cancel(self, job: str) -> State:
+        """Drop what is queued; what runs stops at the next sentence; nothing is assembled. Returns the job's state."""
+        state = self._ledger.state(keys.check_job(job))
+        if state is None:
+            self._manifest(job)
+        elif state.ended:
+            return state
+        self._store.put(keys.cancelled(job), dump(JobOutcome(job=job, state=State.CANCELLED)))
+        ended = self._ledger.end(job, State.CANCELLED)
+        return State(ended) if ended else State.CANCELLED
+
+    def resume(self, job: str) -> bool:
+        """Enter a job again that Redis has lost, from its manifest and its done chunks; True if it had to be.
+
+        Raises:
+            JobNotFound: the store does not know it either.
+        """
+        return enter(self._redis, self._store, self._send, self._manifest(keys.check_job(job)))
+
+    def events(self, job: str, timeout: float | None = None) -> Iterator[Mapping[str, str]]:
+        """What happens to a job, from its beginning until it has ended.
+
+        Yields:
+            ``{"event": "submitted" | "chunk" | "assembling" | "ended", …}``
+        """
+        after = "0"
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while deadline is None or time.monotonic() < deadline:
+            for event_id, event in self._ledger.events(job, after, block_ms=1000):
+                after = event_id
+                yield event
+                if event["event"] == "ended":
+                    return
+            if self._ledger.state(job) is None:
+                return
+
+    def jobs(self, limit: int = 100) -> list[Status]:
+        """Live jobs, oldest first, then ended ones, last first."""
+        found: list[Status] = []
+        for job in [*self._ledger.live(), *self._ledger.ended(limit)]:
+            if self._ledger.state(job) is not None:
+                found.append(_status(self._ledger.entry(job)))
+        return found[:limit]
+
+
+def new_job_id() -> str:
+    """An id that sorts by time and is not guessed."""
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{secrets.token_hex(4)}"
+
+
+def _script(
+    script: Script | str | Iterable[Passage],
+    speaker: str,
+    options: SynthesisOptions,
+    readings: Sequence[Reading],
+    dictionary: Dictionary | None,
+) -> Script:
+    if isinstance(script, Script):
+        return script
+    if isinstance(script, str):
+        check_text(script)
+        script = [Passage(script, check_speaker(speaker), options, tuple(readings))]
+    return Script(tuple(script), dictionary=dictionary or Dictionary())
+
+
+def _target(now: Fleet, name: str) -> Target:
+    """The newest announcement wins where workers differ; chunks run only where the revisions are the same."""
+    worker, served = max(now.speakers()[name], key=lambda found: (found[0].children, found[0].worker))
+    planned = PlannedSpeaker(model_revision=served.model_revision, sample_rate_hz=served.sample_rate_hz)
+    return Target(planned, worker.engine_revision, served.styles, served.speed_factor)
+
+
+def _not_served(name: str, now: Fleet) -> UnknownSpeaker | SpeakerNotServed:
+    served = sorted(now.speakers())
+    close = nearest(name, served)
+    if close:
+        return UnknownSpeaker("no live worker serves this speaker", name, f"Did you mean {' or '.join(close)}?")
+    live = f"Live speakers: {', '.join(served)}" if served else "No worker is ready"
+    return SpeakerNotServed(
+        "no live worker serves this speaker",
+        name,
+        f"{live}. Start one with: koebin worker --speakers {name}, or --wait",
+    )
+
+
+def _status(entry: Entry) -> Status:
+    progress = 1.0 if entry.state in (State.SUCCEEDED, State.PARTIAL) else entry.done / entry.chunks
+    return Status(
+        job=entry.job,
+        state=entry.state,
+        progress=progress,
+        chunks=entry.chunks,
+        chunks_done=entry.done,
+        segments=entry.segments,
+        reused=entry.reused,
+        rendered=entry.rendered,
+        seconds_done=entry.seconds_done,
+        seconds_predicted=entry.seconds,
+        eta_seconds=_eta(entry),
+        waiting=entry.waiting,
+        error=entry.error,
+        title=entry.title,
+        created=entry.created,
+    )
+
+
+def _eta(entry: Entry) -> float | None:
+    if entry.state is State.ASSEMBLING:
+        return 0.0
+    if entry.state is not State.RUNNING or not entry.done:
+        return None
+    return (time.time() - entry.created) * (entry.chunks - entry.done) / entry.done
+
+
+def _stored_status(manifest: Manifest, outcome: JobOutcome | None, done: int) -> Status:
+    return Status(
+        job=manifest.job,
+        state=outcome.state if outcome else State.RUNNING,
+        progress=1.0 if outcome else done / manifest.chunks,
+        chunks=manifest.chunks,
+        chunks_done=done,
+        segments=manifest.segments,
+        reused=outcome.segments.reused if outcome else 0,
+        rendered=0,
+        seconds_done=outcome.result.duration_seconds if outcome and outcome.result else 0.0,
+        seconds_predicted=manifest.seconds,
+        eta_seconds=None,
+        waiting="" if outcome else "Redis does not know the job: koebin resume " + manifest.job,
+        error=outcome.error if outcome else "",
+        title=manifest.title,
+        created=manifest.created,
+    )

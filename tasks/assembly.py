@@ -1,0 +1,290 @@
+"""From stored segments to finished files and the job's result."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from engine.errors import JobFailed, KoebinError, StoreError, StoreNotFound
+from tasks import keys, segments
+from tasks.contracts import (
+    AssembleRequest,
+    ChunkDocument,
+    DoneDocument,
+    Manifest,
+    Placement,
+    Result,
+    SegmentCounts,
+    dump,
+    parse_json,
+)
+from tasks.guard import Guard
+from tasks.ledger import State
+from tasks.outcome import Failure, ItemResult, JobOutcome, OutputFile
+from tasks.programme import Deliverables, Part, render_programme
+from tasks.runtime import Runtime
+from tasks.stores.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A segment of the job where it stands: enough to fetch it."""
+
+    key: str
+    speaker: str
+    text: str
+    place: Placement
+
+
+def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> JobOutcome:
+    """Render, upload, write the result, end the job.
+
+    Raises:
+        LeaseLost, JobCancelled, GiveBack: see ``Guard``.
+        StoreNotFound: a segment that the ledger calls done is not in the store.
+    """
+    store = runtime.open_store(request.store)
+    manifest = parse_json(Manifest, store.get(keys.manifest(request.job)))
+    outcome = _stored_outcome(store, request.job)
+    if outcome is None:
+        outcome = _assemble(runtime, store, manifest, guard)
+        store.put(keys.result(request.job), dump(outcome))
+        outcome = parse_json(JobOutcome, store.get(keys.result(request.job)))
+    runtime.ledger.end(request.job, State(outcome.state), outcome.error)
+    runtime.leases.forget(keys.assemble_task(request.job))
+    return outcome
+
+
+def fail_job(runtime: Runtime, request: AssembleRequest, error: KoebinError) -> None:
+    """The job cannot be assembled: say why, keep everything."""
+    outcome = JobOutcome(job=request.job, state=State.FAILED, error=str(error))
+    with contextlib.suppress(StoreError):  # the store may be what failed; the ledger says so
+        runtime.open_store(request.store).put(keys.result(request.job), dump(outcome))
+    runtime.ledger.end(request.job, State.FAILED, str(error))
+
+
+def _stored_outcome(store: Store, job: str) -> JobOutcome | None:
+    try:
+        return parse_json(JobOutcome, store.get(keys.result(job)))
+    except StoreNotFound:
+        return None
+
+
+def _assemble(runtime: Runtime, store: Store, manifest: Manifest, guard: Guard) -> JobOutcome:
+    done = [parse_json(DoneDocument, store.get(keys.done(manifest.job, n))) for n in range(manifest.chunks)]
+    dead = {evidence["key"]: evidence for document in done for evidence in document.dead}
+    failures = tuple(_failure(evidence) for evidence in dead.values())
+    counts = SegmentCounts(total=manifest.segments, reused=sum(document.reused for document in done))
+    if dead and not manifest.partial and not manifest.items:
+        first = failures[0]
+        error = (
+            f"{len(failures)} of {manifest.segments} segments could not be spoken; line {first.line}: {first.reason}"
+        )
+        return JobOutcome(job=manifest.job, state=State.FAILED, error=error, failures=failures, segments=counts)
+    placed = [segment for segment in _placed(store, manifest) if segment.key not in dead]
+    with _work_dir(runtime.work_dir) as folder:
+        if manifest.items:
+            return _deliver_items(store, manifest, placed, failures, counts, folder, guard)
+        return _deliver_programme(store, manifest, placed, failures, counts, folder, guard)
+
+
+def _placed(store: Store, manifest: Manifest) -> list[Placed]:
+    """All segments in reading order."""
+    found: list[Placed] = []
+    for number in range(manifest.chunks):
+        document = parse_json(ChunkDocument, store.get(keys.chunk(manifest.job, number)))
+        found += [
+            Placed(planned.segment.key, document.speaker, planned.segment.text, planned.place)
+            for planned in document.segments
+        ]
+    return sorted(found, key=lambda segment: segment.place.index)
+
+
+def _deliver_programme(
+    store: Store,
+    manifest: Manifest,
+    placed: Sequence[Placed],
+    failures: tuple[Failure, ...],
+    counts: SegmentCounts,
+    folder: Path,
+    guard: Guard,
+) -> JobOutcome:
+    if not placed:
+        return JobOutcome(
+            job=manifest.job, state=State.FAILED, error="no segment could be spoken", failures=failures, segments=counts
+        )
+    files, report = _render(store, manifest, placed, folder, guard, _deliverables(store, manifest, "programme"))
+    outputs = tuple(_upload(store, manifest.job, file, file.path.name) for file in files)
+    result = _result(outputs, counts, int(report["sample_rate_hz"]))
+    state = State.PARTIAL if failures else State.SUCCEEDED
+    return JobOutcome(
+        job=manifest.job, state=state, result=result, files=outputs, failures=failures, segments=counts, report=report
+    )
+
+
+def _deliver_items(
+    store: Store,
+    manifest: Manifest,
+    placed: Sequence[Placed],
+    failures: tuple[Failure, ...],
+    counts: SegmentCounts,
+    folder: Path,
+    guard: Guard,
+) -> JobOutcome:
+    """One file for each item, and ``results.jsonl`` with a line for each, in the input's order."""
+    by_item: dict[str, list[Placed]] = {}
+    for segment in placed:
+        by_item.setdefault(segment.place.item, []).append(segment)
+    failed = {failure.item: failure for failure in failures}
+    rows: list[ItemResult] = []
+    for number, (item, parts) in enumerate(by_item.items()):
+        if item in failed:
+            continue
+        wanted = _deliverables(store, manifest, f"{number + 1:06d}")
+        files, report = _render(store, manifest, parts, folder, guard, wanted)
+        outputs = tuple(_upload(store, manifest.job, file, file.path.name) for file in files)
+        only = _result(outputs, SegmentCounts(total=len(parts), reused=0), int(report["sample_rate_hz"]))
+        rows.append(ItemResult(custom_id=item, line=parts[0].place.line, result=only))
+        for file in files:
+            file.path.unlink()
+    rows += [ItemResult(custom_id=f.item, line=f.line, error=f.reason) for f in failed.values()]
+    rows += [ItemResult(custom_id=e["item"], line=e["line"], error=e["message"]) for e in manifest.errors]
+    rows.sort(key=lambda row: row.line)
+    lines = b"".join(dump(row) + b"\n" for row in rows)
+    store.put(keys.output(manifest.job, "results.jsonl"), lines)
+    listing = _listed(store, manifest.job, "results.jsonl", lines)
+    good = [row.result for row in rows if row.result]
+    if not good:
+        error = "no item could be spoken"
+        return JobOutcome(job=manifest.job, state=State.FAILED, error=error, failures=failures, files=(listing,))
+    result = Result(
+        uri=listing.uri,
+        duration_seconds=round(sum(one.duration_seconds for one in good), 6),
+        sample_rate_hz=good[0].sample_rate_hz,
+        bytes=listing.bytes,
+        sha256=listing.sha256,
+        format="jsonl",
+        marks_uri="",
+        segments=counts,
+    )
+    bad = bool(failures or manifest.errors)
+    return JobOutcome(
+        job=manifest.job,
+        state=State.PARTIAL if bad else State.SUCCEEDED,
+        result=result,
+        files=(listing,),
+        failures=failures,
+        segments=counts,
+    )
+
+
+def _render(
+    store: Store, manifest: Manifest, placed: Sequence[Placed], folder: Path, guard: Guard, wanted: Deliverables
+) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    def parts() -> Iterator[Part]:
+        last = len(placed) - 1
+        for number, segment in enumerate(placed):
+            guard.check()
+            yield Part(
+                sound=partial(segments.read, store, segment.key),
+                text=segment.text,
+                marks=segments.read_marks(store, segment.key),
+                speaker=segment.speaker,
+                pause_after=0.0 if number == last else segment.place.pause,
+                chapter=segment.place.chapter,
+                chapter_title=manifest.chapters[segment.place.chapter],
+                line=segment.place.line,
+            )
+
+    programme = render_programme(parts, wanted, folder)
+    return programme.files, programme.report
+
+
+def _deliverables(store: Store, manifest: Manifest, name: str) -> Deliverables:
+    output = manifest.output
+    rate = output.sample_rate_hz or max(speaker.sample_rate_hz for speaker in manifest.speakers.values())
+    return Deliverables(
+        formats=output.formats,
+        whole=output.whole,
+        per_chapter=output.per_chapter,
+        loudness_lufs=output.loudness_lufs,
+        true_peak_dbtp=output.true_peak_dbtp,
+        subtitles=("json", *output.subtitles),
+        player=output.player,
+        bitrate_kbps=output.bitrate_kbps,
+        sample_rate_hz=rate,
+        title=manifest.title,
+        author=manifest.author,
+        cover=store.get(manifest.cover) if manifest.cover else None,
+        name=name,
+    )
+
+
+def _upload(store: Store, job: str, file: Any, name: str) -> OutputFile:
+    key = keys.output(job, name)
+    store.put_file(key, file.path, content_type=file.media_type)
+    return OutputFile(
+        uri=store.url(key),
+        kind=file.kind,
+        format=file.format,
+        bytes=file.bytes,
+        sha256=file.sha256,
+        chapter=file.chapter,
+        duration_seconds=round(file.duration_seconds, 6),
+    )
+
+
+def _listed(store: Store, job: str, name: str, data: bytes) -> OutputFile:
+    return OutputFile(
+        uri=store.url(keys.output(job, name)),
+        kind="results",
+        format="jsonl",
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _result(outputs: Sequence[OutputFile], counts: SegmentCounts, sample_rate_hz: int) -> Result:
+    audio = [file for file in outputs if file.kind == "audio"]
+    if not audio:
+        raise JobFailed("the programme has no audio file")
+    first = next((file for file in audio if not file.chapter), audio[0])
+    marks = [file for file in outputs if file.kind == "marks" and file.format == "json"]
+    return Result(
+        uri=first.uri,
+        duration_seconds=first.duration_seconds,
+        sample_rate_hz=sample_rate_hz,
+        bytes=first.bytes,
+        sha256=first.sha256,
+        format=first.format,
+        marks_uri=marks[0].uri if marks else "",
+        segments=counts,
+    )
+
+
+def _failure(evidence: Mapping[str, Any]) -> Failure:
+    return Failure(
+        key=evidence["key"],
+        line=evidence["line"],
+        item=evidence["item"],
+        speaker=evidence["speaker"],
+        text=evidence["text"],
+        reason=evidence["reason"],
+    )
+
+
+@contextmanager
+def _work_dir(parent: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="assemble-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,78 @@
+"""Celery's configuration, the same for producers and workers: whoever differs in it breaks the others' guarantees."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from tasks.contracts import PRIORITY_STEPS
+from tasks.delayed import Message, Send
+from tasks.keys import ASSEMBLE_QUEUE
+from tasks.leases import UNACKED, UNACKED_INDEX, UNACKED_MUTEX
+
+
+def configure(app: Celery, *, broker: str, result_backend: str, visibility_timeout: float) -> None:
+    """Set up an app for our broker.
+
+    The names of the unacknowledged messages are our own: by default they are shared by all applications of a Redis
+    database, and our short timeout would requeue the running tasks of the others.
+    """
+    transport = {
+        "visibility_timeout": visibility_timeout,
+        "unacked_restore_interval": max(1, int(visibility_timeout / 10)),
+        "unacked_restore_throttle": 1,
+        "unacked_key": UNACKED,
+        "unacked_index_key": UNACKED_INDEX,
+        "unacked_mutex_key": UNACKED_MUTEX,
+        "unacked_mutex_expire": 10,
+        "priority_steps": list(PRIORITY_STEPS),
+        "queue_order_strategy": "priority",
+        "socket_keepalive": True,
+        "socket_connect_timeout": 5,
+        "health_check_interval": 10,
+    }
+    app.conf.update(
+        broker_url=broker,
+        result_backend=result_backend or broker,
+        broker_transport_options=transport,
+        result_backend_transport_options={"visibility_timeout": visibility_timeout},
+        visibility_timeout=visibility_timeout,
+        accept_content=["json"],
+        result_accept_content=["json"],
+        task_serializer="json",
+        result_serializer="json",
+        event_serializer="json",
+        task_default_queue=ASSEMBLE_QUEUE,
+        task_default_priority=6,
+        task_acks_late=True,
+        task_acks_on_failure=True,
+        task_acks_on_timeout=False,
+        task_reject_on_worker_lost=True,
+        task_send_sent_event=True,
+        worker_send_task_events=True,
+        worker_prefetch_multiplier=1,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_enable_prefetch_count_reduction=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        result_expires=24 * 3600,
+        task_ignore_result=False,
+        enable_utc=True,
+        timezone="UTC",
+    )
+
+
+def sender(app: Celery) -> Send:
+    """A function that sends our messages through ``app``."""
+
+    def send(message: Message) -> None:
+        app.send_task(
+            message.task,
+            args=[message.request],
+            task_id=message.task_id,
+            queue=message.queue,
+            priority=message.priority,
+            retry=True,
+            retry_policy={"max_retries": 5, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 2.0},
+        )
+
+    return send

@@ -1,0 +1,71 @@
+"""Our own connection to Redis, beside Celery's."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from engine.errors import BrokerUnavailable, ConfigurationError
+
+
+def connect(url: str, *, retries: int = 3, timeout_seconds: float = 10.0) -> Redis:
+    """A client for ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://host:port;sentinel://…/db?…`` URLs.
+
+    Nothing is contacted yet.
+
+    Raises:
+        ConfigurationError: not such a URL; it is not repeated, for it may hold a password.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": min(5.0, timeout_seconds),
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.1, cap=1.0), retries),
+        "retry_on_error": [RedisConnectionError, RedisTimeoutError],
+    }
+    try:
+        if url.startswith("sentinel://"):
+            return _sentinel(url, options)
+        client: Redis = Redis.from_url(url, **options)
+    except (ValueError, KeyError) as error:
+        raise ConfigurationError(
+            "KOEBIN_BROKER_URL is no Redis URL", "", "Use redis://host:6379/0, rediss://… or sentinel://…"
+        ) from error
+    return client
+
+
+def _sentinel(url: str, options: dict[str, Any]) -> Redis:
+    """kombu's form: several ``sentinel://host:port`` joined by ``;``; the master's name is in the fragment."""
+    parts = [urlsplit(part) for part in url.split(";")]
+    nodes = [(part.hostname or "localhost", part.port or 26379) for part in parts]
+    database = int(parts[-1].path.strip("/") or 0)
+    master: Redis = Sentinel(  # type: ignore[no-untyped-call]
+        nodes, socket_timeout=options["socket_timeout"]
+    ).master_for(parts[-1].fragment or "mymaster", db=database, password=parts[0].password, **options)
+    return master
+
+
+def check(client: Redis, shown: str) -> None:
+    """Ask the server for a sign of life.
+
+    Args:
+        shown: its address without credentials, for the message.
+
+    Raises:
+        BrokerUnavailable: it does not answer, or refuses us.
+    """
+    try:
+        client.ping()
+    except RedisError as error:
+        raise BrokerUnavailable(
+            f"the broker does not answer ({type(error).__name__})", shown, "Start it, or set KOEBIN_BROKER_URL"
+        ) from error

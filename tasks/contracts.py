@@ -1,0 +1,351 @@
+"""The messages and documents that producers and workers exchange, as JSON.
+
+``docs/contract.md`` describes them for people who enqueue with any Celery client.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.content import Reading, content_id
+from engine.errors import InvalidMessage
+from engine.names import check_speaker
+from engine.options import SynthesisOptions
+from tasks.keys import check_job
+
+VERSION: Final = 1
+"""Version of the contract; a worker refuses any other."""
+
+SYNTHESIZE: Final = "koebin.synthesize"
+SYNTHESIZE_CHUNK: Final = "koebin.synthesize_chunk"
+ASSEMBLE: Final = "koebin.assemble"
+
+PRIORITIES: Final = {"interactive": 0, "briefing": 3, "batch": 6}
+PRIORITY_STEPS: Final = (0, 3, 6, 9)
+"""Redis lists of one queue, read in this order."""
+
+MAX_SEGMENT_CHARACTERS: Final = 20_000
+MAX_TEXT_CHARACTERS: Final = 5_000
+"""Longest text of ``koebin.synthesize``; longer ones are narrations."""
+MAX_CHUNK_SEGMENTS: Final = 2_000
+
+_Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Revision = Annotated[str, Field(pattern=r"^[0-9A-Za-z._+-]{1,100}$")]
+_DictionaryRevision = Annotated[str, Field(pattern=r"^([0-9a-f]{8,64})?$")]
+AudioFormat = Literal["wav", "flac", "mp3", "opus", "m4b"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class ReadingSpec(_Frozen):
+    """A span of a segment's text and how it is read."""
+
+    start: int = Field(ge=0)
+    end: int = Field(gt=0)
+    kana: str = Field(min_length=1, max_length=1000)
+    accent: int | None = None
+
+
+class SegmentSpec(_Frozen):
+    """One sentence with all that decides its audio, but for speaker and dictionary, which the chunk holds.
+
+    Attributes:
+        key: names the stored audio; recomputed by whoever receives it.
+        options: fields of ``SynthesisOptions`` that differ from their defaults.
+    """
+
+    key: _Hex
+    text: str = Field(min_length=1, max_length=MAX_SEGMENT_CHARACTERS)
+    options: dict[str, Any] = Field(default_factory=dict)
+    readings: tuple[ReadingSpec, ...] = ()
+
+    def synthesis_options(self) -> SynthesisOptions:
+        """Raises: InvalidMessage, InvalidOption."""
+        return parse_options(self.options)
+
+    def engine_readings(self) -> tuple[Reading, ...]:
+        return tuple(Reading(r.start, r.end, r.kana, r.accent) for r in self.readings)
+
+
+class ChunkRequest(_Frozen):
+    """The message of ``koebin.synthesize_chunk``.
+
+    Without ``segments`` the worker reads them from the store, under ``jobs/<job>/chunks/``.
+    """
+
+    version: Literal[1] = VERSION
+    job: str
+    chunk: int = Field(ge=0, lt=1_000_000)
+    speaker: str
+    model_revision: _Revision
+    engine_revision: _Revision
+    dictionary_revision: _DictionaryRevision = ""
+    store: str = Field(max_length=1000)
+    segments: tuple[SegmentSpec, ...] | None = Field(default=None, max_length=MAX_CHUNK_SEGMENTS)
+
+    def model_post_init(self, _context: object) -> None:
+        check_job(self.job)
+        check_speaker(self.speaker)
+
+
+class AssembleRequest(_Frozen):
+    """The message of ``koebin.assemble``."""
+
+    version: Literal[1] = VERSION
+    job: str
+    store: str = Field(max_length=1000)
+
+    def model_post_init(self, _context: object) -> None:
+        check_job(self.job)
+
+
+class SynthesizeRequest(_Frozen):
+    """The message of ``koebin.synthesize``: one text, one URI."""
+
+    version: Literal[1] = VERSION
+    text: str = Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)
+    speaker: str
+    store: str = Field(max_length=1000)
+    options: dict[str, Any] = Field(default_factory=dict)
+    readings: tuple[ReadingSpec, ...] = ()
+    format: Literal["wav", "flac", "mp3", "opus"] = "flac"
+    presign_seconds: int = Field(default=0, ge=0, le=7 * 24 * 3600)
+
+    def model_post_init(self, _context: object) -> None:
+        check_speaker(self.speaker)
+        parse_options(self.options)
+
+
+class Placement(_Frozen):
+    """Where a segment stands in its programme.
+
+    Attributes:
+        index: position among all segments of the job.
+        pause: seconds of silence that follow; None is the voice's own (see ``Pauses``).
+        paragraph: the segment ends a paragraph.
+    """
+
+    index: int = Field(ge=0)
+    chapter: int = Field(default=0, ge=0)
+    line: int = Field(default=0, ge=0)
+    pause: float = Field(default=0.0, ge=0.0, le=600.0)
+    item: str = ""
+
+
+class PlannedSegment(_Frozen):
+    """A segment and its place, as a chunk's document in the store lists them."""
+
+    segment: SegmentSpec
+    place: Placement
+
+
+class ChunkDocument(_Frozen):
+    """``jobs/<id>/chunks/<n>.json``."""
+
+    version: Literal[1] = VERSION
+    chunk: int
+    speaker: str
+    seconds: float = Field(ge=0.0)
+    segments: tuple[PlannedSegment, ...]
+
+
+class PlannedSpeaker(_Frozen):
+    """A speaker of a job as its workers announced it when the job was planned."""
+
+    model_revision: _Revision
+    sample_rate_hz: int = Field(gt=0)
+
+
+class Output(_Frozen):
+    """What a job delivers.
+
+    Attributes:
+        formats: containers of the audio, the first is the one whose URI is the result's.
+        whole, per_chapter: one file for all, one file per chapter.
+        loudness_lufs: integrated loudness (EBU R128) of the programme; None leaves the voice's own level.
+        true_peak_dbtp: upper bound of the true peak.
+        subtitles: side files besides the marks' JSON.
+        player: also write ``index.html``.
+        bitrate_kbps: of lossy formats; None is the format's default.
+        sample_rate_hz: of the programme; None is the highest rate among the speakers.
+    """
+
+    formats: tuple[AudioFormat, ...] = ("flac",)
+    whole: bool = True
+    per_chapter: bool = False
+    loudness_lufs: float | None = Field(default=None, ge=-70.0, le=-5.0)
+    true_peak_dbtp: float = Field(default=-1.0, ge=-20.0, le=0.0)
+    subtitles: tuple[Literal["srt", "vtt", "lab"], ...] = ()
+    player: bool = False
+    bitrate_kbps: int | None = Field(default=None, ge=16, le=512)
+    sample_rate_hz: int | None = Field(default=None, ge=8000, le=192_000)
+
+
+class Pauses(_Frozen):
+    """Seconds of silence after a sentence, a paragraph and a chapter."""
+
+    sentence: float = Field(default=0.35, ge=0.0, le=60.0)
+    paragraph: float = Field(default=0.8, ge=0.0, le=60.0)
+    chapter: float = Field(default=2.0, ge=0.0, le=60.0)
+
+
+class Manifest(_Frozen):
+    """``jobs/<id>/manifest.json``: all that holds for the whole job, written once.
+
+    Attributes:
+        content: SHA-256 over the planned chunks and the wishes; the same id with another content is refused.
+        created: seconds since the epoch.
+        partial: deliver what could be spoken when a segment is given up (else the job fails, and keeps everything).
+    """
+
+    version: Literal[1] = VERSION
+    job: str
+    content: _Hex
+    created: float
+    title: str = ""
+    author: str = ""
+    chapters: tuple[str, ...] = ("",)
+    cover: str = ""
+    items: bool = False
+    errors: tuple[dict[str, Any], ...] = ()
+    speakers: dict[str, PlannedSpeaker]
+    engine_revision: _Revision
+    dictionary_revision: _DictionaryRevision = ""
+    store: str
+    priority: int = Field(ge=0, le=9)
+    chunks: int = Field(ge=1)
+    segments: int = Field(ge=1)
+    characters: int = Field(ge=0)
+    seconds: float = Field(ge=0.0)
+    output: Output = Output()
+    pauses: Pauses = Pauses()
+    partial: bool = False
+    webhook: str = ""
+
+    def model_post_init(self, _context: object) -> None:
+        check_job(self.job)
+
+
+class DoneDocument(_Frozen):
+    """``jobs/<id>/done/<n>.json``."""
+
+    version: Literal[1] = VERSION
+    chunk: int
+    reused: int = Field(ge=0)
+    rendered: int = Field(ge=0)
+    seconds: float = Field(ge=0.0)
+    wall_seconds: float = Field(ge=0.0)
+    dead: tuple[dict[str, Any], ...] = ()
+
+
+class SegmentCounts(_Frozen):
+    total: int = Field(ge=0)
+    reused: int = Field(ge=0)
+
+
+class Result(_Frozen):
+    """What a job or a ``koebin.synthesize`` task returns. Audio travels by URI, never through the result backend."""
+
+    uri: str
+    duration_seconds: float
+    sample_rate_hz: int
+    bytes: int
+    sha256: str
+    format: str
+    marks_uri: str
+    segments: SegmentCounts
+    presigned_url: str | None = None
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def parse(model: type[_Model], document: object) -> _Model:
+    """Validate a decoded JSON value.
+
+    Raises:
+        InvalidMessage: it breaks the contract; says which field and why.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "message"
+        raise InvalidMessage(f"{model.__name__}: {where}: {first['msg']}", str(first.get("input"))[:80]) from None
+
+
+def parse_json(model: type[_Model], data: bytes) -> _Model:
+    """Validate JSON text. Raises: InvalidMessage."""
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise InvalidMessage(f"{model.__name__}: {where}: {first['msg']}") from None
+
+
+def dump(model: BaseModel) -> bytes:
+    """The JSON of a document, defaults left out."""
+    return model.model_dump_json(exclude_defaults=True).encode()
+
+
+def parse_options(fields: dict[str, Any]) -> SynthesisOptions:
+    """Raises: InvalidMessage for an unknown option, InvalidOption for a bad value."""
+    unknown = sorted(set(fields) - set(SynthesisOptions.__dataclass_fields__))
+    if unknown:
+        raise InvalidMessage("unknown synthesis option", unknown[0])
+    return SynthesisOptions(**fields)
+
+
+def changed_options(options: SynthesisOptions) -> dict[str, Any]:
+    """The options that differ from their defaults, the pause (no part of a segment) left out."""
+    defaults = SynthesisOptions().content()
+    return {name: value for name, value in options.content().items() if value != defaults[name]}
+
+
+def segment_key(content: str, model_revision: str, engine_revision: str) -> str:
+    """SHA-256 that names the stored audio: content id, model revision and engine revision."""
+    return hashlib.sha256(f"{content}\n{model_revision}\n{engine_revision}".encode()).hexdigest()
+
+
+def plan_segment(
+    text: str,
+    speaker: str,
+    options: SynthesisOptions,
+    readings: Sequence[Reading],
+    *,
+    dictionary_revision: str,
+    model_revision: str,
+    engine_revision: str,
+) -> SegmentSpec:
+    """A segment with its key."""
+    content = content_id(text, speaker, options, readings, dictionary_revision)
+    return SegmentSpec(
+        key=segment_key(content, model_revision, engine_revision),
+        text=text,
+        options=changed_options(options),
+        readings=tuple(ReadingSpec(start=r.start, end=r.end, kana=r.kana, accent=r.accent) for r in readings),
+    )
+
+
+def check_segment(segment: SegmentSpec, request: ChunkRequest) -> None:
+    """Recompute the key of a received segment.
+
+    Raises:
+        InvalidMessage: the key does not belong to the text and options that came with it.
+    """
+    content = content_id(
+        segment.text,
+        request.speaker,
+        segment.synthesis_options(),
+        segment.engine_readings(),
+        request.dictionary_revision,
+    )
+    if segment.key != segment_key(content, request.model_revision, request.engine_revision):
+        raise InvalidMessage("a segment's key does not match its content", segment.key)

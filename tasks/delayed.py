@@ -1,0 +1,63 @@
+"""Messages that are to be sent later, kept in Redis: a message with a countdown would sit in a worker's memory."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis import Redis
+
+_KEY: Final = "koebin:delayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A task message of ours, ready to be sent."""
+
+    task: str
+    task_id: str
+    request: dict[str, Any]
+    queue: str
+    priority: int
+
+
+Send = Callable[[Message], None]
+
+
+def put_off(redis: Redis, message: Message, seconds: float) -> None:
+    """Send ``message`` when ``seconds`` have passed."""
+    redis.zadd(_KEY, {_dump(message): time.time() + seconds})
+
+
+def send_due(redis: Redis, send: Send) -> int:
+    """Send what is due; a process that dies here sends one message twice, which a lease makes harmless."""
+    due: Any = redis.zrange(_KEY, "-inf", time.time(), byscore=True, offset=0, num=1000)
+    for raw in due:
+        send(_load(raw))
+        redis.zrem(_KEY, raw)
+    return len(due)
+
+
+def put_off_ids(redis: Redis) -> set[str]:
+    """Task ids that wait here."""
+    rows: Any = redis.zrange(_KEY, 0, -1)
+    return {_load(raw).task_id for raw in rows}
+
+
+def drop(redis: Redis, task_ids: Sequence[str]) -> None:
+    """Forget messages that wait here."""
+    rows: Any = redis.zrange(_KEY, 0, -1)
+    gone = [raw for raw in rows if _load(raw).task_id in set(task_ids)]
+    if gone:
+        redis.zrem(_KEY, *gone)
+
+
+def _dump(message: Message) -> str:
+    return json.dumps([message.task, message.task_id, message.request, message.queue, message.priority])
+
+
+def _load(raw: bytes | str) -> Message:
+    return Message(*json.loads(raw))

@@ -1,0 +1,72 @@
+"""Which chunks are in the queue: a few per live process of their speaker.
+
+So jobs on one speaker take turns, a cancel takes effect at once, and Redis stays small.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tasks.contracts import ASSEMBLE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest
+from tasks.delayed import Message, Send
+from tasks.fleet import Fleet
+from tasks.keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, speaker_queue
+from tasks.ledger import Entry, Ledger, State
+
+CHUNKS_PER_CHILD: Final = 2
+
+
+def chunk_message(entry: Entry, number: int, speaker: str) -> Message:
+    """The message of a planned chunk; the worker reads its segments from the store."""
+    request = ChunkRequest(
+        job=entry.job,
+        chunk=number,
+        speaker=speaker,
+        model_revision=entry.speakers[speaker],
+        engine_revision=entry.engine_revision,
+        dictionary_revision=entry.dictionary_revision,
+        store=entry.store,
+    )
+    document = request.model_dump(mode="json", exclude_none=True)
+    return Message(SYNTHESIZE_CHUNK, chunk_task(entry.job, number), document, speaker_queue(speaker), entry.priority)
+
+
+def assemble_message(entry: Entry) -> Message:
+    """The message that ends a job."""
+    request = AssembleRequest(job=entry.job, store=entry.store).model_dump(mode="json")
+    return Message(ASSEMBLE, assemble_task(entry.job), request, ASSEMBLE_QUEUE, entry.priority)
+
+
+def dispatch(ledger: Ledger, fleet: Fleet, send: Send, entry: Entry) -> int:
+    """Let chunks of a job into the queues until each speaker's window is full; returns how many.
+
+    A speaker that no live worker serves with the planned revisions gets none: its chunks stay planned.
+    A process that dies between ``take`` and ``send`` leaves an open chunk without a message, which the sweep finds.
+    """
+    sent = 0
+    if entry.state is not State.RUNNING:
+        return sent
+    for speaker, model_revision in entry.speakers.items():
+        children = fleet.children(speaker, model_revision, entry.engine_revision)
+        if not children:
+            continue
+        for number in ledger.take(entry.job, speaker, CHUNKS_PER_CHILD * children):
+            send(chunk_message(entry, number, speaker))
+            sent += 1
+    return sent
+
+
+def needs(entry: Entry, fleet: Fleet, unfinished: set[str]) -> str:
+    """What an unfinished job waits for, as a sentence; "" if live workers may run all of it."""
+    lacking: list[str] = []
+    served = fleet.speakers()
+    for speaker, revision in entry.speakers.items():
+        if speaker not in unfinished or fleet.children(speaker, revision, entry.engine_revision):
+            continue
+        live = ", ".join(
+            f"{speaker}@{found.model_revision}/{worker.engine_revision}" for worker, found in served.get(speaker, [])
+        )
+        lacking.append(f"needs {speaker}@{revision}/{entry.engine_revision}, live: {live or 'none'}")
+    if entry.state is State.ASSEMBLING and not fleet.assemblers():
+        lacking.append("needs a worker with --assemble")
+    return "; ".join(lacking)

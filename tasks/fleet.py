@@ -1,0 +1,111 @@
+"""Which workers live and what they serve: announcements in Redis that expire unless they are kept fresh."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from redis import Redis
+
+ANNOUNCEMENT_SECONDS: Final = 15
+"""An announcement outlives its last refresh by this."""
+
+_WORKERS: Final = "koebin:workers"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedSpeaker:
+    """A speaker as one worker serves it.
+
+    Attributes:
+        speed_factor: audio seconds per wall second of the whole worker, measured at warm-up and then at work.
+    """
+
+    name: str
+    styles: tuple[str, ...]
+    sample_rate_hz: int
+    model_revision: str
+    speed_factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What one ready worker says of itself."""
+
+    worker: str
+    engine_revision: str
+    children: int
+    assembles: bool
+    speakers: tuple[ServedSpeaker, ...] = ()
+    busy: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All live announcements at one moment."""
+
+    workers: tuple[Announcement, ...] = field(default_factory=tuple)
+
+    def speakers(self) -> dict[str, list[tuple[Announcement, ServedSpeaker]]]:
+        """Who serves each speaker."""
+        served: dict[str, list[tuple[Announcement, ServedSpeaker]]] = {}
+        for worker in self.workers:
+            for speaker in worker.speakers:
+                served.setdefault(speaker.name, []).append((worker, speaker))
+        return served
+
+    def children(self, speaker: str, model_revision: str, engine_revision: str) -> int:
+        """Processes that may run a chunk planned with these revisions."""
+        return sum(
+            worker.children
+            for worker, served in self.speakers().get(speaker, [])
+            if served.model_revision == model_revision and worker.engine_revision == engine_revision
+        )
+
+    def assemblers(self) -> int:
+        """Processes that assemble."""
+        return sum(worker.children for worker in self.workers if worker.assembles)
+
+
+def announce(redis: Redis, announcement: Announcement) -> None:
+    """Say or repeat what a worker serves."""
+    document = json.dumps(asdict(announcement))
+    pipe = redis.pipeline()
+    pipe.set(f"koebin:worker:{announcement.worker}", document, ex=ANNOUNCEMENT_SECONDS)
+    pipe.sadd(_WORKERS, announcement.worker)
+    pipe.execute()
+
+
+def withdraw(redis: Redis, worker: str) -> None:
+    """A worker takes its leave."""
+    redis.delete(f"koebin:worker:{worker}")
+    redis.srem(_WORKERS, worker)
+
+
+def fleet(redis: Redis) -> Fleet:
+    """All live announcements; names of workers that are gone are swept out on the way."""
+    members: Any = redis.smembers(_WORKERS)
+    names = sorted(_text(name) for name in members)
+    documents: Any = redis.mget([f"koebin:worker:{name}" for name in names]) if names else []
+    gone = [name for name, document in zip(names, documents, strict=True) if document is None]
+    if gone:
+        redis.srem(_WORKERS, *gone)
+    return Fleet(tuple(_announcement(json.loads(document)) for document in documents if document is not None))
+
+
+def _announcement(document: Mapping[str, Any]) -> Announcement:
+    speakers: Iterable[Mapping[str, Any]] = document["speakers"]
+    return Announcement(
+        worker=document["worker"],
+        engine_revision=document["engine_revision"],
+        children=document["children"],
+        assembles=document["assembles"],
+        speakers=tuple(ServedSpeaker(**{**speaker, "styles": tuple(speaker["styles"])}) for speaker in speakers),
+        busy=document["busy"],
+    )
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

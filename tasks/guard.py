@@ -1,0 +1,47 @@
+"""May this task go on? Asked between two segments."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from engine.errors import JobCancelled, KoebinError, LeaseLost
+from tasks.ledger import State
+from tasks.runtime import Runtime
+
+_SECONDS_BETWEEN_QUESTIONS: Final = 1.0
+
+
+class GiveBack(KoebinError):
+    """The worker is shutting down and its grace period is over."""
+
+
+class Guard:
+    """Stops a task that lost its lease, whose job was cancelled, or whose worker must go."""
+
+    def __init__(self, runtime: Runtime, task_id: str, nonce: str, job: str) -> None:
+        self._runtime = runtime
+        self._task_id = task_id
+        self._nonce = nonce
+        self._job = job
+        self._asked = 0.0
+
+    def check(self) -> None:
+        """Raises: LeaseLost, JobCancelled, GiveBack."""
+        deadline = self._runtime.drain_deadline()
+        if deadline is not None and time.time() >= deadline:
+            raise GiveBack("the worker shuts down", self._task_id)
+        if time.monotonic() - self._asked < _SECONDS_BETWEEN_QUESTIONS:
+            return
+        self._asked = time.monotonic()
+        try:
+            owned = not self._nonce or self._runtime.leases.owned(self._task_id, self._nonce)
+            state = self._runtime.ledger.state(self._job) if self._job else None
+        except RedisError:
+            return  # without Redis nobody can say; what is stored now is not made again later
+        if not owned:
+            raise LeaseLost("another worker took the task over", self._task_id)
+        if state is State.CANCELLED:
+            raise JobCancelled("the job was cancelled", self._job)

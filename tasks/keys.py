@@ -1,0 +1,96 @@
+"""Where things lie in a store, and what the queues are called."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from engine.errors import InvalidName
+from engine.names import check_speaker
+
+ASSEMBLE_QUEUE: Final = "assemble"
+_JOB: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_HEX: Final = re.compile(r"[0-9a-f]{8,64}")
+
+
+def check_job(job: str) -> str:
+    """Return ``job`` if it may be a job id: 1 to 100 of ``A-Z a-z 0-9 . _ -``, first a letter or a digit.
+
+    Raises:
+        InvalidName: anything else.
+    """
+    if not _JOB.fullmatch(job):
+        raise InvalidName("not a job id", job, "Use 1 to 100 of A-Z a-z 0-9 . _ - and begin with a letter or a digit")
+    return job
+
+
+def speaker_queue(speaker: str) -> str:
+    """The queue that the workers of ``speaker`` consume."""
+    return f"speaker.{check_speaker(speaker)}"
+
+
+def chunk_task(job: str, chunk: int) -> str:
+    """Task id of a chunk; always the same, so that a copy of its message is recognised."""
+    return f"{job}/{chunk}"
+
+
+def assemble_task(job: str) -> str:
+    """Task id of a job's assembly."""
+    return f"{job}/assemble"
+
+
+def segment_audio(key: str) -> str:
+    """The segment's samples, FLAC 24 bit: its existence is the commit."""
+    return f"segments/{_hex(key)[:2]}/{key}.flac"
+
+
+def segment_marks(key: str) -> str:
+    """The segment's marks, written before the audio."""
+    return f"segments/{_hex(key)[:2]}/{key}.json"
+
+
+def dictionary(revision: str) -> str:
+    """A dictionary as it was when a job was planned."""
+    return f"dictionaries/{_hex(revision)}.json"
+
+
+def manifest(job: str) -> str:
+    """The job's immutable header; written last, so that a job without one was never submitted."""
+    return f"jobs/{check_job(job)}/manifest.json"
+
+
+def chunk(job: str, number: int) -> str:
+    """The segments of a chunk and their places in the programme."""
+    return f"jobs/{check_job(job)}/chunks/{number:06d}.json"
+
+
+def done(job: str, number: int) -> str:
+    """Written before the ledger's tick, so that a lost ledger is rebuilt from one listing."""
+    return f"{done_prefix(job)}{number:06d}.json"
+
+
+def done_prefix(job: str) -> str:
+    return f"jobs/{check_job(job)}/done/"
+
+
+def result(job: str) -> str:
+    """The job's result: its existence ends the job."""
+    return f"jobs/{check_job(job)}/result.json"
+
+
+def cancelled(job: str) -> str:
+    """Says that the job was cancelled, for the time after its ledger."""
+    return f"jobs/{check_job(job)}/cancelled.json"
+
+
+def output(job: str, name: str) -> str:
+    """A deliverable of the job."""
+    if not name or name.startswith((".", "/")) or ".." in name or "\\" in name:
+        raise InvalidName("not the name of an output", name)
+    return f"jobs/{check_job(job)}/out/{name}"
+
+
+def _hex(value: str) -> str:
+    if not _HEX.fullmatch(value):
+        raise InvalidName("not a lower-case hexadecimal digest", value)
+    return value

@@ -1,0 +1,164 @@
+"""Who runs a task, and how often it has killed its process.
+
+A lease is ``koebin:lease:<task id>``; its value is a random nonce and it expires with the visibility timeout. Taking,
+renewing and giving back compare that value and change it in one script, because a redelivered message keeps its
+delivery tag: without an owner a thawed worker would renew the lease of the one that took over.
+
+An attempt is ``koebin:attempt:<task id>``: how many processes died under the task since it last made progress, and
+which segment was being rendered alone when the last one did.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis import Redis
+
+UNACKED: Final = "koebin.unacked"
+UNACKED_INDEX: Final = "koebin.unacked_index"
+UNACKED_MUTEX: Final = "koebin.unacked_mutex"
+_ATTEMPT_SECONDS: Final = 7 * 24 * 3600
+
+_ACQUIRE: Final = """
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+return 0
+"""
+
+# A missing lease is set again: the server may have lost it, and nobody else has taken it.
+_RENEW: Final = """
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if ARGV[3] ~= '' then
+  local now = redis.call('TIME')
+  redis.call('ZADD', KEYS[2], 'XX', now[1] .. '.' .. string.format('%06d', now[2]), ARGV[3])
+end
+return 1
+"""
+
+_RELEASE: Final = """
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+return 1
+"""
+
+_STRIKE: Final = """
+local strikes = redis.call('HINCRBY', KEYS[1], 'strikes', 1)
+local alone = redis.call('HGET', KEYS[1], 'alone')
+if alone then
+  redis.call('HSET', KEYS[1], 'condemned:' .. alone, ARGV[1])
+  redis.call('HDEL', KEYS[1], 'alone')
+end
+redis.call('HSET', KEYS[1], 'reason', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return strikes
+"""
+
+
+def lease_key(task_id: str) -> str:
+    return f"koebin:lease:{task_id}"
+
+
+def _attempt_key(task_id: str) -> str:
+    return f"koebin:attempt:{task_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What earlier runs of a task left behind.
+
+    Attributes:
+        strikes: processes lost since the task last made progress.
+        isolated: segments are to be rendered one by one.
+        condemned: segment keys that killed a process while they were rendered alone, with what was seen.
+        reason: what was seen when the last process was lost.
+    """
+
+    strikes: int
+    isolated: bool
+    condemned: dict[str, str]
+    reason: str
+
+
+class Leases:
+    """Leases and attempts in one Redis database."""
+
+    def __init__(self, redis: Redis, timeout_seconds: float) -> None:
+        self._redis = redis
+        self._milliseconds = max(1, int(timeout_seconds * 1000))
+        self._acquire = redis.register_script(_ACQUIRE)
+        self._renew = redis.register_script(_RENEW)
+        self._release = redis.register_script(_RELEASE)
+        self._strike = redis.register_script(_STRIKE)
+
+    def acquire(self, task_id: str) -> str | None:
+        """The nonce of a new lease, or None while somebody's lease lives."""
+        nonce = secrets.token_hex(16)
+        taken = self._acquire(keys=[lease_key(task_id)], args=[nonce, self._milliseconds])
+        return nonce if taken else None
+
+    def renew(self, task_id: str, nonce: str, delivery_tag: str = "") -> bool:
+        """Prolong the lease, and the visibility of the message behind it; False if another owns it now."""
+        keys = [lease_key(task_id), UNACKED_INDEX]
+        return bool(self._renew(keys=keys, args=[nonce, self._milliseconds, delivery_tag]))
+
+    def release(self, task_id: str, nonce: str) -> bool:
+        """Give the lease back; False if another owns it now. One that merely expired was still ours."""
+        return bool(self._release(keys=[lease_key(task_id)], args=[nonce]))
+
+    def owned(self, task_id: str, nonce: str) -> bool:
+        """Whether nobody else took the lease; a lease that is merely missing is still ours."""
+        owner = self._redis.get(lease_key(task_id))
+        return owner is None or _text(owner) == nonce
+
+    def leased(self, task_ids: Sequence[str]) -> set[str]:
+        """Those of the tasks that somebody holds."""
+        if not task_ids:
+            return set()
+        values: Any = self._redis.mget([lease_key(task_id) for task_id in task_ids])
+        return {task_id for task_id, value in zip(task_ids, values, strict=True) if value is not None}
+
+    def attempt(self, task_id: str) -> Attempt:
+        """What earlier runs left behind."""
+        fields: Any = self._redis.hgetall(_attempt_key(task_id))
+        found = {_text(name): _text(value) for name, value in fields.items()}
+        prefix = "condemned:"
+        return Attempt(
+            strikes=int(found.get("strikes", 0)),
+            isolated=found.get("isolated") == "1",
+            condemned={name.removeprefix(prefix): why for name, why in found.items() if name.startswith(prefix)},
+            reason=found.get("reason", ""),
+        )
+
+    def strike(self, task_id: str, reason: str) -> int:
+        """Count a lost process against the task; returns the strikes since its last progress."""
+        return int(self._strike(keys=[_attempt_key(task_id)], args=[reason[:300], _ATTEMPT_SECONDS]))
+
+    def isolate(self, task_id: str) -> None:
+        """From now on the task's segments are rendered one by one."""
+        self._redis.hset(_attempt_key(task_id), "isolated", "1")
+
+    def alone(self, task_id: str, segment: str) -> None:
+        """Say that ``segment`` is about to be rendered alone: what kills the process now is this one."""
+        self._redis.hset(_attempt_key(task_id), "alone", segment)
+
+    def progress(self, task_id: str) -> None:
+        """A segment was stored: the strikes so far were not its doing."""
+        self._redis.hdel(_attempt_key(task_id), "strikes", "alone", "delays")
+
+    def count_delay(self, task_id: str) -> int:
+        """How often the task was put off before; counts this time."""
+        count: Any = self._redis.hincrby(_attempt_key(task_id), "delays", 1)
+        return int(count) - 1
+
+    def forget(self, task_id: str) -> None:
+        """The task ended: nothing is held against it any more."""
+        self._redis.delete(_attempt_key(task_id))
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,358 @@
+"""What of a job is planned, open and done, in Redis; the store is the durable truth and rebuilds it.
+
+Keys, all below ``koebin:job:<id>``:
+
+```
+(the hash itself)   state, totals, counts, what every chunk of the job has in common
+:planned:<speaker>  chunks not yet dispatched             sorted set by number
+:open:<speaker>     dispatched and not done               sorted set by time of dispatch
+:done               done                                  set
+:chunks             number -> "speaker seconds"           hash
+:dead               segment key -> evidence               hash
+:events             what happened                         stream, the last thousand
+```
+
+``koebin:jobs`` holds the live jobs by time of creation, ``koebin:ended`` the ended ones by time of end. Every change is
+one script, so that a process may die between any two of them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from redis import Redis
+
+from engine.errors import JobNotFound
+
+ENDED_SECONDS: Final = 7 * 24 * 3600
+"""How long Redis remembers an ended job; the store remembers longer."""
+
+
+class State(StrEnum):
+    """Life of a job."""
+
+    RUNNING = "RUNNING"
+    ASSEMBLING = "ASSEMBLING"
+    SUCCEEDED = "SUCCEEDED"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (State.RUNNING, State.ASSEMBLING)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerChunk:
+    """A chunk as the ledger knows it."""
+
+    number: int
+    speaker: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A job's line in the ledger; every count is of chunks unless it says otherwise."""
+
+    job: str
+    state: State
+    store: str
+    created: float
+    updated: float
+    priority: int
+    chunks: int
+    done: int
+    segments: int
+    reused: int
+    rendered: int
+    characters: int
+    seconds: float
+    seconds_done: float
+    wall_seconds: float
+    speakers: dict[str, str]
+    engine_revision: str
+    dictionary_revision: str
+    title: str
+    error: str
+    waiting: str
+
+
+_CREATE: Final = """
+local job = KEYS[1]
+if redis.call('EXISTS', job) == 1 then return 0 end
+local fields = cjson.decode(ARGV[1])
+for name, value in pairs(fields) do redis.call('HSET', job, name, value) end
+local done = 0
+local finished = cjson.decode(ARGV[3])
+local is_done = {}
+for _, number in ipairs(finished) do
+  is_done[number] = true
+  done = done + redis.call('SADD', job .. ':done', number)
+end
+for _, chunk in ipairs(cjson.decode(ARGV[2])) do
+  redis.call('HSET', job .. ':chunks', chunk[1], chunk[2] .. ' ' .. chunk[3])
+  if not is_done[chunk[1]] then redis.call('ZADD', job .. ':planned:' .. chunk[2], chunk[1], chunk[1]) end
+end
+redis.call('HSET', job, 'done', done)
+redis.call('ZADD', KEYS[2], fields['created'], ARGV[4])
+redis.call('XADD', job .. ':events', 'MAXLEN', '~', 1000, '*', 'event', 'submitted')
+return 1
+"""
+
+_TAKE: Final = """
+local job, speaker = KEYS[1], ARGV[1]
+if redis.call('HGET', job, 'state') ~= 'RUNNING' then return {} end
+local room = tonumber(ARGV[2]) - redis.call('ZCARD', job .. ':open:' .. speaker)
+if room <= 0 then return {} end
+local taken = redis.call('ZPOPMIN', job .. ':planned:' .. speaker, room)
+local numbers = {}
+for i = 1, #taken, 2 do
+  redis.call('ZADD', job .. ':open:' .. speaker, ARGV[3], taken[i])
+  table.insert(numbers, taken[i])
+end
+if #numbers > 0 then redis.call('HDEL', job, 'waiting') end
+return numbers
+"""
+
+# Returns the job's state, "" if the ledger does not know the job. The tick that completes it says ASSEMBLE.
+_TICK: Final = """
+local job, chunk, speaker = KEYS[1], ARGV[1], ARGV[2]
+local state = redis.call('HGET', job, 'state')
+if not state then return '' end
+redis.call('ZREM', job .. ':open:' .. speaker, chunk)
+redis.call('ZREM', job .. ':planned:' .. speaker, chunk)
+if redis.call('SADD', job .. ':done', chunk) == 1 then
+  redis.call('HINCRBY', job, 'done', 1)
+  redis.call('HINCRBY', job, 'reused', ARGV[3])
+  redis.call('HINCRBY', job, 'rendered', ARGV[4])
+  redis.call('HINCRBYFLOAT', job, 'seconds_done', ARGV[5])
+  redis.call('HINCRBYFLOAT', job, 'wall_seconds', ARGV[6])
+  redis.call('HSET', job, 'updated', ARGV[7])
+  redis.call('XADD', job .. ':events', 'MAXLEN', '~', 1000, '*', 'event', 'chunk', 'chunk', chunk, 'seconds', ARGV[5])
+end
+if state == 'RUNNING' and redis.call('SCARD', job .. ':done') >= tonumber(redis.call('HGET', job, 'chunks')) then
+  redis.call('HSET', job, 'state', 'ASSEMBLING', 'updated', ARGV[7], 'assembling', ARGV[7])
+  redis.call('XADD', job .. ':events', 'MAXLEN', '~', 1000, '*', 'event', 'assembling')
+  return 'ASSEMBLE'
+end
+return state
+"""
+
+_RETURN: Final = """
+local job, chunk, speaker = KEYS[1], ARGV[1], ARGV[2]
+if redis.call('ZREM', job .. ':open:' .. speaker, chunk) == 1 then
+  redis.call('ZADD', job .. ':planned:' .. speaker, chunk, chunk)
+  if ARGV[3] ~= '' then redis.call('HSET', job, 'waiting', ARGV[3]) end
+end
+return 1
+"""
+
+_END: Final = """
+local job = KEYS[1]
+local state = redis.call('HGET', job, 'state')
+if not state or (state ~= 'RUNNING' and state ~= 'ASSEMBLING') then return state or '' end
+redis.call('HSET', job, 'state', ARGV[1], 'error', ARGV[2], 'updated', ARGV[3])
+redis.call('HDEL', job, 'waiting')
+redis.call('ZREM', KEYS[2], ARGV[4])
+redis.call('ZADD', KEYS[3], ARGV[3], ARGV[4])
+redis.call('XADD', job .. ':events', 'MAXLEN', '~', 1000, '*', 'event', 'ended', 'state', ARGV[1])
+for _, suffix in ipairs(cjson.decode(ARGV[6])) do redis.call('DEL', job .. suffix) end
+for _, suffix in ipairs({'', ':done', ':chunks', ':dead', ':events'}) do
+  redis.call('EXPIRE', job .. suffix, ARGV[5])
+end
+return ARGV[1]
+"""
+
+
+class Ledger:
+    """The ledger in one Redis database."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._create = redis.register_script(_CREATE)
+        self._take = redis.register_script(_TAKE)
+        self._tick = redis.register_script(_TICK)
+        self._return = redis.register_script(_RETURN)
+        self._end = redis.register_script(_END)
+
+    def create(
+        self, job: str, fields: Mapping[str, Any], chunks: Sequence[LedgerChunk], done: Sequence[int] = ()
+    ) -> bool:
+        """Enter a job, all its chunks planned but those already done; False if the ledger has it."""
+        entered = self._create(
+            keys=[_job(job), "koebin:jobs"],
+            args=[
+                json.dumps({"state": State.RUNNING, "updated": time.time(), **fields}),
+                json.dumps([[chunk.number, chunk.speaker, f"{chunk.seconds:.3f}"] for chunk in chunks]),
+                json.dumps(list(done)),
+                job,
+            ],
+        )
+        return bool(entered)
+
+    def take(self, job: str, speaker: str, window: int) -> list[int]:
+        """Move planned chunks of a speaker to open until ``window`` are; returns their numbers."""
+        return [int(n) for n in self._take(keys=[_job(job)], args=[speaker, window, time.time()])]
+
+    def tick(
+        self,
+        job: str,
+        chunk: int,
+        speaker: str,
+        *,
+        reused: int = 0,
+        rendered: int = 0,
+        seconds: float = 0.0,
+        wall_seconds: float = 0.0,
+    ) -> str:
+        """A chunk is done. Idempotent.
+
+        Returns:
+            ``ASSEMBLE`` from the one tick that completes the job, else the job's state, "" if it is unknown.
+        """
+        args: list[Any] = [chunk, speaker, reused, rendered, seconds, wall_seconds, time.time()]
+        return _text(self._tick(keys=[_job(job)], args=args))
+
+    def give_back(self, job: str, chunk: int, speaker: str, waiting: str = "") -> None:
+        """An open chunk is planned again; ``waiting`` says what it needs."""
+        self._return(keys=[_job(job)], args=[chunk, speaker, waiting])
+
+    def wait_for(self, job: str, reason: str) -> None:
+        """Say why a live job does not move; the next dispatch clears it."""
+        if self.state(job) is not None:
+            self._redis.hset(_job(job), "waiting", reason[:500])
+
+    def end(self, job: str, state: State, error: str = "") -> str:
+        """End a live job. Returns the state it has now, "" if it is unknown."""
+        speakers = self.speakers(job)
+        suffixes = [f":{kind}:{speaker}" for kind in ("planned", "open") for speaker in speakers]
+        args: list[Any] = [state, error[:2000], time.time(), job, ENDED_SECONDS, json.dumps(suffixes)]
+        return _text(self._end(keys=[_job(job), "koebin:jobs", "koebin:ended"], args=args))
+
+    def forget(self, job: str) -> None:
+        """Drop everything Redis knows of a job, so that it can be entered anew from the store."""
+        names = [f":{kind}:{speaker}" for kind in ("planned", "open") for speaker in self.speakers(job)]
+        self._redis.delete(*[_job(job) + name for name in ["", ":done", ":chunks", ":dead", ":events", *names]])
+        self._redis.zrem("koebin:jobs", job)
+        self._redis.zrem("koebin:ended", job)
+
+    def state(self, job: str) -> State | None:
+        """The job's state, None if the ledger does not know it."""
+        state: Any = self._redis.hget(_job(job), "state")
+        return State(_text(state)) if state else None
+
+    def entry(self, job: str) -> Entry:
+        """Raises: JobNotFound."""
+        raw: Any = self._redis.hgetall(_job(job))
+        if not raw:
+            raise JobNotFound("the ledger knows no such job", job)
+        f = {_text(name): _text(value) for name, value in raw.items()}
+        return Entry(
+            job=job,
+            state=State(f["state"]),
+            store=f["store"],
+            created=float(f["created"]),
+            updated=float(f["updated"]),
+            priority=int(f["priority"]),
+            chunks=int(f["chunks"]),
+            done=int(f["done"]),
+            segments=int(f["segments"]),
+            reused=int(f.get("reused", 0)),
+            rendered=int(f.get("rendered", 0)),
+            characters=int(f.get("characters", 0)),
+            seconds=float(f.get("seconds", 0)),
+            seconds_done=float(f.get("seconds_done", 0)),
+            wall_seconds=float(f.get("wall_seconds", 0)),
+            speakers=json.loads(f["speakers"]),
+            engine_revision=f["engine_revision"],
+            dictionary_revision=f.get("dictionary_revision", ""),
+            title=f.get("title", ""),
+            error=f.get("error", ""),
+            waiting=f.get("waiting", ""),
+        )
+
+    def speakers(self, job: str) -> list[str]:
+        """Names of the job's speakers."""
+        raw: Any = self._redis.hget(_job(job), "speakers")
+        return list(json.loads(raw)) if raw else []
+
+    def live(self) -> list[str]:
+        """Jobs that have not ended, oldest first."""
+        jobs: Any = self._redis.zrange("koebin:jobs", 0, -1)
+        return [_text(job) for job in jobs]
+
+    def ended(self, limit: int = 100) -> list[str]:
+        """Jobs that ended, the last first."""
+        jobs: Any = self._redis.zrevrange("koebin:ended", 0, limit - 1)
+        return [_text(job) for job in jobs]
+
+    def open(self, job: str, speaker: str) -> list[tuple[int, float]]:
+        """Dispatched chunks with the time of dispatch."""
+        rows: Any = self._redis.zrange(f"{_job(job)}:open:{speaker}", 0, -1, withscores=True)
+        return [(int(number), score) for number, score in rows]
+
+    def touch(self, job: str, speaker: str, chunk: int) -> None:
+        """Note that an open chunk was dispatched again just now."""
+        self._redis.zadd(f"{_job(job)}:open:{speaker}", {str(chunk): time.time()}, xx=True)
+
+    def waiting_seconds(self, job: str) -> dict[str, float]:
+        """Predicted seconds of audio that are not done, by speaker."""
+        rows: Any = self._redis.hgetall(f"{_job(job)}:chunks")
+        done = {int(n) for n in self._members(f"{_job(job)}:done")}
+        seconds: dict[str, float] = {}
+        for number, value in rows.items():
+            if int(number) not in done:
+                speaker, _, predicted = _text(value).rpartition(" ")
+                seconds[speaker] = seconds.get(speaker, 0.0) + float(predicted)
+        return seconds
+
+    def bury(self, job: str, segment: str, evidence: Mapping[str, Any]) -> None:
+        """Note a segment that was given up, with what was seen."""
+        document = json.dumps(dict(evidence), ensure_ascii=False)
+        self._redis.hset(f"{_job(job)}:dead", segment, document)
+        self._redis.hset("koebin:dead", f"{job} {segment}", document)
+
+    def dead(self, job: str) -> dict[str, dict[str, Any]]:
+        """The job's segments that were given up, with the evidence."""
+        rows: Any = self._redis.hgetall(f"{_job(job)}:dead")
+        return {_text(key): json.loads(value) for key, value in rows.items()}
+
+    def all_dead(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Every dead letter: job, segment key, evidence."""
+        for name, value in self._redis.hscan_iter("koebin:dead"):
+            job, _, segment = _text(name).partition(" ")
+            yield job, segment, json.loads(value)
+
+    def exhume(self, job: str, segments: Sequence[str]) -> None:
+        """Forget dead letters."""
+        if segments:
+            self._redis.hdel(f"{_job(job)}:dead", *segments)
+            self._redis.hdel("koebin:dead", *[f"{job} {segment}" for segment in segments])
+
+    def events(self, job: str, after: str = "0", block_ms: int | None = None) -> list[tuple[str, dict[str, str]]]:
+        """What happened after the event with id ``after``; waits up to ``block_ms`` for the next."""
+        streams: Any = self._redis.xread({f"{_job(job)}:events": after}, count=100, block=block_ms)
+        return [
+            (_text(event), {_text(name): _text(value) for name, value in fields.items()})
+            for _, events in streams or []
+            for event, fields in events
+        ]
+
+    def _members(self, key: str) -> list[str]:
+        members: Any = self._redis.smembers(key)
+        return [_text(member) for member in members]
+
+
+def _job(job: str) -> str:
+    return f"koebin:job:{job}"
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

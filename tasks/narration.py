@@ -1,0 +1,48 @@
+"""The task that ends a job: ``koebin.assemble``. It needs no engine."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import Task, shared_task
+from celery.exceptions import Reject
+
+from engine.errors import JobCancelled, KoebinError, LeaseLost
+from tasks.assembly import assemble_job, fail_job
+from tasks.contracts import ASSEMBLE, AssembleRequest, parse
+from tasks.delayed import Message, put_off
+from tasks.guard import GiveBack, Guard
+from tasks.keys import ASSEMBLE_QUEUE
+from tasks.policy import delay_seconds, retried
+from tasks.runtime import current
+from tasks.synthesis import lease_nonce, task_id
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name=ASSEMBLE, bind=True, ignore_result=True)
+def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
+    """Make a job's deliverables from its segments; see ``docs/contract.md``. Twice has the effect of once."""
+    runtime = current()
+    wanted = parse(AssembleRequest, request)
+    state = runtime.ledger.state(wanted.job)
+    if state is not None and state.ended:
+        return
+    guard = Guard(runtime, task_id(self), lease_nonce(self), wanted.job)
+    try:
+        assemble_job(runtime, wanted, guard)
+    except JobCancelled:
+        log.info("stopped: the job was cancelled", extra={"job": wanted.job})
+    except LeaseLost as error:
+        raise Reject(str(error), requeue=False) from error
+    except GiveBack as error:
+        raise Reject(str(error), requeue=True) from error
+    except KoebinError as error:
+        if not retried(error):
+            fail_job(runtime, wanted, error)
+            return
+        seconds = delay_seconds(runtime.leases.count_delay(task_id(self)))
+        log.warning("tried again in %.0f s: %s", seconds, error, extra={"job": wanted.job})
+        runtime.ledger.wait_for(wanted.job, f"{error} (next try in {seconds:.0f} s)")
+        put_off(runtime.redis, Message(ASSEMBLE, task_id(self), request, ASSEMBLE_QUEUE, 6), seconds)

@@ -1,0 +1,60 @@
+"""``jobs/<id>/result.json``: how a job ended, for as long as the store keeps it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.contracts import Result, SegmentCounts
+from tasks.ledger import State
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OutputFile(_Frozen):
+    """One delivered file; ``chapter`` counts from 1, 0 is the whole."""
+
+    uri: str
+    kind: str
+    format: str
+    bytes: int
+    sha256: str
+    chapter: int = 0
+    duration_seconds: float = 0.0
+
+
+class Failure(_Frozen):
+    """A segment that was given up."""
+
+    key: str
+    line: int
+    item: str
+    speaker: str
+    text: str
+    reason: str
+
+
+class ItemResult(_Frozen):
+    """A line of ``results.jsonl``."""
+
+    custom_id: str
+    line: int
+    result: Result | None = None
+    error: str = ""
+
+
+class JobOutcome(_Frozen):
+    """How a job ended."""
+
+    version: Literal[1] = 1
+    job: str
+    state: State
+    error: str = ""
+    result: Result | None = None
+    files: tuple[OutputFile, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    segments: SegmentCounts = SegmentCounts(total=0, reused=0)
+    report: dict[str, Any] = Field(default_factory=dict)

@@ -1,0 +1,174 @@
+"""Script -> segments -> chunks. Light: producers plan without an engine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from engine.content import Reading, canonical_json
+from engine.errors import InvalidScript, UnknownStyle
+from engine.text.checks import check_text
+from engine.text.sentences import split_sentences
+from tasks.contracts import (
+    ChunkDocument,
+    Pauses,
+    Placement,
+    PlannedSegment,
+    PlannedSpeaker,
+    plan_segment,
+)
+from tasks.script import Passage, Script
+
+SECONDS_PER_CHARACTER: Final = 0.15
+"""Japanese narration at speed 1.0: about 7 characters a second."""
+
+CHUNK_WALL_SECONDS: Final = 30.0
+SMALLEST_CHUNK_SECONDS: Final = 15.0
+LARGEST_CHUNK_SEGMENTS: Final = 500
+_PARTS_OF_A_SMALL_JOB: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A speaker as its workers announce it, for planning.
+
+    Attributes:
+        speed_factor: audio seconds per wall second of one worker.
+    """
+
+    planned: PlannedSpeaker
+    engine_revision: str
+    styles: tuple[str, ...]
+    speed_factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a passage, before it has a key."""
+
+    passage: Passage
+    text: str
+    readings: tuple[Reading, ...]
+    pause: float
+
+
+def sentences(passages: Iterable[Passage], pauses: Pauses) -> Iterator[Sentence]:
+    """Split passages into sentences; every character that can be spoken is in exactly one.
+
+    Raises:
+        InvalidText: a passage that cannot be spoken.
+        InvalidScript: a reading that reaches over the end of a sentence.
+    """
+    for passage in passages:
+        check_text(passage.text)
+        pieces = split_sentences(passage.text)
+        between = pauses.sentence if passage.options.pause is None else passage.options.pause
+        for number, piece in enumerate(pieces):
+            last = number == len(pieces) - 1
+            readings = tuple(_inside(passage, piece.start, piece.end))
+            pause = _ending_pause(passage, pauses, between) if last else between
+            yield Sentence(passage, piece.text, readings, pause)
+
+
+def _ending_pause(passage: Passage, pauses: Pauses, between: float) -> float:
+    if passage.pause is not None:
+        return passage.pause
+    return {"span": 0.0, "sentence": between, "paragraph": pauses.paragraph, "chapter": pauses.chapter}[passage.ends]
+
+
+def _inside(passage: Passage, start: int, end: int) -> Iterator[Reading]:
+    for reading in passage.readings:
+        if reading.end <= start or reading.start >= end:
+            continue
+        if reading.start < start or reading.end > end:
+            raise InvalidScript(
+                "a reading reaches over the end of a sentence",
+                passage.text[reading.start : reading.end],
+                "Give each sentence its own reading",
+                passage.line,
+            )
+        yield replace(reading, start=reading.start - start, end=reading.end - start)
+
+
+def predicted_seconds(text: str, speed: float) -> float:
+    """About how long a text takes to speak."""
+    return max(0.5, len(text) * SECONDS_PER_CHARACTER / speed)
+
+
+def chunk_seconds(passages: Iterable[Passage], slowest: float) -> float:
+    """Seconds of audio in a chunk: about 30 s of a worker's time, less where the whole job is small."""
+    total = sum(predicted_seconds(passage.text, passage.options.speed) for passage in passages)
+    return max(SMALLEST_CHUNK_SECONDS, min(CHUNK_WALL_SECONDS * slowest, total / _PARTS_OF_A_SMALL_JOB))
+
+
+def plan_chunks(script: Script, targets: Mapping[str, Target], pauses: Pauses) -> Iterator[ChunkDocument]:
+    """Chunks of one speaker each, numbered from 0; a segment's ``place.index`` keeps the reading order.
+
+    Raises:
+        UnknownStyle: a style that the speaker does not have.
+        InvalidText, InvalidScript: see ``sentences``.
+    """
+    slowest = min((target.speed_factor for target in targets.values()), default=1.0)
+    limit = chunk_seconds(script.passages, max(slowest, 0.5))
+    buffers: dict[str, tuple[list[PlannedSegment], float]] = {}
+    number = 0
+    for index, sentence in enumerate(sentences(script.passages, pauses)):
+        speaker = sentence.passage.speaker
+        planned = _plan(sentence, index, targets[speaker], script.dictionary.revision)
+        segments, seconds = buffers.get(speaker, ([], 0.0))
+        segments.append(planned)
+        seconds += predicted_seconds(sentence.text, sentence.passage.options.speed)
+        if seconds >= limit or len(segments) >= LARGEST_CHUNK_SEGMENTS:
+            yield _chunk(number, speaker, segments, seconds)
+            number, segments, seconds = number + 1, [], 0.0
+        buffers[speaker] = (segments, seconds)
+    for speaker, (segments, seconds) in buffers.items():
+        if segments:
+            yield _chunk(number, speaker, segments, seconds)
+            number += 1
+
+
+def _plan(sentence: Sentence, index: int, target: Target, dictionary_revision: str) -> PlannedSegment:
+    passage = sentence.passage
+    if passage.options.style and passage.options.style not in target.styles:
+        known = ", ".join(target.styles)
+        raise UnknownStyle(f"{passage.speaker} has no such style", passage.options.style, f"Use {known}", passage.line)
+    segment = plan_segment(
+        sentence.text,
+        passage.speaker,
+        passage.options,
+        sentence.readings,
+        dictionary_revision=dictionary_revision,
+        model_revision=target.planned.model_revision,
+        engine_revision=target.engine_revision,
+    )
+    place = Placement(index=index, chapter=passage.chapter, line=passage.line, pause=sentence.pause, item=passage.item)
+    return PlannedSegment(segment=segment, place=place)
+
+
+def _chunk(number: int, speaker: str, segments: list[PlannedSegment], seconds: float) -> ChunkDocument:
+    return ChunkDocument(chunk=number, speaker=speaker, seconds=round(seconds, 3), segments=tuple(segments))
+
+
+def script_content(script: Script, wishes: Mapping[str, object], pauses: Pauses) -> str:
+    """SHA-256 over what a user asked for, whatever revision the voices have: what makes two submissions the same."""
+    digest = hashlib.sha256(canonical_json({"wishes": wishes, "dictionary": script.dictionary.revision}))
+    digest.update(canonical_json([script.title, script.author, [chapter.title for chapter in script.chapters]]))
+    if script.cover:
+        digest.update(script.cover.data)
+    for sentence in sentences(script.passages, pauses):
+        passage = sentence.passage
+        digest.update(
+            canonical_json(
+                [
+                    sentence.text,
+                    passage.speaker,
+                    passage.options.content(),
+                    [[r.start, r.end, r.kana, r.accent] for r in sentence.readings],
+                    [passage.chapter, passage.item, sentence.pause],
+                ]
+            )
+        )
+    return digest.hexdigest()

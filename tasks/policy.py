@@ -1,0 +1,33 @@
+"""What is retried, how often, and after which delay."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from engine.errors import InferenceFailed, InvalidInput, SpeakerError, StoreFull, TransientError
+
+MAX_STRIKES: Final = 2
+"""Lost processes without progress before a chunk's segments are rendered one by one."""
+
+MAX_HEADLESS_STRIKES: Final = 6
+"""Lost processes in that mode, but outside of any segment, before the whole rest of the chunk is given up."""
+
+FIRST_DELAY_SECONDS: Final = 2.0
+LONGEST_DELAY_SECONDS: Final = 60.0
+
+
+def retried(error: BaseException) -> bool:
+    """Whether the same request may succeed later; a full disk is waited out like an outage."""
+    return isinstance(error, (TransientError, StoreFull))
+
+
+def concerns_one_segment(error: BaseException) -> bool:
+    """Whether the error is a property of one segment, so that the others can still be spoken."""
+    return isinstance(error, (InvalidInput, SpeakerError, InferenceFailed))
+
+
+def delay_seconds(delays: int) -> float:
+    """Seconds before the next try after ``delays`` earlier ones: exponential, capped, with full jitter's upper half."""
+    longest: float = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(delays, 10))
+    return longest * random.uniform(0.5, 1.0)

@@ -1,0 +1,57 @@
+"""What a worker process holds: set once when the process starts, read by every task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redis import Redis
+
+from engine.errors import EngineNotReady
+from tasks.delayed import Send
+from tasks.leases import Leases
+from tasks.ledger import Ledger
+from tasks.stores.base import Store
+
+if TYPE_CHECKING:
+    from engine.speaker import Speaker
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The process's engine and its connections.
+
+    Attributes:
+        speakers: what this process speaks with; empty in a process that only assembles.
+        open_store: opens a store whose URI lies under an allowed root, else raises StoreDenied.
+        send: sends a message of ours.
+        drain_deadline: seconds since the epoch after which running work is given back; None while nobody asked.
+        work_dir: scratch space for assembling.
+    """
+
+    redis: Redis
+    ledger: Ledger
+    leases: Leases
+    speakers: Mapping[str, Speaker]
+    engine_revision: str
+    open_store: Callable[[str], Store]
+    send: Send
+    drain_deadline: Callable[[], float | None]
+    work_dir: Path
+
+
+_current: list[Runtime] = []
+
+
+def install(runtime: Runtime) -> None:
+    """Make ``runtime`` the process's own."""
+    _current[:] = [runtime]
+
+
+def current() -> Runtime:
+    """Raises: EngineNotReady before ``install``."""
+    if not _current:
+        raise EngineNotReady("this process has no engine", "", "Run tasks in a worker started with: koebin worker")
+    return _current[0]

@@ -1,0 +1,68 @@
+"""Segments in a store: which are there, how one is written, how one is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.errors import InvalidMessage
+from engine.marks import Mark, Marks
+from tasks import keys
+from tasks.stores.base import Store
+
+if TYPE_CHECKING:
+    from engine.audio import Audio
+
+_PARALLEL_QUESTIONS: Final = 16
+
+
+def stored(store: Store, segment_keys: Iterable[str]) -> set[str]:
+    """Those of the segments that the store has."""
+    wanted = list(dict.fromkeys(segment_keys))
+    if store.uri.startswith("file:"):
+        return {key for key in wanted if store.exists(keys.segment_audio(key))}
+    with ThreadPoolExecutor(_PARALLEL_QUESTIONS) as pool:
+        found = pool.map(lambda key: store.exists(keys.segment_audio(key)), wanted)
+        return {key for key, there in zip(wanted, found, strict=True) if there}
+
+
+def write(store: Store, key: str, audio: Audio) -> bool:
+    """Marks first, audio last: the audio is the commit. False if another worker's audio stands already."""
+    from engine.encoding import encode_segment
+
+    store.put(keys.segment_marks(key), dump_marks(audio.marks, audio.sample_rate_hz, len(audio.samples)))
+    return store.put(keys.segment_audio(key), encode_segment(audio))
+
+
+def read(store: Store, key: str) -> Audio:
+    """A stored segment. Raises: StoreNotFound, InvalidMessage."""
+    from engine.encoding import decode_segment
+
+    return decode_segment(store.get(keys.segment_audio(key)), read_marks(store, key))
+
+
+def read_marks(store: Store, key: str) -> Marks:
+    """The marks of a stored segment. Raises: StoreNotFound, InvalidMessage."""
+    return load_marks(store.get(keys.segment_marks(key)))
+
+
+def dump_marks(marks: Marks, sample_rate_hz: int, samples: int) -> bytes:
+    """The JSON of a segment's marks."""
+    document = {"version": 1, "sample_rate_hz": sample_rate_hz, "samples": samples, **asdict(marks)}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def load_marks(data: bytes) -> Marks:
+    """Raises: InvalidMessage: not the JSON of marks."""
+    try:
+        document: dict[str, Any] = json.loads(data)
+        return Marks(*(_level(document[name]) for name in ("sentences", "words", "moras", "phones")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidMessage("a segment's marks cannot be read", str(error)) from error
+
+
+def _level(rows: list[dict[str, Any]]) -> tuple[Mark, ...]:
+    return tuple(Mark(row["text"], float(row["start"]), float(row["end"]), row["speaker"]) for row in rows)

@@ -1,0 +1,101 @@
+"""One text -> one URI, without a job: for short texts that any Celery client sends."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from engine.audio import Audio
+from engine.errors import UnknownSpeaker
+from engine.request import Request
+from engine.text.checks import check_text
+from tasks import segments
+from tasks.contracts import (
+    Pauses,
+    Result,
+    SegmentCounts,
+    SegmentSpec,
+    SynthesizeRequest,
+    parse_options,
+    plan_segment,
+)
+from tasks.guard import Guard
+from tasks.planning import Sentence, sentences
+from tasks.runtime import Runtime
+from tasks.script import Passage
+from tasks.stores.base import Store
+
+_PAUSES: Final = Pauses()
+
+
+def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard) -> Result:
+    """Speak a text, reusing sentences that the store has; the object's name follows from the content.
+
+    Raises:
+        UnknownSpeaker, InvalidText, InvalidOption, StoreDenied: refused.
+    """
+    check_text(request.text)
+    if request.speaker not in runtime.speakers:
+        raise UnknownSpeaker("this worker does not serve the speaker", request.speaker)
+    store = runtime.open_store(request.store)
+    planned = [(sentence, _plan(runtime, sentence)) for sentence in sentences([_passage(request)], _PAUSES)]
+    present = segments.stored(store, (spec.key for _, spec in planned))
+    made = _render_missing(runtime, request, store, [spec for _, spec in planned if spec.key not in present], guard)
+    parts = [made.get(spec.key) or segments.read(store, spec.key) for _, spec in planned]
+    audio = Audio.joined(parts, [sentence.pause for sentence, _ in planned[:-1]])
+    return _deliver(request, store, audio, [spec.key for _, spec in planned], reused=len(present))
+
+
+def _passage(request: SynthesizeRequest) -> Passage:
+    from engine.content import Reading
+
+    readings = tuple(Reading(r.start, r.end, r.kana, r.accent) for r in request.readings)
+    return Passage(request.text, request.speaker, parse_options(request.options), readings)
+
+
+def _plan(runtime: Runtime, sentence: Sentence) -> SegmentSpec:
+    speaker = runtime.speakers[sentence.passage.speaker]
+    return plan_segment(
+        sentence.text,
+        speaker.name,
+        sentence.passage.options,
+        sentence.readings,
+        dictionary_revision="",
+        model_revision=speaker.revision,
+        engine_revision=runtime.engine_revision,
+    )
+
+
+def _render_missing(
+    runtime: Runtime, request: SynthesizeRequest, store: Store, missing: list[SegmentSpec], guard: Guard
+) -> dict[str, Audio]:
+    wanted = list({spec.key: spec for spec in missing}.values())
+    requests = [Request(spec.text, spec.synthesis_options(), spec.engine_readings()) for spec in wanted]
+    made: dict[str, Audio] = {}
+    guard.check()
+    for spec, audio in zip(wanted, runtime.speakers[request.speaker].render(requests), strict=True):
+        segments.write(store, spec.key, audio)
+        # What is stored is what counts: another worker's audio, or this one as 24 bits hold it.
+        made[spec.key] = segments.read(store, spec.key)
+        guard.check()
+    return made
+
+
+def _deliver(request: SynthesizeRequest, store: Store, audio: Audio, names: list[str], *, reused: int) -> Result:
+    digest = hashlib.sha256("\n".join([*names, request.format]).encode()).hexdigest()
+    key = f"texts/{digest[:2]}/{digest}.{request.format}"
+    marks_key = f"texts/{digest[:2]}/{digest}.json"
+    store.put(marks_key, segments.dump_marks(audio.marks, audio.sample_rate_hz, len(audio.samples)))
+    store.put(key, audio.to_bytes(request.format))
+    data = store.get(key)
+    return Result(
+        uri=store.url(key),
+        duration_seconds=round(audio.duration_seconds, 6),
+        sample_rate_hz=audio.sample_rate_hz,
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        format=request.format,
+        marks_uri=store.url(marks_key),
+        segments=SegmentCounts(total=len(names), reused=reused),
+        presigned_url=store.presign(key, request.presign_seconds) if request.presign_seconds else None,
+    )

@@ -1,0 +1,192 @@
+"""From a script to a job: documents into the store, a line into the ledger, the first chunks into the queues.
+
+The order matters: chunks, then the manifest (the commit), then the ledger. A producer that dies on the way leaves
+documents without a manifest, which no worker looks at and the next submission of the same id overwrites.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from redis import Redis
+
+from engine.errors import InvalidScript, JobConflict, StoreNotFound
+from tasks import keys
+from tasks.contracts import ChunkDocument, Manifest, Output, Pauses, dump, parse_json
+from tasks.delayed import Send
+from tasks.dispatch import assemble_message, dispatch
+from tasks.fleet import fleet
+from tasks.ledger import Ledger, LedgerChunk, State
+from tasks.planning import Target, plan_chunks, script_content
+from tasks.script import Script
+from tasks.stores.base import Store
+
+_LOCK_SECONDS: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a submitter decides besides the script.
+
+    Attributes:
+        priority: 0 first, 6 for batch work; see ``tasks.contracts.PRIORITIES``.
+        partial: deliver what could be spoken if a segment must be given up.
+        webhook: URL that is told when the job ends.
+    """
+
+    output: Output = Output()
+    pauses: Pauses = Pauses()
+    priority: int = 6
+    partial: bool = False
+    webhook: str = ""
+
+    def content(self) -> dict[str, object]:
+        """What of them belongs to the identity of a job."""
+        return {"output": self.output.model_dump(mode="json"), "partial": self.partial}
+
+
+def submit(
+    redis: Redis, store: Store, send: Send, job: str, script: Script, wishes: Wishes, targets: Mapping[str, Target]
+) -> Manifest:
+    """Enter a job. The same id with the same content is the same job: it is returned, and finished if it had stopped.
+
+    Raises:
+        JobConflict: the id belongs to another content, or is being submitted right now.
+        InvalidScript: nothing to speak, or no chapters for the passages.
+        InvalidText, UnknownStyle, StoreDenied, StoreUnavailable: nothing is queued then.
+    """
+    content = script_content(script, wishes.content(), wishes.pauses)
+    manifest = stored_manifest(store, job)
+    if manifest is None:
+        lock = f"koebin:submitting:{job}"
+        if not redis.set(lock, "1", nx=True, ex=_LOCK_SECONDS):
+            raise JobConflict("the job is being submitted by another process", job, "Wait for it, or use another id")
+        try:
+            manifest = _write(redis, store, job, script, wishes, targets, content, lock)
+        finally:
+            redis.delete(lock)
+    if manifest.content != content:
+        raise JobConflict("the job id belongs to another content", job, "Use another id")
+    enter(redis, store, send, manifest)
+    return manifest
+
+
+def stored_manifest(store: Store, job: str) -> Manifest | None:
+    """The job's manifest, None if it was never submitted to this store."""
+    try:
+        return parse_json(Manifest, store.get(keys.manifest(job)))
+    except StoreNotFound:
+        return None
+
+
+def _write(
+    redis: Redis,
+    store: Store,
+    job: str,
+    script: Script,
+    wishes: Wishes,
+    targets: Mapping[str, Target],
+    content: str,
+    lock: str,
+) -> Manifest:
+    table: list[tuple[str, float]] = []
+    segments = characters = 0
+    if script.dictionary.revision:
+        store.put(keys.dictionary(script.dictionary.revision), script.dictionary.to_json().encode())
+    for document in plan_chunks(script, targets, wishes.pauses):
+        store.put(keys.chunk(job, document.chunk), dump(document), if_absent=False)
+        table.append((document.speaker, document.seconds))
+        segments += len(document.segments)
+        characters += sum(len(planned.segment.text) for planned in document.segments)
+        redis.expire(lock, _LOCK_SECONDS)
+    if not table:
+        raise InvalidScript("there is nothing to speak")
+    store.put(_table_key(job), json.dumps(table).encode(), if_absent=False)
+    used = {speaker for speaker, _ in table}
+    manifest = Manifest(
+        job=job,
+        content=content,
+        created=time.time(),
+        title=script.title,
+        author=script.author,
+        chapters=tuple(chapter.title for chapter in script.chapters),
+        cover=_write_cover(store, job, script),
+        items=script.items,
+        errors=tuple({"line": e.line, "item": e.item, "message": e.message} for e in script.errors),
+        speakers={name: targets[name].planned for name in used},
+        engine_revision=next(iter(targets.values())).engine_revision,
+        dictionary_revision=script.dictionary.revision,
+        store=store.uri,
+        priority=wishes.priority,
+        chunks=len(table),
+        segments=segments,
+        characters=characters,
+        seconds=round(sum(seconds for _, seconds in table), 3),
+        output=wishes.output,
+        pauses=wishes.pauses,
+        partial=wishes.partial,
+        webhook=wishes.webhook,
+    )
+    store.put(keys.manifest(job), dump(manifest))
+    return parse_json(Manifest, store.get(keys.manifest(job)))
+
+
+def _write_cover(store: Store, job: str, script: Script) -> str:
+    if script.cover is None:
+        return ""
+    key = f"jobs/{keys.check_job(job)}/cover.{script.cover.media_type.rpartition('/')[2]}"
+    store.put(key, script.cover.data, if_absent=False, content_type=script.cover.media_type)
+    return key
+
+
+def _table_key(job: str) -> str:
+    return f"jobs/{keys.check_job(job)}/chunks/table.json"
+
+
+def enter(redis: Redis, store: Store, send: Send, manifest: Manifest) -> bool:
+    """Make sure that the ledger knows a submitted job, from the store alone if need be; False if it did already.
+
+    A job whose result the store has is not entered: it has ended.
+    """
+    if store.exists(keys.result(manifest.job)) or store.exists(keys.cancelled(manifest.job)):
+        return False
+    ledger = Ledger(redis)
+    entered = ledger.state(manifest.job) is None and _create(ledger, store, manifest)
+    entry = ledger.entry(manifest.job)
+    if entered and entry.state is State.ASSEMBLING:
+        send(assemble_message(entry))
+    dispatch(ledger, fleet(redis), send, entry)
+    return entered
+
+
+def _create(ledger: Ledger, store: Store, manifest: Manifest) -> bool:
+    table: list[tuple[str, float]] = json.loads(store.get(_table_key(manifest.job)))
+    chunks = [LedgerChunk(number, speaker, seconds) for number, (speaker, seconds) in enumerate(table)]
+    done = [int(key.rpartition("/")[2].removesuffix(".json")) for key in store.list(keys.done_prefix(manifest.job))]
+    fields = {
+        "store": manifest.store,
+        "created": manifest.created,
+        "priority": manifest.priority,
+        "chunks": manifest.chunks,
+        "segments": manifest.segments,
+        "characters": manifest.characters,
+        "seconds": manifest.seconds,
+        "speakers": json.dumps({name: speaker.model_revision for name, speaker in manifest.speakers.items()}),
+        "engine_revision": manifest.engine_revision,
+        "dictionary_revision": manifest.dictionary_revision,
+        "title": manifest.title,
+    }
+    created = ledger.create(manifest.job, fields, chunks, done)
+    if created and len(done) == manifest.chunks:
+        # Everything was spoken when the ledger got lost; ticking a chunk again makes it ask for the assembly.
+        ledger.tick(manifest.job, chunks[0].number, chunks[0].speaker)
+    return created
+
+
+def load_chunk(store: Store, job: str, number: int) -> ChunkDocument:
+    """A chunk's document. Raises: StoreNotFound."""
+    return parse_json(ChunkDocument, store.get(keys.chunk(job, number)))

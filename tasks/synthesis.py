@@ -1,0 +1,99 @@
+"""The tasks that speak: ``koebin.synthesize_chunk`` and ``koebin.synthesize``. Thin: validate, call, store, say so."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import Task, shared_task
+from celery.exceptions import Ignore, Reject
+
+from engine.errors import JobCancelled, KoebinError, LeaseLost, StoreNotFound, UnknownSpeaker
+from tasks.chunks import NeedsRevision, finish_chunk, open_chunk, run_chunk
+from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, ChunkRequest, SynthesizeRequest, parse
+from tasks.delayed import Message, put_off
+from tasks.guard import GiveBack, Guard
+from tasks.keys import speaker_queue
+from tasks.ledger import State
+from tasks.policy import delay_seconds, retried
+from tasks.runtime import Runtime, current
+from tasks.single import synthesize_text
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name=SYNTHESIZE_CHUNK, bind=True, ignore_result=True)
+def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
+    """Speak a chunk of a job; see ``docs/contract.md``."""
+    runtime = current()
+    chunk_request = parse(ChunkRequest, request)
+    if runtime.ledger.state(chunk_request.job) not in (State.RUNNING, None):
+        return  # cancelled or ended meanwhile
+    guard = Guard(runtime, task_id(self), lease_nonce(self), chunk_request.job)
+    try:
+        chunk = open_chunk(runtime, chunk_request, task_id(self))
+        outcome = run_chunk(runtime, chunk, guard)
+        finish_chunk(runtime, chunk, outcome)
+    except JobCancelled:
+        log.info("stopped: the job was cancelled", extra={"job": chunk_request.job})
+    except LeaseLost as error:
+        raise Reject(str(error), requeue=False) from error
+    except GiveBack as error:
+        raise Reject(str(error), requeue=True) from error
+    except (NeedsRevision, UnknownSpeaker) as error:
+        runtime.ledger.give_back(chunk_request.job, chunk_request.chunk, chunk_request.speaker, str(error))
+    except KoebinError as error:
+        if retried(error):
+            _try_later(runtime, self, chunk_request, request, error)
+        else:
+            _fail(runtime, chunk_request, error)
+
+
+def task_id(task: Task[Any, Any]) -> str:
+    return task.request.id or ""
+
+
+def lease_nonce(task: Task[Any, Any]) -> str:
+    """The nonce of the lease under which the parent started this task; "" outside of our worker."""
+    return str((task.request.get("koebin") or {}).get("nonce", ""))
+
+
+def _try_later(
+    runtime: Runtime, task: Task[Any, Any], chunk: ChunkRequest, request: dict[str, Any], error: KoebinError
+) -> None:
+    """Acknowledge now and send the message again later: an outage neither burns attempts nor holds the message."""
+    seconds = _send_later(runtime, task, SYNTHESIZE_CHUNK, request, speaker_queue(chunk.speaker))
+    log.warning("tried again in %.0f s: %s", seconds, error, extra={"job": chunk.job})
+    runtime.ledger.wait_for(chunk.job, f"{error} (next try in {seconds:.0f} s)")
+
+
+def _send_later(runtime: Runtime, task: Task[Any, Any], name: str, request: dict[str, Any], queue: str) -> float:
+    seconds = delay_seconds(runtime.leases.count_delay(task_id(task)))
+    priority = (task.request.delivery_info or {}).get("priority") or 0
+    put_off(runtime.redis, Message(name, task_id(task), request, queue, int(priority)), seconds)
+    return seconds
+
+
+def _fail(runtime: Runtime, chunk: ChunkRequest, error: KoebinError) -> None:
+    log.error("the job failed: %s", error, extra={"job": chunk.job})
+    hint = "the job's documents are missing: " if isinstance(error, StoreNotFound) else ""
+    runtime.ledger.end(chunk.job, State.FAILED, f"chunk {chunk.chunk}: {hint}{error}")
+
+
+@shared_task(name=SYNTHESIZE, bind=True)
+def synthesize(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """Speak one text; see ``docs/contract.md``."""
+    runtime = current()
+    wanted = parse(SynthesizeRequest, request)
+    guard = Guard(runtime, task_id(self), lease_nonce(self), "")
+    try:
+        return synthesize_text(runtime, wanted, guard).model_dump(mode="json")
+    except LeaseLost as error:
+        raise Reject(str(error), requeue=False) from error
+    except GiveBack as error:
+        raise Reject(str(error), requeue=True) from error
+    except KoebinError as error:
+        if not retried(error):
+            raise
+        _send_later(runtime, self, SYNTHESIZE, request, speaker_queue(wanted.speaker))
+        raise Ignore from error

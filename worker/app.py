@@ -1,0 +1,33 @@
+"""The Celery app of workers."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+from tasks.celery_config import configure
+from worker.consumer import Gate
+from worker.settings import Settings
+
+
+def create_app(settings: Settings) -> Celery:
+    """An app with our tasks, our configuration and our step in its consumer; connects to nothing yet."""
+    app = Celery("koebin", task_cls="worker.requests:LeasedTask", include=["tasks.synthesis", "tasks.narration"])
+    configure(
+        app,
+        broker=settings.broker_url.get_secret_value(),
+        result_backend=settings.result_backend.get_secret_value(),
+        visibility_timeout=settings.visibility_timeout,
+    )
+    app.conf.update(
+        worker_concurrency=1,
+        worker_pool="prefork",
+        worker_proc_alive_timeout=settings.load_timeout,
+        task_time_limit=settings.time_limit,
+        worker_max_tasks_per_child=settings.max_tasks_per_child or None,
+        worker_max_memory_per_child=settings.max_memory_per_child * 1024 or None,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+    )
+    app.steps["consumer"].add(Gate)
+    app.set_default()
+    return app

@@ -1,0 +1,80 @@
+"""How a pool process tells its parent that its engine is ready, or why it is not: one small file each."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tasks.fleet import ServedSpeaker
+
+
+@dataclass(frozen=True, slots=True)
+class ChildReport:
+    """What one pool process said of itself."""
+
+    pid: int
+    ready: bool
+    reason: str = ""
+    speakers: tuple[ServedSpeaker, ...] = ()
+
+
+class RunDirectory:
+    """A worker's own folder: reports of its children, the drain order, the health file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self) -> None:
+        """Make the folder, empty and readable for its owner alone."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in self.path.glob("*"):
+            if old.is_file():
+                old.unlink()
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        for old in self.path.glob("*"):
+            if old.is_file():
+                old.unlink(missing_ok=True)
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def report(self, report: ChildReport) -> None:
+        """Called in a child."""
+        self.write(f"child-{report.pid}.json", json.dumps(asdict(report)))
+
+    def reports(self) -> list[ChildReport]:
+        """Reports of children that are still alive, and of failed ones."""
+        found = []
+        for path in sorted(self.path.glob("child-*.json")):
+            document = json.loads(path.read_text())
+            speakers = tuple(ServedSpeaker(**{**s, "styles": tuple(s["styles"])}) for s in document.pop("speakers"))
+            report = ChildReport(**document, speakers=speakers)
+            if report.ready and not Path(f"/proc/{report.pid}").exists() and Path("/proc/self").exists():
+                path.unlink(missing_ok=True)
+                continue
+            found.append(report)
+        return found
+
+    def discard(self, pid: int) -> None:
+        """Forget a child's report."""
+        (self.path / f"child-{pid}.json").unlink(missing_ok=True)
+
+    def order_drain(self, deadline: float) -> None:
+        """Running work is to be given back at ``deadline`` (seconds since the epoch)."""
+        self.write("drain", repr(deadline))
+
+    def drain_deadline(self) -> float | None:
+        """When running work is to be given back; None while nobody asked."""
+        try:
+            return float((self.path / "drain").read_text())
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file that a reader sees whole."""
+        temporary = self.path / f".{name}.{os.getpid()}"
+        temporary.write_text(text)
+        temporary.replace(self.path / name)

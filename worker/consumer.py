@@ -1,0 +1,120 @@
+"""Our step in Celery's consumer: no queue is consumed before an engine is ready, and every request passes the gate."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from celery import bootsteps
+from celery.worker import state
+from celery.worker.request import Request
+
+from engine.revision import engine_revision
+from tasks.fleet import Announcement
+from worker.children import ChildReport, RunDirectory
+from worker.exits import ENGINE
+from worker.keeper import LoopState
+from worker.requests import Holds, gate
+
+log = logging.getLogger(__name__)
+
+_TICK_SECONDS: Final = 0.5
+_MAX_FAILED_BUILDS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """What the parent of a pool works with."""
+
+    worker: str
+    queues: tuple[str, ...]
+    assembles: bool
+    run_dir: RunDirectory
+    holds: Holds
+    loop: LoopState
+
+
+_station: list[Station] = []
+
+
+def install_station(station: Station) -> None:
+    """Set before the worker starts; Celery makes its steps by class and can hand them nothing."""
+    _station[:] = [station]
+
+
+class Gate(bootsteps.StartStopStep):
+    """Opens the queues when a child has reported its engine, closes them when none is left."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **kwargs: Any) -> None:
+        super().__init__(consumer, **kwargs)
+        self.enabled = bool(_station)
+        self._timer: Any = None
+        self._failed: set[int] = set()
+        if self.enabled:
+            run = consumer.on_task_request
+
+            def pass_gate(request: Request) -> None:
+                gate(request, run)
+
+            consumer.on_task_request = pass_gate
+
+    def start(self, consumer: Any) -> None:
+        self._close(consumer)
+        self._timer = consumer.timer.call_repeatedly(_TICK_SECONDS, self._tick, (consumer,))
+        self._tick(consumer)
+
+    def stop(self, consumer: Any) -> None:
+        del consumer
+        _station[0].loop.consuming = ()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    shutdown = stop
+
+    def _tick(self, consumer: Any) -> None:
+        station = _station[0]
+        station.loop.ticked = time.monotonic()
+        reports = station.run_dir.reports()
+        ready = [report for report in reports if report.ready]
+        if not ready:
+            self._give_up_after_failures(reports)
+        if ready and not station.loop.consuming:
+            self._open(consumer)
+        elif not ready and station.loop.consuming:
+            self._close(consumer)
+        station.loop.announcement = self._announcement(ready) if ready else None
+
+    def _announcement(self, ready: list[ChildReport]) -> Announcement:
+        station = _station[0]
+        return Announcement(
+            worker=station.worker,
+            engine_revision=engine_revision(),
+            children=len(ready),
+            assembles=station.assembles,
+            speakers=ready[0].speakers,
+            busy=len(station.holds.held()),
+        )
+
+    def _give_up_after_failures(self, reports: list[ChildReport]) -> None:
+        self._failed |= {report.pid for report in reports if not report.ready}
+        if len(self._failed) >= _MAX_FAILED_BUILDS:
+            reason = next(report.reason for report in reports if not report.ready)
+            log.critical("the engine could not be built %d times: %s", len(self._failed), reason)
+            setattr(state, "should_stop", ENGINE)  # noqa: B010 - its stub knows None alone
+
+    def _open(self, consumer: Any) -> None:
+        for queue in _station[0].queues:
+            consumer.add_task_queue(queue)
+        _station[0].loop.consuming = _station[0].queues
+        self._failed.clear()
+        log.info("ready: consumes %s", ", ".join(_station[0].queues))
+
+    def _close(self, consumer: Any) -> None:
+        for queue in list(consumer.app.amqp.queues.consume_from):
+            consumer.cancel_task_queue(queue)
+        _station[0].loop.consuming = ()

@@ -1,0 +1,54 @@
+"""Is this worker alive, is it ready? Written by the parent, read by ``koebin health``."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_STALE_SECONDS: Final = 30.0
+_FILE: Final = "health.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a worker last said of itself."""
+
+    worker: str
+    pid: int
+    live: bool
+    ready: bool
+    detail: str
+
+
+def write_health(_problem: str) -> None:
+    """Say nothing; a worker without a run folder has no health file."""
+
+
+def health_text(*, ready: bool, problem: str, consuming: tuple[str, ...]) -> str:
+    """The health file's content."""
+    document = {
+        "pid": os.getpid(),
+        "time": time.time(),
+        "ready": ready,
+        "problem": problem,
+        "consuming": list(consuming),
+    }
+    return json.dumps(document)
+
+
+def read_health(run_dir: Path) -> list[Health]:
+    """The health of every worker on this machine that has its folder below ``run_dir``."""
+    found = []
+    for path in sorted(run_dir.glob(f"worker-*/{_FILE}")):
+        document = json.loads(path.read_text())
+        age = time.time() - document["time"]
+        alive = Path(f"/proc/{document['pid']}").exists() or not Path("/proc/self").exists()
+        live = alive and age < _STALE_SECONDS and not document["problem"]
+        said = f"consumes {', '.join(document['consuming'])}" if live else f"silent for {age:.0f} s"
+        detail = document["problem"] or said
+        found.append(Health(path.parent.name, document["pid"], live, live and document["ready"], detail))
+    return found

@@ -1,0 +1,169 @@
+"""A thread of the parent that keeps what the worker holds: renews leases, announces, sweeps, and watches the loop.
+
+It is a thread and not a timer of Celery's loop, because the loop stands still while the worker shuts down, reconnects
+or hangs, and in the first two cases the running chunk is still ours. A frozen process stops it too, as it should.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tasks.contracts import PRIORITY_STEPS
+from tasks.fleet import Announcement, announce, withdraw
+from worker.exits import DEAF
+from worker.health import write_health
+from worker.requests import Holds
+from worker.sweep import Sweep
+
+log = logging.getLogger(__name__)
+
+_ANNOUNCE_SECONDS: Final = 5.0
+_DEAF_SECONDS: Final = 60.0
+
+
+@dataclass
+class LoopState:
+    """What Celery's loop tells the keeper.
+
+    Attributes:
+        ticked: when the loop last ran, on the monotonic clock.
+        consuming: names of the queues it consumes.
+        announcement: what to say of this worker; None while it is not ready.
+        stopping: the worker shuts down; the loop no longer runs and that is right.
+    """
+
+    ticked: float
+    consuming: tuple[str, ...] = ()
+    announcement: Announcement | None = None
+    stopping: bool = False
+
+
+class Keeper(threading.Thread):
+    """Starts with the worker and ends with its process.
+
+    Args:
+        renew_seconds: between two renewals, a fraction of the visibility timeout.
+        stuck_seconds: a task that is held longer than this has outlived its time limit.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        holds: Holds,
+        sweep: Sweep,
+        loop: LoopState,
+        *,
+        renew_seconds: float,
+        sweep_seconds: float,
+        stuck_seconds: float,
+        health: Callable[[str], None] = write_health,
+    ) -> None:
+        super().__init__(name="koebin-keeper", daemon=True)
+        self._redis = redis
+        self._holds = holds
+        self._sweep = sweep
+        self._loop = loop
+        self._renew_seconds = renew_seconds
+        self._sweep_seconds = sweep_seconds
+        self._stuck_seconds = stuck_seconds
+        self._health = health
+        self._ended = threading.Event()
+        self._idle_since = time.monotonic()
+        self._worker = ""
+
+    def run(self) -> None:
+        duties: list[tuple[float, Callable[[], object]]] = [
+            (self._renew_seconds, self._renew),
+            (_ANNOUNCE_SECONDS, self._announce),
+            (self._sweep_seconds, self._look_for_lost_work),
+            (2.0, self._watch),
+        ]
+        due = [0.0] * len(duties)
+        while not self._ended.wait(0.2):
+            for index, (interval, duty) in enumerate(duties):
+                if time.monotonic() >= due[index]:
+                    self._do(duty)
+                    due[index] = time.monotonic() + interval
+
+    def end(self) -> None:
+        """Stop, give back what is held, take leave."""
+        self._ended.set()
+        try:
+            self._holds.release_all()
+            if self._worker:
+                withdraw(self._redis, self._worker)
+        except RedisError as error:
+            log.warning("could not take leave: %s", error)
+
+    def _do(self, duty: Callable[[], object]) -> None:
+        try:
+            duty()
+        except RedisError as error:
+            log.warning("Redis does not answer: %s", error)
+        except Exception:
+            log.exception("the keeper stumbled")  # and goes on: without it every lease of this worker is lost
+
+    def _renew(self) -> None:
+        for task_id in self._holds.renew():
+            log.error("another worker took a task over", extra={"task_id": task_id})
+
+    def _announce(self) -> None:
+        if self._loop.announcement is not None and not self._loop.stopping:
+            self._worker = self._loop.announcement.worker
+            announce(self._redis, self._loop.announcement)
+        elif self._worker:
+            withdraw(self._redis, self._worker)
+            self._worker = ""
+
+    def _look_for_lost_work(self) -> None:
+        if self._loop.announcement is not None and not self._loop.stopping:
+            self._sweep.run()
+
+    def _watch(self) -> None:
+        """A worker that is alive but deaf ends itself, so that its supervisor starts it again."""
+        held = self._holds.held()
+        now = time.monotonic()
+        if held or not self._loop.consuming or not self._waiting():
+            self._idle_since = now
+        problem = ""
+        if not self._loop.stopping and now - self._loop.ticked > _DEAF_SECONDS and self._redis.ping():
+            problem = f"the worker's loop has not run for {now - self._loop.ticked:.0f} s"
+        elif now - self._idle_since > _DEAF_SECONDS:
+            problem = f"messages waited for {_DEAF_SECONDS:.0f} s and none was taken"
+        elif any(now - hold.since > self._stuck_seconds for hold in held):
+            problem = "a task outlived its time limit and its process was not ended"
+        self._health(problem)
+        if problem:
+            log.critical("%s: the worker ends itself", problem)
+            end_process_group_children()
+            os._exit(DEAF)
+
+    def _waiting(self) -> bool:
+        pipe = self._redis.pipeline(transaction=False)
+        for queue in self._loop.consuming:
+            for step in PRIORITY_STEPS:
+                pipe.llen(queue if step == 0 else f"{queue}\x06\x16{step}")
+        return any(pipe.execute())
+
+
+def end_process_group_children() -> None:
+    """SIGKILL to this process's children."""
+    import multiprocessing
+
+    for child in multiprocessing.active_children():
+        child.kill()
+    children = f"/proc/{os.getpid()}/task/{os.getpid()}/children"
+    if os.path.exists(children):
+        with open(children) as listed:
+            for pid in listed.read().split():
+                os.kill(int(pid), signal.SIGKILL)

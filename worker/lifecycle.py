@@ -1,0 +1,137 @@
+"""The life of a pool process: build the engine, warm it up, say so; or say why not and die."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from celery import Celery
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from engine.errors import KoebinError, StoreDenied
+from engine.revision import engine_revision
+from tasks.celery_config import sender
+from tasks.connection import connect
+from tasks.fleet import ServedSpeaker
+from tasks.leases import Leases
+from tasks.ledger import Ledger
+from tasks.runtime import Runtime, install
+from tasks.stores.base import Store
+from tasks.stores.uri import open_store, under_root
+from worker.children import ChildReport, RunDirectory
+from worker.exits import ENGINE
+from worker.settings import Settings
+from worker.voices import voices
+
+if TYPE_CHECKING:
+    from engine.speaker import Speaker
+    from engine.tts import TTS
+
+log = logging.getLogger(__name__)
+
+_SPEED_TEXTS: Final = ("今日は朝から良い天気で、風も穏やかです。", "駅前の店で、温かいお茶を一杯いただきました。") * 2
+
+
+def build_in_children(app: Celery, settings: Settings, run_dir: RunDirectory) -> None:
+    """Build the engine in every pool process as it starts, never in the parent: nothing of CUDA, ONNX Runtime or
+    Open JTalk survives a fork."""
+
+    def start(**_: object) -> None:
+        try:
+            _build(app, settings, run_dir)
+        except BaseException as error:
+            reason = str(error) if isinstance(error, KoebinError) else f"{type(error).__name__}: {error}"
+            log.critical("the engine cannot be built: %s", reason, exc_info=not isinstance(error, KoebinError))
+            run_dir.report(ChildReport(os.getpid(), ready=False, reason=reason))
+            os._exit(ENGINE)
+
+    def stop(pid: int, **_: object) -> None:
+        run_dir.discard(pid)
+
+    worker_process_init.connect(start, weak=False)
+    worker_process_shutdown.connect(stop, weak=False)
+
+
+def _build(app: Celery, settings: Settings, run_dir: RunDirectory) -> None:
+    started = time.monotonic()
+    wanted = voices(settings)
+    redis = connect(settings.broker_url.get_secret_value())
+    tts = build_engine(settings) if wanted else None
+    speakers: dict[str, Speaker] = {voice.name: tts.speakers[voice.name] for voice in wanted} if tts else {}
+    install(
+        Runtime(
+            redis=redis,
+            ledger=Ledger(redis),
+            leases=Leases(redis, settings.visibility_timeout),
+            speakers=speakers,
+            engine_revision=engine_revision(),
+            open_store=store_opener(settings),
+            send=sender(app),
+            drain_deadline=run_dir.drain_deadline,
+            work_dir=run_dir.path,
+        )
+    )
+    served = tuple(_served(speaker) for speaker in speakers.values())
+    run_dir.report(ChildReport(os.getpid(), ready=True, speakers=served))
+    log.info("engine ready after %.1f s: %s", time.monotonic() - started, ", ".join(speakers) or "assembling only")
+
+
+def build_engine(settings: Settings) -> TTS:
+    """The engine with all speakers of this worker, warmed up.
+
+    Raises:
+        ModelError, SourceError, SourceUnavailable: names the speaker.
+    """
+    from engine.tts import TTS
+
+    tts = TTS(
+        device=settings.device,
+        cache=settings.cache.expanduser(),
+        threads=settings.threads or None,
+        max_loaded=settings.max_loaded or None,
+    )
+    for voice in voices(settings):
+        tts.load(voice.name, voice.source)
+    return tts.prepare(warmup=True)
+
+
+def _served(speaker: Speaker) -> ServedSpeaker:
+    return ServedSpeaker(
+        name=speaker.name,
+        styles=tuple(speaker.styles),
+        sample_rate_hz=speaker.sample_rate_hz,
+        model_revision=speaker.revision,
+        speed_factor=_measure(speaker),
+    )
+
+
+def _measure(speaker: Speaker) -> float:
+    """Audio seconds per wall second over a few sentences; chunks are sized by it."""
+    from engine.request import Request
+
+    started = time.monotonic()
+    seconds = sum(audio.duration_seconds for audio in speaker.render([Request(text) for text in _SPEED_TEXTS]))
+    return round(seconds / max(1e-3, time.monotonic() - started), 2)
+
+
+def store_opener(settings: Settings) -> Callable[[str], Store]:
+    """Opens stores below this worker's roots and no others; keeps each, for its connections."""
+    opened: dict[str, Store] = {}
+
+    def open_allowed(uri: str) -> Store:
+        if uri not in opened:
+            if not under_root(uri, settings.store_roots()):
+                raise StoreDenied("this worker may not write there", uri, "Add its root to KOEBIN_STORES")
+            opened[uri] = open_store(uri, options=settings.store_options())
+        return opened[uri]
+
+    return open_allowed
+
+
+def scratch(settings: Settings) -> Path:
+    """The folder of one worker's state."""
+    return settings.run_dir / f"worker-{os.getpid()}"

@@ -1,0 +1,169 @@
+"""Celery's requests with leases: what a worker holds, and what it does with a message that is not its own any more."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from billiard.einfo import ExceptionInfo
+from billiard.exceptions import WorkerLostError
+from celery import Task
+from celery.worker import state
+from celery.worker.request import Request
+from kombu.transport.virtual.base import QoS
+from redis.exceptions import RedisError
+
+from tasks.leases import Leases
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A lease that this worker holds for a running request."""
+
+    task_id: str
+    nonce: str
+    delivery_tag: str
+    since: float
+
+
+class Holds:
+    """All leases of this worker; the parent's loop takes and gives back, its keeper renews."""
+
+    def __init__(self, leases: Leases) -> None:
+        self.leases = leases
+        self._lock = threading.Lock()
+        self._held: dict[str, Hold] = {}
+
+    def take(self, task_id: str, delivery_tag: str) -> str | None:
+        """The nonce of a new lease, None if somebody (perhaps this worker) holds one."""
+        nonce = self.leases.acquire(task_id)
+        if nonce is not None:
+            with self._lock:
+                self._held[task_id] = Hold(task_id, nonce, delivery_tag, time.monotonic())
+        return nonce
+
+    def give_back(self, task_id: str) -> bool:
+        """End a lease; False if another worker owns it now, whose message must be left alone."""
+        with self._lock:
+            hold = self._held.pop(task_id, None)
+        if hold is None:
+            return True
+        try:
+            return self.leases.release(task_id, hold.nonce)
+        except RedisError as error:
+            log.warning("a lease could not be given back: %s", error, extra={"task_id": task_id})
+            return True
+
+    def renew(self) -> list[str]:
+        """Renew every lease; returns the tasks that another worker has taken over."""
+        return [
+            hold.task_id for hold in self.held() if not self.leases.renew(hold.task_id, hold.nonce, hold.delivery_tag)
+        ]
+
+    def held(self) -> tuple[Hold, ...]:
+        with self._lock:
+            return tuple(self._held.values())
+
+    def release_all(self) -> None:
+        """Give back what is left, so that others need not wait for it to expire."""
+        for hold in self.held():
+            self.give_back(hold.task_id)
+
+
+_holds: list[Holds] = []
+
+
+def install_holds(holds: Holds) -> None:
+    """Set the parent's holds; Celery makes requests by class name and can hand them nothing."""
+    _holds[:] = [holds]
+
+
+def gate(request: Request, run: Callable[[Request], Any]) -> None:
+    """Run a received request under a lease, or set its message aside while somebody else holds one."""
+    if not _holds:
+        run(request)
+        return
+    nonce = _holds[0].take(request.id, message_of(request).delivery_tag)
+    if nonce is None:
+        log.info("set aside: the task runs elsewhere", extra={"task_id": request.id})
+        set_aside(request)
+        return
+    request.request_dict["koebin"] = {"nonce": nonce}
+    run(request)
+
+
+def message_of(request: Request) -> Any:
+    """The message behind a request; Celery keeps it without showing it."""
+    return request._message  # type: ignore[attr-defined]
+
+
+def set_aside(request: Request) -> None:
+    """Forget a message without acknowledging or requeuing it: it stays unacknowledged in Redis and comes back when its
+    visibility runs out, unless whoever runs the task acknowledges it first."""
+    message = message_of(request)
+    QoS.ack(message.channel.qos, message.delivery_tag)  # the base class's: only this process's own books
+    message._state = "ACK"
+    request.acknowledged = True
+    state.task_ready(request)
+
+
+class LeasedRequest(Request):
+    """A request that acknowledges only what is still its own, and counts the processes that die under it."""
+
+    def acknowledge(self) -> None:
+        if self.acknowledged:
+            return
+        if self._mine():
+            super().acknowledge()
+        else:
+            set_aside(self)
+
+    def reject(self, requeue: bool = False) -> None:
+        if self.acknowledged:
+            return
+        if self._mine():
+            super().reject(requeue=requeue)
+        else:
+            set_aside(self)
+
+    def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> Any:
+        error = exc_info.exception
+        if isinstance(getattr(error, "exc", error), (WorkerLostError, SystemExit)) and not state.should_terminate:
+            self._strike(str(error))
+        return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        if not soft and not state.should_terminate:
+            self._strike(f"longer than the time limit of {timeout:.0f} s")
+        super().on_timeout(soft, timeout)
+
+    def _mine(self) -> bool:
+        return not _holds or _holds[0].give_back(self.id)
+
+    def _strike(self, reason: str) -> None:
+        if not _holds:
+            return
+        try:
+            strikes = _holds[0].leases.strike(self.id, reason)
+        except RedisError as error:
+            log.warning("a lost process could not be counted: %s", error, extra={"task_id": self.id})
+            return
+        log.error("process lost (%d since the last progress): %s", strikes, reason, extra={"task_id": self.id})
+
+
+if TYPE_CHECKING:
+    _Task = Task[Any, Any]
+else:
+    _Task = Task
+
+
+class LeasedTask(_Task):
+    """The class of all our tasks."""
+
+    Request = "worker.requests:LeasedRequest"

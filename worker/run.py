@@ -1,0 +1,113 @@
+"""``koebin worker``: one parent, one pool process, one engine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_shutting_down
+
+from engine.errors import InvalidSettings
+from tasks.celery_config import sender
+from tasks.connection import check, connect
+from tasks.keys import ASSEMBLE_QUEUE, speaker_queue
+from tasks.leases import Leases
+from worker.app import create_app
+from worker.children import RunDirectory
+from worker.consumer import Station, install_station
+from worker.exits import OK
+from worker.health import health_text
+from worker.keeper import Keeper, LoopState
+from worker.lifecycle import build_in_children, scratch
+from worker.logs import set_up_logs
+from worker.requests import Holds, install_holds
+from worker.settings import Settings
+from worker.sweep import Sweep
+from worker.voices import voices
+
+log = logging.getLogger(__name__)
+
+
+def run_worker(settings: Settings, name: str = "") -> int:
+    """Serve until told to stop.
+
+    Returns:
+        An exit code, see ``worker.exits``.
+
+    Raises:
+        InvalidSettings: nothing to serve, or no broker.
+        BrokerUnavailable: the broker does not answer.
+    """
+    served = voices(settings)
+    if not served and not settings.assemble:
+        raise InvalidSettings("a worker serves nothing", "", "Give --speakers NAME,… or --assemble")
+    if not settings.broker_url.get_secret_value():
+        raise InvalidSettings("KOEBIN_BROKER_URL is not set", "", "Set it to redis://host:6379/0")
+    set_up_logs(settings)
+    redis = connect(settings.broker_url.get_secret_value())
+    check(redis, settings.masked_broker())
+    run_dir = RunDirectory(scratch(settings))
+    run_dir.create()
+    try:
+        return _serve(settings, name or f"koebin-{os.getpid()}@{socket.gethostname()}", run_dir)
+    finally:
+        run_dir.remove()
+
+
+def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
+    app = create_app(settings)
+    redis = connect(settings.broker_url.get_secret_value(), retries=1)
+    leases = Leases(redis, settings.visibility_timeout)
+    holds, loop = Holds(leases), LoopState(ticked=time.monotonic() + settings.load_timeout)
+    queues = tuple(speaker_queue(voice.name) for voice in voices(settings))
+    queues += (ASSEMBLE_QUEUE,) if settings.assemble else ()
+    install_holds(holds)
+    install_station(Station(name, queues, settings.assemble, run_dir, holds, loop))
+    build_in_children(app, settings, run_dir)
+    keeper = Keeper(
+        redis,
+        holds,
+        Sweep(redis, leases, sender(app), settings.sweep_interval),
+        loop,
+        renew_seconds=settings.visibility_timeout / 6,
+        sweep_seconds=settings.sweep_interval,
+        stuck_seconds=settings.time_limit + settings.visibility_timeout,
+        health=lambda problem: run_dir.write(
+            "health.json", health_text(ready=bool(loop.consuming), problem=problem, consuming=loop.consuming)
+        ),
+    )
+    _connect_signals(settings, run_dir, loop)
+    worker = app.Worker(
+        hostname=name,
+        pool="prefork",
+        concurrency=1,
+        loglevel=settings.log_level,
+        without_mingle=True,
+        without_gossip=True,
+        quiet=True,
+    )
+    keeper.start()
+    worker.start()
+    keeper.end()
+    return _exit_code(worker, app)
+
+
+def _connect_signals(settings: Settings, run_dir: RunDirectory, loop: LoopState) -> None:
+    def keep_our_logs(**_: Any) -> None:
+        """A receiver keeps Celery from setting up its own."""
+
+    def on_shutting_down(**_: Any) -> None:
+        loop.stopping = True
+        run_dir.order_drain(time.time() + settings.grace_period)
+
+    setup_logging.connect(keep_our_logs, weak=False)
+    worker_shutting_down.connect(on_shutting_down, weak=False)
+
+
+def _exit_code(worker: Any, app: Celery) -> int:
+    del app
+    return int(worker.exitcode or OK)

@@ -1,0 +1,172 @@
+"""Every setting, read once at start from ``KOEBIN_*`` variables (and from nothing else)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from engine.errors import InvalidSettings
+from engine.names import nearest
+from tasks.stores.base import StoreOptions
+
+PREFIX: Final = "KOEBIN_"
+
+# Kubernetes injects these for a Service named "koebin".
+_INJECTED: Final = re.compile(r"KOEBIN_(PORT(_.*)?|SERVICE_(HOST|PORT)(_.*)?)")
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Commas = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """Settings of every process; a producer needs ``broker_url`` and ``store``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    broker_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Redis or Valkey: redis://[user:password@]host:port/db, rediss:// for TLS, sentinel://. "
+        "Empty: `koebin narrate` starts a private server of its own.",
+    )
+    result_backend: SecretStr = Field(
+        default=SecretStr(""), description="Where Celery keeps results of koebin.synthesize. Empty: the broker."
+    )
+    store: str = Field(default="", description="Where audio goes: s3://bucket/prefix or file:///folder. Empty: ./out.")
+    stores: Commas = Field(
+        default=(),
+        description="Comma-separated roots under which a worker may write. Empty: KOEBIN_STORE alone.",
+    )
+    s3_endpoint_url: str = Field(default="", description="An S3-compatible endpoint. Empty: AWS.")
+    s3_region: str = Field(default="", description="Region of the bucket.")
+    s3_access_key_id: SecretStr = Field(default=SecretStr(""), description="Empty: boto3's own credential chain.")
+    s3_secret_access_key: SecretStr = Field(default=SecretStr(""), description="Empty: boto3's own credential chain.")
+    s3_encryption: Literal["", "AES256", "aws:kms"] = Field(default="", description="Server-side encryption.")
+    s3_kms_key_id: str = Field(default="", description="KMS key for aws:kms.")
+
+    speakers: Commas = Field(
+        default=(), description="Comma-separated speakers a worker serves, each NAME or NAME=URI of its voice."
+    )
+    assemble: bool = Field(default=False, description="Whether a worker also assembles finished jobs.")
+    voices: Path | None = Field(
+        default=None, description="TOML file with a [voices] table: speaker name = URI of its voice."
+    )
+    device: str = Field(default="cpu", description="cpu, cuda or cuda:N.")
+    threads: int = Field(default=0, ge=0, le=1024, description="Utterances at once on a CPU. 0: the cores.")
+    max_loaded: int = Field(default=0, ge=0, description="Most voices in memory at once. 0: all.")
+    cache: Path = Field(default=Path("~/.cache/koebin"), description="Folder of fetched voices.")
+    hf_token: SecretStr = Field(default=SecretStr(""), description="Token for private voices on the hub.")
+
+    visibility_timeout: float = Field(
+        default=30.0, ge=2.0, le=3600.0, description="Seconds after which work of a silent worker goes to another one."
+    )
+    time_limit: float = Field(
+        default=1800.0, ge=1.0, description="Seconds after which a chunk's process is killed and the chunk tried again."
+    )
+    load_timeout: float = Field(
+        default=900.0, ge=5.0, description="Seconds that building and warming up the engine may take."
+    )
+    grace_period: float = Field(
+        default=20.0, ge=0.0, description="Seconds after SIGTERM in which a chunk may finish before it is given back."
+    )
+    max_tasks_per_child: int = Field(default=0, ge=0, description="Tasks after which a process is replaced. 0: never.")
+    max_memory_per_child: int = Field(
+        default=0, ge=0, description="Resident MiB above which a process is replaced after its task. 0: never."
+    )
+    sweep_interval: float = Field(
+        default=5.0, ge=0.2, le=300.0, description="Seconds between two looks for work that got lost."
+    )
+    run_dir: Path = Field(
+        default=Path("/tmp/koebin"),  # noqa: S108 - one folder a worker, made with mode 0700
+        description="Folder for a worker's own state; `koebin health` reads it.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least severe line.")
+    log_format: Literal["text", "json"] = Field(default="text", description="json for one object per line.")
+    webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="Key of the HMAC-SHA256 signature of webhooks."
+    )
+    webhook_private: bool = Field(
+        default=False, description="Whether a webhook may go to a private or loopback address."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, dotenv_settings, file_secret_settings
+        return init_settings, env_settings
+
+    def store_uri(self) -> str:
+        """The store of this process's jobs, in canonical form."""
+        from tasks.stores.uri import canonical_uri
+
+        if self.store and "://" not in self.store:
+            return canonical_uri(Path(self.store).expanduser().resolve().as_uri())
+        return canonical_uri(self.store or (Path.cwd() / "out").as_uri())
+
+    def store_roots(self) -> tuple[str, ...]:
+        """Roots under which a worker writes."""
+        return self.stores or (self.store_uri(),)
+
+    def store_options(self) -> StoreOptions:
+        return StoreOptions(
+            endpoint=self.s3_endpoint_url,
+            region=self.s3_region,
+            access_key_id=self.s3_access_key_id.get_secret_value(),
+            secret_access_key=self.s3_secret_access_key.get_secret_value(),
+            encryption=self.s3_encryption,
+            kms_key_id=self.s3_kms_key_id,
+        )
+
+    def masked_broker(self) -> str:
+        """The broker's address without user and password."""
+        return mask(self.broker_url.get_secret_value())
+
+
+def mask(url: str) -> str:
+    """A URL without its credentials and its query."""
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return "***" if url else ""
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{'***@' if '@' in parts.netloc else ''}{host}{parts.path}"
+
+
+def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Read the settings.
+
+    Args:
+        environment: what is checked for unknown names; the values come from the process's environment.
+        overrides: settings given on a command line; they win.
+
+    Raises:
+        InvalidSettings: an unknown ``KOEBIN_*`` variable (names the nearest), or a bad value. Values of secrets are
+            never repeated.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in environment if environment is not None else os.environ:
+        if name.startswith(PREFIX) and name not in known and not _INJECTED.fullmatch(name):
+            close = nearest(name, known, 1)
+            hint = f"Did you mean {close[0]}?" if close else "See docs/configuration.md"
+            raise InvalidSettings("unknown environment variable", name, hint)
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        raise InvalidSettings(f"{name}: {first['msg']}", "", "See docs/configuration.md") from None

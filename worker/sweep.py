@@ -1,0 +1,123 @@
+"""Finds work that is neither queued, leased, put off nor done, and queues just that.
+
+Work gets lost where two systems meet: between taking a message from its list and noting it as unacknowledged, between
+moving a chunk in the ledger and sending its message, with a Redis that forgot. Every worker's parent looks; a short
+lock lets one at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from redis import Redis
+
+from tasks.contracts import PRIORITY_STEPS
+from tasks.delayed import Send, put_off_ids, send_due
+from tasks.dispatch import assemble_message, chunk_message, dispatch, needs
+from tasks.fleet import Fleet, fleet
+from tasks.keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, speaker_queue
+from tasks.leases import UNACKED, Leases
+from tasks.ledger import Entry, Ledger, State
+
+log = logging.getLogger(__name__)
+
+_LOCK: Final = "koebin:sweep"
+_SUSPECTS: Final = "koebin:sweep:suspects"
+_SUSPECT_SECONDS: Final = 60
+_PAGE: Final = 500
+
+
+class Sweep:
+    """One look at all live jobs."""
+
+    def __init__(self, redis: Redis, leases: Leases, send: Send, interval_seconds: float) -> None:
+        self._redis = redis
+        self._leases = leases
+        self._ledger = Ledger(redis)
+        self._send = send
+        self._interval = interval_seconds
+
+    def run(self) -> int:
+        """Look once, unless another worker just did; returns how many messages were sent."""
+        if not self._redis.set(_LOCK, "1", nx=True, px=max(100, int(self._interval * 900))):
+            return 0
+        sent = send_due(self._redis, self._send)
+        workers = fleet(self._redis)
+        entries = [self._ledger.entry(job) for job in self._ledger.live() if self._ledger.state(job)]
+        for entry in entries:
+            sent += dispatch(self._ledger, workers, self._send, entry)
+            self._say_what_is_missing(entry, workers)
+        return sent + self._requeue_lost(entries)
+
+    def _say_what_is_missing(self, entry: Entry, workers: Fleet) -> None:
+        unfinished = set(self._ledger.waiting_seconds(entry.job)) if entry.state is State.RUNNING else set()
+        missing = needs(entry, workers, unfinished)
+        if missing:
+            self._ledger.wait_for(entry.job, missing)
+
+    def _requeue_lost(self, entries: list[Entry]) -> int:
+        """What was not to be found twice in a row is sent again."""
+        candidates = dict(self._expected(entries))
+        missing = candidates.keys() - self._leases.leased(list(candidates)) if candidates else set()
+        if missing:
+            missing -= self._queued({entry.job: entry for entry in entries}) | put_off_ids(self._redis)
+        raw: Any = self._redis.hgetall(_SUSPECTS)
+        before = {_text(name): float(value) for name, value in raw.items()}
+        lost = [task_id for task_id in missing if before.get(task_id, 0.0) > time.time() - _SUSPECT_SECONDS]
+        self._redis.delete(_SUSPECTS)
+        fresh = missing - set(lost)
+        if fresh:
+            self._redis.hset(_SUSPECTS, mapping={task_id: str(time.time()) for task_id in fresh})
+        for task_id in sorted(lost):
+            entry, number, speaker = candidates[task_id]
+            log.warning("queued again: it was neither queued, running nor done", extra={"task_id": task_id})
+            if number is None:
+                self._send(assemble_message(entry))
+            else:
+                self._ledger.touch(entry.job, speaker, number)
+                self._send(chunk_message(entry, number, speaker))
+        return len(lost)
+
+    def _expected(self, entries: list[Entry]) -> Iterator[tuple[str, tuple[Entry, int | None, str]]]:
+        """Task ids that must be somewhere."""
+        for entry in entries:
+            if entry.state is State.ASSEMBLING:
+                yield assemble_task(entry.job), (entry, None, "")
+            for speaker in entry.speakers:
+                for number, _dispatched in self._ledger.open(entry.job, speaker):
+                    yield chunk_task(entry.job, number), (entry, number, speaker)
+
+    def _queued(self, entries: dict[str, Entry]) -> set[str]:
+        """Task ids in our queues and among the unacknowledged messages."""
+        speakers = {speaker for entry in entries.values() for speaker in entry.speakers}
+        queues = [ASSEMBLE_QUEUE, *(speaker_queue(speaker) for speaker in speakers)]
+        found: set[str] = set()
+        for queue in queues:
+            for step in PRIORITY_STEPS:
+                found.update(self._listed(queue if step == 0 else f"{queue}\x06\x16{step}"))
+        for _tag, value in self._redis.hscan_iter(UNACKED, count=_PAGE):
+            found.add(_task_id(json.loads(value)[0]))
+        return found
+
+    def _listed(self, name: str) -> Iterator[str]:
+        start = 0
+        while rows := self._page(name, start):
+            for row in rows:
+                yield _task_id(json.loads(row))
+            start += _PAGE
+
+    def _page(self, name: str, start: int) -> list[bytes]:
+        rows: Any = self._redis.lrange(name, start, start + _PAGE - 1)
+        return list(rows)
+
+
+def _task_id(message: dict[str, Any]) -> str:
+    return str((message.get("headers") or {}).get("id", ""))
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,48 @@
+"""Which speakers a worker serves, and where their voices come from."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import InvalidSettings
+from engine.names import check_speaker
+from worker.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A speaker and the URI of its voice; None where the engine knows it, or has it by default."""
+
+    name: str
+    source: str | None
+
+
+def voices(settings: Settings) -> tuple[Voice, ...]:
+    """The speakers asked for, each with the source that ``--speakers name=uri`` or the voices file gives.
+
+    Raises:
+        InvalidSettings: the file cannot be read or holds something else.
+        InvalidName: a name that cannot be one.
+    """
+    table = _table(settings.voices) if settings.voices else {}
+    found: dict[str, Voice] = {}
+    for entry in settings.speakers:
+        name, separator, source = entry.partition("=")
+        check_speaker(name)
+        found[name] = Voice(name, source if separator else table.get(name))
+    return tuple(found.values())
+
+
+def _table(path: Path) -> dict[str, str]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidSettings("the voices file cannot be read", str(path), str(error)) from error
+    table = document.get("voices", {})
+    if not isinstance(table, dict) or not all(isinstance(uri, str) for uri in table.values()):
+        raise InvalidSettings(
+            "the voices file has no table of names and URIs", str(path), 'Write [voices] name = "uri"'
+        )
+    return {check_speaker(name): uri for name, uri in table.items()}
