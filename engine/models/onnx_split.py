@@ -1,4 +1,4 @@
-"""The ONNX files that are published for JP-Extra voices, made seedable and cut into three graphs.
+"""The ONNX graphs that are published for JP-Extra voices, made seedable and cut into three.
 
 A published ``synthesizer.onnx`` draws its noises inside the graph, so that no two runs agree, and goes from text to
 audio in one piece. Here its two random nodes become inputs and it is cut at the prior and at the latent. What comes out
@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper
 
