@@ -36,6 +36,14 @@ class LibsndfileEncoder:
         major = {"wav": "WAV" if frames * 2 < RIFF_LIMIT_BYTES else "RF64", "opus": "OGG"}.get(
             chosen.name, chosen.name.upper()
         )
+        self._gain = np.float32(1.0)
+        control: dict[str, Any] = {}
+        if bitrate_kbps is not None:
+            low, high = _limits(chosen.name, sample_rate_hz)
+            bitrate_kbps = min(max(bitrate_kbps, low), high)
+            control = _rate_control(chosen.name, low, high, bitrate_kbps)
+            if chosen.name == "mp3":
+                self._gain = np.float32(1.0 / _lame_scale(bitrate_kbps))
         with _written(path):
             self._file = soundfile.SoundFile(
                 str(path),
@@ -44,7 +52,7 @@ class LibsndfileEncoder:
                 1,
                 format=major,
                 subtype=_SUBTYPES[chosen.name],
-                **_rate_control(chosen.name, sample_rate_hz, bitrate_kbps),
+                **control,
             )
         if chosen.name == "wav":
             self._describe(tags)
@@ -64,29 +72,35 @@ class LibsndfileEncoder:
                 setattr(self._file, name, value)
 
     def write(self, block: FloatArray) -> None:
+        """Take the next samples: shape (N,), float32."""
         with _written(self._path):
-            self._file.write(block)
+            self._file.write(block * self._gain)
 
     def close(self) -> None:
+        """Write what is left, and the header."""
         with _written(self._path):
             self._file.close()
 
 
-def _rate_control(name: str, sample_rate_hz: int, bitrate_kbps: int | None) -> dict[str, Any]:
-    """libsndfile takes a "compression level" from 0 to 1, linear in the bit rate between the codec's limits."""
-    if name == "mp3":
-        # MPEG-1 from 32 kHz up, MPEG-2 from 16 kHz, MPEG-2.5 below.
-        low, high = (32, 320) if sample_rate_hz >= 32_000 else (8, 160) if sample_rate_hz >= 16_000 else (8, 64)
-        return {"bitrate_mode": "CONSTANT", "compression_level": _level(bitrate_kbps, low, high)}
+def _limits(name: str, sample_rate_hz: int) -> tuple[int, int]:
+    """Lowest and highest bit rate, in kbit/s, that the codec has at a sample rate."""
     if name == "opus":
-        return {"compression_level": _level(bitrate_kbps, 6, 256)}
-    return {}
+        return 6, 256
+    # MPEG-1 from 32 kHz up, MPEG-2 from 16 kHz, MPEG-2.5 below.
+    return (32, 320) if sample_rate_hz >= 32_000 else (8, 160) if sample_rate_hz >= 16_000 else (8, 64)
 
 
-def _level(bitrate_kbps: int | None, low: int, high: int) -> float:
-    wanted = min(max(bitrate_kbps or low, low), high)
+def _rate_control(name: str, low: int, high: int, bitrate_kbps: int) -> dict[str, Any]:
+    """libsndfile takes a "compression level" from 0 to 1, linear in the bit rate between the codec's limits."""
     # LAME refuses exactly 1.0, and libsndfile truncates the product: stay a hair above the wanted rate.
-    return min(max((high - wanted - 0.01) / (high - low), 0.0), 0.999)
+    level = min(max((high - bitrate_kbps - 0.01) / (high - low), 0.0), 0.999)
+    return {"compression_level": level, **({"bitrate_mode": "CONSTANT"} if name == "mp3" else {})}
+
+
+def _lame_scale(bitrate_kbps: int) -> float:
+    """What LAME's presets multiply the sound with before they encode it: half a decibel that a target would miss."""
+    thresholds = ((176, 0.95), (208, 0.97), (240, 0.98))
+    return next((scale for limit, scale in thresholds if bitrate_kbps <= limit), 1.0)
 
 
 @contextmanager

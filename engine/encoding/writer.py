@@ -32,7 +32,8 @@ class Encoding:
         format: a name that ``find_format`` knows.
         sample_rate_hz: of the blocks; resampled where the codec cannot take it.
         frames: how many samples will be written in all, at least 1; a file with another number is never finished.
-        bitrate_kbps: of a lossy format, None for its default.
+        bitrate_kbps: of a lossy format, None for its default; MP3 has no more than 160 below 32 kHz, and no more than
+            64 below 16 kHz.
         tags, chapters, cover: written where the container has a place for them (WAV has none for the latter two).
     """
 

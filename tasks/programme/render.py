@@ -103,7 +103,7 @@ class _Cutter:
             block = self._rest if len(self._rest) else next(self._blocks, None)
             if block is None:
                 return
-            self._rest = block[frames:]
-            frames -= len(block[:frames])
-            if len(block[:frames]):
-                yield block[:frames]
+            portion, self._rest = block[:frames], block[frames:]
+            frames -= len(portion)
+            if len(portion):
+                yield portion
