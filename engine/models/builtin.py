@@ -55,7 +55,7 @@ class BuiltinVoice:
 
     Args:
         name: one of ``CHARACTERS``.
-        threads: how many utterances may be spoken at once; each takes an engine of about 1 MB.
+        threads: how many utterances may be spoken at once; each has an engine of its own.
 
     Raises:
         BackendMissing: pyopenjtalk-plus is not installed.
