@@ -80,7 +80,7 @@ class CachedSource(ABC):
     def _fetch(self, prefix: str, refresh: bool) -> Path:
         again = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._options.attempts),
-            wait=tenacity.wait_exponential_jitter(self._options.delay, jitter=self._options.delay),
+            wait=tenacity.wait_exponential(self._options.delay, max=30) + tenacity.wait_random(0, self._options.delay),
             retry=tenacity.retry_if_exception_type((SourceUnavailable, SourceCorrupt)),
             before_sleep=lambda state: log.warning("fetching again: %s", state.outcome and state.outcome.exception()),
             reraise=True,

@@ -50,9 +50,10 @@ class Manifest:
             try:
                 size = (folder / path).stat().st_size
             except FileNotFoundError:
-                raise SourceCorrupt("a cached file is missing", str(folder / path), _AGAIN) from None
+                raise SourceCorrupt("a cached file is missing", self._name(path), _AGAIN) from None
             if size != expected.size:
-                raise SourceCorrupt(f"a cached file has {size} instead of {expected.size} bytes", path, _AGAIN)
+                what = f"a cached file has {size} instead of {expected.size} bytes"
+                raise SourceCorrupt(what, self._name(path), _AGAIN)
 
     def check_content(self, folder: Path) -> None:
         """Compare every byte.
@@ -63,7 +64,10 @@ class Manifest:
         self.check_sizes(folder)
         for path, expected in self.files.items():
             if checksum(folder / path).sha256 != expected.sha256:
-                raise SourceCorrupt("a cached file is not what was fetched", str(folder / path), _AGAIN)
+                raise SourceCorrupt("a cached file is not what was fetched", self._name(path), _AGAIN)
+
+    def _name(self, path: str) -> str:
+        return "/".join(part for part in (self.source, self.prefix, path) if part)
 
     def to_json(self) -> bytes:
         return json.dumps({"format": 1, **asdict(self)}, indent=1, sort_keys=True, ensure_ascii=False).encode()

@@ -44,8 +44,8 @@ class S3Source(CachedSource):
         client, base = self._client(), self._key(prefix)
         for path, file in manifest.files.items():
             key = f"{base}{version_folder(manifest.revision)}/{path}"
-            with self._translated(key):
-                client.upload_file(str(local_dir / path), self._bucket, key)
+            with self._translated(key), (local_dir / path).open("rb") as content:
+                client.upload_fileobj(content, self._bucket, key)
                 arrived = client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
             if arrived != file.size:
                 raise SourceCorrupt(

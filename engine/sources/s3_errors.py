@@ -26,6 +26,10 @@ def translated(value: str) -> Iterator[None]:
         raise _from_answer(error, value) from error
     except BotoCoreError as error:
         raise _from_client(error, value) from error
+    except (ConnectionError, TimeoutError) as error:
+        raise SourceUnavailable("the connection to the source broke", value) from error
+    except OSError as error:
+        raise SourceError(error.strerror or type(error).__name__, str(error.filename or value)) from error
 
 
 def _from_answer(error: ClientError, value: str) -> KoebinError:

@@ -99,7 +99,7 @@ class S3Server:
         data.mkdir(exist_ok=True)
         return [
             *(str(weed_binary()), "server", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}"),
-            *("-master.volumeSizeLimitMB=64", "-volume.max=20", "-volume.preStopSeconds=0", "-filer", "-s3"),
+            *("-master.volumeSizeLimitMB=64", "-volume.max=1000", "-volume.preStopSeconds=0", "-filer", "-s3"),
             *(f"-s3.config={config}", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
             *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"),
         ]
