@@ -11,6 +11,7 @@ from typing import Final
 
 _UNITS: Final = ("", "万", "億", "兆", "京")
 _MAX_VALUE_DIGITS: Final = 4 * len(_UNITS)
+_KANJI: Final = "零一二三四五六七八九"
 _NAMES: Final = ("ゼロ", "イチ", "ニー", "サン", "ヨン", "ゴー", "ロク", "ナナ", "ハチ", "キュー")
 
 
@@ -52,3 +53,27 @@ def read_code(groups: list[str]) -> str:
     if groups[0].startswith("0"):
         return "の".join(groups)
     return "の".join(map(read_digits, groups))
+
+
+def kanji_number(digits: str) -> str:
+    """Figures as they are written out: ``11`` -> ``十一``, ``0`` -> ``零``; figure by figure after a leading zero.
+
+    Args:
+        digits: one or more of 0 to 9.
+    """
+    if (digits.startswith("0") and len(digits) > 1) or len(digits) > _MAX_VALUE_DIGITS:
+        return "".join(_KANJI[int(digit)] for digit in digits)
+    groups = [digits[max(0, end - 4) : end] for end in range(len(digits), 0, -4)]
+    written = "".join(
+        _kanji_group(group) + unit for group, unit in reversed([*zip(groups, _UNITS, strict=False)]) if int(group)
+    )
+    return written or _KANJI[0]
+
+
+def _kanji_group(digits: str) -> str:
+    places = zip(reversed(digits), ("", "十", "百", "千"), strict=False)
+    return "".join(
+        ("" if digit == "1" and place else _KANJI[int(digit)]) + place
+        for digit, place in reversed([*places])
+        if digit != "0"
+    )

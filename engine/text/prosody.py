@@ -1,0 +1,183 @@
+"""From Open JTalk's words and labels to what a Style-Bert-VITS2 voice is given. Pure functions."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Final
+
+from engine.text.analysis import Analysis, Node
+from engine.text.labels import phone_tones
+from engine.text.moras import Mora, moras_of
+from engine.text.numbers import kanji_number
+from engine.text.symbols import BLANK, PUNCTUATION
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``text`` is spoken by the phones ``start`` to ``end``, end excluded."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Phonemes:
+    """One utterance as a Style-Bert-VITS2 voice reads it.
+
+    Attributes:
+        phones: P symbols, ``_`` at both ends.
+        tones: P values, 0 low or 1 high.
+        word2ph: how many phones each character of ``bert_text`` has, with 1 for each ``_``; its sum is P and it has
+            two items more than ``bert_text`` has characters.
+        bert_text: the words as they are written, one token a character.
+        words: the words that have phones, punctuation left out, in order.
+        moras: katakana of every mora, in order.
+    """
+
+    phones: tuple[str, ...]
+    tones: tuple[int, ...]
+    word2ph: tuple[int, ...]
+    bert_text: str
+    words: tuple[Span, ...]
+    moras: tuple[Span, ...]
+
+
+def phonemes(analysis: Analysis) -> Phonemes:
+    """Phones, tones and their distribution over characters, as the voices were trained on them.
+
+    Every word and label is accepted: what has no reading is kept as ``'``.
+    """
+    words = list(_read_words(analysis.nodes))
+    phones = [BLANK, *(phone for word in words for mora in word.moras for phone in mora.phones), BLANK]
+    tones = _merge_tones(phones, phone_tones(analysis.labels))
+    word2ph = [1, *(count for word in words for count in spread(word.phone_count, len(word.written))), 1]
+    return Phonemes(
+        tuple(phones),
+        tuple(tones),
+        tuple(word2ph),
+        "".join(word.written for word in words),
+        tuple(_word_spans(words)),
+        tuple(_mora_spans(words)),
+    )
+
+
+def join(first: Phonemes, second: Phonemes) -> Phonemes:
+    """Both utterances as one, the way the voice would read them in one breath; ``second``'s phones begin at
+    ``len(first.phones) - 1``."""
+    shift = len(first.phones) - 2
+    return Phonemes(
+        first.phones[:-1] + second.phones[1:],
+        first.tones[:-1] + second.tones[1:],
+        first.word2ph[:-1] + second.word2ph[1:],
+        first.bert_text + second.bert_text,
+        first.words + tuple(_shifted(second.words, shift)),
+        first.moras + tuple(_shifted(second.moras, shift)),
+    )
+
+
+def spread(phones: int, characters: int) -> list[int]:
+    """Distribute phones over characters as evenly as possible, the remainder to the left: 5 over 3 is 2, 2, 1."""
+    if characters == 0:
+        return []
+    base, rest = divmod(phones, characters)
+    return [base + 1] * rest + [base] * (characters - rest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    written: str
+    moras: tuple[Mora, ...]
+    spoken: bool
+
+    @property
+    def phone_count(self) -> int:
+        return sum(len(mora.phones) for mora in self.moras)
+
+
+def _read_words(nodes: Sequence[Node]) -> Iterator[_Word]:
+    previous = ""
+    for node in nodes:
+        written = written_form(node.surface)
+        pron = node.pron.replace("’", "")
+        if written and set(written) <= PUNCTUATION and not _KANA.search(pron):
+            word = _Word(written, tuple(Mora("", (mark,)) for mark in written), False)
+        elif moras := moras_of(pron, previous):
+            word = _Word(written or pron, tuple(moras), True)
+        else:
+            word = _Word(written, tuple(Mora("", ("'",)) for _ in written), False)
+        if word.moras:
+            previous = word.moras[-1].phones[-1]
+            yield word
+
+
+_KANA: Final = re.compile("[ァ-ヺー]")
+_MARKS: Final = {
+    **dict.fromkeys("。．", "."),
+    **dict.fromkeys("、，・·：；:;", ","),
+    "！": "!",
+    "？": "?",
+    **dict.fromkeys('“”"‘’（）()《》【】[]「」『』〈〉', "'"),
+    **dict.fromkeys("˗‐‑‒–—―⁃−⎯⏤─━⸺⸻", "-"),
+    "…": "...",
+}
+_WRITTEN: Final = re.compile(
+    r"[\u3040-\u309f\u30a0-\u30ff\u4e00-\u9fff\u3400-\u4dbf々〇〆A-ZＡ-Ｚa-zａ-ｚ\u0370-\u03ff\u1f00-\u1fff"
+    r"\U00020000-\U0003ffff!?….,'-]"
+)
+_FIGURES: Final = re.compile(r"[0-9０-９]+")
+
+
+def written_form(surface: str) -> str:
+    """A word as the voices' BERT knows it: figures in kanji, brackets and dashes as plain marks, nothing unassigned."""
+    text = _FIGURES.sub(lambda match: kanji_number(unicodedata.normalize("NFKC", match.group())), surface)
+    text = "".join(_MARKS.get(char, char) for char in text)
+    return "".join(char for char in text if _WRITTEN.match(char) and unicodedata.category(char) not in ("Cn", "Mn"))
+
+
+def _merge_tones(phones: Sequence[str], spoken: Sequence[tuple[str, int]]) -> list[int]:
+    """Give each phone its tone; punctuation is low, and so is what the labels end before.
+
+    Words and labels come from the same analysis and agree. Where Open JTalk names a phone otherwise all the same (fy for
+    フュ), the phones around it are aligned, and it takes the tone before it.
+    """
+    places = [index for index, phone in enumerate(phones) if phone != BLANK and phone not in PUNCTUATION]
+    said = [phones[index] for index in places]
+    heard = [phone for phone, _ in spoken]
+    tones = [0] * len(phones)
+    if said == heard[: len(said)] or heard == said[: len(heard)]:
+        for place, (_, tone) in zip(places, spoken, strict=False):
+            tones[place] = tone
+        return tones
+    known: dict[int, int] = {}
+    for start, heard_start, size in SequenceMatcher(None, said, heard, False).get_matching_blocks():
+        known |= {start + offset: spoken[heard_start + offset][1] for offset in range(size)}
+    tone = 0
+    for index, place in enumerate(places):
+        tone = tones[place] = known.get(index, tone)
+    return tones
+
+
+def _word_spans(words: Sequence[_Word]) -> Iterator[Span]:
+    start = 1
+    for word in words:
+        if word.spoken:
+            yield Span(word.written, start, start + word.phone_count)
+        start += word.phone_count
+
+
+def _mora_spans(words: Sequence[_Word]) -> Iterator[Span]:
+    start = 1
+    for word in words:
+        for mora in word.moras:
+            if mora.kana:
+                yield Span(mora.kana, start, start + len(mora.phones))
+            start += len(mora.phones)
+
+
+def _shifted(spans: Sequence[Span], shift: int) -> Iterator[Span]:
+    return (Span(span.text, span.start + shift, span.end + shift) for span in spans)
