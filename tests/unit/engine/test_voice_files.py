@@ -1,0 +1,86 @@
+"""Finding the files of a voice in the layouts that people publish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import SourceNotFound
+from engine.models.voice_files import VoiceFiles, fetch_voice
+from engine.sources.local import LocalSource
+
+BERT = ("onnx/bert/q8/bert_q8.onnx", "pytorch/bert/fp32/config.json", "bert/tokenizer/vocab.txt")
+ONNX = ("config.json", "style_vectors.npy", "synthesizer.onnx")
+TORCH = ("config.json", "style_vectors.npy", "voice_e1_s2.safetensors")
+
+
+def tree(root: Path, *files: str) -> LocalSource:
+    root.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_bytes(b"x")
+    return LocalSource(root)
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> LocalSource:
+    return tree(
+        tmp_path / "published",
+        *BERT,
+        *(f"onnx/speakers/rin/{name}" for name in ONNX),
+        *(f"pytorch/speakers/rin/{name}" for name in TORCH),
+        *(f"pytorch/speakers/only_torch/{name}" for name in TORCH),
+        *(f"onnx/speakers/only_onnx/{name}" for name in ONNX),
+    )
+
+
+def test_a_published_tree(published: LocalSource, tmp_path: Path) -> None:
+    root = tmp_path / "published"
+    assert fetch_voice(published, published, "rin", "cpu") == VoiceFiles(
+        "onnx", root / "onnx/speakers/rin", root / "onnx/bert/q8", root / "bert/tokenizer"
+    )
+    assert fetch_voice(published, published, "rin", "cuda:1") == VoiceFiles(
+        "torch", root / "pytorch/speakers/rin", root / "pytorch/bert/fp32", root / "bert/tokenizer"
+    )
+
+
+def test_a_voice_without_onnx_files_is_spoken_with_torch_on_a_cpu(published: LocalSource) -> None:
+    files = fetch_voice(published, published, "only_torch", "cpu")
+    assert (files.backend, files.bert.name) == ("torch", "fp32")
+
+
+def test_a_voice_without_safetensors_is_not_for_cuda(published: LocalSource) -> None:
+    with pytest.raises(SourceNotFound, match="only_torch"):
+        fetch_voice(published, published, "only_onnx", "cuda")
+
+
+@pytest.mark.parametrize("inside", ["", "rin/"])
+def test_a_plain_model_folder_takes_bert_from_elsewhere(published: LocalSource, tmp_path: Path, inside: str) -> None:
+    source = tree(tmp_path / "models", *(inside + name for name in TORCH))
+    files = fetch_voice(source, published, "rin", "cpu")
+    assert files.backend == "torch"
+    assert files.voice == tmp_path / "models" / inside.rstrip("/")
+    assert files.tokenizer == tmp_path / "published/bert/tokenizer"
+
+
+def test_an_exported_voice_lies_anywhere(published: LocalSource, tmp_path: Path) -> None:
+    source = tree(tmp_path / "exported", "rin/voice.json", "rin/config.json", "rin/encoder.onnx")
+    assert fetch_voice(source, published, "rin", "cpu").backend == "onnx"
+
+
+def test_a_misspelt_name_is_told_what_is_there(published: LocalSource) -> None:
+    with pytest.raises(SourceNotFound, match=r"there is: rin, only_onnx"):
+        fetch_voice(published, published, "rim", "cpu")
+
+
+def test_a_folder_without_a_voice_is_no_voice(published: LocalSource, tmp_path: Path) -> None:
+    source = tree(tmp_path / "empty", "onnx/speakers/rin/readme.txt")
+    with pytest.raises(SourceNotFound, match="no voice in it"):
+        fetch_voice(source, published, "rin", "cpu")
+
+
+def test_a_source_without_bert_and_no_other_says_so(tmp_path: Path) -> None:
+    source = tree(tmp_path / "models", *(f"rin/{name}" for name in TORCH))
+    with pytest.raises(SourceNotFound, match="pytorch/bert/fp32"):
+        fetch_voice(source, source, "rin", "cpu")
