@@ -5,6 +5,7 @@ The graphs and their inputs are described in ``engine.models.export``.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InferenceFailed, InvalidCheckpoint
-from engine.models.onnx_session import Session
+from engine.models.onnx_session import Session, sha256
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 VOICE_FORMAT: Final = "koebin-voice-1"
+FILES: Final = ("config.json", "decoder.onnx", "encoder.onnx", "flow.onnx", "style_vectors.npy")
 LONGEST_WINDOW: Final = 256
 """Frames that the decoder is given at once, overlaps not counted: about 3 s, and 50 MB of memory."""
 _ENCODER_INPUTS: Final = (
@@ -86,6 +88,7 @@ class OnnxNetwork:
 
     def __init__(self, folder: Path) -> None:
         self.description = _read_description(folder / "voice.json")
+        self.identity = check_files(folder, self.description)
         self.hop_length = _positive(self.description, "hop_length")
         self.channels = _positive(self.description, "channels")
         self.speakers = _positive(self.description, "speakers")
@@ -209,6 +212,25 @@ def _read_description(path: Path) -> dict[str, Any]:
     if not isinstance(description, dict) or description.get("format") != VOICE_FORMAT:
         raise InvalidCheckpoint("voice.json is of another format", str(path), "Export the voice again")
     return description
+
+
+def check_files(folder: Path, description: dict[str, Any]) -> str:
+    """Compare every file with its checksum, so that no graph of another voice slips in; return one over all of them.
+
+    Raises:
+        InvalidCheckpoint: a file differs, or nothing is said of it.
+        BackendMissing: a file is missing.
+    """
+    digest, files = hashlib.sha256(), description.get("files")
+    for name in FILES:
+        expected = files.get(name) if isinstance(files, dict) else None
+        found = sha256(folder / name)
+        if found != expected:
+            raise InvalidCheckpoint(
+                "a file is not the one that the voice was made with", str(folder / name), "Fetch or export it again"
+            )
+        digest.update(f"{name} {found}\n".encode())
+    return digest.hexdigest()
 
 
 def _positive(description: dict[str, Any], name: str) -> int:

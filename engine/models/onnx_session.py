@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
 
 Array = NDArray[Any]
+
+_AGAIN = "Fetch or export the voice again"
 
 
 class Session:
@@ -31,7 +34,7 @@ class Session:
         except ImportError as error:
             raise BackendMissing("onnxruntime is not installed", "", "Install koebin[engine]") from error
         if not path.is_file():
-            raise BackendMissing("the voice lacks a file", str(path), "Fetch or export the voice again")
+            raise BackendMissing("a file is missing", str(path), _AGAIN)
         options = onnxruntime.SessionOptions()
         # A plan per input shape would be kept for every length ever seen, and reserves more than it saves.
         options.enable_mem_pattern = False
@@ -98,8 +101,21 @@ def _open(path: Path, options: Any) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise InvalidCheckpoint(
-            f"ONNX Runtime cannot load the graph ({first_line(error)})", str(path), "Fetch or export the voice again"
+            f"ONNX Runtime cannot load the graph ({first_line(error)})", str(path), _AGAIN
         ) from error
+
+
+def sha256(path: Path) -> str:
+    """Of a file, hexadecimal.
+
+    Raises:
+        BackendMissing: there is no such file.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise BackendMissing("a file is missing", str(path), _AGAIN) from None
 
 
 def first_line(error: BaseException) -> str:

@@ -28,8 +28,8 @@ from engine.models.hyper_parameters import (
     TONES,
     HyperParameters,
 )
-from engine.models.onnx_network import VOICE_FORMAT
-from engine.models.onnx_session import simplify
+from engine.models.onnx_network import FILES, VOICE_FORMAT
+from engine.models.onnx_session import sha256, simplify
 from engine.models.receptive_field import receptive_field_frames
 from engine.models.style import Styles
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from engine.models.onnx_split import Parts
 
 SYNTHESIZER: Final = "synthesizer.onnx"
-_FILES: Final = ("config.json", "style_vectors.npy", SYNTHESIZER)
+_SOURCES: Final = ("config.json", "style_vectors.npy", SYNTHESIZER)
 _OPTIONAL_FILES: Final = ("synthesizer.onnx.data",)
 _SPLIT_VERSION: Final = 1
 """Raise it whenever the same published file is cut in another way."""
@@ -99,7 +99,7 @@ def _make(folder: Path, target: Path, digest: str) -> None:
             whole.unlink()
         for name in ("config.json", "style_vectors.npy"):
             shutil.copyfile(folder / name, staging / name)
-        description = _describe(sizes, styles, parts, digest)
+        description = _describe(staging, sizes, styles, parts, digest)
         (staging / "voice.json").write_text(json.dumps(description, ensure_ascii=False, indent=1) + "\n", "utf-8")
         check_parts(model, staging)
         staging.chmod(0o755)
@@ -109,7 +109,7 @@ def _make(folder: Path, target: Path, digest: str) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _describe(sizes: HyperParameters, styles: Styles, parts: Parts, digest: str) -> dict[str, object]:
+def _describe(folder: Path, sizes: HyperParameters, styles: Styles, parts: Parts, digest: str) -> dict[str, object]:
     if sizes.inter_channels != parts.channels:
         raise InvalidCheckpoint(
             f"config.json has {sizes.inter_channels} channels and the graph {parts.channels}", SYNTHESIZER
@@ -131,21 +131,16 @@ def _describe(sizes: HyperParameters, styles: Styles, parts: Parts, digest: str)
         "add_blank": sizes.add_blank,
         "receptive_field_frames": receptive_field_frames(sizes),
         "source_sha256": digest,
+        "files": {name: sha256(folder / name) for name in FILES},
     }
 
 
 def _digest(folder: Path) -> str:
     """SHA-256 over what the graphs are made of."""
     digest = hashlib.sha256(f"split {_SPLIT_VERSION}".encode())
-    for name in (*_FILES, *_OPTIONAL_FILES):
-        try:
-            with (folder / name).open("rb") as file:
-                digest.update(f"\n{name} {hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
-        except FileNotFoundError:
-            if name in _FILES:
-                raise BackendMissing(
-                    f"the voice has no {name}", str(folder), "Fetch the voice again, or export it with koebin export"
-                ) from None
+    for name in (*_SOURCES, *_OPTIONAL_FILES):
+        if name in _SOURCES or (folder / name).is_file():
+            digest.update(f"\n{name} {sha256(folder / name)}".encode())
     return digest.hexdigest()
 
 

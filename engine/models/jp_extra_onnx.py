@@ -1,0 +1,162 @@
+"""A JP-Extra voice on ONNX Runtime: the ``AcousticModel`` of a CPU, without torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from engine import noise
+from engine.errors import EngineNotReady, InferenceFailed, InvalidOption
+from engine.models.base import FloatArray, Rendering, Utterance
+from engine.models.bert_onnx import OnnxBert, expand
+from engine.models.hyper_parameters import HyperParameters
+from engine.models.jp_extra_onnx_inputs import phone_ids, phones_per_token
+from engine.models.onnx_network import Control, IntArray, OnnxNetwork, at_least_one_frame, sample_prior
+from engine.models.style import Styles
+from engine.models.timings import boundary, frames_between, marks_of
+from engine.options import SynthesisOptions
+from engine.text.prosody import Phonemes, join, phonemes
+from engine.world import change_pitch
+
+Tokenizer = Callable[[str], Sequence[int]]
+"""A text to the ids of its characters, [CLS] and [SEP] at both ends."""
+
+_LONGEST_SECONDS: Final = 300.0
+"""No utterance lasts so long: a broken voice's durations would eat all memory."""
+
+
+class JpExtraOnnx:
+    """A voice in three graphs.
+
+    ``parallel`` threads may call ``synthesize`` at once. Each utterance runs alone and on its caller's thread, so it
+    comes out the same to the bit whatever else runs.
+
+    Args:
+        folder: made by ``engine.models.export`` or ``engine.models.published.prepare``.
+        bert: shared by all voices.
+        tokens: for ``bert``.
+        threads: what ``parallel`` says.
+
+    Raises:
+        BackendMissing: a file or a package is missing.
+        InvalidCheckpoint: a file is not what it should be.
+    """
+
+    def __init__(self, folder: Path, bert: OnnxBert, tokens: Tokenizer, threads: int = 1) -> None:
+        self._sizes = HyperParameters.load(folder / "config.json")
+        self._styles = Styles.load(folder / "style_vectors.npy", self._sizes)
+        self._loaded: OnnxNetwork | None = OnnxNetwork(folder)
+        self._speakers = self._loaded.speakers
+        self._identity = self._loaded.identity
+        self._bert = bert
+        self._tokens = tokens
+        self._parallel = threads
+
+    @property
+    def sample_rate_hz(self) -> int:
+        return self._sizes.sampling_rate
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        return self._styles.names
+
+    @property
+    def speaker_count(self) -> int:
+        return self._speakers
+
+    @cached_property
+    def revision(self) -> str:
+        """Of the graphs and of BERT; ONNX Runtime's own version is part of the engine's revision."""
+        return hashlib.sha256(f"onnx {self._identity} {self._bert.sha256}".encode()).hexdigest()[:16]
+
+    @property
+    def parallel(self) -> int:
+        return self._parallel
+
+    @property
+    def batch_size(self) -> int:
+        return 1
+
+    def synthesize(self, utterances: Sequence[Utterance]) -> list[Rendering]:
+        controls = [self._control(utterance.options) for utterance in utterances]
+        return [self._speak(utterance, control) for utterance, control in zip(utterances, controls, strict=True)]
+
+    def predict_pause(self, first: Utterance, second: Utterance) -> float | None:
+        """What the duration predictors give to the marks between both, read in one breath with the first's options."""
+        one, other = phonemes(first.analysis), phonemes(second.analysis)
+        ends = boundary(one.phones, other.phones)
+        if ends is None:
+            return None
+        both = join(one, other)
+        control = self._control(first.options)
+        ids = phone_ids(both, self._sizes.add_blank)
+        draws = noise.generator(first.seed)
+        prior = self._network.encode(ids, self._bert_features(both), control, noise.sdp_noise(draws, len(ids)))
+        return frames_between(prior.durations, len(both.phones), ends) * self._frame_seconds
+
+    def close(self) -> None:
+        self._loaded = None
+
+    def _speak(self, utterance: Utterance, control: Control) -> Rendering:
+        spoken = phonemes(utterance.analysis)
+        ids = phone_ids(spoken, self._sizes.add_blank)
+        draws = noise.generator(utterance.seed)
+        bert = self._bert_features(spoken)  # (1024, T)
+        prior = self._network.encode(ids, bert, control, noise.sdp_noise(draws, len(ids)))
+        durations = self._checked(at_least_one_frame(prior.durations), utterance)  # (T,)
+        prior_noise = noise.prior_noise(draws, self._network.channels, int(durations.sum()))  # (C, F)
+        z = self._network.transform(sample_prior(prior, control.noise_scale, prior_noise), control)  # (C, F)
+        samples = self._network.decode(z, control)  # (F * hop,)
+        options = utterance.options
+        samples = change_pitch(samples, self.sample_rate_hz, options.pitch, options.intonation)
+        marks = marks_of(
+            spoken.phones,
+            [(word.text, word.start, word.end) for word in spoken.words],
+            [(mora.text, mora.start, mora.end) for mora in spoken.moras],
+            durations,
+            self._frame_seconds,
+            len(samples) / self.sample_rate_hz,
+        )
+        return Rendering(samples, marks)
+
+    def _control(self, options: SynthesisOptions) -> Control:
+        if options.speaker_id >= self._speakers:
+            raise InvalidOption(
+                f"the voice has {self._speakers} speakers", str(options.speaker_id), f"Use 0 to {self._speakers - 1}"
+            )
+        return Control(
+            style=self._styles.vector(options.style, options.style_weight),
+            speaker_id=options.speaker_id,
+            noise_scale=options.noise_scale,
+            noise_scale_w=options.noise_scale_w,
+            sdp_ratio=options.sdp_ratio,
+            length_scale=1.0 / options.speed,
+        )
+
+    def _bert_features(self, spoken: Phonemes) -> FloatArray:
+        """Shape (1024, T)."""
+        ids = self._tokens(spoken.bert_text)
+        if len(ids) != len(spoken.word2ph):
+            raise InferenceFailed("BERT's tokens are not one per character", spoken.bert_text)
+        return expand(self._bert.features(ids), phones_per_token(spoken.word2ph, self._sizes.add_blank))
+
+    def _checked(self, durations: IntArray, utterance: Utterance) -> IntArray:
+        seconds = float(durations.sum(dtype=np.float64)) * self._frame_seconds
+        if seconds > _LONGEST_SECONDS:
+            raise InferenceFailed(f"the network wants to speak for {seconds:.0f} seconds", utterance.analysis.text)
+        return durations
+
+    @property
+    def _frame_seconds(self) -> float:
+        return self._network.hop_length / self.sample_rate_hz
+
+    @property
+    def _network(self) -> OnnxNetwork:
+        if self._loaded is None:
+            raise EngineNotReady("the voice was closed", "", "Load it again")
+        return self._loaded
