@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.marks import Mark, Marks
+from engine.text.prosody import Phonemes, Span
+from engine.text.symbols import BLANK, PUNCTUATION
 
 IntArray = NDArray[np.int64]
-Span = tuple[str, int, int]
-"""A text, the first of its phones, and the phone after its last one."""
-
-SILENT: Final = frozenset("_!?…,.'-") | {"SP", "UNK"}
-"""Symbols that are no sound of speech."""
+_SILENT: Final = PUNCTUATION | {BLANK}
 
 
 def frames_per_phone(durations: IntArray, phones: int) -> IntArray:
@@ -36,54 +33,41 @@ def frames_per_phone(durations: IntArray, phones: int) -> IntArray:
     return folded
 
 
-def marks_of(
-    phones: Sequence[str],
-    words: Iterable[Span],
-    moras: Iterable[Span],
-    durations: IntArray,
-    frame_seconds: float,
-    seconds: float,
-) -> Marks:
+def marks_of(phonemes: Phonemes, durations: IntArray, frame_seconds: float, seconds: float) -> Marks:
     """Timings of one utterance.
 
     Args:
-        phones: without blanks, ``_`` at both ends.
-        words, moras: spans of ``phones``; those without a phone are left out.
+        phonemes: what was spoken.
         durations: frames, as ``frames_per_phone`` takes them.
         frame_seconds: length of a frame.
         seconds: length of the audio, where the last phone ends.
     """
-    edges = np.concatenate([[0], np.cumsum(frames_per_phone(durations, len(phones)))]) * frame_seconds
+    frames = frames_per_phone(durations, len(phonemes.phones))
+    edges = np.concatenate([[0], np.cumsum(frames)]) * frame_seconds
     edges[-1] = seconds
 
     def mark(span: Span) -> Mark:
-        text, start, end = span
-        return Mark(text, float(edges[start]), float(edges[end]))
+        return Mark(span.text, float(edges[span.start]), float(edges[span.end]))
 
     return Marks(
-        words=tuple(mark(word) for word in words if word[1] < word[2]),
-        moras=tuple(mark(mora) for mora in moras if mora[1] < mora[2]),
-        phones=tuple(mark((phone, index, index + 1)) for index, phone in enumerate(phones)),
+        words=tuple(map(mark, phonemes.words)),
+        moras=tuple(map(mark, phonemes.moras)),
+        phones=tuple(mark(Span(phone, index, index + 1)) for index, phone in enumerate(phonemes.phones)),
     )
 
 
-def boundary(first: Sequence[str], second: Sequence[str]) -> tuple[int, int] | None:
+def boundary(first: Phonemes, second: Phonemes) -> tuple[int, int] | None:
     """The phones between two sentences spoken in one breath.
 
-    The sentences are joined without the ``_`` where they meet: ``[*first[:-1], *second[1:]]``.
-
-    Args:
-        first, second: phones of each, without blanks, ``_`` at both ends.
-
     Returns:
-        In the joined phones, the last spoken one of ``first`` and the first spoken one of ``second``; None if either
-        has none.
+        In ``engine.text.prosody.join`` of the two, the last spoken phone of ``first`` and the first spoken one of
+        ``second``; None if either has none.
     """
-    spoken = [index for index, phone in enumerate(first) if phone not in SILENT]
-    following = [index for index, phone in enumerate(second) if phone not in SILENT]
+    spoken = [index for index, phone in enumerate(first.phones) if phone not in _SILENT]
+    following = [index for index, phone in enumerate(second.phones) if phone not in _SILENT]
     if not (spoken and following):
         return None
-    return spoken[-1], len(first) - 2 + following[0]
+    return spoken[-1], len(first.phones) - 2 + following[0]
 
 
 def frames_between(durations: IntArray, phones: int, ends: tuple[int, int]) -> int:

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 
 from engine.models.timings import boundary, frames_between, frames_per_phone, marks_of
+from engine.text.prosody import Phonemes, Span, join
 
-PHONES = ("_", "k", "a", "i", ".", "_")
+SHELL = Phonemes(
+    phones=("_", "k", "a", "i", ".", "_"),
+    tones=(0, 1, 1, 0, 0, 0),
+    word2ph=(1, 3, 1, 1),
+    bert_text="貝.",
+    words=(Span("貝", 1, 4),),
+    moras=(Span("カ", 1, 3), Span("イ", 3, 4)),
+)
 BLANKED = np.array([1, 2, 3, 4, 0, 5, 1, 6, 1, 7, 2, 8, 3])
 
 
@@ -17,8 +25,8 @@ def test_blanks_continue_the_phone_before_them() -> None:
 
 
 def test_the_phones_cover_the_audio_and_hold_the_rest() -> None:
-    marks = marks_of(PHONES, [("貝", 1, 4), ("無", 4, 4)], [("カ", 1, 3), ("イ", 3, 4)], BLANKED, 0.01, 0.43)
-    assert [mark.text for mark in marks.phones] == list(PHONES)
+    marks = marks_of(SHELL, BLANKED, 0.01, 0.43)
+    assert tuple(mark.text for mark in marks.phones) == SHELL.phones
     assert marks.phones[0].start == 0
     assert marks.phones[-1].end == 0.43
     assert all(a.end == b.start for a, b in zip(marks.phones, marks.phones[1:], strict=False))
@@ -31,22 +39,27 @@ def test_the_phones_cover_the_audio_and_hold_the_rest() -> None:
     ]
 
 
+def sounding(*phones: str) -> Phonemes:
+    return Phonemes(phones, (0,) * len(phones), (1,) * len(phones), "".join(phones[1:-1]), (), ())
+
+
 def test_a_pause_is_all_that_lies_between_two_spoken_phones() -> None:
-    first, second = ("_", "a", ".", ".", "_"), ("_", "'", "i", "_")
+    first, second = sounding("_", "a", ".", ".", "_"), sounding("_", "'", "i", "_")
     ends = boundary(first, second)
-    assert ends == (1, 5)  # _ a . . ' i _
+    assert ends == (1, 5)
+    assert join(first, second).phones == ("_", "a", ".", ".", "'", "i", "_")
     blanked = np.arange(15)
     assert frames_between(blanked, 7, ends) == sum(range(4, 11))
     assert frames_between(np.arange(7), 7, ends) == 2 + 3 + 4
 
 
 def test_without_punctuation_only_the_blank_is_left() -> None:
-    ends = boundary(("_", "a", "_"), ("_", "i", "_"))
+    ends = boundary(sounding("_", "a", "_"), sounding("_", "i", "_"))
     assert ends == (1, 2)
     assert frames_between(np.arange(9), 4, ends) == 4
     assert frames_between(np.arange(4), 4, ends) == 0
 
 
 def test_a_sentence_without_a_sound_has_no_boundary() -> None:
-    assert boundary(("_", ".", "_"), ("_", "i", "_")) is None
-    assert boundary(("_", "a", "_"), ("_", "_")) is None
+    assert boundary(sounding("_", ".", "_"), sounding("_", "i", "_")) is None
+    assert boundary(sounding("_", "a", "_"), sounding("_", "_")) is None

@@ -1,0 +1,53 @@
+"""What torch is told about a device, and for how long."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import torch
+
+from engine.errors import BackendMissing
+
+_FLAGS: Final = threading.Lock()
+"""The flags are the process's: two voices of one GPU take turns."""
+
+
+def open_device(name: str) -> torch.device:
+    """``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        BackendMissing: torch does not know the device, or cannot reach it.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BackendMissing("torch knows no such device", name, "Use cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise BackendMissing("this device is not supported", name, "Use cpu, cuda or cuda:N")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise BackendMissing("torch finds no CUDA device", name, "Check nvidia-smi and that torch is a CUDA build")
+    if device.index is not None and device.type == "cuda" and device.index >= torch.cuda.device_count():
+        raise BackendMissing(f"there are only {torch.cuda.device_count()} CUDA devices", name, "Count from cuda:0")
+    return device
+
+
+@contextmanager
+def arithmetic(device: torch.device, tf32: bool = False) -> Iterator[None]:
+    """Full float32 on CUDA while the block runs, unless ``tf32``; the same results for the same batch.
+
+    TensorFloat-32 keeps 10 bits of the mantissa, and the rounding up of durations turns a small error into a length.
+    """
+    if device.type == "cpu":
+        yield
+        return
+    with _FLAGS:
+        before = torch.backends.cuda.matmul.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        try:
+            with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=tf32):
+                yield
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = before
