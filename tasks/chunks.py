@@ -127,7 +127,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
         runtime.leases.progress(chunk.task_id)
         seconds += made.duration_seconds
     return Outcome(
-        reused=len(present),
+        reused=len(chunk.planned) - sum(key not in present for key in specs),
         rendered=sum(segment.key not in dead for segment in missing),
         seconds=seconds,
         wall_seconds=time.monotonic() - started,

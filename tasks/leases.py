@@ -47,11 +47,13 @@ return 1
 """
 
 _STRIKE: Final = """
-local strikes = redis.call('HINCRBY', KEYS[1], 'strikes', 1)
 local alone = redis.call('HGET', KEYS[1], 'alone')
+local strikes = 1
 if alone then
   redis.call('HSET', KEYS[1], 'condemned:' .. alone, ARGV[1])
-  redis.call('HDEL', KEYS[1], 'alone')
+  redis.call('HDEL', KEYS[1], 'alone', 'strikes')
+else
+  strikes = redis.call('HINCRBY', KEYS[1], 'strikes', 1)
 end
 redis.call('HSET', KEYS[1], 'reason', ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[2])

@@ -1,0 +1,5 @@
+"""``python -m producers`` is ``koebin``."""
+
+from producers.cli import main
+
+main()

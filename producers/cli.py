@@ -1,0 +1,51 @@
+"""The ``koebin`` command."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import Annotated
+
+import typer
+
+from producers.commands import diagnosis, jobs, narration, speech, workers
+
+app = typer.Typer(
+    name="koebin",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Japanese speech by post: text goes into a queue, finished audio comes back as a URI.",
+    epilog="Settings come from KOEBIN_* variables: see docs/configuration.md. "
+    "Exit codes: 0 done, 1 failed, 2 refused, 3 broker or store unavailable, 4 not found or not served, 5 partial, "
+    "130 interrupted. "
+    'Examples: koebin say "こんにちは。" -o hello.wav;  koebin narrate book.txt --format mp3;  '
+    "koebin worker --speakers mei,ken --assemble",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(importlib.metadata.version("koebin"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options that hold for every command."""
+
+
+speech.register(app)
+narration.register(app)
+workers.register(app)
+jobs.register(app)
+diagnosis.register(app)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

@@ -1,0 +1,80 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InvalidOption, StoreDenied, StoreFull
+from engine.options import SynthesisOptions
+from producers.client import Client
+from producers.console import note
+from producers.embedded import embedded
+from tasks.stores.uri import open_store
+from worker.settings import Settings, load_settings
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Options that were given on the command line; the others stay with the environment."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def options_from(
+    style: str | None, speed: float | None, pitch: float | None, volume: float | None, seed: int | None
+) -> SynthesisOptions:
+    """Raises: InvalidOption: out of range."""
+    return SynthesisOptions(**given(style=style, speed=speed, pitch=pitch, volume=volume, seed=seed))
+
+
+def store_argument(value: str | None) -> str | None:
+    """A folder on a command line may be written as a path."""
+    if value is None or "://" in value:
+        return value
+    return Path(value).expanduser().resolve().as_uri()
+
+
+@contextmanager
+def client_for(speakers: Sequence[str], store: str | None) -> Iterator[Client]:
+    """A client of the configured broker; with none configured, of a private one that ends with the command."""
+    settings = load_settings(**given(store=store_argument(store)))
+    check_writable(settings)
+    if settings.broker_url.get_secret_value():
+        with Client(settings=settings) as client:
+            yield client
+        return
+    names = list(dict.fromkeys(speakers))
+    note(f"No broker is configured: starting a private server and a worker for {', '.join(names)} …")
+    configured = {entry.partition("=")[0]: entry for entry in settings.speakers}
+    served = [configured.get(name, name) for name in names]
+    with embedded(served, settings.store_uri(), {}) as started:
+        private = settings.model_copy(update={"broker_url": _secret(started.broker_url)})
+        with Client(settings=private) as client:
+            yield client
+
+
+def _secret(url: str) -> Any:
+    from pydantic import SecretStr
+
+    return SecretStr(url)
+
+
+def check_writable(settings: Settings) -> None:
+    """Find a read-only, full or missing store before anything is started.
+
+    Raises:
+        StoreDenied, StoreFull, StoreUnavailable: with the reason.
+    """
+    store = open_store(settings.store_uri(), options=settings.store_options())
+    for finding in store.probe():
+        if not finding.ok:
+            kind = StoreFull if "space" in finding.detail.lower() else StoreDenied
+            raise kind(f"the store cannot be used: {finding.check}: {finding.detail}", store.uri, finding.hint)
+
+
+def one_of(value: str, allowed: Sequence[str], name: str) -> str:
+    """Raises: InvalidOption: none of them."""
+    if value not in allowed:
+        raise InvalidOption(f"no such {name}", value, f"Use {', '.join(allowed)}")
+    return value

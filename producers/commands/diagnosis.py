@@ -1,0 +1,103 @@
+"""``koebin doctor``: is everything in place? One line a check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import typer
+
+from engine.errors import KoebinError
+from producers.commands.common import given, store_argument
+from producers.commands.speech import AsJson, StoreOption
+from producers.console import messages_for_mistakes, note, say, say_json
+from producers.exits import FAILED
+from tasks.connection import check, connect
+from tasks.fleet import fleet
+from tasks.stores.base import Finding
+from tasks.stores.uri import open_store
+from worker.settings import Settings, load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(store: StoreOption = None, as_json: AsJson = False) -> None:
+    """Check settings, broker, workers, store, dictionary and engine, one OK per line; exit code 1 if one fails."""
+    with messages_for_mistakes():
+        settings = load_settings(**given(store=store_argument(store)))
+        findings = [Finding("settings", ok=True, detail="all KOEBIN_* variables are known")]
+        for ask in (_broker, _workers, _store, _dictionary, _engine):
+            findings += _asked(ask, settings)
+        if as_json:
+            say_json([{"check": f.check, "ok": f.ok, "detail": f.detail, "hint": f.hint} for f in findings])
+        else:
+            for found in findings:
+                say(f"{'OK' if found.ok else 'FAILED'}\t{found.check}\t{found.detail}")
+                if not found.ok and found.hint:
+                    note(f"  {found.hint}")
+    raise typer.Exit(0 if all(found.ok for found in findings) else FAILED)
+
+
+def _asked(ask: Callable[[Settings], Iterator[Finding]], settings: Settings) -> list[Finding]:
+    try:
+        return list(ask(settings))
+    except KoebinError as error:
+        return [Finding(ask.__name__.strip("_"), ok=False, detail=str(error), hint=error.hint)]
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    url = settings.broker_url.get_secret_value()
+    if not url:
+        from producers.embedded import server_binary
+
+        yield Finding("broker", ok=True, detail=f"none configured; a private one would be {server_binary()}")
+        return
+    client = connect(url, retries=0)
+    check(client, settings.masked_broker())
+    info = client.info()
+    policy = info.get("maxmemory_policy", "noeviction")
+    version = info.get("valkey_version") or info.get("redis_version")
+    yield Finding("broker", ok=True, detail=f"{settings.masked_broker()}, version {version}")
+    if policy != "noeviction":
+        hint = "Set maxmemory-policy noeviction, or the server may drop queued work"
+        yield Finding("broker memory policy", ok=False, detail=str(policy), hint=hint)
+
+
+def _workers(settings: Settings) -> Iterator[Finding]:
+    url = settings.broker_url.get_secret_value()
+    if not url:
+        return
+    live = fleet(connect(url, retries=0))
+    served = ", ".join(sorted(live.speakers())) or "no speaker"
+    hint = "Start one with: koebin worker --speakers mei --assemble"
+    yield Finding("workers", ok=bool(live.workers), detail=f"{len(live.workers)} ready, serving {served}", hint=hint)
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    store = open_store(settings.store_uri(), options=settings.store_options())
+    for found in store.probe():
+        yield Finding(f"store {found.check}", found.ok, found.detail or store.uri, found.hint)
+
+
+def _dictionary(settings: Settings) -> Iterator[Finding]:
+    del settings
+    try:
+        from engine.text.frontend import analyze
+    except ModuleNotFoundError as error:
+        detail = f"{error.name} is not installed"
+        yield Finding("dictionary", ok=False, detail=detail, hint="Run: pip install 'koebin[engine]'")
+        return
+    reading = "".join(node.pron for node in analyze("東京都").nodes).replace("’", "")
+    yield Finding("dictionary", ok=reading.startswith("トーキョー"), detail=f"東京都 is read {reading}")
+
+
+def _engine(settings: Settings) -> Iterator[Finding]:
+    try:
+        from engine import TTS
+    except ModuleNotFoundError:
+        return
+    with TTS(device=settings.device, cache=settings.cache.expanduser()) as tts:
+        audio = tts.load("mei").prepare(warmup=False).speakers["mei"].generate("テストです。")
+    yield Finding("engine", ok=audio.duration_seconds > 0.3, detail=f"mei spoke {audio.duration_seconds:.2f} s")

@@ -1,0 +1,74 @@
+"""``koebin status``, ``cancel``, ``resume`` and ``jobs``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from producers.client import Client
+from producers.commands.common import given, store_argument
+from producers.commands.speech import AsJson, StoreOption
+from producers.console import describe, messages_for_mistakes, note, say, say_json
+from worker.settings import load_settings
+
+Job = Annotated[str, typer.Argument(help="The job's id.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("status")(status)
+    app.command("cancel")(cancel)
+    app.command("resume")(resume)
+    app.command("jobs")(jobs)
+
+
+def _client(store: str | None) -> Client:
+    return Client(settings=load_settings(**given(store=store_argument(store))))
+
+
+def status(job: Job, store: StoreOption = None, as_json: AsJson = False) -> None:
+    """Say how far a job is, and why it waits if it does."""
+    with messages_for_mistakes(), _client(store) as client:
+        found = client.status(job)
+        outcome = client.outcome(job)
+        if as_json:
+            say_json({**asdict(found), "outcome": outcome.model_dump(mode="json") if outcome else None})
+            return
+        say(f"{job}\t{found.progress:.0%}\t{describe(found)}")
+        if outcome is not None and outcome.result is not None:
+            say(outcome.result.uri)
+        if outcome is not None and outcome.error:
+            note(outcome.error)
+        for failure in outcome.failures if outcome else ():
+            note(f"line {failure.line}: {failure.text}: {failure.reason}")
+
+
+def cancel(job: Job, store: StoreOption = None) -> None:
+    """Drop what is queued, stop what runs, assemble nothing; segments stay in the store."""
+    with messages_for_mistakes(), _client(store) as client:
+        say(f"{job}\t{client.cancel(job)}")
+
+
+def resume(job: Job, store: StoreOption = None) -> None:
+    """Enter a job again that Redis has lost: from its manifest and its done chunks in the store."""
+    with messages_for_mistakes(), _client(store) as client:
+        entered = client.resume(job)
+        note("entered again from the store" if entered else "Redis knows the job, or it has ended")
+        say(f"{job}\t{describe(client.status(job))}")
+
+
+def jobs(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    state: Annotated[str | None, typer.Option(help="Only those in this state, such as RUNNING.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs: the live ones, then those that ended last."""
+    with messages_for_mistakes(), _client(None) as client:
+        found = [one for one in client.jobs(limit) if state is None or one.state == state.upper()]
+        if as_json:
+            say_json([asdict(one) for one in found])
+            return
+        for one in found:
+            say(f"{one.job}\t{one.state}\t{one.progress:.0%}\t{one.title}")

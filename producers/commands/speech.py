@@ -1,0 +1,118 @@
+"""``koebin say`` and ``koebin speakers``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.errors import StoreNotFound
+from engine.names import check_speaker
+from engine.text.checks import check_text
+from producers.client import Client
+from producers.commands.common import given, options_from, store_argument
+from producers.console import ProgressLine, messages_for_mistakes, note, say, say_json
+from tasks.contracts import Output
+from tasks.submission import Wishes
+from worker.settings import load_settings
+
+Speaker = Annotated[str, typer.Option("--speaker", "-s", help="Who speaks.")]
+Style = Annotated[str | None, typer.Option(help="A style of the speaker.", show_default="the speaker's first")]
+Speed = Annotated[float | None, typer.Option(help="Rate, 0.25 to 4; 2 is twice as fast.", show_default="1.0")]
+Pitch = Annotated[float | None, typer.Option(help="Semitones, -24 to 24.", show_default="0.0")]
+Volume = Annotated[float | None, typer.Option(help="Gain in dB, -60 to 20.", show_default="0.0")]
+Seed = Annotated[int | None, typer.Option(help="Changes the noise and nothing else.", show_default="0")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+StoreOption = Annotated[
+    str | None, typer.Option("--store", help="s3://bucket/prefix or a folder.", show_default="KOEBIN_STORE, else ./out")
+]
+Wait = Annotated[float, typer.Option("--wait", metavar="SECONDS", help="Wait so long for a worker of the speaker.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("say")(say_text)
+    app.command("speakers")(speakers)
+
+
+def say_text(
+    text: Annotated[str, typer.Argument(help='What to say; "-" reads standard input.')],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Speak here, into this file: .wav .flac .mp3 .opus .m4a")
+    ] = None,
+    speaker: Speaker = "mei",
+    style: Style = None,
+    speed: Speed = None,
+    pitch: Pitch = None,
+    volume: Volume = None,
+    seed: Seed = None,
+    store: StoreOption = None,
+    wait: Wait = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Say one text: into a file with -o, else through the queue.
+
+    Without -o and without a broker (KOEBIN_BROKER_URL) it goes to ./say.wav.
+    """
+    with messages_for_mistakes():
+        spoken = sys.stdin.read() if text == "-" else text
+        check_text(spoken)
+        check_speaker(speaker)
+        options = options_from(style, speed, pitch, volume, seed)
+        settings = load_settings(**given(store=store_argument(store)))
+        if output is None and settings.broker_url.get_secret_value():
+            with Client(settings=settings) as client:
+                wishes = Wishes(Output(formats=("flac",)), priority=0)
+                job = client.submit(spoken, speaker=speaker, options=options, wishes=wishes, wait_seconds=wait)
+                with ProgressLine("say") as line:
+                    client.wait(job, on_progress=line.show)
+                result = client.result(job)
+            say_json(result) if as_json else say(result.uri)
+            return
+        path = output or Path("say.wav")
+        if not path.parent.is_dir():
+            raise StoreNotFound("no such folder", str(path.parent), "Make it first")
+        from engine import TTS
+
+        source = dict(entry.partition("=")[::2] for entry in settings.speakers).get(speaker) or None
+        with TTS(device=settings.device, cache=settings.cache.expanduser()) as tts:
+            audio = tts.load(speaker, source).prepare(warmup=False).speakers[speaker].generate(spoken, options)
+        audio.save(path)
+        if as_json:
+            say_json({"path": str(path), "duration_seconds": audio.duration_seconds, **_rate(audio.sample_rate_hz)})
+        else:
+            note(f"{audio.duration_seconds:.1f} s of audio")
+            say(str(path))
+
+
+def _rate(hertz: int) -> dict[str, int]:
+    return {"sample_rate_hz": hertz}
+
+
+def speakers(as_json: AsJson = False) -> None:
+    """List the speakers that live workers serve; without a broker, the built-in ones."""
+    with messages_for_mistakes():
+        settings = load_settings()
+        if not settings.broker_url.get_secret_value():
+            from engine.models.registry import BUILTIN
+
+            names = sorted(BUILTIN)
+            if as_json:
+                say_json([{"name": name} for name in names])
+            else:
+                say("\n".join(names))
+            note("No broker is configured: these are built in.")
+            return
+        with Client(settings=settings) as client:
+            served = client.speakers()
+        if as_json:
+            say_json([asdict(speaker) for speaker in served.values()])
+            return
+        if not served:
+            note("No worker is ready. Start one with: koebin worker --speakers mei --assemble")
+        for speaker in served.values():
+            styles = ", ".join(speaker.styles)
+            say(f"{speaker.name}\t{speaker.sample_rate_hz} Hz\t{speaker.speed_factor:.1f}x\t{styles}")

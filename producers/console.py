@@ -1,0 +1,99 @@
+"""Progress and messages on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from engine.errors import KoebinError
+from producers.client import Status
+from producers.exits import INTERRUPTED, code_of
+
+
+def note(message: str) -> None:
+    """A line for a person."""
+    typer.echo(message, err=True)
+
+
+def say(line: str = "") -> None:
+    """A line of the result."""
+    typer.echo(line)
+
+
+def say_json(document: Any) -> None:
+    """A result for a program."""
+    if isinstance(document, BaseModel):
+        document = document.model_dump(mode="json", exclude_defaults=False)
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+@contextmanager
+def messages_for_mistakes() -> Iterator[None]:
+    """End with a message and a documented exit code; a stack trace is for our mistakes, not for the user's."""
+    try:
+        yield
+    except KoebinError as error:
+        note(f"error: {error}")
+        raise typer.Exit(code_of(error)) from None
+    except KeyboardInterrupt:
+        note("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+class ProgressLine:
+    """One bar with the time that is left; plain lines where stderr is no terminal."""
+
+    def __init__(self, label: str) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task(label, total=1.0, detail="")
+        self._shown = ""
+        self._live = sys.stderr.isatty()
+
+    def __enter__(self) -> ProgressLine:
+        if self._live:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop() if self._live else None
+
+    def show(self, status: Status) -> None:
+        """Show where the job is."""
+        detail = describe(status)
+        self._bar.update(self._task, completed=status.progress, detail=detail)
+        line = f"{status.progress:4.0%}  {detail}"
+        if not self._live and line != self._shown:
+            note(line)
+            self._shown = line
+
+
+def describe(status: Status) -> str:
+    """A job's state in a few words."""
+    if status.waiting:
+        return f"{status.state}, waiting: {status.waiting}"
+    left = f", about {clock(status.eta_seconds)} left" if status.eta_seconds else ""
+    made = status.rendered + status.reused
+    return f"{status.state}, {made} of {status.segments} segments{left}"
+
+
+def clock(seconds: float) -> str:
+    """``1:02:03`` or ``2:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,40 @@
+"""Exit codes of the ``koebin`` command; ``docs/commands.md`` lists them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.errors import (
+    BrokerUnavailable,
+    ConfigurationError,
+    InvalidInput,
+    JobNotFound,
+    KoebinError,
+    SpeakerError,
+    StoreError,
+    TransientError,
+)
+
+OK: Final = 0
+FAILED: Final = 1
+"""The job, or what was asked for, failed."""
+INVALID: Final = 2
+"""The input, an option or a setting is wrong; nothing was queued."""
+UNAVAILABLE: Final = 3
+"""The broker, the store or a source cannot be reached or refuses us."""
+NOT_FOUND: Final = 4
+"""No such job, or no worker serves the speaker."""
+PARTIAL: Final = 5
+"""Finished, but for some segments, which are named."""
+INTERRUPTED: Final = 130
+
+
+def code_of(error: KoebinError) -> int:
+    """The exit code for an error."""
+    if isinstance(error, (JobNotFound, SpeakerError)):
+        return NOT_FOUND
+    if isinstance(error, (InvalidInput, ConfigurationError)):
+        return INVALID
+    if isinstance(error, (BrokerUnavailable, TransientError, StoreError)):
+        return UNAVAILABLE
+    return FAILED
