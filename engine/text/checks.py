@@ -17,8 +17,13 @@ MAX_LINE_CHARS: Final = 100_000
 _ALLOWED_CONTROLS: Final = frozenset("\t\n\r")
 
 
-def check_text(text: str, max_chars: int = MAX_CHARS, max_line_chars: int = MAX_LINE_CHARS) -> str:
+def check_text(
+    text: str, max_chars: int = MAX_CHARS, max_line_chars: int = MAX_LINE_CHARS, *, allow_mute: bool = False
+) -> str:
     """Return ``text`` if it can be spoken.
+
+    Args:
+        allow_mute: accept a text of punctuation alone, which is silence.
 
     Raises:
         InvalidText: it is empty or white space, holds a control character, half of a surrogate pair or a letter of a
@@ -34,7 +39,7 @@ def check_text(text: str, max_chars: int = MAX_CHARS, max_line_chars: int = MAX_
     for number, line in enumerate(_lines(text), start=1):
         _check_line(line, number, max_line_chars)
     check_letters(text)
-    if not any(is_speech(char) for char in text):
+    if not allow_mute and not any(is_speech(char) for char in text):
         raise InvalidText("the text has nothing to speak", text.strip(), "Give at least one word", 1, 1)
     return text
 

@@ -20,7 +20,7 @@ _ENDS: Final = frozenset(("sil", "pau"))
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """Phone; in its accent phrase: distance from the accent (A1), mora from the left (A2), from the right (A3), size."""
+    """Phone; in its accent phrase: morae from the accent (A1), from the left (A2), from the right (A3), in all (F1)."""
 
     phone: str
     a1: int
@@ -67,6 +67,23 @@ def _phrases(labels: Sequence[_Label]) -> Iterator[list[tuple[str, int]]]:
         elif label.a2 == 1 and next_a2 == 2:
             tone += 1
     yield phrase
+
+
+def accent_phrases(labels: Sequence[str]) -> list[list[list[bool]]]:
+    """Per breath group (between pauses), per accent phrase, per mora: whether the pitch falls after it."""
+    groups: list[list[list[bool]]] = []
+    previous = _Label("sil", _MISSING, _MISSING, _MISSING, _MISSING)
+    for label in map(_Label.parse, labels):
+        if label.phone not in _ENDS:
+            if previous.phone in _ENDS:
+                groups.append([])
+            if previous.phone in _ENDS or label.a2 < previous.a2 or (previous.a3 == 1 and label.a2 == 1 != label.a3):
+                groups[-1].append([])
+            phrase = groups[-1][-1]
+            if len(phrase) < label.a2:
+                phrase.append(label.a1 == 0)
+        previous = label
+    return groups
 
 
 def _plain(phone: str) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ _MORA: Final = re.compile("|".join(sorted(PHONES, key=len, reverse=True)) + "|�
 
 @dataclass(frozen=True, slots=True)
 class Mora:
-    """One mora: ``kana`` as it is spoken (``ー`` for a lengthened vowel) and its phones."""
+    """One mora: ``kana`` as it is spoken (``ー`` for a lengthened vowel; "" for a mark that is none) and its phones."""
 
     kana: str
     phones: tuple[str, ...]
@@ -87,10 +87,9 @@ def moras_of(reading: str, previous: str = "") -> list[Mora]:
     moras: list[Mora] = []
     for kana in _MORA.findall(reading):
         if kana == "ー":
-            held = previous if previous in VOWELS or previous == "q" else "-"
-            phones: tuple[str, ...] = (held,)
+            mora = Mora("ー", (previous,)) if previous in VOWELS or previous == "q" else Mora("", ("-",))
         else:
-            phones = PHONES[kana]
-        moras.append(Mora(kana, phones))
-        previous = phones[-1]
+            mora = Mora(kana, PHONES[kana])
+        moras.append(mora)
+        previous = mora.phones[-1]
     return moras

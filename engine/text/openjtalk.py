@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.errors import BackendMissing, InvalidText
+from engine.text.katakana import split_morae
 
 if TYPE_CHECKING:
     from engine.text.dictionary import Dictionary
@@ -50,6 +51,28 @@ def make_label(features: Sequence[Feature]) -> list[str]:
         return []
     labels: list[str] = _pyopenjtalk().make_label(list(features), jtalk=_INSTANCES.get(None))
     return labels
+
+
+def plain_feature(surface: str, pron: str, pos: str, accent: int = 0) -> Feature:
+    """A word of its own accent phrase, or punctuation, which has no morae."""
+    return {
+        "string": surface,
+        "pos": pos,
+        "pos_group1": "読点" if pos == "記号" else "固有名詞",
+        "pos_group2": "*" if pos == "記号" else "一般",
+        "pos_group3": "*",
+        "ctype": "*",
+        "cform": "*",
+        "orig": surface,
+        "read": pron,
+        "pron": pron,
+        "acc": accent,
+        "mora_size": 0 if pos == "記号" else len(split_morae(pron)),
+        "chain_rule": "*",
+        "chain_flag": 0,
+        "is_reading_protected": True,
+        "is_reading_rewritten": False,
+    }
 
 
 def mark_devoiced(features: Sequence[Feature]) -> list[Feature]:

@@ -7,26 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from engine.text.openjtalk import Feature, make_label
+from engine.text.openjtalk import Feature, make_label, plain_feature
 
-_PAUSE: Final[Feature] = {
-    "string": "、",
-    "pos": "記号",
-    "pos_group1": "読点",
-    "pos_group2": "*",
-    "pos_group3": "*",
-    "ctype": "*",
-    "cform": "*",
-    "orig": "、",
-    "read": "、",
-    "pron": "、",
-    "acc": 0,
-    "mora_size": 0,
-    "chain_rule": "*",
-    "chain_flag": 0,
-    "is_reading_protected": False,
-    "is_reading_rewritten": False,
-}
+_PAUSE: Final = plain_feature("、", "、", "記号")
 _PAUSE_PHONE: Final = re.compile(r"(?<=-)pau(?=\+)")
 
 

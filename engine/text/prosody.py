@@ -107,7 +107,7 @@ def _read_words(nodes: Sequence[Node]) -> Iterator[_Word]:
         if written and set(written) <= PUNCTUATION and not _KANA.search(pron):
             word = _Word(written, tuple(Mora("", (mark,)) for mark in written), False)
         elif moras := moras_of(pron, previous):
-            word = _Word(written or pron, tuple(moras), True)
+            word = _Word(written or pron, tuple(moras), any(mora.kana for mora in moras))
         else:
             word = _Word(written, tuple(Mora("", ("'",)) for _ in written), False)
         if word.moras:
@@ -142,8 +142,8 @@ def written_form(surface: str) -> str:
 def _merge_tones(phones: Sequence[str], spoken: Sequence[tuple[str, int]]) -> list[int]:
     """Give each phone its tone; punctuation is low, and so is what the labels end before.
 
-    Words and labels come from the same analysis and agree. Where Open JTalk names a phone otherwise all the same (fy for
-    フュ), the phones around it are aligned, and it takes the tone before it.
+    Words and labels come from the same analysis and agree. Where Open JTalk names a phone otherwise all the same (fy
+    for フュ), the phones around it are aligned, and it takes the tone before it.
     """
     places = [index for index, phone in enumerate(phones) if phone != BLANK and phone not in PUNCTUATION]
     said = [phones[index] for index in places]

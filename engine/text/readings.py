@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 from engine.content import Reading
 from engine.errors import InvalidText
 from engine.text.characters import script
+from engine.text.kana import parse_accent
 from engine.text.katakana import is_katakana_reading, sounded, split_morae, to_katakana
 from engine.text.openjtalk import Feature, run_frontend
 
 
 def check_readings(text: str, readings: Sequence[Reading]) -> list[Reading]:
-    """The readings in the order of the text, folded to katakana as it is said.
+    """The readings in the order of the text, accent marks taken out of their kana.
 
     Raises:
         InvalidText: a span outside of the text or over another one, a reading that is not kana, an accent behind its
             last mora; with the column.
     """
-    ordered = sorted(readings, key=lambda reading: reading.start)
+    ordered = sorted((_with_accent(reading) for reading in readings), key=lambda reading: reading.start)
     end = 0
     for reading in ordered:
-        kana = sounded(unicodedata.normalize("NFKC", reading.kana))
+        kana = sounded(reading.kana)
         what = ""
         if reading.end > len(text):
             what = f"a reading ends at {reading.end}, behind the text's end at {len(text)}"
@@ -34,10 +36,16 @@ def check_readings(text: str, readings: Sequence[Reading]) -> list[Reading]:
             what = f"an accent on mora {reading.accent} of {len(split_morae(kana))}"
         if what:
             raise InvalidText(
-                what, reading.kana, "Give katakana or hiragana, and an accent within it", 1, reading.start + 1
+                what, reading.kana, "Give katakana or hiragana, and an accent in it", 1, reading.start + 1
             )
         end = reading.end
     return ordered
+
+
+def _with_accent(reading: Reading) -> Reading:
+    """Take an accent mark out of the kana: サ'ンデン."""
+    kana, accent = parse_accent(unicodedata.normalize("NFKC", reading.kana))
+    return replace(reading, kana=kana, accent=accent if reading.accent is None else reading.accent)
 
 
 def apply_reading(

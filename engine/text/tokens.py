@@ -1,4 +1,4 @@
-"""Character tokens of the Japanese BERT (ku-nlp/deberta-v2-large-japanese-char-wwm), without its tokenizer's library."""
+"""Character tokens of ku-nlp/deberta-v2-large-japanese-char-wwm, without its tokenizer's library."""
 
 from __future__ import annotations
 
