@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from engine.content import Reading
@@ -70,18 +68,3 @@ def merge_options(options: SynthesisOptions | None, changes: dict[str, Any]) -> 
                 "no such option", name, f"Did you mean {close[0]}?" if close else f"Use {', '.join(known)}"
             )
     return replace(options or SynthesisOptions(), **changes)
-
-
-def check_readings(readings: Sequence[Reading], text: str) -> tuple[Reading, ...]:
-    """Return the readings in order if they lie within the text and do not overlap.
-
-    Raises:
-        InvalidOption: they do not.
-    """
-    ordered = tuple(sorted(readings, key=lambda reading: reading.start))
-    for before, after in pairwise(ordered):
-        if after.start < before.end:
-            raise InvalidOption("two readings overlap", f"{before.start}:{before.end}, {after.start}:{after.end}")
-    if ordered and ordered[-1].end > len(text):
-        raise InvalidOption("a reading reaches beyond the text", f"{ordered[-1].start}:{ordered[-1].end}")
-    return ordered

@@ -19,14 +19,16 @@ from engine.marks import Mark, Marks
 from engine.models.base import AcousticModel, Rendering, Utterance
 from engine.names import nearest
 from engine.options import SynthesisOptions
-from engine.request import Request, check_readings, merge_options, split_request
+from engine.request import Request, merge_options, split_request
+from engine.text.checks import check_text
+from engine.text.readings import check_readings
 
 if TYPE_CHECKING:
     from engine.text.dictionary import Dictionary
 
 DEFAULT_PAUSE_SECONDS: Final = 0.3
 """Between sentences where neither the options nor the voice say how long."""
-_WINDOW_BATCHES: Final = 8
+_WINDOW_BATCHES: Final = 4
 """Utterances are sorted by length among this many batches: enough to fill them evenly, few enough to hold in memory."""
 
 
@@ -218,15 +220,12 @@ class Speaker:
         readings: Sequence[Reading],
         changes: dict[str, Any],
     ) -> list[Request]:
-        whole = Request(text, merge_options(options, changes), check_readings(readings, text), dictionary)
+        whole = Request(text, merge_options(options, changes), tuple(readings), dictionary)
         return [self._checked(request) for request in split_request(self._checked(whole))]
 
     def _checked(self, request: Request) -> Request:
-        from engine.text.characters import is_speech
-        from engine.text.checks import check_text
-
-        if any(is_speech(char) for char in request.text) or not request.text.strip():
-            check_text(request.text)
+        check_text(request.text, allow_mute=True)
+        check_readings(request.text, request.readings)
         style, row = request.options.style, request.options.speaker_id
         if style and style not in self.styles:
             close = nearest(style, self.styles) or self.styles

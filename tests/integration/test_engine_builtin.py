@@ -171,7 +171,7 @@ def test_a_sentence_longer_than_an_utterance_is_spoken_whole(mei: Speaker) -> No
     assert audio.marks.words[-1].text == "ます"
 
 
-@pytest.mark.parametrize("text", ["", " \n", "a\x00b"])
+@pytest.mark.parametrize("text", ["", " \n", "a\x00b", "…\x07", "ไทย"])
 def test_text_that_cannot_be_spoken_is_refused(mei: Speaker, text: str) -> None:
     with pytest.raises(InvalidText):
         mei.generate(text)
