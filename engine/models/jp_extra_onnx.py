@@ -15,7 +15,7 @@ from engine.errors import EngineNotReady, InferenceFailed, InvalidOption
 from engine.models.base import FloatArray, Rendering, Utterance
 from engine.models.bert_onnx import OnnxBert, expand
 from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra_onnx_inputs import phone_ids, phones_per_token
+from engine.models.network_input import NetworkInput, network_input
 from engine.models.onnx_network import Control, IntArray, OnnxNetwork, at_least_one_frame, sample_prior
 from engine.models.style import Styles
 from engine.models.timings import boundary, frames_between, marks_of
@@ -23,7 +23,7 @@ from engine.options import SynthesisOptions
 from engine.text.prosody import Phonemes, join, phonemes
 from engine.world import change_pitch
 
-Tokenizer = Callable[[str], Sequence[int]]
+Tokenize = Callable[[str], Sequence[int]]
 """A text to the ids of its characters, [CLS] and [SEP] at both ends."""
 
 _LONGEST_SECONDS: Final = 300.0
@@ -39,7 +39,7 @@ class JpExtraOnnx:
     Args:
         folder: made by ``engine.models.export`` or ``engine.models.published.prepare``.
         bert: shared by all voices.
-        tokens: for ``bert``.
+        tokenize: for ``bert``.
         threads: what ``parallel`` says.
 
     Raises:
@@ -47,14 +47,14 @@ class JpExtraOnnx:
         InvalidCheckpoint: a file is not what it should be.
     """
 
-    def __init__(self, folder: Path, bert: OnnxBert, tokens: Tokenizer, threads: int = 1) -> None:
+    def __init__(self, folder: Path, bert: OnnxBert, tokenize: Tokenize, threads: int = 1) -> None:
         self._sizes = HyperParameters.load(folder / "config.json")
         self._styles = Styles.load(folder / "style_vectors.npy", self._sizes)
         self._loaded: OnnxNetwork | None = OnnxNetwork(folder)
         self._speakers = self._loaded.speakers
         self._identity = self._loaded.identity
         self._bert = bert
-        self._tokens = tokens
+        self._tokenize = tokenize
         self._parallel = threads
 
     @property
@@ -89,14 +89,14 @@ class JpExtraOnnx:
     def predict_pause(self, first: Utterance, second: Utterance) -> float | None:
         """What the duration predictors give to the marks between both, read in one breath with the first's options."""
         one, other = phonemes(first.analysis), phonemes(second.analysis)
-        ends = boundary(one.phones, other.phones)
+        ends = boundary(one, other)
         if ends is None:
             return None
         both = join(one, other)
         control = self._control(first.options)
-        ids = phone_ids(both, self._sizes.add_blank)
+        ids = network_input(both, self._sizes.add_blank)
         draws = noise.generator(first.seed)
-        prior = self._network.encode(ids, self._bert_features(both), control, noise.sdp_noise(draws, len(ids)))
+        prior = self._network.encode(ids, self._bert_features(both, ids), control, noise.sdp_noise(draws, len(ids)))
         return frames_between(prior.durations, len(both.phones), ends) * self._frame_seconds
 
     def close(self) -> None:
@@ -104,9 +104,9 @@ class JpExtraOnnx:
 
     def _speak(self, utterance: Utterance, control: Control) -> Rendering:
         spoken = phonemes(utterance.analysis)
-        ids = phone_ids(spoken, self._sizes.add_blank)
+        ids = network_input(spoken, self._sizes.add_blank)
         draws = noise.generator(utterance.seed)
-        bert = self._bert_features(spoken)  # (1024, T)
+        bert = self._bert_features(spoken, ids)  # (1024, T)
         prior = self._network.encode(ids, bert, control, noise.sdp_noise(draws, len(ids)))
         durations = self._checked(at_least_one_frame(prior.durations), utterance)  # (T,)
         prior_noise = noise.prior_noise(draws, self._network.channels, int(durations.sum()))  # (C, F)
@@ -114,15 +114,8 @@ class JpExtraOnnx:
         samples = self._network.decode(z, control)  # (F * hop,)
         options = utterance.options
         samples = change_pitch(samples, self.sample_rate_hz, options.pitch, options.intonation)
-        marks = marks_of(
-            spoken.phones,
-            [(word.text, word.start, word.end) for word in spoken.words],
-            [(mora.text, mora.start, mora.end) for mora in spoken.moras],
-            durations,
-            self._frame_seconds,
-            len(samples) / self.sample_rate_hz,
-        )
-        return Rendering(samples, marks)
+        seconds = len(samples) / self.sample_rate_hz
+        return Rendering(samples, marks_of(spoken, durations, self._frame_seconds, seconds))
 
     def _control(self, options: SynthesisOptions) -> Control:
         if options.speaker_id >= self._speakers:
@@ -138,12 +131,12 @@ class JpExtraOnnx:
             length_scale=1.0 / options.speed,
         )
 
-    def _bert_features(self, spoken: Phonemes) -> FloatArray:
+    def _bert_features(self, spoken: Phonemes, ids: NetworkInput) -> FloatArray:
         """Shape (1024, T)."""
-        ids = self._tokens(spoken.bert_text)
-        if len(ids) != len(spoken.word2ph):
+        tokens = self._tokenize(spoken.bert_text)
+        if len(tokens) != len(ids.phones_per_token):
             raise InferenceFailed("BERT's tokens are not one per character", spoken.bert_text)
-        return expand(self._bert.features(ids), phones_per_token(spoken.word2ph, self._sizes.add_blank))
+        return expand(self._bert.features(tokens), ids.phones_per_token)
 
     def _checked(self, durations: IntArray, utterance: Utterance) -> IntArray:
         seconds = float(durations.sum(dtype=np.float64)) * self._frame_seconds

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InferenceFailed, InvalidCheckpoint
+from engine.models.network_input import NetworkInput
 from engine.models.onnx_session import Session, sha256
 
 FloatArray = NDArray[np.float32]
@@ -29,18 +30,6 @@ _ENCODER_INPUTS: Final = (
     *("phone_ids", "tone_ids", "language_ids", "lengths", "bert", "style", "speaker_id"),
     *("sdp_noise", "noise_scale_w", "sdp_ratio", "length_scale"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PhoneIds:
-    """What the text encoder reads, blanks included: each of shape (T,), int64."""
-
-    phones: IntArray
-    tones: IntArray
-    languages: IntArray
-
-    def __len__(self) -> int:
-        return len(self.phones)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +89,11 @@ class OnnxNetwork:
         self._decoder = Session(folder / "decoder.onnx")
         self._decoder.require(("z", "speaker_id"), ("audio",))
 
-    def encode(self, ids: PhoneIds, bert: FloatArray, control: Control, sdp_noise: FloatArray) -> Prior:
+    def encode(self, ids: NetworkInput, bert: FloatArray, control: Control, sdp_noise: FloatArray) -> Prior:
         """Text encoder and durations.
 
         Args:
-            ids: T phones.
+            ids: T symbols.
             bert: shape (1024, T).
             control: how to speak.
             sdp_noise: shape (2, T), standard normal.
@@ -149,12 +138,14 @@ class OnnxNetwork:
         return audio
 
 
-def encoder_feeds(ids: PhoneIds, bert: FloatArray, control: Control, sdp_noise: FloatArray) -> dict[str, NDArray[Any]]:
+def encoder_feeds(
+    ids: NetworkInput, bert: FloatArray, control: Control, sdp_noise: FloatArray
+) -> dict[str, NDArray[Any]]:
     """The encoder's inputs for one utterance, by name; arguments as ``OnnxNetwork.encode``."""
     return {
-        "phone_ids": ids.phones[None],
-        "tone_ids": ids.tones[None],
-        "language_ids": ids.languages[None],
+        "phone_ids": ids.phone_ids[None],
+        "tone_ids": ids.tone_ids[None],
+        "language_ids": ids.language_ids[None],
         "lengths": np.array([len(ids)], np.int64),
         "bert": bert[None],
         "style": control.style[None],

@@ -26,12 +26,12 @@ from onnx import ModelProto, NodeProto, helper
 
 from engine.errors import InvalidCheckpoint
 from engine.models.hyper_parameters import BERT_DIMENSION, LANGUAGES, STYLE_DIMENSION, SYMBOLS, TONES
+from engine.models.network_input import NetworkInput
 from engine.models.onnx_convolutions import convolutions_as_2d
 from engine.models.onnx_graph import FLOAT, INT64, Cut, Graph, constant_int64
 from engine.models.onnx_network import (
     Control,
     OnnxNetwork,
-    PhoneIds,
     at_least_one_frame,
     encoder_feeds,
     sample_prior,
@@ -264,7 +264,9 @@ def check_parts(model: ModelProto, folder: Path) -> None:
     """
     network = OnnxNetwork(folder)
     draws = np.random.default_rng(0)
-    ids = PhoneIds(*(draws.integers(0, size, 7) for size in (SYMBOLS, TONES, LANGUAGES)))
+    ids = NetworkInput(
+        draws.integers(0, SYMBOLS, 7), draws.integers(0, TONES, 7), draws.integers(0, LANGUAGES, 7), (7,)
+    )
     bert = draws.standard_normal((BERT_DIMENSION, 7), np.float32)
     style = draws.standard_normal(STYLE_DIMENSION, np.float32) * np.float32(0.1)
     control = Control(style, 0, noise_scale=0.6, noise_scale_w=0.8, sdp_ratio=0.2, length_scale=1.0)
