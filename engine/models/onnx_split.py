@@ -264,7 +264,8 @@ def check_parts(model: ModelProto, folder: Path) -> None:
     """
     network = OnnxNetwork(folder)
     draws = np.random.default_rng(0)
-    ids = NetworkInput(
+    phones, tones, languages = (draws.integers(0, size, 7) for size in (SYMBOLS, TONES, LANGUAGES))
+    ids = NetworkInput(phones, tones, languages, (7,))
         draws.integers(0, SYMBOLS, 7), draws.integers(0, TONES, 7), draws.integers(0, LANGUAGES, 7), (7,)
     )
     bert = draws.standard_normal((BERT_DIMENSION, 7), np.float32)
