@@ -114,8 +114,8 @@
   const tick = () => { update(); if (!audio.paused) requestAnimationFrame(tick); };
   audio.addEventListener("timeupdate", update);
   audio.addEventListener("seeked", update);
-  audio.addEventListener("play", () => { find("toggle").textContent = "停止"; find("toggle").setAttribute("aria-pressed", "true"); tick(); });
-  audio.addEventListener("pause", () => { find("toggle").textContent = "再生"; find("toggle").setAttribute("aria-pressed", "false"); });
+  audio.addEventListener("play", () => { find("toggle").textContent = "停止"; tick(); });
+  audio.addEventListener("pause", () => { find("toggle").textContent = "再生"; });
   audio.addEventListener("ended", () => { if (track + 1 < tracks.length) seek(track + 1, 0, true); });
 
   document.querySelector("article").addEventListener("click", (event) => {
