@@ -6,20 +6,21 @@ before the last, so neither the last two layers nor the head are loaded: the res
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
-
-FloatArray = NDArray[np.float32]
+from engine.models.checkpoint import checksum
+from engine.models.torch_devices import open_device
 
 _UNUSED_LAYERS: Final = 2
 
@@ -34,33 +35,45 @@ class TorchBert:
             BackendMissing: no such folder, or no transformers.
             InvalidCheckpoint: weights that are missing, a pickle, or of another model.
         """
-        self.device = torch.device(device)
+        self.device = open_device(device)
         self.model = load_model(folder).to(self.device)
+        self._folder = folder
+
+    def close(self) -> None:
+        """Give back its memory."""
+        self.model = None
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    @cached_property
+    def revision(self) -> str:
+        """Changes with the weights."""
+        parts = [checksum(path) for path in sorted(self._folder.glob("*.safetensors"))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @torch.inference_mode()
-    def features(self, batch: Sequence[Sequence[int]]) -> list[FloatArray]:
-        """Features per character.
+    def hidden(self, batch: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Features per token.
 
         Args:
             batch: token ids of each utterance, [CLS] and [SEP] included; padded here.
 
         Returns:
-            Per utterance an array of shape (tokens, 1024), float32, within 1e-5 of what it would be alone.
+            Per utterance [S, 1024] float32 on the device, within 1e-5 of what it would be alone.
 
         Raises:
-            InferenceFailed: not a number.
+            InferenceFailed: a token that the model does not know, or features that are not numbers.
         """
-        longest = max(len(ids) for ids in batch)
-        ids = torch.zeros(len(batch), longest, dtype=torch.int64)  # [B, S], padding is 0
-        mask = torch.zeros(len(batch), longest, dtype=torch.int64)  # [B, S]
-        for row, tokens in enumerate(batch):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-            mask[row, : len(tokens)] = 1
-        hidden = self.model(ids.to(self.device), mask.to(self.device)).last_hidden_state.float().cpu()  # [B, S, 1024]
-        features = [hidden[row, : len(tokens)].numpy() for row, tokens in enumerate(batch)]
-        if not all(np.isfinite(part).all() for part in features):
+        ids = pad_sequence([torch.tensor(tokens) for tokens in batch], batch_first=True)  # [B, S], padding is 0
+        if ids.min() < 0 or ids.max() >= self.model.config.vocab_size:
+            raise InferenceFailed("a token that BERT does not know", str(int(ids.max())))
+        mask = pad_sequence(
+            [torch.ones(len(tokens), dtype=torch.int64) for tokens in batch], batch_first=True
+        )  # [B, S]
+        hidden = self.model(ids.to(self.device), mask.to(self.device)).last_hidden_state  # [B, S, 1024]
+        if not torch.isfinite(hidden).all():
             raise InferenceFailed("BERT gave something that is not a number")
-        return features
+        return [hidden[row, : len(tokens)] for row, tokens in enumerate(batch)]
 
 
 def load_model(folder: Path) -> Any:
@@ -135,15 +148,15 @@ def _read_weights(folder: Path, names: Collection[str]) -> dict[str, Tensor]:
     return weights
 
 
-def expand(features: FloatArray, phones_per_token: Sequence[int]) -> Tensor:
-    """Repeat each character's features over its phones.
+def expand(features: Tensor, phones_per_token: Sequence[int]) -> Tensor:
+    """Repeat each token's features over its phones.
 
     Args:
-        features: shape (tokens, 1024).
-        phones_per_token: phones, blanks included, of each token; they sum to T.
+        features: [S, 1024].
+        phones_per_token: S numbers of phones, blanks included; they sum to T.
 
     Returns:
-        [1024, T].
+        [T, 1024].
     """
-    repeats = torch.tensor(phones_per_token)  # [S]
-    return torch.from_numpy(features).repeat_interleave(repeats, dim=0).T  # [1024, T]
+    repeats = torch.tensor(phones_per_token, device=features.device)  # [S]
+    return features.repeat_interleave(repeats, dim=0)  # [T, 1024]

@@ -29,7 +29,7 @@ def open_device(name: str) -> torch.device:
         raise BackendMissing("this device is not supported", name, "Use cpu, cuda or cuda:N")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BackendMissing("torch finds no CUDA device", name, "Check nvidia-smi and that torch is a CUDA build")
-    if device.index is not None and device.type == "cuda" and device.index >= torch.cuda.device_count():
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise BackendMissing(f"there are only {torch.cuda.device_count()} CUDA devices", name, "Count from cuda:0")
     return device
 

@@ -75,9 +75,14 @@ class Synthesizer(nn.Module):
         return self.flow(z_p * mask, mask, self._speaker(speaker_id)) * mask  # type: ignore[no-any-return]
 
     def decode(self, z: Tensor, frame_lengths: Tensor | None, speaker_id: Tensor) -> Tensor:
-        """Latent z [B, C, F] -> audio [B, F * hop], 0 where padded; no lengths means that nothing is padded."""
-        mask = None if frame_lengths is None else sequence_mask(frame_lengths, z.shape[2])  # [B, 1, F]
-        return self.dec(z, mask, self._speaker(speaker_id)).squeeze(1)  # type: ignore[no-any-return]
+        """Latent z [B, C, F] -> audio [B, F * hop], 0 where padded; no lengths means that nothing is padded.
+
+        In the precision of the decoder's weights, which need not be that of the rest; the audio is float32.
+        """
+        dtype = self.dec.conv_pre.weight.dtype
+        mask = None if frame_lengths is None else sequence_mask(frame_lengths, z.shape[2]).to(dtype)  # [B, 1, F]
+        audio = self.dec(z.to(dtype), mask, self._speaker(speaker_id).to(dtype))  # [B, 1, F * hop]
+        return audio.squeeze(1).float()  # type: ignore[no-any-return]
 
     def _speaker(self, speaker_id: Tensor) -> Tensor:
         return self.emb_g(speaker_id).unsqueeze(2)  # type: ignore[no-any-return]  # [B, G, 1]

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import DebertaV2Config, DebertaV2ForMaskedLM
 
-from engine.errors import BackendMissing, InvalidCheckpoint
+from engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
 from engine.models.bert_torch import TorchBert, expand
 from engine.models.export import export_bert
 
@@ -66,19 +66,24 @@ def test_features_are_the_state_three_before_the_last(reference: Any, folder: Pa
     assert {parameter.dtype for parameter in bert.model.parameters()} == {torch.float32}
     for ids in BATCH:
         hidden = reference(torch.tensor([ids]), output_hidden_states=True).hidden_states[-3][0]
-        np.testing.assert_allclose(bert.features([ids])[0], hidden.numpy(), atol=1e-6, rtol=0)
+        np.testing.assert_allclose(bert.hidden([ids])[0].numpy(), hidden.numpy(), atol=1e-6, rtol=0)
 
 
 def test_padding_changes_nothing(folder: Path) -> None:
     bert = TorchBert(folder)
-    for ids, features in zip(BATCH, bert.features(BATCH), strict=True):
+    for ids, features in zip(BATCH, bert.hidden(BATCH), strict=True):
         assert features.shape == (len(ids), 32)
-        np.testing.assert_allclose(features, bert.features([ids])[0], atol=1e-5, rtol=0)
+        torch.testing.assert_close(features, bert.hidden([ids])[0], atol=1e-5, rtol=0)
 
 
 def test_features_are_repeated_over_the_phones_of_their_character() -> None:
-    features = np.arange(6, dtype=np.float32).reshape(3, 2)
-    assert expand(features, [1, 0, 3]).tolist() == [[0, 4, 4, 4], [1, 5, 5, 5]]
+    features = torch.arange(6).view(3, 2)
+    assert expand(features, [1, 0, 3]).tolist() == [[0, 1], [4, 5], [4, 5], [4, 5]]
+
+
+def test_a_token_beyond_the_vocabulary_is_refused(folder: Path) -> None:
+    with pytest.raises(InferenceFailed, match="token"):
+        TorchBert(folder).hidden([[1, 120, 2]])
 
 
 @pytest.mark.parametrize(("quantize", "name", "tolerance"), [(False, "fp32", 1e-4), (True, "q8", 0.2)])
@@ -90,7 +95,7 @@ def test_the_exported_graph(folder: Path, tmp_path: Path, quantize: bool, name: 
     for ids in BATCH:
         inputs = {"input_ids": np.array([ids]), "attention_mask": np.ones((1, len(ids)), np.int64)}
         hidden = graph.run(["hidden_states"], inputs)[0]
-        np.testing.assert_allclose(hidden[0], bert.features([ids])[0], atol=tolerance, rtol=0)
+        np.testing.assert_allclose(hidden[0], bert.hidden([ids])[0].numpy(), atol=tolerance, rtol=0)
 
 
 def test_folders_that_hold_no_such_bert_are_refused(folder: Path, tmp_path: Path) -> None:
