@@ -34,6 +34,8 @@ _BEFORE_NFKC: Final = {
 _SUPERSCRIPTS: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _POWER: Final = re.compile(rf"(?<=[0-9A-Za-z)])(?<![kcm]m)(?<![^A-Za-z]m)([{_SUPERSCRIPTS}]+)")
 
+_LISTED: Final = re.compile("([①-⑳㉑-㊿])(?=[①-⑳㉑-㊿0-9０-９])")
+
 _DROPPED_CATEGORIES: Final = frozenset(("Cn", "Co", "Cs", "Cf", "Mn", "Me", "Mc"))
 
 
@@ -50,6 +52,7 @@ def fold_compatibility(text: str) -> MappedText:
     if text.isascii():
         return mapped
     mapped = mapped.sub(_POWER, lambda match: f"の{unicodedata.normalize('NFKC', match.group(1))}乗")
+    mapped = mapped.sub(_LISTED, lambda match: match.group() + "、")
     return mapped.sub(_CLUSTER, lambda match: _fold(match.group(), text, mapped.starts[match.start()]))
 
 

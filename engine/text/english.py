@@ -14,7 +14,6 @@ _WORD: Final = re.compile(r"(?<![A-Za-z\d])[A-Za-z]+|(?<=\d)[A-Za-z]{5,}")
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 _LEXICON: Final = {
-    "api": "エーピーアイ",
     "docker": "ドッカー",
     "github": "ギットハブ",
     "kubernetes": "クバネティス",
@@ -38,6 +37,41 @@ _LEXICON: Final = {
 _MAX_WORD: Final = 40
 
 
+_CONTRACTIONS: Final = {
+    "i'm": "アイム",
+    "i've": "アイブ",
+    "i'll": "アイル",
+    "i'd": "アイド",
+    "you're": "ユア",
+    "we're": "ウィア",
+    "they're": "ゼア",
+    "it's": "イッツ",
+    "that's": "ザッツ",
+    "what's": "ワッツ",
+    "let's": "レッツ",
+    "he's": "ヒーズ",
+    "she's": "シーズ",
+    "don't": "ドント",
+    "can't": "キャント",
+    "won't": "ウォント",
+    "isn't": "イズント",
+    "didn't": "ディドント",
+    "doesn't": "ダズント",
+    "rock'n'roll": "ロックンロール",
+}
+_ORDINALS: Final = {1: "ファースト", 2: "セカンド", 3: "サード"}
+
+
+def read_contraction(word: str) -> str:
+    """``I'm`` -> ``アイム``; others lose their apostrophe and are read as one word."""
+    return _CONTRACTIONS.get(word.lower().replace("’", "'"), re.sub("['’]", "", word))
+
+
+def read_ordinal(digits: str) -> str:
+    """``1`` (of ``1st``) -> ``ファースト``, from the fourth on in Japanese: ``10番目``."""
+    return _ORDINALS.get(int(digits), f"{digits}番目")
+
+
 def read_words(mapped: MappedText) -> MappedText:
     """Replace the Latin words that Open JTalk would spell letter by letter; abbreviations are meant to be spelled."""
     return mapped.sub(_WORD, lambda match: read_word(match.group()))
@@ -47,10 +81,10 @@ def read_words(mapped: MappedText) -> MappedText:
 def read_word(word: str) -> str:
     """The word itself if Open JTalk reads it (or should spell it), else its katakana."""
     lower = word.lower()
-    if len(word) == 1 or known_word(word):
-        return word
     if lower in _LEXICON:
         return _LEXICON[lower]
+    if len(word) == 1 or known_word(word):
+        return word
     if word.isupper() and (len(word) <= 4 or not re.search("[AEIOU]", word)):
         return word
     if word != lower and known_word(lower):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.text.compatibility import fold_compatibility
-from engine.text.english import read_words
+from engine.text.english import read_contraction, read_ordinal, read_words
 from engine.text.mapped import MappedText
 from engine.text.numbers import read_code, read_decimal, read_integer
 
@@ -93,6 +93,18 @@ def _month_and_day(match: re.Match[str]) -> str:
     if 1 <= month <= 12 and 1 <= day <= 31 and (weekday or day > 12) and len(match.group(1)) <= 2:
         return f"{month}月{day}日{weekday}"
     return f"{match.group(2)}分の{match.group(1)}{weekday}"
+
+
+def _days(match: re.Match[str]) -> str:
+    """``5/20-6/10``: from one day to another."""
+    numbers = [int(number) for number in match.groups()]
+    if not all(1 <= month <= 12 and 1 <= day <= 31 for month, day in (numbers[:2], numbers[2:])):
+        return match.group()
+    return "{}月{}日から{}月{}日".format(*numbers)
+
+
+def _weekdays(match: re.Match[str]) -> str:
+    return f"{match.group(1)}曜から{match.group(2)}曜"
 
 
 def _time(match: re.Match[str]) -> str:
@@ -205,6 +217,7 @@ _NUMBER_UNITS: Final = "時分秒日月年円人個回歳度章話巻号番本�
 _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(r"\r\n?|[\n\u0085\u2028\u2029\v\f]"), "\n"),
     (re.compile(r"[~∼〜]"), "〜"),
+    (re.compile(r"[A-Za-z]+['’][A-Za-z]+"), lambda match: read_contraction(match.group())),
     (re.compile(r"(?<=[A-Za-z])['’](?=[A-Za-z])"), ""),
     (re.compile(r"://"), "コロンスラッシュスラッシュ"),
     (re.compile(r"[-=]+>|<[-=]+"), ","),
@@ -217,12 +230,16 @@ _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(rf"{_NOT_IN_NUMBER}(?<![A-Za-z-])0\d{{1,4}}(?:[-‐‑–−ー]\d{{1,4}}){{2}}(?![\d-])"), _hyphenated),
     (re.compile(r"\(?(0\d{1,4})\)[ -]?(\d{1,4})[-‐‑–−](\d{4})(?![\d-])"), _hyphenated),
     (re.compile(rf"{_NOT_IN_NUMBER}\d+(?:[-‐‑–−]\d+)+(?![\d.])"), _hyphenated),
+    (re.compile(r"(?<=[時分秒])[-‐‑–−](?=\d)"), "から"),
     (re.compile(r"(?<![0-9A-Za-z)])[-‐‑–−](?=\d|\.\d)"), "マイナス"),
     (re.compile(r"(?<=\d)km/h(?![A-Za-z])"), "キロメートル毎時"),
     (re.compile(r"(?<=\d)m/s(?![A-Za-z])"), "メートル毎秒"),
+    (re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})\s?[-〜]\s?(\d{1,2})/(\d{1,2})(?![\d/])"), _days),
     (re.compile(r"(?<![\d/])(\d+)[/⁄](\d+)(?![\d/])(\([月火水木金土日祝・]+\))?"), _month_and_day),
     (re.compile(r"(?<=日)\s?\(([月火水木金土日])([・,]?祝)?\)"), lambda match: f"({match.group(1)}曜日)"),
-    (re.compile(r"(?<=\d):(?=\d)"), "対"),
+    (re.compile(r"(?<=\d):(?=\d)"), "タイ"),
+    (re.compile(r"(?<!\d)([月火水木金土日])(?:曜日?)?[-〜]([月火水木金土日])(?:曜日?|(?!\d))"), _weekdays),
+    (re.compile(r"(?<![A-Za-z\d])(\d+)(?:st|nd|rd|th)(?![A-Za-z])"), lambda match: read_ordinal(match.group(1))),
     (re.compile(rf"(?<=[\d{_NUMBER_UNITS}])〜(?=[\d$¥£€])"), "から"),
     (re.compile(rf"(?<=[{_KANJI}A-Za-z])〜(?=[{_KANJI}ァ-ヺA-Za-z])"), "から"),
     (re.compile(rf"(?<=[{_KANA}{_KANJI}])〜+"), lambda match: "ー" * len(match.group())),
@@ -256,9 +273,11 @@ _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(r"・・・"), "..."),
     (re.compile(r"(?<=[ァ-ヺーA-Za-z])・(?=[ァ-ヺA-Za-z])"), " "),
     (re.compile(r"(?<=[A-Za-z])-(?=[A-Za-z])"), " "),
+    (re.compile(r"(?<=[〇○◯])×|×(?=印|マーク|[^\S\n]*$)"), "バツ"),
     (re.compile("[" + re.escape("".join(_SYMBOLS)) + "]"), lambda match: _SYMBOLS[match.group()]),
     (re.compile("[" + re.escape("".join(_PUNCTUATION)) + "]"), lambda match: _PUNCTUATION[match.group()]),
     (re.compile(r"〳〵|〱"), "々々"),
+    (re.compile(r"(?<![一二三四五六七八九十〇])〇(?![一二三四五六七八九十〇])"), "まる"),
     (re.compile(rf"[^\s!?.,'\-．0-9A-Za-z\u0370-\u03ff々〇〆{_KANA}{_KANJI}ゟヿ\U00020000-\U0003ffff]+"), " "),
 )
 

@@ -1,0 +1,132 @@
+"""What a text becomes before Open JTalk sees it."""
+
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import InvalidText
+from engine.text.checks import check_text
+from engine.text.compatibility import fold_compatibility
+from engine.text.normalize import normalize
+
+CASES = r"""
+10:30に集合 | 10時30分に集合
+9:05、12:00:30、25:00 | 9時5分,12時0分30秒,25時
+10:00-18:00 | 10時から18時
+10：30（木） | 10時30分'木'
+16:9 | 16タイ9
+100%だよ | 100パーセントだよ
+20℃と-5℃ | 20度とマイナス5度
+68°F | 華氏68度
+A＆B | AアンドB
+男/女 | 男スラッシュ女
+1/2 | 2分の1
+11/23(月) | 11月23日'月曜日'
+12/25 | 12月25日
+5/20〜6/10 | 5月20日から6月10日
+2026/11/23と2026-11-23と11月23日 | 2026年11月23日と2026年11月23日と11月23日
+2026/13/45 | 2026スラッシュ13スラッシュ45
+$5.50と¥1000、€3 | 5ドル50セントと1000円,3ユーロ
+$1.5万と100$ | 1.5万ドルと100ドル
+¥1,980(税込) | 1980円'税込'
+1,234,567円 | 123万4567円
+1,2,3 | 1,2,3
+3.14と.5 | 3.14と0.5
+1.2.3 | 1点2点3
+03-1234-5678 | 03の1234の5678
+(03)1234-5678 | 03の1234の5678
+〒100-0001 | 郵便番号イチゼロ ゼロのゼロゼロ ゼロイチ
+1234-5678-9012 | イチニー サンヨンのゴーロク ナナハチのキューゼロ イチニー
+1-2-3番地 | 1の2の3番地
+2020-2024年 | 2020から2024年
+気温は-5度 | 気温はマイナス5度
+5km 10km/h 5m/s 2L 3h 50㎡ | 5km 10キロメートル毎時 5メートル毎秒 2リットル 3時間 50m2
+10²とx^2と5m³ | 10の2乗とxの2乗と5m3
+1+1=2 3×4÷2±1 | 1プラス1イコール2 3かける4割る2プラスマイナス1
+5〜10個と東京〜大阪とそうだね〜 | 5から10個と東京から大阪とそうだねー
+月〜金 | 月曜から金曜
+ジョン・スミスと山田・佐藤 | ジョン スミスと山田,佐藤
+三点…と中黒・・・と‥ | 三点...と中黒...と..
+「はい」『はい』〈はい〉（笑） | 'はい''はい''はい''笑'
+ダッシュ――のある文 | ダッシュ--のある文
+①②、Ⅲ㈱㍿㋿½ｶﾞ | 1,2,3株式会社株式会社令和2分の1ガ
+ゟとヿ | よりとコト
+〇〇さんと○○さんと〇 | 〇〇さんと〇〇さんとまる
+え\nっと。\nはい\r\n\r\nうん | え.っと.はい.うん
+空白　 全角\tです | 空白 全角 です
+は い 。 う ん | は い.う ん
+🎉お祝い👨‍👩‍👧です🎉 | お祝い です
+か\u0301な\ufe0f\u200b | かな
+٣個 | 3個
+café naïve Москва 안녕 | cafe ネイヴ モスクバ アンニョン
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rewritten(case: str) -> None:
+    text, expected = case.split(" | ")
+    text = re.sub(r"\\u(....)", lambda match: chr(int(match.group(1), 16)), text)
+    text = text.replace("\\n", "\n").replace("\\r", "\r").replace("\\t", "\t")
+    assert normalize(text).text == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hello world, this is a pen.", "Hello world,this is a pen."),
+        ("PyTorchとGitHub", "パイトーチとギットハブ"),
+        ("HayaKoe", "ハヤ コー"),
+        ("breakfast", "ブレックファスト"),
+        ("NASAとKPI", "NASAとKPI"),
+        ("IoT", "IOT"),
+        ("I'm fine. Don’t", "アイム ファイン.ドント"),
+        ("'Hello'と'World'", "'Hello'と'World'"),
+        ("U.S.A.とMr. Smith", "USAとミスター Smith"),
+        ("info@example.com", "infoアットマークexampleドットcom"),
+        ("C#と#1と#タグ", "Cシャープとナンバー1とハッシュタグタグ"),
+        ("1stと10th", "ファーストと10番目"),
+        ("x" * 60, "X" * 60),
+        ("pqrst", "PQRST"),
+    ],
+)
+def test_latin_words(text: str, expected: str) -> None:
+    assert normalize(text).text == expected
+
+
+def test_protected_words_are_left_alone() -> None:
+    assert normalize("PyTorchとC++と10:30", ["PyTorch", "C++"]).text == "PyTorchとC++と10時30分"
+    assert normalize("MAILとAI", ["AI"]).text == "MAILとAI"
+    assert normalize("AT&Tと&", ["AT&T"]).text == "AT&Tとアンド"
+
+
+def test_a_letter_that_cannot_be_read_is_refused_with_its_place() -> None:
+    for refuse in (normalize, check_text):
+        with pytest.raises(InvalidText, match="THAI") as caught:
+            refuse("一行目\nこれはกです")
+        assert (caught.value.line, caught.value.column) == (2, 4)
+
+
+@given(st.text(max_size=40))
+def test_only_known_characters_come_out(text: str) -> None:
+    try:
+        mapped = normalize(text)
+    except InvalidText:
+        return
+    assert len(mapped.text) == len(mapped.starts) == len(mapped.ends)
+    assert list(mapped.starts) == sorted(mapped.starts)
+    assert all(0 <= start < end <= len(text) for start, end in zip(mapped.starts, mapped.ends, strict=True))
+    assert not any(unicodedata.category(char) in ("Cn", "Cc", "Cf", "Co") for char in mapped.text)
+    assert not set(mapped.text) & set("%℃&/+=:;()「」。、！？")
+
+
+@given(st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "M", "Z")), max_size=20))
+def test_checked_text_is_readable_text(text: str) -> None:
+    """check_text promises the producer that the worker's normaliser will not refuse."""
+    try:
+        check_text(text)
+    except InvalidText:
+        return
+    fold_compatibility(text)
