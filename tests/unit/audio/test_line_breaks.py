@@ -30,7 +30,7 @@ def test_forbidden_places_are_kept(text: str) -> None:
     lines = wrap(text).split("\n")
     assert "".join(lines) == text
     assert all(line[0] not in "っ、。」" for line in lines[1:])
-    assert all(line[-1] not in "「" for line in lines[:-1])
+    assert all(line[-1] != "「" for line in lines[:-1])
 
 
 def test_line_breaks_of_the_text_go() -> None:

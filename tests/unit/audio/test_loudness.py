@@ -64,7 +64,8 @@ def test_filters_are_those_of_the_standard_at_48_khz() -> None:
 def test_a_full_scale_tone_reads_minus_three(rate: int) -> None:
     """ITU-R BS.1770-4: 0 dB FS, 997 Hz, in one channel gives -3.01 LKFS."""
     tone = np.sin(2 * np.pi * 997 * np.arange(3 * rate) / rate)
-    assert measure(tone, rate).integrated_lufs == pytest.approx(-3.01, abs=0.02)
+    # At low rates the bilinear transform squeezes the filters a little.
+    assert measure(tone, rate).integrated_lufs == pytest.approx(-3.01, abs=0.01 if rate > 40_000 else 0.05)
 
 
 def test_quiet_passages_are_gated_out() -> None:
@@ -107,7 +108,7 @@ def test_short_sound_counts_as_one_block_and_silence_as_none() -> None:
 
 @pytest.mark.parametrize(("divisor", "phase"), [(4, 45.0), (6, 60.0), (8, 67.5)])
 def test_finds_peaks_between_samples(divisor: int, phase: float) -> None:
-    """EBU Tech 3341, cases 15 to 19: the samples miss the crests of these tones, the meter may be off by +0.2/-0.4 dB."""
+    """EBU Tech 3341, cases 15 to 19: the samples miss the crests of these tones (+0.2/-0.4 dB is allowed)."""
     tone = 0.5 * np.sin(2 * np.pi * np.arange(48_000) / divisor + np.deg2rad(phase))
     # The onset overshoots; fade in and out.
     tone[:2_000] *= np.linspace(0, 1, 2_000)

@@ -1,0 +1,68 @@
+"""What goes into a programme is checked before anything is rendered."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.audio import Audio
+from engine.encoding import encode_segment
+from engine.errors import InvalidOption
+from engine.marks import Mark, Marks
+from tasks.programme import Deliverables, Part
+
+
+def test_sound_comes_from_bytes_a_file_or_a_function(tmp_path: Path) -> None:
+    audio = Audio(np.linspace(-0.5, 0.5, 1_000, dtype=np.float32), 24_000)
+    data = encode_segment(audio)
+    (tmp_path / "a.flac").write_bytes(data)
+    for sound in (data, tmp_path / "a.flac", lambda: audio):
+        loaded = Part(sound, "あ。").load()
+        assert loaded.sample_rate_hz == 24_000
+        assert loaded.samples == pytest.approx(audio.samples, abs=1e-6)
+
+
+def test_marks_keep_within_the_part_and_name_the_speaker() -> None:
+    marks = Marks((Mark("あ。", 0.0, 1.2),), (), (Mark("ア", 0.1, 1.3), Mark("ン", 1.4, 1.5, "ken")))
+    kept = Part(b"", "あ。", marks, speaker="mei").marks_within(1.0)
+    assert kept.sentences == (Mark("あ。", 0.0, 1.0, "mei"),)
+    assert kept.moras == (Mark("ア", 0.1, 1.0, "mei"), Mark("ン", 1.0, 1.0, "ken"))
+
+
+def test_a_part_without_marks_is_one_sentence() -> None:
+    assert Part(b"", "あ。", speaker="mei").marks_within(1.5) == Marks((Mark("あ。", 0.0, 1.5, "mei"),))
+
+
+@pytest.mark.parametrize("pause", [-0.1, 3_601.0, math.nan, math.inf])
+def test_refuses_pauses_out_of_range(pause: float) -> None:
+    with pytest.raises(InvalidOption, match=r"line 7: a pause is out of range"):
+        Part(b"", "あ。", pause_after=pause, line=7)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"formats": ()}, "no audio file"),
+        ({"whole": False}, "no audio file"),
+        ({"formats": ("mp4",)}, "not an audio format"),
+        ({"subtitles": ("ass",)}, "not a subtitle format"),
+        ({"subtitles": ("srt:kana",)}, "not a level"),
+        ({"formats": ("opus",), "bitrate_kbps": 300}, "Use 6 to 256"),
+        ({"loudness_lufs": 3.0}, "loudness target is out of range"),
+        ({"loudness_lufs": math.nan}, "loudness target is out of range"),
+        ({"true_peak_dbtp": 1.0}, "ceiling is out of range"),
+        ({"sample_rate_hz": 1_000}, "sample rate is out of range"),
+        ({"cover": b"GIF89a"}, "neither PNG nor JPEG"),
+        ({"name": "../x"}, "not a name for files"),
+        ({"name": "a/b"}, "not a name for files"),
+    ],
+)
+def test_refuses_deliverables_that_cannot_be(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidOption, match=message):
+        Deliverables(**wrong)
+
+
+def test_formats_are_named_once_and_canonically() -> None:
+    assert Deliverables(formats=("ogg", "OPUS", ".mp3")).formats == ("opus", "mp3")
