@@ -266,8 +266,6 @@ def check_parts(model: ModelProto, folder: Path) -> None:
     draws = np.random.default_rng(0)
     phones, tones, languages = (draws.integers(0, size, 7) for size in (SYMBOLS, TONES, LANGUAGES))
     ids = NetworkInput(phones, tones, languages, (7,))
-        draws.integers(0, SYMBOLS, 7), draws.integers(0, TONES, 7), draws.integers(0, LANGUAGES, 7), (7,)
-    )
     bert = draws.standard_normal((BERT_DIMENSION, 7), np.float32)
     style = draws.standard_normal(STYLE_DIMENSION, np.float32) * np.float32(0.1)
     control = Control(style, 0, noise_scale=0.6, noise_scale_w=0.8, sdp_ratio=0.2, length_scale=1.0)
