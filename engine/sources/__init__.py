@@ -1,16 +1,6 @@
 """Where voices come from: repositories of the Hugging Face hub, S3 buckets, folders."""
 
 from engine.sources.base import DEFAULT_SOURCE, Source, SourceOptions
-from engine.sources.layout import BertFiles, VoiceFiles, fetch_bert, fetch_voice
 from engine.sources.uri import parse
 
-__all__ = [
-    "DEFAULT_SOURCE",
-    "BertFiles",
-    "Source",
-    "SourceOptions",
-    "VoiceFiles",
-    "fetch_bert",
-    "fetch_voice",
-    "parse",
-]
+__all__ = ["DEFAULT_SOURCE", "Source", "SourceOptions", "parse"]

@@ -9,6 +9,7 @@
 ```
 
 An entry appears by one rename and never changes. Refreshing moves the pin; the old entry stays for whoever reads it.
+A cache that was baked into an image is sealed by ``<root>/koebin.lock.json``: nothing is fetched into it any more.
 In names of files ``~`` stands for the slash of a prefix or a reference.
 """
 
@@ -22,12 +23,22 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from engine.errors import SourceCorrupt, SourceUnavailable
 from engine.sources.base import Listing
 from engine.sources.manifest import Checksum, Manifest, check_fetched, sync, write_through
 
 log = logging.getLogger(__name__)
+
+
+SEAL: Final = "koebin.lock.json"
+"""A file in the cache's root: what is there is complete and described in it, and nothing is to be added."""
+
+
+def is_sealed(root: Path) -> bool:
+    """Whether nothing may be fetched into this cache any more."""
+    return (root / SEAL).is_file()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import tenacity
 
 from engine.errors import InvalidName, KoebinError, SourceCorrupt, SourceError, SourceNotFound, SourceUnavailable
 from engine.sources.base import Listing, RemoteFile, SourceOptions, check_prefix, not_found, parents
-from engine.sources.cache import Entry, Shelf
+from engine.sources.cache import Entry, Shelf, is_sealed
 from engine.sources.manifest import is_fetched
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,11 @@ class CachedSource(ABC):
     def _children(self, prefix: str) -> list[str]:
         """What lies directly under ``prefix`` at the source, sorted."""
 
+    @property
+    def _closed(self) -> bool:
+        """Whether only what is in the cache may be used."""
+        return self._options.offline or is_sealed(self._options.cache_root)
+
     def _staged(self, prefix: str, staging: Path) -> Path:  # noqa: ARG002 - for those who need it
         """The folder below ``staging`` that downloads end up in."""
         return staging / "files"
@@ -59,9 +64,10 @@ class CachedSource(ABC):
         if found is not None:
             return found
         check_prefix(prefix)
-        if self._options.offline:
+        if self._closed:
+            why = "the cache is sealed" if is_sealed(self._options.cache_root) else "the network is not to be used"
             raise SourceNotFound(
-                "not in the cache, and the network is not to be used",
+                f"not in the cache, and {why}",
                 f"{self.uri}/{prefix}",
                 f"In the cache there is: {', '.join(self._shelf().prefixes()) or 'nothing'}",
             )
@@ -118,7 +124,7 @@ class CachedSource(ABC):
         try:
             entry = self._shelf().open(prefix)
         except SourceCorrupt as damage:
-            if self._options.offline:
+            if self._closed:
                 raise
             log.warning("fetching a damaged entry again: %s", damage)
             return None
@@ -150,8 +156,19 @@ class CachedSource(ABC):
 
     def children(self, prefix: str) -> list[str]:
         check_prefix(prefix)
-        if not self._options.offline:
+        if self._closed:
+            return self._cached_children(prefix)
+        try:
             return self._children(prefix)
+        except SourceUnavailable as error:
+            # A worker must start from a filled cache while its source is away.
+            known = self._cached_children("")
+            if not known:
+                raise
+            log.warning("looking into the cache instead: %s", error)
+            return self._cached_children(prefix)
+
+    def _cached_children(self, prefix: str) -> list[str]:
         above = f"{prefix}/" if prefix else ""
         below = (cached.removeprefix(above) for cached in self._shelf().prefixes() if cached.startswith(above))
         return sorted({path.split("/")[0] for path in below if path})

@@ -35,22 +35,29 @@ class LocalSource:
         return found
 
     def cached(self, prefix: str) -> Path | None:
-        folder = self._folder(prefix)
+        folder = self._version(self._folder(prefix))
+        return folder if self._names(folder) else None
+
+    def children(self, prefix: str) -> list[str]:
+        return self._names(self._version(self._folder(prefix)))
+
+    def _version(self, folder: Path) -> Path:
+        """Where the files of the version in use lie: the folder itself where there are no versions."""
         try:
             lock = (folder / LOCK).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            return folder if self.children(prefix) else None
+            return folder
         except OSError as error:
             raise _translated(error, folder) from error
         return folder / version_folder(read_lock(lock, str(folder / LOCK)).revision)
 
-    def children(self, prefix: str) -> list[str]:
+    def _names(self, folder: Path) -> list[str]:
         try:
-            return sorted(path.name for path in self._folder(prefix).iterdir() if not path.name.startswith("."))
+            return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise _translated(error, self._folder(prefix)) from error
+            raise _translated(error, folder) from error
 
     def revision(self, prefix: str) -> str:
         try:

@@ -65,7 +65,7 @@ class S3Source(CachedSource):
         """Buckets of the same name at two endpoints are two sources."""
         if self._options.s3_endpoint:
             return endpoint_name(self._options.s3_endpoint)
-        if not self._options.offline:
+        if not self._closed:
             return endpoint_name(self._client().meta.endpoint_url)
         # A machine that uses a filled cache need not know where it was filled from.
         known = sorted(path.name for path in place.iterdir()) if place.is_dir() else []
@@ -77,20 +77,24 @@ class S3Source(CachedSource):
         from engine.sources.hayakoe import find_s3
 
         # That cache does not tell endpoints apart, so it is trusted only where nobody can be asked.
-        offline = self._options.offline
-        return find_s3(self._options.cache_root, self._bucket, self._root.rstrip("/"), prefix) if offline else None
+        root = self._options.cache_root
+        return find_s3(root, self._bucket, self._root.rstrip("/"), prefix) if self._closed else None
 
     def _list(self, prefix: str) -> Listing:
         base = self._key(prefix)
         found = self._objects(base, nested=bool(prefix))
         if any(file.path == LOCK for file in found):
-            with self._translated(base + LOCK):
-                lock = self._client().get_object(Bucket=self._bucket, Key=base + LOCK)["Body"].read()
-            return read_lock(lock, f"s3://{self._bucket}/{base}{LOCK}")
+            return self._locked(base)
         wanted = sorted((file for file in found if is_wanted(file.path)), key=lambda file: file.path)
         files = tuple(replace(file, digest=self._digest(base + file.path, file.tag)) for file in wanted)
         lines = "".join(f"{file.path}\0{file.size}\0{file.tag}\n" for file in files)
         return Listing(hashlib.sha256(lines.encode()).hexdigest(), files)
+
+    def _locked(self, base: str) -> Listing:
+        """The version in use, by the lock file."""
+        with self._translated(base + LOCK):
+            lock = self._client().get_object(Bucket=self._bucket, Key=base + LOCK)["Body"].read()
+        return read_lock(lock, f"s3://{self._bucket}/{base}{LOCK}")
 
     def _objects(self, base: str, nested: bool) -> list[RemoteFile]:
         found: list[RemoteFile] = []
@@ -119,6 +123,8 @@ class S3Source(CachedSource):
         for page in self._pages(base, "/"):
             names.update(entry["Key"].removeprefix(base) for entry in page.get("Contents", []))
             names.update(entry["Prefix"].removeprefix(base).rstrip("/") for entry in page.get("CommonPrefixes", []))
+        if LOCK in names:
+            names = {file.path.split("/")[0] for file in self._locked(base).files}
         return sorted(name for name in names if name and not name.startswith("."))
 
     def _pages(self, base: str, delimiter: str) -> list[Any]:

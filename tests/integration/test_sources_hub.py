@@ -17,7 +17,9 @@ from engine.errors import (
     SourceNotFound,
     SourceUnavailable,
 )
-from engine.sources import SourceOptions, fetch_bert, fetch_voice, parse
+from engine.models.voice_files import fetch_voice
+from engine.sources import SourceOptions, parse
+from engine.sources.cache import SEAL
 from tests.servers.hub import Fault, HubServer
 from tests.unit.sources.voices import published, read, tree, under, write
 
@@ -56,13 +58,21 @@ def test_a_prefix_is_fetched_and_nothing_else_and_then_needs_no_network(hub, sou
 
 
 def test_voices_and_the_bert_model_are_found_and_pickles_stay_where_they_are(hub, source, options):
-    assert fetch_voice(source, "hana", "torch").weights.read_bytes() == b"weights"
-    assert set(read(fetch_bert(source, "torch").model)) == {"config.json", "model.safetensors"}
+    files = fetch_voice(source, source, "hana", "cuda")
+
+    assert set(read(files.voice)) == {"config.json", "style_vectors.npy", "hana_e10_s2000.safetensors"}
+    assert set(read(files.bert)) == {"config.json", "model.safetensors"}
     assert hub.asked("pytorch_model.bin") == 0
-    offline = parse("hf://user/voices", replace(options, offline=True))
-    assert fetch_voice(offline, "hana", "torch").revision == hub.first
-    with pytest.raises(SourceNotFound):
-        fetch_voice(offline, "hana", "onnx")
+    for closed in (replace(options, offline=True), sealed(options)):
+        offline = parse("hf://user/voices", closed)
+        assert fetch_voice(offline, offline, "hana", "cuda") == files
+        with pytest.raises(SourceNotFound, match="In the cache there is: bert/tokenizer, "):
+            offline.fetch("onnx/speakers/hane")
+
+
+def sealed(options):
+    (options.cache_root / SEAL).write_text("{}")
+    return options
 
 
 def test_a_changed_revision_is_seen_when_it_is_asked_for(hub, source, options):
@@ -81,8 +91,8 @@ def test_a_changed_revision_is_seen_when_it_is_asked_for(hub, source, options):
 def test_a_prefix_that_is_not_there_lists_what_is(source):
     with pytest.raises(SourceNotFound, match="there is: hana, hane"):
         source.fetch("onnx/speakers/hanna")
-    with pytest.raises(SourceNotFound, match="It has: hana, hane, only"):
-        fetch_voice(source, "hanna", "onnx")
+    with pytest.raises(SourceNotFound, match="there is: hana, hane"):
+        fetch_voice(source, source, "hanna", "cpu")
     with pytest.raises(InvalidName):
         source.fetch("onnx/speakers/*")
 
@@ -158,6 +168,7 @@ def test_a_dead_endpoint_is_told_soon_and_a_filled_cache_does_not_mind(hub, opti
     with pytest.raises(SourceUnavailable):
         source.fetch(HANA, refresh=True)
     assert source.fetch(HANA) == folder
+    assert source.children("onnx/speakers") == ["hana"], "what a start asks is answered from the cache"
 
 
 @pytest.mark.parametrize(("status", "expected"), [(403, SourceDenied), (500, SourceUnavailable), (418, SourceError)])
@@ -227,8 +238,9 @@ def test_the_cache_folder_of_hayakoe_is_used_as_it_is(hub, options, tmp_path):
     folder = source.fetch(HANA)
 
     assert folder.is_relative_to(options.cache_root / "hf")
-    assert fetch_voice(source, "hana", "onnx").revision == hub.first
-    assert fetch_bert(source, "onnx").model.read_bytes() == b"bert"
+    files = fetch_voice(source, source, "hana", "cpu")
+    assert (files.voice, source.revision(HANA)) == (folder, hub.first)
+    assert read(files.bert) == {"bert_q8.onnx": b"bert"}
     (folder / "synthesizer.onnx").resolve().write_bytes(b"damaged")
     with pytest.raises(SourceNotFound):
         source.fetch(HANA)

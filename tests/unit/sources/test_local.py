@@ -41,6 +41,7 @@ def test_equal_folders_have_equal_revisions_and_an_upload_keeps_them(tmp_path):
     published.upload("hana", tmp_path / "one/onnx/speakers/hana")
 
     assert one.revision("onnx/speakers/hana") == two.revision("onnx/speakers/hana") == published.revision("hana")
+    assert published.children("hana") == one.children("onnx/speakers/hana")
     assert read(published.fetch("hana")) == under(tree(), "onnx/speakers/hana")
     write(tmp_path / "two", {"onnx/speakers/hana/config.json": b"changed"})
     assert one.revision("onnx/speakers/hana") != two.revision("onnx/speakers/hana")
