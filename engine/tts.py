@@ -20,7 +20,7 @@ from engine.models.pool import ModelPool
 from engine.models.registry import BUILTIN, VoiceRegistry
 from engine.names import check_speaker, nearest
 from engine.options import SynthesisOptions
-from engine.sources.base import SourceOptions
+from engine.sources.base import DEFAULT_SOURCE, SourceOptions
 from engine.speaker import Speaker, SpeakerInfo
 
 _DEVICE: Final = re.compile(r"cpu|cuda(:\d{1,3})?")
@@ -43,6 +43,7 @@ class TTS:
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         cache: folder for fetched voices; ``~/.cache/koebin`` if none is given.
         sources: how sources are reached: credentials, endpoints, offline.
+        bert_source: has the language model for voices whose own source has none.
         threads: how many utterances a CPU voice speaks at once; the cores this process may use if none is given.
         max_loaded: at most so many voices in memory, the one unused for longest makes room; None keeps all.
 
@@ -58,6 +59,7 @@ class TTS:
         *,
         cache: Path | str | None = None,
         sources: SourceOptions | None = None,
+        bert_source: str = DEFAULT_SOURCE,
         threads: int | None = None,
         max_loaded: int | None = None,
     ) -> None:
@@ -65,7 +67,7 @@ class TTS:
         self._threads = _at_least_one("threads", threads) or available_cores()
         self._voices: dict[str, str | None] = {}
         self._speakers: dict[str, Speaker] = {}
-        self._registry = VoiceRegistry(self.device, _source_options(cache, sources), self._threads)
+        self._registry = VoiceRegistry(self.device, _source_options(cache, sources), bert_source, self._threads)
         self._max_loaded = _at_least_one("max_loaded", max_loaded)
         self._pool = ModelPool(self._open, self._max_loaded)
         self._executor: ThreadPoolExecutor | None = None
@@ -188,7 +190,12 @@ class TTS:
     def _open(self, name: str) -> AcousticModel:
         if name not in self._voices:
             raise EngineNotReady("the speaker was unloaded", name, "Call load() and prepare() again")
-        return self._registry.open(name, self._voices[name])
+        model = self._registry.open(name, self._voices[name])
+        ready = self._speakers.get(name)
+        if ready is not None and ready.revision != model.revision:
+            model.close()
+            raise EngineNotReady("the voice's files have changed since prepare()", name, "Unload it and load it again")
+        return model
 
     def _lease(self, name: str) -> AbstractContextManager[AcousticModel]:
         self._check_process()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Protocol
 
-from engine.errors import BackendMissing
 from engine.models.base import AcousticModel
 from engine.sources.base import DEFAULT_SOURCE, SourceOptions
 
@@ -46,10 +45,12 @@ class VoiceRegistry:
     Args:
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         sources: how sources are reached, and where what they give is kept.
+        bert_source: has the language model for voices whose own source has none.
         threads: how many utterances a CPU voice speaks at once.
     """
 
-    def __init__(self, device: str, sources: SourceOptions, threads: int) -> None:
+    def __init__(self, device: str, sources: SourceOptions, bert_source: str, threads: int) -> None:
+        self._bert_source = bert_source
         self._device = device
         self._sources = sources
         self._threads = threads
@@ -75,13 +76,11 @@ class VoiceRegistry:
 
     def _loader(self) -> VoiceLoader:
         if self._jp_extra is None:
-            self._jp_extra = _jp_extra_loader(self._sources)
+            from engine.models.jp_extra_voices import JpExtraVoices
+
+            self._jp_extra = JpExtraVoices(self._sources, self._bert_source)
         return self._jp_extra
 
 
 def _is_builtin(name: str, source: str | None) -> bool:
     return source is None and name in BUILTIN
-
-
-def _jp_extra_loader(sources: SourceOptions) -> VoiceLoader:
-    raise BackendMissing("this build has no JP-Extra voices", str(sources.cache_root))

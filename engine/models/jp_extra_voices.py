@@ -1,0 +1,81 @@
+"""JP-Extra voices from a source to a loaded model, with one BERT for all voices that use the same."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.models.base import AcousticModel
+from engine.models.published import prepare
+from engine.models.voice_files import VoiceFiles, fetch_voice
+from engine.sources.base import SourceOptions
+from engine.sources.uri import parse
+from engine.text.tokens import load_vocabulary, token_ids
+
+if TYPE_CHECKING:
+    from engine.models.bert_onnx import OnnxBert
+    from engine.models.bert_torch import TorchBert
+
+
+class JpExtraVoices:
+    """``VoiceLoader`` for the voices that hayakoe and Style-Bert-VITS2 publish. Any thread may use it.
+
+    Args:
+        sources: how sources are reached, and where what they give is kept.
+        bert_source: has BERT for voices whose own source has none.
+    """
+
+    def __init__(self, sources: SourceOptions, bert_source: str) -> None:
+        self._sources = sources
+        self._bert_source = bert_source
+        self._onnx_berts: dict[Path, OnnxBert] = {}
+        self._torch_berts: dict[tuple[Path, str], TorchBert] = {}
+        self._lock = threading.Lock()
+
+    def fetch(self, name: str, source: str, device: str) -> Path:
+        """The voice's folder, with everything else in the cache that it needs on the device."""
+        files = self._files(name, source, device)
+        return prepare(files.voice, self._sources.cache_root) if files.backend == "onnx" else files.voice
+
+    def open(self, name: str, source: str, device: str, threads: int) -> AcousticModel:
+        """Load the voice; BERT too, if no voice before has."""
+        files = self._files(name, source, device)
+        tokenize = partial(token_ids, vocabulary=load_vocabulary(files.tokenizer))
+        if files.backend == "onnx":
+            from engine.models.jp_extra_onnx import JpExtraOnnx
+
+            folder = prepare(files.voice, self._sources.cache_root)
+            return JpExtraOnnx(folder, self._onnx_bert(files.bert), tokenize, threads)
+        from engine.models.jp_extra_torch import JpExtraTorch
+
+        return JpExtraTorch(files.voice, self._torch_bert(files.bert, device), tokenize, device)
+
+    def close(self) -> None:
+        """Give back BERT; voices that use it cannot speak afterwards."""
+        with self._lock:
+            for bert in self._torch_berts.values():
+                bert.close()
+            self._torch_berts.clear()
+            self._onnx_berts.clear()
+
+    def _files(self, name: str, source: str, device: str) -> VoiceFiles:
+        fallback = parse(self._bert_source, self._sources)
+        return fetch_voice(parse(source, self._sources), fallback, name, device)
+
+    def _onnx_bert(self, folder: Path) -> OnnxBert:
+        from engine.models.bert_onnx import OnnxBert
+
+        with self._lock:
+            if folder not in self._onnx_berts:
+                self._onnx_berts[folder] = OnnxBert(folder)
+            return self._onnx_berts[folder]
+
+    def _torch_bert(self, folder: Path, device: str) -> TorchBert:
+        from engine.models.bert_torch import TorchBert
+
+        with self._lock:
+            if (folder, device) not in self._torch_berts:
+                self._torch_berts[folder, device] = TorchBert(folder, device)
+            return self._torch_berts[folder, device]
