@@ -67,6 +67,7 @@ from engine.models.hyper_parameters import (
 )
 from engine.models.jp_extra.synthesizer import Synthesizer
 from engine.models.onnx_convolutions import convolutions_as_2d
+from engine.models.onnx_session import simplify
 from engine.models.receptive_field import receptive_field_frames
 from engine.models.style import Styles
 
@@ -116,6 +117,8 @@ def export_voice(source_dir: Path, target_dir: Path) -> Path:
         _export_encoder(network, folder / "encoder.onnx")
         _export_flow(network, folder / "flow.onnx")
         _export_decoder(network, folder / "decoder.onnx")
+        for name in ("encoder", "flow", "decoder"):
+            _simplify(folder / f"{name}.onnx")
         shutil.copyfile(source_dir / "config.json", folder / "config.json")
         shutil.copyfile(source_dir / "style_vectors.npy", folder / "style_vectors.npy")
         _write_description(folder, sizes, styles, checksum(weights))
@@ -249,6 +252,13 @@ def _export(
             dynamic_axes=axes,
         )
     onnx.checker.check_model(str(path))
+
+
+def _simplify(path: Path) -> None:
+    """Fold what is constant, once and for all: the graph is loaded in a half of the time."""
+    traced = path.replace(path.with_suffix(".traced"))
+    simplify(traced, path)
+    traced.unlink()
 
 
 def _quantize(source: Path, target: Path) -> None:

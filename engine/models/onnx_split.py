@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from engine.errors import InvalidCheckpoint
 from engine.models.hyper_parameters import BERT_DIMENSION, LANGUAGES, STYLE_DIMENSION, SYMBOLS, TONES
@@ -40,6 +40,7 @@ from engine.models.onnx_session import Session
 
 FloatArray = NDArray[np.float32]
 
+_COMPARISONS: Final = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal")
 _TOLERANCE: Final = 1e-4
 _INPUTS: Final = {
     "x": Cut("phone_ids", INT64, (1, "phones")),
@@ -200,24 +201,32 @@ def _flow(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
     ]
     crossing = {name for node in inside for name in node.input if name} - behind - {marks.z_p}
     mask = graph.narrowest(crossing, graph.depending_on(graph.inputs.keys() - {"sid"}))
-    before = []
-    if mask is not None:
-        if graph.producers[mask].op_type != "Cast":
-            raise InvalidCheckpoint("the published graph masks frames in an unknown way", graph.producers[mask].op_type)
-        before = [
-            helper.make_node("Shape", [marks.z_p], ["koebin_frames"], start=2),
-            helper.make_node("Concat", ["koebin_ones", "koebin_frames"], ["koebin_mask_shape"], axis=0),
-            helper.make_node(
-                "ConstantOfShape", ["koebin_mask_shape"], [mask], value=helper.make_tensor("one", FLOAT, [1], [1.0])
-            ),
-        ]
+    before = [] if mask is None else _all_true(graph, mask, marks.z_p)
     return graph.cut_out(
         outputs=[helper.make_tensor_value_info("z", FLOAT, [1, channels, "frames"])],
         inputs={marks.z_p: Cut("z_p", FLOAT, (1, channels, "frames")), **_SPEAKER},
         before=before,
         after=[helper.make_node("Identity", [marks.z], ["z"])],
-        constants=[constant_int64("koebin_ones", (1, 1))],
+        constants=[constant_int64("koebin_one", (1,)), constant_int64("koebin_ones", (1, 1))],
     )
+
+
+def _all_true(graph: Graph, mask: str, z_p: str) -> list[NodeProto]:
+    """Nodes that make the mask of one utterance without padding: as long as ``z_p``, all ones."""
+    behind_cast = graph.through(mask, "Unsqueeze", "Identity")
+    node = graph.producers[behind_cast]
+    if node.op_type not in ("Cast", *_COMPARISONS):
+        raise InvalidCheckpoint("the published graph masks frames in an unknown way", node.op_type)
+    dtype = helper.get_node_attr_value(node, "to") if node.op_type == "Cast" else TensorProto.BOOL
+    compared = graph.through(mask, "Cast", "Unsqueeze", "Identity")
+    row = graph.producers[mask].op_type in _COMPARISONS or graph.through(mask, "Cast", "Identity") == compared
+    return [
+        helper.make_node("Shape", [z_p], ["koebin_frames"], start=2),
+        helper.make_node("Concat", ["koebin_one" if row else "koebin_ones", "koebin_frames"], ["koebin_shape"], axis=0),
+        helper.make_node(
+            "ConstantOfShape", ["koebin_shape"], [mask], value=helper.make_tensor("true", dtype, [1], [1])
+        ),
+    ]
 
 
 def _decoder(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
