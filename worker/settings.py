@@ -92,6 +92,20 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least severe line.")
     log_format: Literal["text", "json"] = Field(default="text", description="json for one object per line.")
+    briefings: Path = Field(default=Path("briefings"), description="Folder of briefing files, for `koebin beat`.")
+    briefing_hosts: Commas = Field(
+        default=("*",),
+        description="Comma-separated hosts (www.example.jp, *.example.jp) that briefings may fetch from; each briefing "
+        "also lists its own.",
+    )
+    briefing_networks: Commas = Field(
+        default=(), description="Comma-separated private networks (10.1.0.0/16) that briefings may reach all the same."
+    )
+    briefing_files: Commas = Field(
+        default=(),
+        description="Comma-separated folders that briefings may read files from. Empty: each briefing's own.",
+    )
+    briefing_commands: bool = Field(default=False, description="Whether briefings may run commands.")
     webhook_secret: SecretStr = Field(
         default=SecretStr(""), description="Key of the HMAC-SHA256 signature of webhooks."
     )
