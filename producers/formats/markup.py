@@ -1,0 +1,279 @@
+"""The small markup that any text may hold: pauses, spans of another voice, readings. See docs/markup.md."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from engine.content import Reading
+from engine.errors import InvalidInput, InvalidScript
+from engine.text.characters import script
+from producers.formats.builder import MAX_PAUSE, ScriptBuilder
+from producers.formats.readings import parse_reading
+from producers.formats.voice import Cast, Voice
+from tasks.script import Ending
+
+Ruby = Literal["strict", "lenient"]
+"""``strict``: a reading that is none is refused, or is a quotation. ``lenient``: it is left out, as books need it."""
+
+SPANS: Final = {
+    "speaker": "speaker",
+    "voice": "speaker",
+    "話者": "speaker",
+    "style": "style",
+    "スタイル": "style",
+    "speed": "speed",
+    "rate": "speed",
+    "速さ": "speed",
+    "pitch": "pitch",
+    "高さ": "pitch",
+    "volume": "volume",
+    "音量": "volume",
+    "intonation": "intonation",
+    "抑揚": "intonation",
+}
+PAUSES: Final = ("pause", "間")
+_NAMES: Final = (*SPANS, *PAUSES)
+
+_TOKEN: Final = re.compile(
+    r"\\(?P<escaped>[\\\[［｜|《])"
+    r"|[｜|](?P<base>[^｜|《》\[［\n]{1,100})《(?P<explicit>[^《》\n]*)(?P<closed>》?)"
+    r"|《《(?P<emphasis>[^《》\n]+)》》"
+    r"|《(?P<implicit>[^《》\n]*)》"
+    r"|[\[［](?P<end>/?)(?P<name>[A-Za-z]+|話者|スタイル|速さ|高さ|音量|抑揚|間)"
+    r"(?:[:：](?P<value>[^\[\]［］\n]*))?[\]］]"
+)
+_SECONDS: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(s|ms|秒|ミリ秒)?")
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+
+Place = Callable[[int], tuple[int, int]]
+"""Offset in a paragraph -> line and column in the input."""
+
+
+@dataclass(slots=True)
+class _Span:
+    name: str
+    value: str
+    line: int
+    column: int
+
+
+@dataclass(slots=True)
+class _Run:
+    """Text of one voice that is being collected."""
+
+    text: str = ""
+    readings: list[Reading] = field(default_factory=list)
+
+
+class MarkupReader:
+    """Reads paragraphs into a builder; spans may reach over several of them.
+
+    Args:
+        builder: takes the passages.
+        cast: who may speak, and who does unless told otherwise.
+        ruby: what becomes of ruby that is no kana.
+        item: the item all of it belongs to.
+    """
+
+    def __init__(self, builder: ScriptBuilder, cast: Cast, ruby: Ruby = "strict", item: str = "") -> None:
+        self._builder = builder
+        self._cast = cast
+        self._ruby = ruby
+        self._item = item
+        self._open: list[_Span] = []
+
+    def paragraph(self, text: str, place: Place, *, voice: Voice | None = None, ends: Ending = "paragraph") -> None:
+        """Add what ``text`` says.
+
+        Raises:
+            InvalidScript: a mistake in the markup, with its place.
+        """
+        base = voice or self._cast.narrator
+        run, position = _Run(), 0
+        line = place(len(text) - len(text.lstrip()))[0]
+        for match in _TOKEN.finditer(text):
+            run.text += text[position : match.start()]
+            position = match.end()
+            where = place(match.start())
+            if match["escaped"]:
+                run.text += self._escape(match)
+            elif match["base"]:
+                self._explicit(run, match, where)
+            elif match["emphasis"]:
+                run.text += match["emphasis"] if self._ruby == "strict" else match[0]
+            elif match["implicit"] is not None:
+                self._implicit(run, match)
+            elif not self._is_tag(match, where):
+                run.text += match[0]
+            else:
+                self._flush(run, base, line, "span")
+                run, line = _Run(), where[0]
+                self._tag(match, where)
+        run.text += text[position:]
+        self._flush(run, base, line, ends)
+        self._builder.end(ends)
+
+    def finish(self) -> None:
+        """Raises: InvalidScript: a span that is not closed."""
+        if self._open:
+            span = self._open[-1]
+            raise InvalidScript(
+                "a span is not closed", f"[{span.name}:{span.value}]", f"Write [/{span.name}]", span.line, span.column
+            )
+
+    def _flush(self, run: _Run, base: Voice, line: int, ends: Ending) -> None:
+        if run.text.strip():
+            voice = self._voice(base)
+            self._builder.add(run.text, voice, readings=run.readings, line=line, ends=ends, item=self._item)
+
+    def _voice(self, base: Voice) -> Voice:
+        voice = base
+        for span in self._open:
+            voice = self._apply(voice, span)
+        return voice
+
+    def _apply(self, voice: Voice, span: _Span) -> Voice:
+        kind = SPANS[span.name]
+        try:
+            if kind == "speaker":
+                return voice.with_speaker(self._cast.voice(span.value, span.line, span.column))
+            if kind == "style":
+                return voice.with_options(style=span.value)
+            return voice.with_options(**{kind: float(span.value)})
+        except InvalidScript:
+            raise
+        except InvalidInput as error:
+            raise InvalidScript(error.what, error.value, error.hint, span.line, span.column) from error
+
+    def _escape(self, match: re.Match[str]) -> str:
+        return match["escaped"] if self._ruby == "strict" else match[0]
+
+    def _explicit(self, run: _Run, match: re.Match[str], where: tuple[int, int]) -> None:
+        base = match["base"].strip()
+        spoken = parse_reading(match["explicit"])
+        if self._ruby == "strict" and match[0][0] == "|" and (spoken is None or not match["closed"]):
+            run.text += match[0]  # a bar of a table before a quotation
+            return
+        if not match["closed"]:
+            if self._ruby == "lenient":
+                run.text += match[0]
+                return
+            raise InvalidScript("a reading is not closed", match[0], "Write 》 after it", *where)
+        if not base or (self._ruby == "strict" and spoken is None):
+            raise InvalidScript(
+                "not a reading" if base else "a reading without a word",
+                match[0],
+                "Write ｜word《kana》, with ' after the mora where the pitch falls; \\｜ is a plain bar",
+                *where,
+            )
+        before, _, after = match["base"].partition(base)
+        run.text += before
+        self._read(run, len(run.text), base, match["explicit"])
+        run.text += after
+
+    def _implicit(self, run: _Run, match: re.Match[str]) -> None:
+        taken = run.readings[-1].end if run.readings else 0
+        start = _word_start(run.text, taken, self._ruby)
+        word = run.text[start:]
+        if not word or (self._ruby == "strict" and parse_reading(match["implicit"]) is None):
+            run.text += match[0]  # a quotation
+            return
+        run.text = run.text[:start]
+        self._read(run, start, word, match["implicit"])
+
+    def _read(self, run: _Run, start: int, word: str, written: str) -> None:
+        """Append ``word`` with its reading; kana take the place of a character that no font has."""
+        spoken = parse_reading(written)
+        if spoken is None:
+            run.text += word
+        elif UNKNOWN in word:
+            run.text += spoken.kana
+        else:
+            run.text += word
+            run.readings.append(Reading(start, start + len(word), spoken.kana, spoken.accent))
+
+    def _is_tag(self, match: re.Match[str], where: tuple[int, int]) -> bool:
+        """Whether this is our markup; other words in brackets are text.
+
+        Raises:
+            InvalidScript: it looks like a slip of the pen.
+        """
+        name, value = match["name"].lower(), match["value"]
+        if name in _NAMES:
+            return bool(match["end"]) or value is not None
+        if value is None and not match["end"]:
+            return False
+        close = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.8)
+        if close:
+            raise InvalidScript("unknown markup", match[0], f"Use [{close[0]}:…], or \\[ for a plain bracket", *where)
+        return False
+
+    def _tag(self, match: re.Match[str], where: tuple[int, int]) -> None:
+        name = match["name"].lower()
+        value = unicodedata.normalize("NFKC", match["value"] or "").strip()
+        if match["end"]:
+            self._close(name, match[0], where)
+        elif name in PAUSES:
+            self._builder.pause(_seconds(value, match[0], where), *where)
+        else:
+            if SPANS[name] not in ("speaker", "style") and not _NUMBER.fullmatch(value):
+                raise InvalidScript(f"{name} is not a number", match[0], f"Write [{name}:1.2]", *where)
+            if not value:
+                raise InvalidScript(f"{name} has no value", match[0], f"Write [{name}:…]", *where)
+            span = _Span(name, value, *where)
+            self._apply(self._voice(self._cast.narrator), span)
+            self._open.append(span)
+
+    def _close(self, name: str, written: str, where: tuple[int, int]) -> None:
+        if not self._open or SPANS.get(name) != SPANS[self._open[-1].name]:
+            expected = f"Close [{self._open[-1].name}:…] first" if self._open else "Remove it"
+            raise InvalidScript("closes a span that is not open", written, expected, *where)
+        self._open.pop()
+
+
+UNKNOWN: Final = "〓"
+"""Stands for a character that Unicode or the input's encoding lacks (a printer's *geta*)."""
+
+
+def one_line(line: int, column: int = 1) -> Place:
+    """Places in a paragraph that is one line of the input and begins at ``column``."""
+    return lambda offset: (line, column + offset)
+
+
+def _word_start(text: str, start: int, ruby: Ruby) -> int:
+    """Where the word begins that a reading without ｜ belongs to: the run of one script before it."""
+    kinds = ("kanji", "katakana", "latin", "digit", "hiragana") if ruby == "lenient" else ("kanji",)
+    position = len(text)
+    kind = _kind(text[-1]) if text else ""
+    if kind not in kinds:
+        return position
+    while position > start and _kind(text[position - 1]) == kind:
+        position -= 1
+    return position
+
+
+def _kind(character: str) -> str:
+    if character in "々〇〻仝〆ヶヵ" or character == UNKNOWN:
+        return "kanji"
+    kind = script(character)
+    return "latin" if kind == "digit" else kind
+
+
+def _seconds(value: str, written: str, where: tuple[int, int]) -> float:
+    found = _SECONDS.fullmatch(value)
+    if not found:
+        raise InvalidScript("not a pause", written, "Write [pause:0.5s] or [間:0.5秒]", *where)
+    seconds = float(found[1]) / (1000 if found[2] in ("ms", "ミリ秒") else 1)
+    if seconds > MAX_PAUSE:
+        raise InvalidScript("the pause is too long", written, f"Use at most {MAX_PAUSE:g} s", *where)
+    return seconds
+
+
+def lines(text: str) -> Iterator[tuple[int, str]]:
+    """Each line with its number, from 1; the line breaks are left out."""
+    yield from enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)

@@ -1,0 +1,70 @@
+"""Readings as people write them beside a word: kana, with the accent if they know it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from engine.text.katakana import is_katakana_reading, split_morae, to_katakana
+
+_SILENT: Final = re.compile(r"[\s・･]")
+_ACCENT_NUMBER: Final = re.compile(r"(.*)[:：]([0-9]{1,3})")
+_FALL: Final = re.compile("['’]")
+_REPEATED: Final = re.compile("(.)([ヽヾ])")
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A reading: kana as it was written, and the mora after which the pitch falls (0 flat, None unknown)."""
+
+    kana: str
+    accent: int | None = None
+
+
+def parse_reading(written: str) -> Spoken | None:
+    """``はし``, ``ハシ'``, ``は'し`` or ``はし:0``; None if it is not kana or the accent does not fit.
+
+    ``'`` follows the mora after which the pitch falls; ``:n`` counts the morae before the fall, 0 is flat.
+    """
+    text = unicodedata.normalize("NFKC", written)
+    accent: int | None = None
+    number = _ACCENT_NUMBER.fullmatch(text)
+    if number:
+        text, accent = number[1], int(number[2])
+    before, fall, after = _split_fall(text)
+    if fall and (number or not before):
+        return None
+    kana = _kana(before + after)
+    if kana is None:
+        return None
+    if fall:
+        accent = len(split_morae(to_katakana(_SILENT.sub("", before))))
+    if accent is not None and accent > len(split_morae(to_katakana(kana))):
+        return None
+    return Spoken(kana, accent)
+
+
+def _split_fall(text: str) -> tuple[str, bool, str]:
+    parts = _FALL.split(text)
+    if len(parts) == 1:
+        return text, False, ""
+    # More than one mark: what is left of the second one is no kana, and the reading is refused.
+    return parts[0], True, "'".join(parts[1:])
+
+
+def _kana(text: str) -> str | None:
+    """Kana without separators, iteration marks written out; None if anything else is in it."""
+    kana = _SILENT.sub("", text).replace("ゝ", "ヽ").replace("ゞ", "ヾ").replace("ゟ", "より").replace("ヿ", "コト")
+    while (written := _REPEATED.sub(_repeat, kana)) != kana:
+        kana = written
+    katakana = to_katakana(kana)
+    if not is_katakana_reading(katakana) or not split_morae(katakana) or katakana[0] == "ー":
+        return None
+    return kana
+
+
+def _repeat(match: re.Match[str]) -> str:
+    voiced = unicodedata.normalize("NFC", match[1] + "\u3099") if match[2] == "ヾ" else match[1]
+    return match[1] + (voiced if len(voiced) == 1 else match[1])

@@ -1,0 +1,19 @@
+"""Plain text: every line is a paragraph."""
+
+from __future__ import annotations
+
+from producers.formats.builder import ScriptBuilder
+from producers.formats.markup import MarkupReader, lines, one_line
+from producers.formats.voice import Cast
+
+
+def read_text(text: str, builder: ScriptBuilder, cast: Cast) -> None:
+    """Add a plain text.
+
+    Raises:
+        InvalidScript: a mistake in the markup.
+    """
+    reader = MarkupReader(builder, cast)
+    for number, line in lines(text):
+        reader.paragraph(line, one_line(number))
+    reader.finish()
