@@ -1,0 +1,274 @@
+"""Everything that a machine without a network needs to speak, in one folder.
+
+```
+<root>/
+    koebin.lock.json        speakers, revisions and checksums; it also seals the folder: nothing is fetched into it
+    voices.toml             for KOEBIN_VOICES: each speaker with the address of its voice in here
+    tree/                   the voices and their BERT, in the layout that hayakoe publishes
+```
+Voices that are to run on a CPU are kept as the three graphs that the engine runs, made here if they are published in
+another form. Addresses in ``voices.toml`` are absolute: the folder is to stay where it was made.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import mmap
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from engine.errors import InferenceFailed, InvalidOption, SourceCorrupt, SourceError
+from engine.models.published import is_published, prepare
+from engine.models.registry import BUILTIN
+from engine.models.voice_files import VoiceFiles, fetch_voice
+from engine.revision import engine_revision
+from engine.sources.base import DEFAULT_SOURCE, Source, SourceOptions, is_wanted
+from engine.sources.cache import SEAL
+from engine.sources.manifest import checksum, content_revision, describe
+from engine.sources.uri import parse
+from engine.tts import TTS
+
+VOICES: Final = "voices.toml"
+TREE: Final = "tree"
+
+_TOKENIZER: Final = "bert/tokenizer"
+_Q8: Final = "onnx/bert/q8"
+_TEXT: Final = "準備ができました。"
+_SHORTEST_SECRET: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class BakedSpeaker:
+    """A speaker of the lock file.
+
+    Attributes:
+        source: where the voice came from, without credentials; "builtin" for those that need no files.
+        revision: a commit, or a hash of the files that were fetched; "" for a built-in voice.
+        model_revision: of the model that was loaded; "" where it was not, for want of the device.
+        sample_rate_hz: of its audio; 0 where it was not loaded.
+        styles: of the voice; () where it was not loaded.
+    """
+
+    source: str
+    revision: str
+    model_revision: str = ""
+    sample_rate_hz: int = 0
+    styles: tuple[str, ...] = ()
+
+
+def bake(
+    speakers: Mapping[str, str | None],
+    root: Path,
+    sources: SourceOptions,
+    *,
+    bert_source: str = DEFAULT_SOURCE,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Fetch the speakers' voices, bring them into the form that the device runs, speak with each, and lock the folder.
+
+    ``root`` is replaced in one step, and only if everything went well.
+
+    Args:
+        speakers: names with the URIs of their voices; None as for ``TTS.load``.
+        root: what is made; absolute. Must be absent, empty, or made by ``bake`` before.
+        sources: how the sources are reached; its cache keeps what is fetched, and may be thrown away afterwards.
+        bert_source: has BERT for voices whose own source has none.
+        device: what the voices are for. Without that device here, they are not spoken with.
+
+    Returns:
+        The lock file: ``{"format", "koebin", "engine_revision", "device", "verified", "speakers", "files"}``.
+
+    Raises:
+        InvalidOption: no speakers, or a folder that holds something else.
+        SourceError, SourceUnavailable, ModelError: a voice cannot be had, or cannot speak.
+    """
+    _check_root(root, speakers)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent) as folder:
+        new = Path(folder) / "root"
+        (new / TREE).mkdir(parents=True)
+        fallback = parse(bert_source, sources)
+        revisions = {
+            name: _add(name, parse(source or DEFAULT_SOURCE, sources), fallback, new / TREE, device)
+            for name, source in speakers.items()
+            if not _is_builtin(name, source)
+        }
+        lock = _lock(speakers, revisions, _speak(speakers, new, device), new, device)
+        _write(new, root, lock, speakers)
+        _refuse_secrets(new, sources)
+        new.chmod(0o755)
+        if root.exists():
+            root.rename(Path(folder) / "old")
+        new.rename(root)
+    return lock
+
+
+def _check_root(root: Path, speakers: Mapping[str, str | None]) -> None:
+    if not speakers:
+        raise InvalidOption("there is nothing to bake", "", "Name speakers")
+    if not root.is_absolute():
+        raise InvalidOption("the folder to bake is not an absolute path", str(root), "Begin it with /")
+    if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / SEAL).is_file())):
+        raise InvalidOption("the folder to bake holds something else", str(root), "Name an empty or a baked one")
+
+
+def _is_builtin(name: str, source: str | None) -> bool:
+    return source is None and name in BUILTIN
+
+
+def _add(name: str, source: Source, fallback: Source, tree: Path, device: str) -> str:
+    """Put a voice and its BERT into the tree; return the revision of what was fetched."""
+    files = fetch_voice(source, fallback, name, device)
+    if device.startswith("cuda"):
+        _keep(files.voice, tree / "pytorch/speakers" / name)
+        _keep(files.bert, tree / "pytorch/bert/fp32")
+        _keep(files.tokenizer, tree / _TOKENIZER)
+    elif files.backend == "onnx":
+        with tempfile.TemporaryDirectory(dir=tree.parent) as scratch:
+            prepared = prepare(files.voice, Path(scratch)) if is_published(files.voice) else files.voice
+            _keep(prepared, tree / "onnx/speakers" / name)
+        _keep(files.bert, tree / "onnx/bert" / files.bert.name)
+        _keep(files.tokenizer, tree / _TOKENIZER)
+    else:
+        _export(name, files, (source, fallback), tree)
+    return content_revision(describe(files.voice))
+
+
+def _export(name: str, files: VoiceFiles, homes: Iterable[Source], tree: Path) -> None:
+    """Turn safetensors into graphs; torch is installed here, or ``fetch_voice`` would have refused the voice."""
+    from engine.models.export import export_bert, export_voice
+
+    export_voice(files.voice, tree / "onnx/speakers" / name)
+    home = next((home for home in homes if home.children(_Q8)), None)
+    if home is not None:
+        _keep(home.fetch(_Q8), tree / _Q8)
+        _keep(home.fetch(_TOKENIZER), tree / _TOKENIZER)
+    elif not (tree / _Q8).exists():
+        export_bert(files.bert, tree / _Q8, quantize=True)
+        _keep(files.tokenizer, tree / _TOKENIZER)
+
+
+def _keep(folder: Path, target: Path) -> None:
+    """Copy a folder's files; one that is there already must be the same."""
+    if not target.exists():
+        shutil.copytree(folder, target, copy_function=shutil.copyfile, ignore=_unwanted)
+    elif describe(folder) != describe(target):
+        raise SourceError(
+            "the speakers need different BERT models", str(target.name), "Bake speakers of different sources apart"
+        )
+
+
+def _unwanted(_folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if not is_wanted(name)]
+
+
+def _speak(speakers: Mapping[str, str | None], new: Path, device: str) -> dict[str, BakedSpeaker]:
+    """Say a sentence with every speaker, from the new folder alone; {} where the device is absent.
+
+    Raises:
+        InferenceFailed: silence.
+    """
+    if not _can_run(device):
+        return {}
+    spoken: dict[str, BakedSpeaker] = {}
+    tree = str(new / TREE)
+    with TTS(device, sources=SourceOptions(new, offline=True), bert_source=tree, max_loaded=1) as tts:
+        for name, source in speakers.items():
+            tts.load(name, None if _is_builtin(name, source) else tree)
+        tts.prepare(warmup=False)
+        for name, speaker in tts.speakers.items():
+            samples = speaker.generate(_TEXT).samples
+            if not samples.size or not np.isfinite(samples).all() or not samples.any():
+                raise InferenceFailed("the speaker makes no sound", name)
+            spoken[name] = BakedSpeaker("", "", speaker.revision, speaker.sample_rate_hz, tuple(speaker.styles))
+    return spoken
+
+
+def _can_run(device: str) -> bool:
+    if not device.startswith("cuda"):
+        return True
+    if importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _lock(
+    speakers: Mapping[str, str | None],
+    revisions: Mapping[str, str],
+    spoken: Mapping[str, BakedSpeaker],
+    new: Path,
+    device: str,
+) -> dict[str, Any]:
+    entries = {}
+    for name, source in sorted(speakers.items()):
+        origin = "builtin" if _is_builtin(name, source) else source or DEFAULT_SOURCE
+        known = spoken.get(name, BakedSpeaker("", ""))
+        entries[name] = asdict(replace(known, source=origin, revision=revisions.get(name, "")))
+    paths = sorted(path for path in (new / TREE).rglob("*") if path.is_file())
+    return {
+        "format": 1,
+        "koebin": _version(),
+        "engine_revision": engine_revision(),
+        "device": device,
+        "verified": bool(spoken),
+        "speakers": entries,
+        "files": {path.relative_to(new).as_posix(): asdict(checksum(path)) for path in paths},
+    }
+
+
+def _version() -> str:
+    try:
+        return version("koebin")
+    except PackageNotFoundError:
+        return ""
+
+
+def _write(new: Path, root: Path, lock: Mapping[str, Any], speakers: Mapping[str, str | None]) -> None:
+    uri = (root / TREE).as_uri()
+    lines = [f'"{name}" = "{uri}"' for name, source in sorted(speakers.items()) if not _is_builtin(name, source)]
+    (new / VOICES).write_text("\n".join(["[voices]", *lines, ""]), encoding="utf-8")
+    text = json.dumps(lock, ensure_ascii=False, indent=1, sort_keys=True)
+    (new / SEAL).write_text(text + "\n", encoding="utf-8")
+
+
+def _refuse_secrets(new: Path, sources: SourceOptions) -> None:
+    """Look for the credentials in everything that is left behind."""
+    given = (sources.hub_token, sources.s3_access_key_id, sources.s3_secret_access_key, sources.s3_session_token)
+    secrets = [secret.encode() for secret in given if len(secret) >= _SHORTEST_SECRET]
+    for path in new.rglob("*"):
+        if secrets and path.is_file() and path.stat().st_size:
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                if any(content.find(secret) >= 0 for secret in secrets):
+                    raise SourceError("a credential got into a file", str(path.relative_to(new)), "Remove it there")
+
+
+def check_baked(root: Path) -> dict[str, Any]:
+    """Compare every byte of a baked folder with its lock file, and return that.
+
+    Raises:
+        SourceCorrupt: a file is missing, was added or differs; or there is no lock file.
+    """
+    try:
+        lock: dict[str, Any] = json.loads((root / SEAL).read_bytes())
+        expected = lock["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceCorrupt("the folder has no lock file", str(root), "Bake it again") from error
+    found = {path.relative_to(root).as_posix(): path for path in (root / TREE).rglob("*") if path.is_file()}
+    changed = [path for path in sorted({*found, *expected}) if not _is_same(found.get(path), expected.get(path))]
+    if changed:
+        raise SourceCorrupt("the folder is not what was baked", ", ".join(changed), "Bake it again")
+    return lock
+
+
+def _is_same(path: Path | None, expected: Mapping[str, Any] | None) -> bool:
+    return path is not None and expected is not None and asdict(checksum(path)) == dict(expected)

@@ -1,0 +1,68 @@
+"""``koebin bake``: everything that a worker needs to speak, in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.errors import InvalidOption
+from producers.commands.common import given
+from producers.console import messages_for_mistakes, note, say_json
+from worker.settings import Settings, load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("bake")(bake)
+
+
+def bake(
+    root: Annotated[Path, typer.Argument(help="Folder to make; absolute.")],
+    speakers: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated NAME or NAME=URI of its voice.", show_default="KOEBIN_SPEAKERS"),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.", show_default="KOEBIN_DEVICE")] = None,
+    bert: Annotated[str, typer.Option(help="URI of BERT for voices whose own source has none.")] = "",
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the hub's token.", show_default="KOEBIN_HF_TOKEN")
+    ] = None,
+    s3_endpoint: Annotated[str, typer.Option(help="S3-compatible endpoint of the sources; empty: boto3's own.")] = "",
+    check: Annotated[bool, typer.Option("--check", help="Only compare the folder with its lock file.")] = False,
+) -> None:
+    """Fetch voices, prepare them, speak with each and lock the folder: for images that start without a network.
+
+    A worker uses it with KOEBIN_CACHE=ROOT and KOEBIN_VOICES=ROOT/voices.toml.
+    """
+    with messages_for_mistakes():
+        if check:
+            from engine.bake import check_baked
+
+            say_json(check_baked(root)["speakers"])
+            return
+        settings = load_settings(**given(speakers=speakers, device=device))
+        from engine.bake import bake as make
+        from engine.sources import DEFAULT_SOURCE, SourceOptions
+        from worker.voices import voices
+
+        lock = make(
+            {voice.name: voice.source for voice in voices(settings)},
+            root,
+            SourceOptions(settings.cache.expanduser(), hub_token=_token(settings, token_file), s3_endpoint=s3_endpoint),
+            bert_source=bert or DEFAULT_SOURCE,
+            device=settings.device,
+        )
+        if not lock["verified"]:
+            note(f"not spoken with: this machine has no {settings.device}")
+        say_json(lock["speakers"])
+
+
+def _token(settings: Settings, file: Path | None) -> str:
+    if file is None:
+        return settings.hf_token.get_secret_value()
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidOption("the token's file cannot be read", str(file)) from error
