@@ -1,0 +1,55 @@
+"""A short programme of speech-like sound: two chapters, two speakers, two sample rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from engine.audio import Audio
+from engine.encoding import encode_segment
+from engine.marks import Mark, Marks
+from tasks.programme import Part
+
+SENTENCES = (
+    ("「ある日の暮方の事である。」", "mei", 0, 1, 0.3),
+    ("一人の下人が、羅生門の下で雨やみを待っていた。", "mei", 0, 2, 0.5),
+    ("広い門の下には、<この男>のほかに & 誰もいない。", "ken", 1, 4, 0.25),
+    ("ただ、所々丹塗の剥げた、大きな円柱に、蟋蟀が一匹とまっている。", "mei", 1, 4, 0.75),
+)
+TITLES = ("第一章　雨", "第二章　門 <b>")
+LEAD_SECONDS = 0.05
+"""Silence before and after the sound within a part."""
+
+
+def sentence(index: int, level: float = 0.1) -> Part:
+    """Bursts of noise, one for each mora, with silence around them."""
+    text, speaker, chapter, line, pause = SENTENCES[index]
+    rate = 48_000 if speaker == "mei" else 44_100
+    noise = np.random.default_rng(index)
+    lead = np.zeros(round(LEAD_SECONDS * rate))
+    burst = round(0.08 * rate)
+    moras = max(8, len(text) // 2)
+    pieces, marks = [lead], []
+    for mora in range(moras):
+        start = LEAD_SECONDS + mora * 0.08
+        marks.append(Mark("ア", start, start + 0.08))
+        pieces.append(noise.normal(0.0, level, burst) * np.hanning(burst))
+    samples = np.concatenate([*pieces, lead]).astype(np.float32)
+    samples = np.convolve(samples, [0.25, 0.5, 0.25], "same").astype(np.float32)
+    whole = (Mark(text, LEAD_SECONDS, len(samples) / rate - LEAD_SECONDS, speaker),)
+    return Part(
+        encode_segment(Audio(samples, rate)),
+        text,
+        Marks(whole, (), tuple(marks)),
+        speaker,
+        pause,
+        chapter,
+        TITLES[chapter],
+        line,
+    )
+
+
+def parts() -> Iterator[Part]:
+    for index in range(len(SENTENCES)):
+        yield sentence(index)
