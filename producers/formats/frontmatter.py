@@ -79,14 +79,9 @@ def _toml(document: str) -> dict[str, Any]:
         message = str(error)
         place = _PLACE.search(message)
         line, column = (int(place[1]) + 1, int(place[2])) if place and place[1] else (document.count("\n") + 2, 1)
-        what = _PLACE.sub("", message)
-        raise InvalidScript(
-            f"the front matter is not TOML ({what})",
-            "",
-            'Quote texts, and names that are not ASCII: "メイ" = "mei"',
-            line,
-            column,
-        ) from error
+        what = f"the front matter is not TOML ({_PLACE.sub('', message)})"
+        hint = 'Quote texts, and names that are not ASCII: "メイ" = "mei"'
+        raise InvalidScript(what, "", hint, line, column) from error
     except RecursionError as error:
         raise InvalidScript("the front matter is nested too deeply", line=1) from error
 
