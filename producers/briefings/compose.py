@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from engine.errors import InvalidBriefing
+from engine.errors import InvalidBriefing, InvalidInput
+from engine.options import SynthesisOptions
+from engine.text.checks import check_text
 from producers.briefings.calendar import spoken_date
 from producers.briefings.isolated import IsolatedFailed, call_isolated
 from producers.briefings.policy import Policy
 from producers.briefings.sources.base import Fetched, SourceReport
 from producers.briefings.sources.gather import gather
 from producers.briefings.spec import Briefing
+from producers.formats.load import parse_script
+from producers.formats.source import Source
+from producers.formats.voice import Voice
 from tasks.contracts import PRIORITIES
+from tasks.script import Script
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +128,7 @@ def compose(briefing: Briefing, due: datetime, policy: Policy) -> Composed:
         speaker=briefing.voice.speaker,
         options=dict(briefing.voice.options),
         dictionaries=tuple(str((briefing.folder / path).resolve()) for path in briefing.voice.dictionaries),
-        store=briefing.output.store,
+        store=_store(briefing, policy),
         output=briefing.output.audio.model_dump(mode="json"),
     )
     return Composed(submission, rendered)
@@ -148,28 +155,67 @@ async def render(briefing: Briefing, fetched: dict[str, Fetched]) -> Rendered:
     Raises:
         InvalidBriefing: see `preview`.
     """
+    answer = await _rendered(briefing, fetched)
+    broken = _unspeakable(briefing, answer["sources"])
+    if broken:
+        fetched = fetched | broken
+        answer = await _rendered(briefing, fetched)
+    text = answer["text"].strip()
+    if not any(character.isalnum() for character in text):
+        raise InvalidBriefing(f"briefing {briefing.name!r} says nothing", text, "Give its sources fallback texts")
+    try:
+        script_of(text, briefing.voice.speaker, briefing.voice.options)
+    except InvalidInput as error:
+        raise InvalidBriefing(f"briefing {briefing.name!r} says what cannot be spoken: {error}") from error
+    reports = [_report(briefing, name, fetched[name], said) for name, said in answer["sources"].items()]
+    return Rendered(text, tuple(reports))
+
+
+async def _rendered(briefing: Briefing, fetched: dict[str, Fetched]) -> dict[str, Any]:
     sources = {
         name: {"say": source.say, "values": fetched[name].values, "fallback": source.fallback}
         for name, source in briefing.sources.items()
     }
-    request = {
-        "call": "render",
-        "render": {
-            "template": briefing.template_text,
-            "sources": sources,
-            "max_characters": briefing.template.max_characters,
-        },
-    }
+    limit = briefing.template.max_characters
+    request = {"template": briefing.template_text, "sources": sources, "max_characters": limit}
     try:
-        answer = await call_isolated(request, b"", RENDER_SECONDS)
+        answer: dict[str, Any] = await call_isolated({"call": "render", "render": request}, b"", RENDER_SECONDS)
     except IsolatedFailed as error:
         line = error.line + briefing.template_offset if error.line else 0
         raise InvalidBriefing(f"the template of briefing {briefing.name!r}: {error}", "", "", line) from error
-    text = answer["text"].strip()
-    if not any(character.isalnum() for character in text):
-        raise InvalidBriefing(f"briefing {briefing.name!r} says nothing", text, "Give its sources fallback texts")
-    reports = [_report(briefing, name, fetched[name], said) for name, said in answer["sources"].items()]
-    return Rendered(text, tuple(reports))
+    return answer
+
+
+def _unspeakable(briefing: Briefing, said: dict[str, dict[str, Any]]) -> dict[str, Fetched]:
+    """Sources whose own words are no script (their template's markup is wrong): the fallback speaks for them."""
+    broken = {}
+    for name, each in said.items():
+        try:
+            if each["ok"] and each["text"]:
+                script_of(f"〇。{each['text']}", briefing.voice.speaker, briefing.voice.options)
+        except InvalidInput as error:
+            broken[name] = Fetched(None, "fallback", f"say: {error.what}: {error.value}")
+    return broken
+
+
+def _store(briefing: Briefing, policy: Policy) -> str:
+    store = briefing.output.store or policy.store
+    if not store:
+        raise InvalidBriefing(f"briefing {briefing.name!r} names no store", "", "Set output.store, or KOEBIN_STORE")
+    return store
+
+
+def script_of(
+    text: str, speaker: str, options: Mapping[str, Any], dictionaries: Sequence[Path] = (), title: str = ""
+) -> Script:
+    """A briefing's text as a script: plain text with Koebin's markup, every line a paragraph.
+
+    Raises:
+        InvalidInput: a letter that cannot be read, or a mistake in the markup, with its line in the text.
+    """
+    check_text(text)
+    voice = Voice(speaker, SynthesisOptions(**options))
+    return replace(parse_script(Source(text, "text"), voice, dictionaries=dictionaries), title=title)
 
 
 def _report(briefing: Briefing, name: str, fetched: Fetched, said: dict[str, Any]) -> SourceReport:
@@ -178,7 +224,7 @@ def _report(briefing: Briefing, name: str, fetched: Fetched, said: dict[str, Any
         kind=briefing.sources[name].kind,
         ok=said["ok"],
         origin=fetched.origin if said["ok"] else "fallback",
-        problem=said["problem"] or fetched.problem,
+        problem="; ".join(filter(None, (said["problem"], fetched.problem))),
         seconds=round(fetched.seconds, 3),
         text=said["text"],
     )

@@ -31,11 +31,13 @@ def problem_of(crontab: str) -> str:
 
 def local_times(crontab: str, time_zone: str, after: datetime) -> Iterator[datetime]:
     """Aware local times after ``after``, strictly rising in real time, five years ahead at most."""
-    begin = after.astimezone(UTC)
-    # CronSim forgets which of two equal local times it was given, so it starts early and what lies behind is dropped.
-    start = (begin - timedelta(hours=3)).astimezone(ZoneInfo(time_zone))
+    begin, zone = after.astimezone(UTC), ZoneInfo(time_zone)
+    # CronSim forgets which of two equal local times it was given: near a change it starts early, and what is not after
+    # the beginning is dropped.
+    near = {(begin + timedelta(hours=hours)).astimezone(zone).utcoffset() for hours in (-3, 0, 3)}
+    start = begin if len(near) == 1 else begin - timedelta(hours=3)
     previous = begin
-    for local in CronSim(crontab, start):
+    for local in CronSim(crontab, start.astimezone(zone)):
         due = local.astimezone(UTC)
         if due > begin + _LOOKED_AHEAD:
             return

@@ -45,7 +45,7 @@ def parse_feed(data: bytes, content_type: str, items: int) -> dict[str, Any]:
         sanitize_html=False,
         resolve_relative_uris=False,
     )
-    if not parsed.version and not parsed.entries:
+    if not parsed.get("version") and not parsed.entries:
         raise FeedRefused("this is not an RSS or Atom feed")
     return {
         "title": _text(parsed.feed.get("title", "")),

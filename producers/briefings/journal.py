@@ -49,13 +49,18 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A tick as the journal knows it; JSON texts where nothing is known yet are ""."""
+    """A tick as the journal knows it.
+
+    Attributes:
+        submission, edition, entry: JSON of what was rendered, will be published, and was published; "" until then.
+    """
 
     id: str
     state: State
     submission: str = ""
     edition: str = ""
     error: str = ""
+    entry: str = ""
     attempts: int = 0
 
     @property
@@ -115,11 +120,7 @@ class LeaseGone(Exception):
 
 
 class Journal:
-    """The ticks in one Redis database. Every method may raise ``redis.RedisError``.
-
-    Args:
-        client: made with ``decode_responses=True``.
-    """
+    """The ticks in one Redis database. Every method may raise ``redis.RedisError``."""
 
     def __init__(self, client: Redis) -> None:
         self._redis = client
@@ -132,7 +133,7 @@ class Journal:
     def seen(self) -> dict[str, str]:
         """Schedule key -> up to where its due times were noticed, as `producers.schedule.Seen` writes it."""
         found: Any = self._redis.hgetall(PREFIX + "seen")
-        return dict(found)
+        return {_text(name): _text(value) for name, value in found.items()}
 
     def notice(self, schedule: str, name: str, seen: str, now_seen: str, dues: Iterable[datetime]) -> int:
         """Open a tick for each due time that is new, and move ``seen`` on, in one step.
@@ -156,7 +157,7 @@ class Journal:
     def open_ticks(self) -> list[str]:
         """Ticks that have not ended, oldest first."""
         found: Any = self._redis.smembers(PREFIX + "open")
-        return sorted(found, key=lambda tick: int(tick.partition("@")[2]))
+        return sorted(map(_text, found), key=lambda tick: int(tick.partition("@")[2]))
 
     def free_ticks(self) -> list[str]:
         """Ticks that have not ended and that nobody owns, oldest first."""
@@ -166,22 +167,24 @@ class Journal:
 
     def tick(self, tick: str) -> Tick | None:
         """What is known of a tick."""
-        fields: Any = self._redis.hgetall(PREFIX + "tick:" + tick)
-        if not fields:
+        found: Any = self._redis.hgetall(PREFIX + "tick:" + tick)
+        if not found:
             return None
+        fields = {_text(name): _text(value) for name, value in found.items()}
         return Tick(
             tick,
             State(fields["state"]),
             fields.get("submission", ""),
             fields.get("edition", ""),
             fields.get("error", ""),
+            fields.get("entry", ""),
             int(fields.get("attempts", 0)),
         )
 
     def last(self) -> dict[str, dict[str, Any]]:
         """Name -> its last tick that ended: ``{"due", "state", "error"}``."""
         found: Any = self._redis.hgetall(PREFIX + "last")
-        return {name: json.loads(text) for name, text in found.items()}
+        return {_text(name): json.loads(text) for name, text in found.items()}
 
     def claim(self, subject: str, seconds: float) -> str:
         """Become the owner of a tick (or of anything else that has a name); "" if it has one."""
@@ -225,6 +228,11 @@ def schedule_key(briefing: Briefing) -> str:
     when = briefing.when
     schedule = json.dumps([when.crontab, when.time_zone, when.holidays, [day.isoformat() for day in when.closed]])
     return f"{briefing.name} {hashlib.sha256(schedule.encode()).hexdigest()[:16]}"
+
+
+def _text(value: str | bytes) -> str:
+    """What a client answers, whether it decodes or not."""
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _lease(subject: str) -> str:

@@ -23,6 +23,7 @@ class Policy:
         file_roots: folders that file sources may read; empty: each briefing's own folder.
         commands: whether command sources run at all.
         cache: folder of fetched values; None keeps none.
+        store: where editions go that name no store.
         resolve: replaces the system's name resolution.
     """
 
@@ -31,6 +32,7 @@ class Policy:
     file_roots: tuple[Path, ...] = ()
     commands: bool = False
     cache: Path | None = None
+    store: str = ""
     resolve: Resolve | None = field(default=None, repr=False)
 
     def roots(self, folder: Path) -> tuple[Path, ...]:

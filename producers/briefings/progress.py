@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,15 @@ from typing import Any, Final
 
 from redis import RedisError
 
-from engine.errors import InvalidBriefing, JobConflict, KoebinError, SpeakerNotServed, TransientError
+from engine.errors import (
+    BrokerUnavailable,
+    InvalidBriefing,
+    JobConflict,
+    JobNotFound,
+    KoebinError,
+    SpeakerNotServed,
+    TransientError,
+)
 from producers.briefings.compose import Composed, Submission, Submitter
 from producers.briefings.holding import holding
 from producers.briefings.journal import Journal, LeaseGone, State, Tick
@@ -126,10 +135,22 @@ class Progress:
         try:
             self.submit(submission)
         except JobConflict as error:
+            self._check_exists(submission, error)
             log.warning("briefing %s: its job exists with other words, and is taken as it is: %s", tick.name, error)
         self.journal.change(tick.id, owner, {"state": State.SUBMITTED})
         log.info("briefing %s of %s is job %s", tick.name, tick.due.isoformat(), submission.job)
         return Tick(tick.id, State.SUBMITTED, tick.submission, tick.edition)
+
+    def _check_exists(self, submission: Submission, conflict: JobConflict) -> None:
+        """Another process may be in the middle of submitting it, or have died there.
+
+        Raises:
+            BrokerUnavailable: no such job yet; worth another try.
+        """
+        try:
+            self.follow(submission)
+        except JobNotFound:
+            raise BrokerUnavailable(conflict.what, conflict.value, conflict.hint) from conflict
 
     def _published(self, tick: Tick, owner: str) -> State:
         outcome = self.follow(Submission.from_json(tick.submission))
@@ -142,6 +163,7 @@ class Progress:
             if not publisher:
                 return State.SUBMITTED
             entry = publish(edition, self.open_store(edition.store), outcome.result, self.clock())
+        self.journal.change(tick.id, owner, {"entry": json.dumps(entry, ensure_ascii=False)})
         self.journal.end(tick, owner, State.PUBLISHED)
         log.info("briefing %s of %s is published: %s", tick.name, edition.due, ", ".join(entry["uris"].values()))
         return State.PUBLISHED

@@ -71,7 +71,7 @@ def edition_of(briefing: Briefing, due: datetime, composed: Composed) -> Edition
         title=composed.submission.title,
         due=due.astimezone(UTC).isoformat(),
         job=job_id(briefing, due),
-        store=delivery.store,
+        store=composed.submission.store,
         home=_home(delivery.key, briefing.name),
         key=edition_key(delivery.key, briefing.name, f"{local:%Y-%m-%d}", clock),
         keep=delivery.keep,

@@ -14,6 +14,8 @@ from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.exceptions import UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from engine.errors import InvalidText
+from engine.text.checks import check_text
 from producers.briefings.plain import plain, sentence
 
 _GLOBALS: Final = ("range", "dict", "namespace")
@@ -82,9 +84,14 @@ def _say(source: Mapping[str, Any], max_characters: int) -> dict[str, Any]:
     if source["values"] is None:
         return fallback
     try:
-        return {"ok": True, "text": _rendered(source["say"], source["values"], max_characters).strip(), "problem": ""}
+        text = _rendered(source["say"], source["values"], max_characters).strip()
+        if text:
+            check_text(text, allow_mute=True)
     except RenderFailed as error:
         return {**fallback, "problem": f"say: {error}"}
+    except InvalidText as error:
+        return {**fallback, "problem": f"it cannot be spoken: {error}"}
+    return {"ok": True, "text": text, "problem": ""}
 
 
 def _rendered(template: str, values: Mapping[str, Any], max_characters: int) -> str:

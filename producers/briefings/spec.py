@@ -186,14 +186,14 @@ class Delivery(_Frozen):
     """Where the audio goes.
 
     Attributes:
-        store: ``file:///folder`` or ``s3://bucket/prefix``.
+        store: ``file:///folder`` or ``s3://bucket/prefix``; "" is the deployment's own store.
         key: of an edition, without suffix; ``{name}``, ``{date}`` (2026-11-23) and ``{time}`` (0700) are filled in.
         keep: how many editions stay.
         keep_days: days after which an edition goes; the latest one always stays.
         audio: formats, loudness, subtitles and so on, as for any job.
     """
 
-    store: str = Field(max_length=1000)
+    store: str = Field(default="", max_length=1000)
     key: str = Field(default="briefings/{name}/{date}-{time}", max_length=300)
     keep: int = Field(default=14, ge=1, le=10_000)
     keep_days: int | None = Field(default=None, ge=1, le=36_500)
@@ -202,7 +202,7 @@ class Delivery(_Frozen):
     @field_validator("store")
     @classmethod
     def _store(cls, value: str) -> str:
-        return _as_value_error(canonical_uri, value)
+        return _as_value_error(canonical_uri, value) if value else ""
 
     @field_validator("key")
     @classmethod
@@ -227,7 +227,7 @@ class Briefing(_Frozen):
     sources: dict[_SourceName, Source] = Field(default_factory=dict, max_length=30)
     network: Network = Network()
     template: Template
-    output: Delivery
+    output: Delivery = Delivery()
     _path: Path = PrivateAttr(default=Path())
     _template_text: str = PrivateAttr(default="")
     _template_offset: int = PrivateAttr(default=0)
@@ -330,9 +330,14 @@ def _validate(text: str, document: dict[str, Any]) -> Briefing:
         kinds = ("clock", "feed", "json", "file", "command")
         if where[:1] == ("sources",) and len(where) > 2 and where[2] in kinds:
             where = (*where[:2], *where[3:])  # pydantic names the variant of the union too
-        value = "" if first["type"] == "missing" else str(first.get("input", ""))
+        value = _shown(first.get("input")) if first["type"] != "missing" else ""
         what = f"{'.'.join(where)}: {first['msg'].removeprefix('Value error, ')}"
         raise InvalidBriefing(what, value, "See docs/briefings.md", *place_of(text, where)) from None
+
+
+def _shown(value: object) -> str:
+    """A value for a message: single ones only, without the credentials that a URI may hold."""
+    return re.sub("//[^/@]*@", "//***@", str(value)) if isinstance(value, (str, int, float)) else ""
 
 
 def _template(briefing: Briefing, text: str) -> str:

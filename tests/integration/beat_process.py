@@ -54,7 +54,7 @@ def main() -> None:
 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    options = BeatOptions(interval=0.02, lease=0.6, poll=0.05, threads=4)
+    options = BeatOptions(interval=0.04, lease=0.6, poll=0.05, threads=4)
     redis.rpush("test:started", str(time.time()))
     run_beat(folder, redis, submit, follow, stop, render=render, clock=clock, options=options)
 

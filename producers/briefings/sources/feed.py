@@ -6,8 +6,11 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from engine.errors import InvalidText
+from engine.text.checks import check_text
 from producers.briefings.calendar import spoken_date, spoken_time, spoken_weekday
 from producers.briefings.isolated import IsolatedFailed, call_isolated
+from producers.briefings.plain import plain
 from producers.briefings.policy import Policy
 from producers.briefings.sources.base import SourceFailed
 from producers.briefings.sources.fetch import fetch
@@ -19,7 +22,8 @@ async def feed_values(source: Feed, briefing: Briefing, policy: Policy) -> dict[
 
     Returns:
         ``title`` and ``items``; an item has ``title``, ``summary``, ``author``, ``link``, and, spoken in the briefing's
-        time zone, ``date``, ``weekday`` and ``time`` ("" where the feed gives none).
+        time zone, ``date``, ``weekday`` and ``time`` ("" where the feed gives none). ``left_out`` counts the items that
+        hold letters of a script that cannot be read.
 
     Raises:
         SourceFailed: not reachable, not allowed, too large, too slow, or no feed.
@@ -38,8 +42,22 @@ async def feed_values(source: Feed, briefing: Briefing, policy: Policy) -> dict[
         raise SourceFailed(str(error)) from error
     if not parsed["items"]:
         raise SourceFailed("the feed has no items")
+    items = [item for item in parsed["items"] if _speakable(item)]
+    if not items:
+        raise SourceFailed("no item of the feed can be spoken")
     zone = ZoneInfo(briefing.when.time_zone)
-    return {"title": parsed["title"], "items": [_with_words(item, zone) for item in parsed["items"]]}
+    values = {"title": parsed["title"], "items": [_with_words(item, zone) for item in items]}
+    return {**values, "left_out": len(parsed["items"]) - len(items)}
+
+
+def _speakable(item: dict[str, Any]) -> bool:
+    try:
+        for name in ("title", "summary"):
+            if text := plain(item[name]):
+                check_text(text, allow_mute=True)
+    except InvalidText:
+        return False
+    return True
 
 
 def _with_words(item: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def read_below(path: Path, roots: Sequence[Path], max_bytes: int) -> bytes:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise SourceFailed("not a plain file")
             data = file.read(max_bytes + 1)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise SourceFailed(f"the file cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if len(data) > max_bytes:
         raise SourceFailed(f"more than the limit of {max_bytes} bytes")

@@ -45,9 +45,15 @@ async def _fetched(source: Source, briefing: Briefing, due: datetime, policy: Po
         values = await _values(source, briefing, due, policy)
     except SourceFailed as error:
         return _failed(source, kept, str(error), time.monotonic() - start)
+    except Exception as error:
+        # Whatever we did not think of must not keep the others from being spoken; it is reported like any failure.
+        log.exception("a %s source of briefing %s", source.kind, briefing.name)
+        return _failed(source, kept, f"an unexpected {type(error).__name__}", time.monotonic() - start)
     if cache:
         _keep(cache, definition, values)
-    return Fetched(values, "fresh", "", time.monotonic() - start)
+    left_out = values.get("left_out", 0)
+    problem = f"{left_out} items cannot be spoken and are left out" if left_out else ""
+    return Fetched(values, "fresh", problem, time.monotonic() - start)
 
 
 async def _values(source: Source, briefing: Briefing, due: datetime, policy: Policy) -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""Briefings as ordinary jobs of the client; each may have a store of its own."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from producers.briefings.compose import Submission, script_of
+from producers.briefings.progress import Outcome
+from producers.client import Client
+from tasks.contracts import Output, parse
+from tasks.ledger import State
+from tasks.stores.base import Store
+from tasks.stores.uri import open_store
+from tasks.submission import Wishes
+from worker.settings import Settings
+
+
+class Jobs:
+    """Submits and follows; one client per store, shared by the threads of a beat process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clients: dict[str, Client] = {}
+        self._lock = threading.Lock()
+
+    def submit(self, submission: Submission) -> str:
+        """Submit the job; the same submission again is the same job.
+
+        Raises:
+            SpeakerNotServed, TransientError: worth another try.
+            KoebinError: see ``Client.submit``.
+        """
+        paths = [Path(path) for path in submission.dictionaries]
+        script = script_of(submission.text, submission.speaker, submission.options, paths, title=submission.title)
+        wishes = Wishes(parse(Output, submission.output), priority=submission.priority)
+        return self._client(submission.store).submit(script, job_id=submission.job, wishes=wishes)
+
+    def follow(self, submission: Submission) -> Outcome | None:
+        """How the job has ended, None while it has not; one that Redis has lost is entered again from the store.
+
+        Raises:
+            JobNotFound: neither knows it.
+        """
+        client = self._client(submission.store)
+        outcome = client.outcome(submission.job)
+        if outcome is None:
+            if client.ledger.state(submission.job) is None:
+                client.resume(submission.job)
+            return None
+        if outcome.state is State.SUCCEEDED and outcome.result is not None:
+            return Outcome("", outcome.result.model_dump(mode="json"))
+        return Outcome(outcome.error or f"the job ended as {outcome.state}", {})
+
+    def open_store(self, uri: str) -> Store:
+        """A store with this deployment's credentials."""
+        return open_store(uri, options=self._settings.store_options())
+
+    def close(self) -> None:
+        """Give the connections back."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
+    def _client(self, store: str) -> Client:
+        with self._lock:
+            if store not in self._clients:
+                self._clients[store] = Client(settings=self._settings.model_copy(update={"store": store}))
+            return self._clients[store]

@@ -1,0 +1,171 @@
+"""Editions: complete before they are the latest, kept as long as wanted, published twice as if once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from engine.errors import JobFailed, StoreUnavailable
+from producers.briefings.compose import compose
+from producers.briefings.policy import Policy
+from producers.briefings.publish import Edition, edition_of, publish
+from tasks.stores.base import Store
+from tasks.stores.uri import open_store
+
+BEGIN = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(f"file://{tmp_path}/store")
+
+
+def edition(store: Store, day: int, **fields: object) -> Edition:
+    """The edition of the ``day``-th day, and its job's output."""
+    due = BEGIN + timedelta(days=day)
+    made = Edition(
+        briefing="morning",
+        title="朝",
+        due=due.isoformat(),
+        job=f"job{day}",
+        store=store.uri,
+        home="briefings/morning",
+        key=f"briefings/morning/{due + timedelta(hours=9):%Y-%m-%d-%H%M}",
+        keep=3,
+        keep_days=None,
+    )
+    for name in ("朝.mp3", "朝.vtt"):
+        store.put(f"jobs/job{day}/out/{name}", f"{name} {day}".encode())
+    return replace(made, **fields)
+
+
+def index(store: Store) -> list[dict]:
+    return json.loads(store.get("briefings/morning/index.json"))["editions"]
+
+
+def keys(store: Store) -> list[str]:
+    return sorted(key.removeprefix("briefings/morning/") for key in store.list("briefings/"))
+
+
+def test_an_edition_has_a_dated_key_and_is_the_latest(store: Store) -> None:
+    entry = publish(edition(store, 0, failures=({"name": "news"},)), store, {"duration_seconds": 9}, BEGIN)
+    assert keys(store) == ["2026-11-23-0700.mp3", "2026-11-23-0700.vtt", "index.json", "latest.mp3", "latest.vtt"]
+    assert store.get("briefings/morning/latest.mp3") == "朝.mp3 0".encode()
+    assert index(store) == [entry]
+    assert entry["uris"]["briefings/morning/2026-11-23-0700.mp3"].startswith("file:///")
+    assert (entry["failures"], entry["result"]) == ([{"name": "news"}], {"duration_seconds": 9})
+
+
+def test_publishing_again_changes_nothing(store: Store) -> None:
+    first = edition(store, 0)
+    publish(first, store, {}, BEGIN)
+    before = {key: store.get(key) for key in store.list("briefings/")}
+    publish(first, store, {}, BEGIN)
+    assert {key: store.get(key) for key in store.list("briefings/")} == before
+
+
+def test_the_oldest_go_and_an_older_one_never_becomes_the_latest(store: Store) -> None:
+    for day in (0, 1, 3, 2, 4):
+        publish(edition(store, day), store, {}, BEGIN)
+        newest = max(each["due"] for each in index(store))
+        assert store.get("briefings/morning/latest.mp3").endswith(
+            str((datetime.fromisoformat(newest) - BEGIN).days).encode()
+        )
+    assert [each["job"] for each in index(store)] == ["job4", "job3", "job2"]
+    assert [key for key in keys(store) if key.endswith("mp3")] == [
+        *("2026-11-25-0700.mp3", "2026-11-26-0700.mp3", "2026-11-27-0700.mp3"),
+        "latest.mp3",
+    ]
+
+
+def test_days_limit_too_but_the_latest_stays(store: Store) -> None:
+    for day in (0, 1):
+        publish(edition(store, day, keep_days=2), store, {}, BEGIN + timedelta(days=day))
+    assert len(index(store)) == 2
+    publish(edition(store, 1, keep_days=2), store, {}, BEGIN + timedelta(days=90))
+    assert [each["job"] for each in index(store)] == ["job1"]
+
+
+class Failing:
+    """A store that fails at its ``at``-th write."""
+
+    def __init__(self, store: Store, at: int) -> None:
+        self._store, self._left = store, at
+
+    def __getattr__(self, name: str) -> object:
+        if name in ("put", "put_file", "delete"):
+            self._left -= 1
+            if self._left < 0:
+                raise StoreUnavailable("the store does not answer")
+        return getattr(self._store, name)
+
+
+@pytest.mark.parametrize("at", range(10))
+def test_a_publication_that_breaks_off_leaves_the_previous_edition_whole(store: Store, at: int) -> None:
+    for day in range(3):
+        publish(edition(store, day), store, {}, BEGIN)
+    with pytest.raises(StoreUnavailable):
+        publish(edition(store, 3), Failing(store, min(at, 6)), {}, BEGIN)  # type: ignore[arg-type]
+    for each in index(store):
+        assert all(store.exists(name) for name in each["files"])
+    assert store.get("briefings/morning/latest.mp3")
+
+    publish(edition(store, 3), store, {}, BEGIN)
+    publish(edition(store, 4), store, {}, BEGIN)
+    assert [each["job"] for each in index(store)] == ["job4", "job3", "job2"]
+    assert len([key for key in keys(store) if key.startswith("2026-")]) == 6
+
+
+def test_a_format_that_is_given_up_leaves_no_stale_latest(store: Store) -> None:
+    publish(edition(store, 0), store, {}, BEGIN)
+    second = edition(store, 1)
+    store.delete("jobs/job1/out/朝.vtt")
+    publish(second, store, {}, BEGIN)
+    assert [key for key in keys(store) if key.startswith("latest")] == ["latest.mp3"]
+
+
+def test_a_job_without_output_is_an_error(store: Store) -> None:
+    first = edition(store, 0)
+    for key in list(store.list("jobs/")):
+        store.delete(key)
+    with pytest.raises(JobFailed, match="left no output"):
+        publish(first, store, {}, BEGIN)
+
+
+def test_several_outputs_of_a_kind_keep_their_names(store: Store) -> None:
+    first = edition(store, 0)
+    store.put("jobs/job0/out/二.mp3", b"2")
+    publish(first, store, {}, BEGIN)
+    assert keys(store) == [
+        *("2026-11-23-0700.vtt", "2026-11-23-0700/二.mp3", "2026-11-23-0700/朝.mp3"),
+        *("index.json", "latest.vtt", "latest/二.mp3", "latest/朝.mp3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "home", "filled"),
+    [
+        ("briefings/{name}/{date}-{time}", "briefings/morning", "briefings/morning/2026-11-23-0700"),
+        ("{date}/{time}/{name}", "morning", "2026-11-23/0700/morning"),
+        ("news/{date}/{time}", "news/morning", "news/2026-11-23/0700"),
+    ],
+)
+def test_keys(write, key: str, home: str, filled: str) -> None:
+    head = f'[when]\ncrontab = "0 7 * * *"\n[output]\nstore = "file:///srv"\nkey = "{key}"\n'
+    briefing = write(head=head)
+    made = edition_of(briefing, BEGIN, compose(briefing, BEGIN, Policy()))
+    assert (made.home, made.key) == (home, filled)
+    assert Edition.from_json(made.to_json()) == made
+
+
+def test_the_hour_that_comes_twice_has_two_keys(write) -> None:
+    head = '[when]\ncrontab = "*/30 * * * *"\ntime_zone = "America/New_York"\n[output]\nstore = "file:///srv"\n'
+    briefing = write(head=head)
+    due = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
+    composed = compose(briefing, due, Policy())
+    made = [edition_of(briefing, due + timedelta(hours=hour), composed).key[-6:] for hour in (0, 1)]
+    assert made == ["1-0130", "0130-2"]
