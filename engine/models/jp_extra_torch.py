@@ -279,8 +279,8 @@ class JpExtraTorch:
         return self._sizes.hop_length / self._sizes.sampling_rate
 
     def _padded(self, items: Sequence[Tensor]) -> Tensor:
-        """[T, ...] each -> [B, longest T, ...] on the device, 0 where padded."""
-        return pad_sequence([item.to(self._device) for item in items], batch_first=True)
+        """[T, ...] each -> [B, longest T, ...] on the device, 0 where padded; moved at once."""
+        return pad_sequence(list(items), batch_first=True).to(self._device)
 
     def _speakers(self, jobs: Sequence[_Job]) -> Tensor:
         return torch.tensor([job.options.speaker_id for job in jobs], device=self._device)

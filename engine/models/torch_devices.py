@@ -43,11 +43,12 @@ def arithmetic(device: torch.device, tf32: bool = False) -> Iterator[None]:
     if device.type == "cpu":
         yield
         return
+    matmul, convolution, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn
     with _FLAGS:
-        before = torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = tf32
+        before = matmul.fp32_precision, convolution.fp32_precision, cudnn.deterministic, cudnn.benchmark
+        matmul.fp32_precision = convolution.fp32_precision = "tf32" if tf32 else "ieee"
+        cudnn.deterministic, cudnn.benchmark = True, False
         try:
-            with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=tf32):
-                yield
+            yield
         finally:
-            torch.backends.cuda.matmul.allow_tf32 = before
+            matmul.fp32_precision, convolution.fp32_precision, cudnn.deterministic, cudnn.benchmark = before
