@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.audio import Audio
 from engine.content import Reading, content_id, utterance_seed
 from engine.errors import InvalidOption, UnknownStyle
-from engine.marks import Mark, Marks
+from engine.marks import Mark
 from engine.models.base import AcousticModel, Rendering, Utterance
 from engine.names import nearest
 from engine.options import SynthesisOptions
+from engine.pauses import begin_after, shorten_end
 from engine.request import Request, merge_options, split_request
 from engine.text.checks import check_text
 from engine.text.readings import check_readings
@@ -241,16 +242,22 @@ class Speaker:
         return self._with_pauses((self._speak(request, cancelled) for request in requests), requests)
 
     def _with_pauses(self, sentences: Iterator[_Spoken], requests: list[Request]) -> Iterator[Audio]:
-        before: _Spoken | None = None
-        for spoken, request in zip(sentences, requests, strict=True):
-            if before is None:
-                yield spoken.audio
-            else:
-                wanted = request.options.pause
-                if wanted is None:
-                    wanted = self._pause(before.utterances[-1], spoken.utterances[0])
-                yield with_head(spoken.audio, gap_seconds(before.audio, spoken.audio, wanted))
-            before = spoken
+        """The sentences with the pause before each at its head.
+
+        A pause that is asked for is kept to, also where the voice leaves more silence by itself; one that is predicted
+        is a lower bound.
+        """
+        before: Audio | None = None
+        spoken_before: tuple[Utterance, ...] = ()
+        for number, (spoken, request) in enumerate(zip(sentences, requests, strict=True), start=1):
+            audio, pause = spoken.audio, request.options.pause
+            if pause is not None and number < len(requests):
+                audio = shorten_end(audio, pause)
+            if before is not None:
+                seconds = self._pause(spoken_before[-1], spoken.utterances[0]) if pause is None else pause
+                audio = begin_after(before, audio, seconds, cut=pause is not None)
+            before, spoken_before = audio, spoken.utterances
+            yield audio
 
     @contextmanager
     def _model(self) -> Iterator[AcousticModel]:
@@ -335,32 +342,13 @@ class Speaker:
     def _finish(self, request: Request, utterances: tuple[Utterance, ...], renderings: list[Rendering]) -> _Spoken:
         """Join the utterances of a sentence, apply the volume, and add the sentence's mark."""
         parts = [Audio(rendering.samples, self.sample_rate_hz, rendering.marks) for rendering in renderings]
-        gaps = [
-            gap_seconds(parts[index], parts[index + 1], self._pause(first, second))
-            for index, (first, second) in enumerate(pairwise(utterances))
-        ]
-        audio = Audio.joined(parts, gaps).with_gain(request.options.volume)
+        for index, (first, second) in enumerate(pairwise(utterances)):
+            pause = self._pause(first, second)
+            parts[index] = shorten_end(parts[index], pause)
+            parts[index + 1] = begin_after(parts[index], parts[index + 1], pause, cut=True)
+        audio = Audio.joined(parts).with_gain(request.options.volume)
         sentence = Mark(request.text, 0.0, audio.duration_seconds, self.name)
         return _Spoken(replace(audio, marks=replace(audio.marks, sentences=(sentence,))), utterances)
-
-
-def gap_seconds(first: Audio, second: Audio, pause: float) -> float:
-    """Silence to put between two sentences so that ``pause`` seconds lie between their sounds.
-
-    The silence that the voice itself leaves at the end of the one and the beginning of the other counts; it is never
-    cut, so the gap may come out longer than asked for.
-    """
-    trailing = first.duration_seconds - (first.marks.moras[-1].end if first.marks.moras else 0.0)
-    leading = second.marks.moras[0].start if second.marks.moras else second.duration_seconds
-    return max(0.0, pause - trailing - leading)
-
-
-def with_head(audio: Audio, seconds: float) -> Audio:
-    """The audio after that much silence."""
-    if seconds <= 0.0:
-        return audio
-    silence = Audio(audio.samples[:0], audio.sample_rate_hz, Marks())
-    return Audio.joined([silence, audio], [seconds])
 
 
 def _stop_if(cancelled: threading.Event) -> None:

@@ -72,6 +72,7 @@ class TTS:
         self._pool = ModelPool(self._open, self._max_loaded)
         self._executor: ThreadPoolExecutor | None = None
         self._preparing = threading.RLock()
+        self._executor_lock = threading.Lock()
         self._pid: int | None = None
 
     def load(self, name: str, source: str | None = None) -> Self:
@@ -208,7 +209,7 @@ class TTS:
 
     def _async_executor(self) -> Executor:
         self._check_process()
-        with self._preparing:
+        with self._executor_lock:
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(2 * self._threads + 2, "koebin-async")
             return self._executor

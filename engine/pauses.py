@@ -1,0 +1,68 @@
+"""Pauses between what was spoken one by one, the silence that a voice leaves at both ends taken into account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from engine.audio import Audio
+from engine.marks import Mark, Marks
+
+KEPT_SECONDS: Final = 0.05
+"""Of a voice's own silence so much is left beside a sound, which may fade into it."""
+
+
+def silence_before(audio: Audio) -> float:
+    """Seconds before the first mora; all of an audio without one."""
+    return audio.marks.moras[0].start if audio.marks.moras else audio.duration_seconds
+
+
+def silence_after(audio: Audio) -> float:
+    """Seconds after the last mora; all of an audio without one."""
+    return audio.duration_seconds - (audio.marks.moras[-1].end if audio.marks.moras else 0.0)
+
+
+def shorten_end(audio: Audio, pause: float) -> Audio:
+    """Cut the silence at the end, for something that follows after ``pause`` seconds and has a little of its own."""
+    wanted = max(pause - KEPT_SECONDS, KEPT_SECONDS) if audio.marks.moras else pause
+    return _cut(audio, 0.0, max(0.0, silence_after(audio) - wanted))
+
+
+def begin_after(before: Audio, audio: Audio, pause: float, *, cut: bool) -> Audio:
+    """The audio as it follows ``before``, so that ``pause`` seconds lie between their sounds.
+
+    Silence is put at its head; if there is too much already, it is cut where ``cut`` allows it and left otherwise.
+    """
+    gap = pause - silence_after(before) - silence_before(audio)
+    if gap >= 0.0:
+        return with_head(audio, gap)
+    if not cut:
+        return audio
+    kept = KEPT_SECONDS if audio.marks.moras else 0.0
+    return _cut(audio, min(-gap, max(0.0, silence_before(audio) - kept)), 0.0)
+
+
+def with_head(audio: Audio, seconds: float) -> Audio:
+    """The audio after that much silence."""
+    if seconds <= 0.0:
+        return audio
+    silence = Audio(audio.samples[:0], audio.sample_rate_hz)
+    return Audio.joined([silence, audio], [seconds])
+
+
+def _cut(audio: Audio, head: float, tail: float) -> Audio:
+    """Without its first and last seconds, of which no mora may be a part."""
+    first = round(head * audio.sample_rate_hz)
+    last = len(audio) - round(tail * audio.sample_rate_hz)
+    if (first, last) == (0, len(audio)):
+        return audio
+    marks, end = audio.marks.shifted(-first / audio.sample_rate_hz), (last - first) / audio.sample_rate_hz
+    clipped = Marks(*(_clipped(level, end) for level in (marks.sentences, marks.words, marks.moras, marks.phones)))
+    return Audio(audio.samples[first:last], audio.sample_rate_hz, clipped)
+
+
+def _clipped(marks: Iterable[Mark], end: float) -> tuple[Mark, ...]:
+    """What lies between 0 and ``end`` of each; a mark of which nothing is left is left out, but no sentence is."""
+    inside = (replace(mark, start=max(0.0, mark.start), end=min(end, mark.end)) for mark in marks)
+    return tuple(mark for mark in inside if mark.start < mark.end or mark.speaker)
