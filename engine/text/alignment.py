@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from typing import Final
 
 from engine.text.mapped import MappedText
@@ -46,23 +45,43 @@ def _plain(text: str) -> str:
 
 
 def _positions(given: str, spoken: str) -> list[int | None]:
-    """For every offset of ``spoken`` the offset of ``given`` it corresponds to."""
+    """For every offset of ``spoken`` the offset of ``given`` it corresponds to, None inside of what is spelt otherwise.
+
+    Walks both at once and, where they differ, looks for the nearest two characters that agree again: linear in the
+    length, unlike a general alignment.
+    """
     if given == spoken:
         return [*range(len(given) + 1)]
     positions: list[int | None] = [None] * (len(spoken) + 1)
-    for _, given_start, given_end, spoken_start, spoken_end in SequenceMatcher(
-        None, given, spoken, False
-    ).get_opcodes():
-        if (
-            given_end - given_start == spoken_end - spoken_start
-            and given[given_start:given_end] == spoken[spoken_start:spoken_end]
-        ):
-            positions[spoken_start : spoken_end + 1] = range(given_start, given_end + 1)
-        elif spoken_start < spoken_end:
-            positions[spoken_start], positions[spoken_end] = given_start, given_end
+    here = there = 0
+    while here < len(given) and there < len(spoken):
+        positions[there] = here
+        if given[here] == spoken[there]:
+            here, there = here + 1, there + 1
+        elif given[here] == " ":
+            here += 1
+        elif skip := _resume(given[here : here + _REACH], spoken[there : there + _REACH]):
+            here, there = here + skip[0], there + skip[1]
         else:
-            positions[spoken_start] = given_end
+            break
+    positions[-1] = len(given)
     return positions
+
+
+_REACH: Final = 60
+
+
+def _resume(given: str, spoken: str) -> tuple[int, int] | None:
+    """How many characters of each to leave out so that the next two agree; the fewest in all."""
+    pairs: dict[str, int] = {}
+    for index in range(len(given) - 1, -1, -1):
+        pairs[given[index : index + 2]] = index
+    found = [
+        (pairs[pair] + index, pairs[pair], index)
+        for index in range(len(spoken))
+        if (pair := spoken[index : index + 2]) in pairs
+    ]
+    return min(found)[1:] if found else None
 
 
 def _source(norm: MappedText, position: int | None, length: int) -> int | None:

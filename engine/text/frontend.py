@@ -56,8 +56,14 @@ def analyze(text: str, *, readings: Sequence[Reading] = (), dictionary: Dictiona
     """
     if len(text) > MAX_CHARS:
         raise InvalidText(f"a sentence of more than {MAX_CHARS} characters", text, "Use analyze_utterances")
-    words = _read(text, check_readings(text, readings), dictionary)
-    return Analysis(text, words.norm, tuple(map(_node, words.features)), tuple(make_label(words.features)))
+    ordered = check_readings(text, readings)
+    if ordered:
+        words = _read(text, ordered, dictionary)
+        norm, features = words.norm, words.features
+    else:
+        mapped, features = _read_plain(text, dictionary)
+        norm = mapped.text
+    return Analysis(text, norm, tuple(map(_node, features)), tuple(make_label(features)))
 
 
 def analyze_utterances(
@@ -95,7 +101,7 @@ class _Words:
 
 
 def _read(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> _Words:
-    words = _read_plain(text, dictionary)
+    words = _read_aligned(text, dictionary)
     for reading in readings:
         changed = apply_reading(text, reading, words.features, words.boundaries)
         if changed is None:
@@ -106,14 +112,16 @@ def _read(text: str, readings: Sequence[Reading], dictionary: Dictionary | None)
     return words
 
 
-def _read_plain(text: str, dictionary: Dictionary | None) -> _Words:
+def _read_aligned(text: str, dictionary: Dictionary | None) -> _Words:
+    norm, features = _read_plain(text, dictionary)
+    surfaces = [feature["string"] for feature in features]
+    return _Words(norm.text, features, node_boundaries(norm, surfaces, len(text)))
+
+
+def _read_plain(text: str, dictionary: Dictionary | None) -> tuple[MappedText, list[Feature]]:
     norm = normalize(text, dictionary.surfaces if dictionary else ())
-    features = [feature for piece in split_long(norm.text, MAX_CHARS) for feature in run_frontend(piece, dictionary)]
-    return _Words(norm.text, features, _boundaries(norm, features, len(text)))
-
-
-def _boundaries(norm: MappedText, features: Sequence[Feature], length: int) -> list[int | None]:
-    return node_boundaries(norm, [feature["string"] for feature in features], length)
+    pieces = split_long(norm.text, MAX_CHARS)
+    return norm, [feature for piece in pieces for feature in run_frontend(piece, dictionary)]
 
 
 def _read_around(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> _Words:
@@ -123,7 +131,7 @@ def _read_around(text: str, readings: Sequence[Reading], dictionary: Dictionary 
     boundaries: list[int | None] = []
     position = 0
     for reading in [*readings, None]:
-        gap = _read_plain(text[position : reading.start if reading else len(text)], dictionary)
+        gap = _read_aligned(text[position : reading.start if reading else len(text)], dictionary)
         norms.append(gap.norm)
         features += _chained(gap.features) if position else gap.features
         boundaries += [None if start is None else start + position for start in gap.boundaries[:-1]]

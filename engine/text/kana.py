@@ -20,7 +20,6 @@ from engine.text.analysis import Analysis, Node
 from engine.text.katakana import is_katakana_reading, sounded, split_morae
 from engine.text.labels import accent_phrases
 from engine.text.openjtalk import MAX_CHARS, Feature, make_label, mark_devoiced, plain_feature
-from engine.text.prosody import phonemes
 
 ACCENT: Final = "'"
 _ACCENTS: Final = re.compile("['’＇]")
@@ -58,12 +57,24 @@ def analyze_kana(kana: str) -> Analysis:
 
 def to_kana(analysis: Analysis) -> str:
     """How an utterance is read; ``analyze_kana`` of it has the same phones and tones."""
-    morae = iter(phonemes(analysis).moras)
+    morae = _morae(analysis.nodes)
     text = ""
     for group in accent_phrases(analysis.labels):
-        phrases = [_marked([next(morae).text for _ in phrase], phrase) for phrase in group]
+        phrases = [_marked([next(morae, "") for _ in phrase], phrase) for phrase in group]
         text += ("、" if text else "") + "/".join(phrases)
     return text + _final_mark(analysis.nodes)
+
+
+def _morae(nodes: Sequence[Node]) -> Iterator[str]:
+    """What is spoken; a long mark with nothing before it to hold is not."""
+    holding = False
+    for node in nodes:
+        morae = split_morae(node.pron)
+        for mora in morae:
+            if holding or mora != "ー":
+                holding = True
+                yield mora
+        holding = holding and bool(morae)
 
 
 def _marked(morae: Sequence[str], falls: Sequence[bool]) -> str:
@@ -75,7 +86,7 @@ def _marked(morae: Sequence[str], falls: Sequence[bool]) -> str:
 
 def _final_mark(nodes: Sequence[Node]) -> str:
     last = unicodedata.normalize("NFKC", nodes[-1].surface) if nodes else ""
-    return {"?": "？", "!": "！", ".": "。"}.get(last[-1:], "")
+    return {"?": "？", "!": "！", ".": "。", "。": "。"}.get(last[-1:], "")
 
 
 def _features(kana: str) -> Iterator[Feature]:

@@ -5,9 +5,28 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from engine.text.moras import PHONES
+
 _HIRAGANA_TO_KATAKANA: Final = {code: code + 0x60 for code in [*range(0x3041, 0x3097), 0x309D, 0x309E]}
-_SMALL_VOWELS: Final = "ァィゥェォャュョヮ"
-_MORA: Final = re.compile(rf"[ァ-ヴヵヶ][{_SMALL_VOWELS}]|[ァ-ヴヵヶー]")
+# Open JTalk counts these as one mora too, though the voices were trained with two.
+_MORE_DIGRAPHS: Final = (
+    "クァ",
+    "クィ",
+    "クゥ",
+    "クェ",
+    "クォ",
+    "グァ",
+    "グィ",
+    "グゥ",
+    "グェ",
+    "グォ",
+    "シィ",
+    "ヂャ",
+    "ヂュ",
+    "ヂョ",
+)
+_DIGRAPHS: Final = (*(kana for kana in PHONES if len(kana) == 2), *_MORE_DIGRAPHS, "デェ", "フュ")
+_MORA: Final = re.compile("|".join(_DIGRAPHS) + "|[ァ-ヴヵヶー]")
 _READING: Final = re.compile("[ァ-ヴー]+")
 
 # Columns of the kana table, for long vowels written as they are spelt (とう, せい).
@@ -26,7 +45,7 @@ def is_katakana_reading(text: str) -> bool:
 
 
 def split_morae(kana: str) -> list[str]:
-    """``キョート`` -> ``キョ ー ト``. A small vowel belongs to the kana before it; other characters are left out."""
+    """``キョート`` -> ``キョ ー ト``, as Open JTalk counts; characters that are no kana are left out."""
     return _MORA.findall(kana)
 
 

@@ -59,7 +59,7 @@ def _phrases(labels: Sequence[_Label]) -> Iterator[list[tuple[str, int]]]:
             continue
         phrase += [(phone, tone) for phone in _plain(label.phone)]
         next_a2 = labels[index + 1].a2 if index + 1 < len(labels) else _MISSING
-        if label.a3 == 1 and next_a2 == 1 and label.phone in _MORAIC:
+        if _ends_phrase(label, next_a2):
             yield phrase
             phrase, tone = [], 0
         elif label.a1 == 0 and next_a2 == label.a2 + 1 and label.a2 != label.f1:
@@ -67,6 +67,10 @@ def _phrases(labels: Sequence[_Label]) -> Iterator[list[tuple[str, int]]]:
         elif label.a2 == 1 and next_a2 == 2:
             tone += 1
     yield phrase
+
+
+def _ends_phrase(label: _Label, next_a2: int) -> bool:
+    return label.a3 == 1 and next_a2 == 1 and label.phone in _MORAIC
 
 
 def accent_phrases(labels: Sequence[str]) -> list[list[list[bool]]]:
@@ -77,7 +81,7 @@ def accent_phrases(labels: Sequence[str]) -> list[list[list[bool]]]:
         if label.phone not in _ENDS:
             if previous.phone in _ENDS:
                 groups.append([])
-            if previous.phone in _ENDS or label.a2 < previous.a2 or (previous.a3 == 1 and label.a2 == 1 != label.a3):
+            if previous.phone in _ENDS or _ends_phrase(previous, label.a2):
                 groups[-1].append([])
             phrase = groups[-1][-1]
             if len(phrase) < label.a2:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import InvalidText
@@ -109,6 +109,7 @@ def test_a_letter_that_cannot_be_read_is_refused_with_its_place() -> None:
         assert (caught.value.line, caught.value.column) == (2, 4)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_only_known_characters_come_out(text: str) -> None:
     try:
@@ -122,6 +123,7 @@ def test_only_known_characters_come_out(text: str) -> None:
     assert not set(mapped.text) & set("%℃&/+=:;()「」。、！？")
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "M", "Z")), max_size=20))
 def test_checked_text_is_readable_text(text: str) -> None:
     """check_text promises the producer that the worker's normaliser will not refuse."""

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.text.sentences import split_long, split_sentences
@@ -45,6 +45,7 @@ def test_golden_sentences_but_for_the_torn_quotation() -> None:
     assert differing == ["「はい。」と彼女は答えた。"]
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("あ漢ア1a。！」「』『、.,．…\n 　ー\"'？ッ（）🎉ａ")))
 def test_no_character_is_lost(text: str) -> None:
     position = 0
@@ -55,6 +56,7 @@ def test_no_character_is_lost(text: str) -> None:
     assert text[position:].strip() == ""
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("あ漢ア1a、。」「.,．… ー")), st.integers(1, 30))
 def test_parts_join_to_the_whole_and_keep_the_limit(text: str, limit: int) -> None:
     parts = split_long(text, limit)
