@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -43,7 +43,8 @@ def arithmetic(device: torch.device, tf32: bool = False) -> Iterator[None]:
     if device.type == "cpu":
         yield
         return
-    matmul, convolution, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn
+    cudnn: Any = torch.backends.cudnn  # its attributes are made at run time
+    matmul, convolution = torch.backends.cuda.matmul, cudnn.conv
     with _FLAGS:
         before = matmul.fp32_precision, convolution.fp32_precision, cudnn.deterministic, cudnn.benchmark
         matmul.fp32_precision = convolution.fp32_precision = "tf32" if tf32 else "ieee"
