@@ -16,7 +16,7 @@ COMMAS: Final = frozenset("、､，,;；:：")
 OPENERS: Final = frozenset("「『（(【《〈［[{｛〔〘〖“‘«‹｢")
 CLOSERS: Final = frozenset("」』）)】》〉］]}｝〕〙〗”’»›｣")
 
-SPOKEN_SYMBOLS: Final = frozenset("%％‰+＋=＝&＆@＠#＃♯♭°℃℉$＄¥￥£￡€¢￠₩￦×÷±√∞≒≠≦≧≤≥→←↑↓〒〆§№℡†☎℗©®™Ω")
+SPOKEN_SYMBOLS: Final = frozenset("%％‰+＋=＝&＆@＠♯♭°℃℉$＄¥￥£￡€¢￠₩￦₱₹×÷±√∞≒≈≠≦≧≤≥/／\\＼〒§℡○◯〇")
 """Not letters, not digits, and yet they have a reading."""
 
 _JAPANESE = re.compile(r"[\u3041-\u3096\u30a1-\u30fa\u30fc-\u30ff\uff66-\uff9d\u3400-\u4dbf\u4e00-\u9fff々〇〻仝〆]")

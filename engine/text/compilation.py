@@ -92,15 +92,23 @@ def _quiet() -> Iterator[None]:
     """
     libc = ctypes.CDLL(None)
     libc.fflush(None)
-    saved = [os.dup(1), os.dup(2)]
+    saved = {stream: os.dup(stream) for stream in (1, 2) if _is_open(stream)}
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
+        for stream in saved:
+            os.dup2(nowhere, stream)
         yield
         libc.fflush(None)
     finally:
-        os.dup2(saved[0], 1)
-        os.dup2(saved[1], 2)
-        for descriptor in (*saved, nowhere):
+        for stream, descriptor in saved.items():
+            os.dup2(descriptor, stream)
             os.close(descriptor)
+        os.close(nowhere)
+
+
+def _is_open(stream: int) -> bool:
+    try:
+        os.fstat(stream)
+    except OSError:  # a daemon without streams
+        return False
+    return True

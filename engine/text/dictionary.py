@@ -22,6 +22,7 @@ MAX_READING: Final = 200
 MAX_ENTRIES: Final = 100_000
 
 _SMALL: Final = re.compile("(?:^|[ッー])[ァィゥェォャュョヮ]|[ァィゥェォャュョヮ]{2}|ッッ")
+_PLAIN: Final = re.compile("[ぁ-ゖァ-ヺー一-鿿々]+")
 _FIELDS: Final = {"surface": str, "reading": str, "accent": int, "priority": int}
 
 
@@ -114,9 +115,9 @@ class Dictionary:
         return hashlib.sha256(canonical_json([asdict(entry) for entry in self.entries])).hexdigest()[:16]
 
     @cached_property
-    def surfaces(self) -> tuple[str, ...]:
-        """The words as they are written, NFKC."""
-        return tuple(entry.surface for entry in self.entries)
+    def protected(self) -> tuple[str, ...]:
+        """The words of more than kana and kanji: what the normaliser would rewrite if they were not the user's."""
+        return tuple(entry.surface for entry in self.entries if not _PLAIN.fullmatch(entry.surface))
 
     def to_json(self) -> str:
         """``[{"surface": "担々麺", "reading": "タンタンメン", "accent": 3, "priority": 8}]``, one word a line."""

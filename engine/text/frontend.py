@@ -41,6 +41,11 @@ def front_end_revision() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def warm_up() -> None:
+    """Load all that the first sentences would wait for: dictionaries, the models for 何, for homographs, for English."""
+    analyze("風が何かをHayaKoeに言う。")
+
+
 def analyze(text: str, *, readings: Sequence[Reading] = (), dictionary: Dictionary | None = None) -> Analysis:
     """Read one sentence: one pass of Open JTalk for its words, one for its labels.
 
@@ -119,7 +124,7 @@ def _read_aligned(text: str, dictionary: Dictionary | None) -> _Words:
 
 
 def _read_plain(text: str, dictionary: Dictionary | None) -> tuple[MappedText, list[Feature]]:
-    norm = normalize(text, dictionary.surfaces if dictionary else ())
+    norm = normalize(text, dictionary.protected if dictionary else ())
     pieces = split_long(norm.text, MAX_CHARS)
     return norm, [feature for piece in pieces for feature in run_frontend(piece, dictionary)]
 

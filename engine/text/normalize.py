@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from engine.text.compatibility import fold_compatibility
@@ -34,16 +35,20 @@ def normalize(text: str, protected: Sequence[str] = ()) -> MappedText:
 
 
 def _split_protected(folded: MappedText, protected: Sequence[str]) -> list[tuple[MappedText, bool]]:
-    surfaces = sorted((surface for surface in protected if surface), key=len, reverse=True)
-    if not surfaces:
+    if not protected:
         return [(folded, False)]
-    pattern = re.compile("|".join(_whole(surface) for surface in surfaces))
+    pattern = _any_of(tuple(protected))
     runs: list[tuple[MappedText, bool]] = []
     position = 0
     for match in pattern.finditer(folded.text):
         runs += [(folded[position : match.start()], False), (folded[match.start() : match.end()], True)]
         position = match.end()
     return [*runs, (folded[position:], False)]
+
+
+@lru_cache(maxsize=16)
+def _any_of(surfaces: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_whole, sorted(surfaces, key=len, reverse=True))))
 
 
 def _whole(surface: str) -> str:

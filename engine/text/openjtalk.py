@@ -113,17 +113,37 @@ class _Instances:
     """One Open JTalk per user dictionary, the least recently used dropped; those in use live on until they are done."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._by_revision: OrderedDict[str, Any] = OrderedDict()
+        self._creating: dict[str, threading.Lock] = {}
 
     def get(self, dictionary: Dictionary | None) -> Any:
         revision = dictionary.revision if dictionary is not None else ""
+        instance = self._find(revision)
+        if instance is not None:
+            return instance
         with self._lock:
-            if revision not in self._by_revision:
-                self._by_revision[revision] = self._create(dictionary if revision else None)
-            self._by_revision.move_to_end(revision)
-            self._drop_oldest()
-            return self._by_revision[revision]
+            creating = self._creating.setdefault(revision, threading.Lock())
+        with creating:  # a large dictionary holds up its own requests only
+            instance = self._find(revision)
+            if instance is None:
+                instance = self._create(dictionary if revision else None)
+                self._keep(revision, instance)
+        return instance
+
+    def _find(self, revision: str) -> Any:
+        with self._lock:
+            if revision in self._by_revision:
+                self._by_revision.move_to_end(revision)
+            return self._by_revision.get(revision)
+
+    def _keep(self, revision: str, instance: Any) -> None:
+        with self._lock:
+            self._by_revision[revision] = instance
+            self._creating.pop(revision, None)
+            while len(self._by_revision) > _KEPT_DICTIONARIES:
+                oldest = next(kept for kept in self._by_revision if kept)
+                del self._by_revision[oldest]
 
     def _create(self, dictionary: Dictionary | None) -> Any:
         folder = os.fsencode(dictionary_folder())
@@ -135,11 +155,6 @@ class _Instances:
             return _pyopenjtalk().OpenJTalk(
                 dn_mecab=folder, userdic=os.fsencode(path), userdic_reading_protection=[True]
             )
-
-    def _drop_oldest(self) -> None:
-        while len(self._by_revision) > _KEPT_DICTIONARIES:
-            oldest = next(revision for revision in self._by_revision if revision)
-            del self._by_revision[oldest]
 
 
 _INSTANCES = _Instances()

@@ -35,7 +35,7 @@ class Phonemes:
         word2ph: how many phones each character of ``bert_text`` has, with 1 for each ``_``; its sum is P and it has
             two items more than ``bert_text`` has characters.
         bert_text: the words as they are written, one token a character.
-        words: the words that have phones, punctuation left out, in order.
+        words: the words that are spoken, as Open JTalk spells them, in order; punctuation is none.
         moras: katakana of every mora, in order.
     """
 
@@ -90,6 +90,7 @@ def spread(phones: int, characters: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Word:
+    surface: str
     written: str
     moras: tuple[Mora, ...]
     spoken: bool
@@ -105,11 +106,11 @@ def _read_words(nodes: Sequence[Node]) -> Iterator[_Word]:
         written = written_form(node.surface)
         pron = node.pron.replace("’", "")
         if written and set(written) <= PUNCTUATION and not _KANA.search(pron):
-            word = _Word(written, tuple(Mora("", (mark,)) for mark in written), False)
+            word = _Word(node.surface, written, tuple(Mora("", (mark,)) for mark in written), False)
         elif moras := moras_of(pron, previous):
-            word = _Word(written or pron, tuple(moras), any(mora.kana for mora in moras))
+            word = _Word(node.surface, written or pron, tuple(moras), any(mora.kana for mora in moras))
         else:
-            word = _Word(written, tuple(Mora("", ("'",)) for _ in written), False)
+            word = _Word(node.surface, written, tuple(Mora("", ("'",)) for _ in written), False)
         if word.moras:
             previous = word.moras[-1].phones[-1]
             yield word
@@ -166,7 +167,7 @@ def _word_spans(words: Sequence[_Word]) -> Iterator[Span]:
     start = 1
     for word in words:
         if word.spoken:
-            yield Span(word.written, start, start + word.phone_count)
+            yield Span(word.surface, start, start + word.phone_count)
         start += word.phone_count
 
 

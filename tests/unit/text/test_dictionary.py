@@ -115,7 +115,7 @@ def test_the_revision_is_that_of_the_words() -> None:
     assert re.fullmatch(r"[0-9a-f]{16}", Dictionary(words).revision)
     assert Dictionary(words).revision == Dictionary(list(reversed(words))).revision != Dictionary(words[:1]).revision
     assert Dictionary().revision == ""
-    assert Dictionary(words).surfaces == ("ABC", "山田")
+    assert Dictionary(words).protected == ("ABC",)
     assert hash(Dictionary(words)) == hash(Dictionary(words))
 
 

@@ -13,6 +13,7 @@ from engine.content import Reading
 from engine.errors import InvalidText, KoebinError
 from engine.text import frontend, openjtalk
 from engine.text.analysis import Analysis
+from engine.text.characters import SPOKEN_SYMBOLS
 from engine.text.frontend import analyze, analyze_utterances, front_end_revision
 from engine.text.ids import input_ids
 from engine.text.kana import to_kana
@@ -76,6 +77,11 @@ def test_nothing_to_say_has_no_labels() -> None:
 def test_the_text_stays_the_users() -> None:
     analysis = analyze("１０：３０、ﾖﾃｲ")
     assert (analysis.text, analysis.norm) == ("１０：３０、ﾖﾃｲ", "10時30分,ヨテイ")
+
+
+@pytest.mark.parametrize("symbol", sorted(SPOKEN_SYMBOLS))
+def test_every_symbol_that_counts_as_speech_is_spoken(symbol: str) -> None:
+    assert analyze(symbol).labels
 
 
 def assert_consistent(analysis: Analysis) -> None:
