@@ -26,6 +26,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine.errors import InferenceFailed, InvalidOption, SourceCorrupt, SourceError
+from engine.models.bert_onnx import find_graph
 from engine.models.published import is_published, prepare
 from engine.models.registry import BUILTIN
 from engine.models.voice_files import VoiceFiles, fetch_voice
@@ -40,7 +41,7 @@ VOICES: Final = "voices.toml"
 TREE: Final = "tree"
 
 _TOKENIZER: Final = "bert/tokenizer"
-_Q8: Final = "onnx/bert/q8"
+_ONNX_BERTS: Final = ("onnx/bert/q8", "onnx/bert/fp32")
 _TEXT: Final = "準備ができました。"
 _SHORTEST_SECRET: Final = 6
 
@@ -129,14 +130,12 @@ def _add(name: str, source: Source, fallback: Source, tree: Path, device: str) -
     files = fetch_voice(source, fallback, name, device)
     if device.startswith("cuda"):
         _keep(files.voice, tree / "pytorch/speakers" / name)
-        _keep(files.bert, tree / "pytorch/bert/fp32")
-        _keep(files.tokenizer, tree / _TOKENIZER)
+        _keep_bert(files.bert, files.tokenizer, tree / "pytorch/bert/fp32")
     elif files.backend == "onnx":
         with tempfile.TemporaryDirectory(dir=tree.parent) as scratch:
             prepared = prepare(files.voice, Path(scratch)) if is_published(files.voice) else files.voice
             _keep(prepared, tree / "onnx/speakers" / name)
-        _keep(files.bert, tree / "onnx/bert" / files.bert.name)
-        _keep(files.tokenizer, tree / _TOKENIZER)
+        _keep_bert(files.bert, files.tokenizer, tree / _precision(find_graph(files.bert)))
     else:
         _export(name, files, (source, fallback), tree)
     return content_revision(describe(files.voice))
@@ -147,13 +146,25 @@ def _export(name: str, files: VoiceFiles, homes: Iterable[Source], tree: Path) -
     from engine.models.export import export_bert, export_voice
 
     export_voice(files.voice, tree / "onnx/speakers" / name)
-    home = next((home for home in homes if home.children(_Q8)), None)
+    published = ((home, prefix) for home in homes for prefix in _ONNX_BERTS if home.children(prefix))
+    home, prefix = next(published, (None, _ONNX_BERTS[0]))
     if home is not None:
-        _keep(home.fetch(_Q8), tree / _Q8)
-        _keep(home.fetch(_TOKENIZER), tree / _TOKENIZER)
-    elif not (tree / _Q8).exists():
-        export_bert(files.bert, tree / _Q8, quantize=True)
+        _keep_bert(home.fetch(prefix), home.fetch(_TOKENIZER), tree / prefix)
+    elif not (tree / prefix).exists():
+        export_bert(files.bert, tree / prefix, quantize=True)
         _keep(files.tokenizer, tree / _TOKENIZER)
+
+
+def _precision(graph: Path) -> str:
+    return _ONNX_BERTS[1] if graph.stem.endswith("fp32") else _ONNX_BERTS[0]
+
+
+def _keep_bert(model: Path, tokenizer: Path, target: Path) -> None:
+    others = [path for path in target.parent.glob("*") if path != target]
+    if others:
+        raise _different_berts(target)
+    _keep(model, target)
+    _keep(tokenizer, target.parents[2] / _TOKENIZER)
 
 
 def _keep(folder: Path, target: Path) -> None:
@@ -161,9 +172,12 @@ def _keep(folder: Path, target: Path) -> None:
     if not target.exists():
         shutil.copytree(folder, target, copy_function=shutil.copyfile, ignore=_unwanted)
     elif describe(folder) != describe(target):
-        raise SourceError(
-            "the speakers need different BERT models", str(target.name), "Bake speakers of different sources apart"
-        )
+        raise _different_berts(target)
+
+
+def _different_berts(target: Path) -> SourceError:
+    hint = "Bake speakers of different sources apart"
+    return SourceError("the speakers need different BERT models", target.name, hint)
 
 
 def _unwanted(_folder: str, names: list[str]) -> list[str]:
@@ -215,7 +229,7 @@ def _lock(
         known = spoken.get(name, BakedSpeaker("", ""))
         entries[name] = asdict(replace(known, source=origin, revision=revisions.get(name, "")))
     paths = sorted(path for path in (new / TREE).rglob("*") if path.is_file())
-    return {
+    lock = {
         "format": 1,
         "koebin": _version(),
         "engine_revision": engine_revision(),
@@ -224,6 +238,7 @@ def _lock(
         "speakers": entries,
         "files": {path.relative_to(new).as_posix(): asdict(checksum(path)) for path in paths},
     }
+    return dict(json.loads(json.dumps(lock)))
 
 
 def _version() -> str:

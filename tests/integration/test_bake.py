@@ -1,0 +1,103 @@
+"""A folder with everything that a worker needs, made with credentials that must not stay in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import TTS
+from engine.bake import bake, check_baked
+from engine.errors import InvalidOption, SourceCorrupt, SourceDenied, SourceNotFound
+from engine.sources import SourceOptions
+from tests.integration.test_engine_jp_extra import TEXT, tree  # noqa: F401 - a fixture
+from tests.servers.hub import HubServer
+from tests.unit.sources.voices import read
+
+TOKEN = "hf_PlantedSecret0123456789"
+
+
+@pytest.fixture
+def hub(tree):  # noqa: F811
+    with HubServer() as server:
+        server.commit("user/voices", read(tree))
+        server.private["user/voices"] = TOKEN
+        yield server
+
+
+@pytest.fixture
+def sources(hub, tmp_path):
+    return SourceOptions(tmp_path / "downloads", hub_endpoint=hub.endpoint, hub_token=TOKEN, delay=0.01)
+
+
+def baked(root, sources, **speakers):
+    return bake({"mei": None, **speakers}, root, sources, bert_source="hf://user/voices")
+
+
+def test_a_baked_folder_speaks_without_a_network_and_holds_no_credential(hub, sources, tmp_path, tree):  # noqa: F811
+    root = tmp_path / "models"
+    lock = baked(root, sources, tiny="hf://user/voices", plain=str(tree))
+    hub.stop()
+
+    assert lock == check_baked(root) == json.loads((root / "koebin.lock.json").read_text())
+    assert lock["verified"]
+    assert lock["speakers"]["tiny"]["source"] == "hf://user/voices"
+    assert {"encoder.onnx", "flow.onnx", "decoder.onnx"} <= set(read(root / "tree/onnx/speakers/plain"))
+    assert not list(root.rglob("*.safetensors")), "a CPU needs none"
+    for path in root.rglob("*"):
+        assert path.is_dir() or b"PlantedSecret" not in path.read_bytes()
+    assert "PlantedSecret" not in repr(sources) + json.dumps(lock)
+    assert not list(tmp_path.glob(".models*"))
+
+    with TTS(cache=root) as tts:
+        tts.load("tiny", (root / "tree").as_uri()).load("mei").prepare(warmup=False)
+        assert tts.speakers["tiny"].generate(TEXT).samples.any()
+        tts.load("tinny")
+        with pytest.raises(SourceNotFound, match=r"tinny.*the cache is sealed"):
+            tts.prepare()
+
+
+def test_a_changed_file_is_named_and_a_bake_that_fails_changes_nothing(sources, hub, tmp_path):
+    root = tmp_path / "models"
+    lock = baked(root, sources, second="hf://user/voices")
+    with pytest.raises(SourceNotFound, match="tinny"):
+        baked(root, sources, tinny="hf://user/voices")
+    hub.private["user/voices"] = "another"
+    with pytest.raises(SourceDenied):
+        baked(root, sources, tiny="hf://user/voices")
+    assert check_baked(root) == lock
+    assert not list(tmp_path.glob(".models*"))
+
+    (root / "tree/added").write_bytes(b"")
+    graph = root / "tree/onnx/speakers/second/flow.onnx"
+    graph.write_bytes(b"x" + graph.read_bytes()[1:])
+    with pytest.raises(SourceCorrupt, match=r"tree/added, tree/onnx/speakers/second/flow\.onnx"):
+        check_baked(root)
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(sources, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/thesis.txt").write_text("x")
+    for root, speakers in ((tmp_path / "home", {"mei": None}), (Path("here"), {"mei": None}), (tmp_path / "new", {})):
+        with pytest.raises(InvalidOption):
+            bake(speakers, root, sources)
+    assert (tmp_path / "home/thesis.txt").read_text() == "x"
+
+
+def test_the_command_takes_its_token_from_a_file(hub, tmp_path, tree):  # noqa: F811
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    root = tmp_path / "models"
+    command = [sys.executable, "-m", "producers", "bake", str(root), "--speakers", "mei,tiny=hf://user/voices"]
+    command += ["--bert", "hf://user/voices", "--token-file", str(tmp_path / "token")]
+    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "KOEBIN_CACHE": str(tmp_path / "downloads")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) == {"mei", "tiny"}
+    assert TOKEN not in done.stdout + done.stderr
+    assert f'"tiny" = "{(root / "tree").as_uri()}"' in (root / "voices.toml").read_text()
+    check_baked(root)
