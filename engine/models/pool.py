@@ -51,7 +51,10 @@ class ModelPool:
             self._give_back(entry)
 
     def add(self, name: str, model: AcousticModel) -> None:
-        """Put in a model that has been opened elsewhere; it counts as just used."""
+        """Put in a model that has been opened elsewhere; it counts as just used.
+
+        Where all others are in use, there is one more than the limit for a while.
+        """
         with self._changed:
             self._discard(name)
             while not self._has_room() and self._evict():
