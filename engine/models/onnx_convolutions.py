@@ -12,6 +12,8 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
+from engine.models.onnx_graph import reads
+
 _CONVOLUTIONS: Final = ("Conv", "ConvTranspose")
 _UNARY: Final = ("LeakyRelu", "Relu", "Tanh", "Identity", "Erf")
 _BINARY: Final = ("Add", "Sub", "Mul", "Div")
@@ -53,7 +55,7 @@ class _Rewrite:
             ):
                 self._elementwise(node)
             else:
-                for name in node.input:
+                for name in reads(node):
                     self._lower(name)
                 self.nodes.append(node)
         for output in self.graph.output:

@@ -50,7 +50,7 @@ class Graph:
         self.producers = {name: node for node in graph.node for name in node.output}
         self.consumers = defaultdict(list)
         for node in graph.node:
-            for name in node.input:
+            for name in reads(node):
                 self.consumers[name].append(node)
         self.constants = {tensor.name for tensor in graph.initializer}
         self.inputs = {value.name: value for value in graph.input if value.name not in self.constants}
@@ -69,7 +69,7 @@ class Graph:
                 continue
             seen.add(name)
             if name not in stop and name in self.producers:
-                todo.extend(self.producers[name].input)
+                todo.extend(reads(self.producers[name]))
         return seen
 
     def depending_on(self, tensors: Iterable[str]) -> set[str]:
@@ -94,7 +94,7 @@ class Graph:
             if latest not in self.producers:
                 return None
             front.remove(latest)
-            front |= {name for name in self.producers[latest].input if name in varying}
+            front |= {name for name in reads(self.producers[latest]) if name in varying}
         return front.pop() if front else None
 
     def through(self, name: str, *kinds: str) -> str:
@@ -155,7 +155,32 @@ def _renamed(node: NodeProto, names: Mapping[str, str], outputs: bool = True) ->
         copy.input[i] = names.get(name, name)
     for i, name in enumerate(copy.output):
         copy.output[i] = names.get(name, name) if outputs else name
+    for body in _bodies(copy):
+        renamed = [_renamed(inner, names) for inner in body.node]
+        del body.node[:]
+        body.node.extend(renamed)
+        for value in body.output:
+            value.name = names.get(value.name, value.name)
     return copy
+
+
+def reads(node: NodeProto) -> list[str]:
+    """Every tensor that a node takes, those that the branches of an ``If`` or the body of a loop take among them."""
+    names = list(node.input)
+    for body in _bodies(node):
+        made = {name for inner in body.node for name in inner.output} | {value.name for value in body.input}
+        made |= {tensor.name for tensor in body.initializer}
+        used = [name for inner in body.node for name in reads(inner)] + [value.name for value in body.output]
+        names += [name for name in used if name not in made]
+    return names
+
+
+def _bodies(node: NodeProto) -> list[GraphProto]:
+    return [
+        graph
+        for attribute in node.attribute
+        for graph in ([attribute.g] if attribute.HasField("g") else [*attribute.graphs])
+    ]
 
 
 def constant_int64(name: str, values: Iterable[int]) -> TensorProto:

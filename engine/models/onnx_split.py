@@ -28,7 +28,7 @@ from engine.errors import InvalidCheckpoint
 from engine.models.hyper_parameters import BERT_DIMENSION, LANGUAGES, STYLE_DIMENSION, SYMBOLS, TONES
 from engine.models.network_input import NetworkInput
 from engine.models.onnx_convolutions import convolutions_as_2d
-from engine.models.onnx_graph import FLOAT, INT64, Cut, Graph, constant_int64
+from engine.models.onnx_graph import FLOAT, INT64, Cut, Graph, constant_int64, reads
 from engine.models.onnx_network import (
     Control,
     OnnxNetwork,
@@ -199,34 +199,54 @@ def _flow(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
     inside = [
         node for node in graph.model.graph.node if behind.intersection(node.output) and needed.intersection(node.output)
     ]
-    crossing = {name for node in inside for name in node.input if name} - behind - {marks.z_p}
+    crossing = {name for node in inside for name in reads(node) if name} - behind - {marks.z_p}
     mask = graph.narrowest(crossing, graph.depending_on(graph.inputs.keys() - {"sid"}))
-    before = [] if mask is None else _all_true(graph, mask, marks.z_p)
+    before = [] if mask is None else _of_all_frames(graph, mask, marks.z_p)
     return graph.cut_out(
         outputs=[helper.make_tensor_value_info("z", FLOAT, [1, channels, "frames"])],
         inputs={marks.z_p: Cut("z_p", FLOAT, (1, channels, "frames")), **_SPEAKER},
         before=before,
         after=[helper.make_node("Identity", [marks.z], ["z"])],
-        constants=[constant_int64("koebin_one", (1,)), constant_int64("koebin_ones", (1, 1))],
+        constants=[constant_int64("koebin_one", (1,))],
     )
 
 
-def _all_true(graph: Graph, mask: str, z_p: str) -> list[NodeProto]:
-    """Nodes that make the mask of one utterance without padding: as long as ``z_p``, all ones."""
-    behind_cast = graph.through(mask, "Unsqueeze", "Identity")
-    node = graph.producers[behind_cast]
-    if node.op_type not in ("Cast", *_COMPARISONS):
-        raise InvalidCheckpoint("the published graph masks frames in an unknown way", node.op_type)
-    dtype = helper.get_node_attr_value(node, "to") if node.op_type == "Cast" else TensorProto.BOOL
-    compared = graph.through(mask, "Cast", "Unsqueeze", "Identity")
-    row = graph.producers[mask].op_type in _COMPARISONS or graph.through(mask, "Cast", "Identity") == compared
+def _of_all_frames(graph: Graph, crossing: str, z_p: str) -> list[NodeProto]:
+    """Nodes that make the one tensor that crosses the cut, for one utterance without padding.
+
+    It is the mask of the frames, all ones, or the number of frames that the mask is made of.
+    """
+    frames = helper.make_node("Shape", [z_p], ["koebin_frames"], start=2)
+    source = graph.through(crossing, "Unsqueeze", "Identity")
+    maker, dimensions = graph.producers[source], _unsqueezed(graph, crossing, source)
+    dtype = helper.get_node_attr_value(maker, "to") if maker.op_type == "Cast" else TensorProto.BOOL
+    if maker.op_type == "Cast" and dtype == INT64:
+        shape = ["koebin_one"] * (dimensions + 1)
+        return [
+            frames,
+            helper.make_node("Concat", shape, ["koebin_shape"], axis=0),
+            helper.make_node("Reshape", ["koebin_frames", "koebin_shape"], [crossing]),
+        ]
+    if maker.op_type == "Cast":
+        comparison = graph.through(source, "Cast", "Unsqueeze", "Identity")
+        maker, dimensions = graph.producers[comparison], _unsqueezed(graph, crossing, comparison)
+    if maker.op_type not in _COMPARISONS:
+        raise InvalidCheckpoint("the published graph masks frames in an unknown way", maker.op_type)
+    true = helper.make_tensor("true", dtype, [1], [1])
     return [
-        helper.make_node("Shape", [z_p], ["koebin_frames"], start=2),
-        helper.make_node("Concat", ["koebin_one" if row else "koebin_ones", "koebin_frames"], ["koebin_shape"], axis=0),
-        helper.make_node(
-            "ConstantOfShape", ["koebin_shape"], [mask], value=helper.make_tensor("true", dtype, [1], [1])
-        ),
+        frames,
+        helper.make_node("Concat", [*["koebin_one"] * (dimensions + 1), "koebin_frames"], ["koebin_shape"], axis=0),
+        helper.make_node("ConstantOfShape", ["koebin_shape"], [crossing], value=true),
     ]
+
+
+def _unsqueezed(graph: Graph, name: str, source: str) -> int:
+    """How many dimensions the nodes between ``source`` and ``name`` add."""
+    added = 0
+    while name != source:
+        added += graph.producers[name].op_type == "Unsqueeze"
+        name = graph.producers[name].input[0]
+    return added
 
 
 def _decoder(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
