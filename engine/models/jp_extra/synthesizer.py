@@ -13,7 +13,7 @@ from engine.models.hyper_parameters import HyperParameters
 from engine.models.jp_extra.decoder import Decoder
 from engine.models.jp_extra.durations import DurationPredictor, StochasticDurationPredictor
 from engine.models.jp_extra.flow import Flow
-from engine.models.jp_extra.text_encoder import TextEncoder
+from engine.models.jp_extra.text_encoder import TextEncoder, table
 
 
 class Synthesizer(nn.Module):
@@ -25,7 +25,7 @@ class Synthesizer(nn.Module):
     def __init__(self, sizes: HyperParameters) -> None:
         super().__init__()
         self.sizes = sizes
-        self.emb_g = nn.Embedding(sizes.n_speakers, sizes.gin_channels)
+        self.emb_g = table(sizes.n_speakers, sizes.gin_channels)
         self.enc_p = TextEncoder(sizes)
         self.dp = DurationPredictor(sizes.hidden_channels, sizes.gin_channels)
         self.sdp = StochasticDurationPredictor(sizes.hidden_channels, sizes.gin_channels)

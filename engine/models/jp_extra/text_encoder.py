@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from engine.models.hyper_parameters import (
@@ -17,6 +18,11 @@ from engine.models.hyper_parameters import (
 from engine.models.jp_extra.attention import Encoder
 
 
+def table(rows: int, size: int) -> nn.Embedding:
+    """An embedding whose rows are loaded: drawing them would import the compiler, two seconds of every start."""
+    return nn.Embedding.from_pretrained(torch.zeros(rows, size))
+
+
 class TextEncoder(nn.Module):
     """The prior encoder of VITS, with BERT features and a style vector."""
 
@@ -24,9 +30,9 @@ class TextEncoder(nn.Module):
         super().__init__()
         hidden = sizes.hidden_channels
         self.scale = math.sqrt(hidden)
-        self.emb = nn.Embedding(SYMBOLS, hidden)
-        self.tone_emb = nn.Embedding(TONES, hidden)
-        self.language_emb = nn.Embedding(LANGUAGES, hidden)
+        self.emb = table(SYMBOLS, hidden)
+        self.tone_emb = table(TONES, hidden)
+        self.language_emb = table(LANGUAGES, hidden)
         self.bert_proj = nn.Conv1d(BERT_DIMENSION, hidden, 1)
         self.style_proj = nn.Linear(STYLE_DIMENSION, hidden)
         self.encoder = Encoder(
