@@ -21,7 +21,6 @@ import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
 from engine.errors import InvalidScript
-from engine.text.checks import check_text
 from producers.formats.builder import ScriptBuilder
 from producers.formats.voice import Cast
 from producers.formats.xhtml import Block, read_page
@@ -150,8 +149,6 @@ def _add_page(
                 builder.chapter(contents[link])
         if block.level in levels:
             builder.chapter(block.text.strip())
-        if block.text.strip():
-            check_text(block.text if any(map(str.isalnum, block.text)) else block.text + "あ")
         builder.add(block.text, cast.narrator, readings=block.readings)
 
     read_page(archive.text(item.path), add, item.path)
@@ -272,4 +269,9 @@ def _local(element: Element) -> str:
 
 
 def _words(element: Element) -> str:
+    """The text of an element without its ruby."""
+    for each in list(element.iter()):
+        if _local(each) in ("rt", "rp"):
+            each.text = None
+            del each[:]
     return " ".join("".join(element.itertext()).split())

@@ -53,7 +53,8 @@ def parse(document: str, handler: Handler, what: str) -> None:
     document = _DECLARATION.sub(lambda found: re.sub(r"\S", " ", found[0]), document.lstrip("\ufeff"), count=1)
     data = _ENTITY.sub(_named, document).encode()
     try:
-        defusedxml.sax.parseString(data, handler, ErrorHandler(), forbid_entities=True, forbid_external=True)
+        # A DOCTYPE may name the DTD of XHTML, which the reader of the standard library never fetches.
+        defusedxml.sax.parseString(data, handler, ErrorHandler(), forbid_entities=True, forbid_external=False)
     except DefusedXmlException as error:
         raise InvalidScript(f"{what} declares entities", "", "Remove the declarations") from error
     except SAXParseException as error:

@@ -17,8 +17,9 @@ _BLOCKS: Final = frozenset(
     form h1 h2 h3 h4 h5 h6 header hgroup hr legend li main menu nav ol p pre section summary table tbody td tfoot th
     thead tr ul""".split()  # noqa: SIM905
 )
-_SILENT: Final = frozenset("head script style rp template object iframe math svg audio video noscript".split())  # noqa: SIM905
-_SPACE: Final = re.compile(r"[ \t\r\n\f]+")
+_SILENT: Final = frozenset("head script style rp rtc template object iframe math svg audio video noscript".split())  # noqa: SIM905
+_SPACE: Final = re.compile(r"[ \t\r\n\x7f-\x9f]+")
+"""White space, and the control characters that books hold by mistake."""
 JAPANESE: Final = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
 _GAP: Final = re.compile(f"(?<=[{JAPANESE}]) (?=[{JAPANESE}])")
 
