@@ -42,7 +42,7 @@ def front_end_revision() -> str:
 
 
 def warm_up() -> None:
-    """Load all that the first sentences would wait for: dictionaries, the models for 何, for homographs, for English."""
+    """Load all that the first sentences would wait for: dictionaries, and the models for 何, homographs and English."""
     analyze("風が何かをHayaKoeに言う。")
 
 

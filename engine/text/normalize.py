@@ -217,6 +217,7 @@ _PUNCTUATION: Final = {
     "⋯": "...",
 }
 
+_UNITS: Final = "[kcm]?m|km/h|[kKMGT]?B|[km]?g|[kMG]?Hz|m?[Ll]|k?W|h?Pa|%"
 _NUMBER_UNITS: Final = "時分秒日月年円人個回歳度章話巻号番本枚台位階点倍割万億兆%℃kgcmmm"
 
 _RULES: Final[tuple[_Rule, ...]] = (
@@ -224,11 +225,15 @@ _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(r"[~∼〜]"), "〜"),
     (re.compile(r"[A-Za-z]+['’][A-Za-z]+"), lambda match: read_contraction(match.group())),
     (re.compile(r"(?<=[A-Za-z])['’](?=[A-Za-z])"), ""),
+    (re.compile(r"\(株\)"), "株式会社"),
+    (re.compile(r"(?<![A-Za-z])(?:[A-Za-z]\.){2,}"), lambda match: match.group().replace(".", "").upper()),
+    (re.compile(r"(?<=[A-Za-z])\.(?=\d)"), " "),
+    (re.compile(rf"(?<=\d)\s+(?=(?:{_UNITS})(?![A-Za-z]))"), ""),
     (re.compile(r"://"), "コロンスラッシュスラッシュ"),
     (re.compile(r"[-=]+>|<[-=]+"), ","),
     (re.compile(r"\\(?=\d)"), "¥"),
     (re.compile(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?![\d,])"), lambda match: match.group().replace(",", "")),
-    (re.compile(r"(?<![\dA-Za-z/-])(\d{4})([/-])(\d{1,2})\2(\d{1,2})(?![\d/-])"), _date),
+    (re.compile(r"(?<![\dA-Za-z/-])(\d{4})([/.-])(\d{1,2})\2(\d{1,2})(?![\d/.-]\d|\d)"), _date),
     (re.compile(r"(?<![\d:])(\d{1,2}):([0-5]\d)(?::([0-5]\d))?(?![\d:])"), _time),
     (re.compile(r"([$¥£€₩₱₹])\s?(\d+)(?:\.(\d+))?([万億兆])?"), _amount),
     (re.compile(r"〒\s*\d{3}[-‐‑–−ー]?\d{4}(?!\d)"), _post_code),
@@ -272,7 +277,6 @@ _RULES: Final[tuple[_Rule, ...]] = (
         lambda match: _number(match) if match.group(2) else read_integer(match.group(3)),
     ),
     (re.compile(r"(?<=\d)\.(?=\d)"), "．"),
-    (re.compile(r"(?<![A-Za-z])(?:[A-Za-z]\.){2,}"), lambda match: match.group().replace(".", "").upper()),
     (re.compile(r"(?<=[A-Za-z]{2})\.(?=[A-Za-z]{2})"), "ドット"),
     (re.compile(r"(?<![A-Za-z])(Mr|Mrs|Ms|Dr|St|Prof|vs)\."), lambda match: match.group(1)),
     (re.compile(r"・・・"), "..."),
