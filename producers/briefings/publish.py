@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -138,21 +139,20 @@ def _home(pattern: str, name: str) -> str:
 
 
 def _files(edition: Edition, store: Store) -> dict[str, str]:
-    """Key of the edition -> key of the job's output. One output of a kind takes the edition's own name."""
+    """Key of the edition -> key of the job's output.
+
+    The programme takes the edition's own name, in every format and with its marks; what else there is keeps its names.
+    """
     prefix = output(edition.job, "x")[:-1]
-    found = {key.removeprefix(prefix): key for key in store.list(prefix)}
-    if not found:
+    names = sorted(key.removeprefix(prefix) for key in store.list(prefix))
+    if not names:
         raise JobFailed("the job has left no output", edition.job, "Look at: koebin status")
-    suffixes = [_suffix(name) for name in found]
-    return {
-        edition.key + (_suffix(name) if suffixes.count(_suffix(name)) == 1 else f"/{name}"): key
-        for name, key in found.items()
-    }
-
-
-def _suffix(name: str) -> str:
-    _, dot, rest = name.rpartition("/")[2].partition(".")
-    return dot + rest
+    programme, _ = Counter(name.partition(".")[0] for name in names).most_common(1)[0]
+    files = {}
+    for name in names:
+        stem, dot, suffix = name.partition(".")
+        files[edition.key + (f"{dot}{suffix}" if stem == programme else f"/{name}")] = prefix + name
+    return files
 
 
 def _latest(home: str, entry: dict[str, Any], name: str) -> str:

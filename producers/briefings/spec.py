@@ -204,6 +204,13 @@ class Delivery(_Frozen):
     def _store(cls, value: str) -> str:
         return _as_value_error(canonical_uri, value) if value else ""
 
+    @field_validator("audio")
+    @classmethod
+    def _audio(cls, value: Output) -> Output:
+        if value.player or value.per_chapter or not value.whole:
+            raise ValueError("a briefing is one file, without a page")
+        return value
+
     @field_validator("key")
     @classmethod
     def _key(cls, value: str) -> str:

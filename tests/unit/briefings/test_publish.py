@@ -38,7 +38,7 @@ def edition(store: Store, day: int, **fields: object) -> Edition:
         keep=3,
         keep_days=None,
     )
-    for name in ("朝.mp3", "朝.vtt"):
+    for name in ("programme.mp3", "programme.vtt"):
         store.put(f"jobs/job{day}/out/{name}", f"{name} {day}".encode())
     return replace(made, **fields)
 
@@ -54,7 +54,7 @@ def keys(store: Store) -> list[str]:
 def test_an_edition_has_a_dated_key_and_is_the_latest(store: Store) -> None:
     entry = publish(edition(store, 0, failures=({"name": "news"},)), store, {"duration_seconds": 9}, BEGIN)
     assert keys(store) == ["2026-11-23-0700.mp3", "2026-11-23-0700.vtt", "index.json", "latest.mp3", "latest.vtt"]
-    assert store.get("briefings/morning/latest.mp3") == "朝.mp3 0".encode()
+    assert store.get("briefings/morning/latest.mp3") == b"programme.mp3 0"
     assert index(store) == [entry]
     assert entry["uris"]["briefings/morning/2026-11-23-0700.mp3"].startswith("file:///")
     assert (entry["failures"], entry["result"]) == ([{"name": "news"}], {"duration_seconds": 9})
@@ -123,7 +123,7 @@ def test_a_publication_that_breaks_off_leaves_the_previous_edition_whole(store: 
 def test_a_format_that_is_given_up_leaves_no_stale_latest(store: Store) -> None:
     publish(edition(store, 0), store, {}, BEGIN)
     second = edition(store, 1)
-    store.delete("jobs/job1/out/朝.vtt")
+    store.delete("jobs/job1/out/programme.vtt")
     publish(second, store, {}, BEGIN)
     assert [key for key in keys(store) if key.startswith("latest")] == ["latest.mp3"]
 
@@ -136,13 +136,13 @@ def test_a_job_without_output_is_an_error(store: Store) -> None:
         publish(first, store, {}, BEGIN)
 
 
-def test_several_outputs_of_a_kind_keep_their_names(store: Store) -> None:
+def test_what_is_not_the_programme_keeps_its_name(store: Store) -> None:
     first = edition(store, 0)
-    store.put("jobs/job0/out/二.mp3", b"2")
+    store.put("jobs/job0/out/chapters.json", b"[]")
     publish(first, store, {}, BEGIN)
     assert keys(store) == [
-        *("2026-11-23-0700.vtt", "2026-11-23-0700/二.mp3", "2026-11-23-0700/朝.mp3"),
-        *("index.json", "latest.vtt", "latest/二.mp3", "latest/朝.mp3"),
+        *("2026-11-23-0700.mp3", "2026-11-23-0700.vtt", "2026-11-23-0700/chapters.json"),
+        *("index.json", "latest.mp3", "latest.vtt", "latest/chapters.json"),
     ]
 
 

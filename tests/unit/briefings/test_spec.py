@@ -76,6 +76,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         ('store = "file', 'key = "../{date}{time}"\nstore = "file', "not a key of a store", 14),
         ('store = "file', 'key = "{date}{time}{0.__class__}"\nstore = "file', "knows only", 14),
         ('store = "file', 'audio = { formats = ["exe"] }\nstore = "file', "output.audio.formats", 14),
+        ('store = "file', 'audio = { player = true }\nstore = "file', "one file, without a page", 14),
         ("[template]", '[voice]\nspeaker = "../x"\n[template]', "voice.speaker", 12),
         ("[template]", "[voice]\noptions = { speed = 99 }\n[template]", "speed is out of range", 12),
         ("[template]", "[voice]\noptions = { sped = 1 }\n[template]", "unknown option 'sped'", 12),
