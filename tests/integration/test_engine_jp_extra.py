@@ -18,30 +18,36 @@ from safetensors.torch import save_file
 from transformers import DebertaV2Config, DebertaV2Model
 
 from engine import TTS, Audio, Request, SynthesisOptions
-from engine.errors import BackendMissing, EngineNotReady, KoebinError, SourceNotFound, UnknownStyle
-from engine.models.export import export_bert, export_voice
+from engine.errors import (
+    BackendMissing,
+    EngineNotReady,
+    InvalidOption,
+    KoebinError,
+    SourceNotFound,
+    UnknownStyle,
+)
+from engine.models.export import export_bert
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "jp_extra"
+GOLDEN = Path(__file__).parents[1] / "golden" / "onnx"
 TEXT = "良い天気。はい。"
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A published tree: ``tiny`` for both back ends, ``second`` for ONNX, ``plain`` in safetensors; and a BERT."""
+    """A published tree with one small random voice in all its forms, and a BERT.
+
+    ``small`` is for both back ends as people publish it, ``exported`` our own export, ``plain`` has safetensors only.
+    """
     root = tmp_path_factory.mktemp("published")
-    for name in ("tiny", "plain"):
-        voice = root / "pytorch" / "speakers" / name
-        voice.mkdir(parents=True)
-        for file in ("config.json", "style_vectors.npy", "newer_names/tiny_e1_s1000.safetensors"):
-            shutil.copy(GOLDEN / file, voice)
-    bert = root / "pytorch" / "bert" / "fp32"
-    write_bert(bert)
-    tokenizer = root / "bert" / "tokenizer"
-    tokenizer.mkdir(parents=True)
-    (tokenizer / "vocab.txt").write_text("\n".join(["[PAD]", "[CLS]", "[SEP]", "[UNK]", *"今日は良い天気ですね。"]))
-    export_bert(bert, root / "onnx" / "bert" / "fp32", quantize=False)
-    export_voice(root / "pytorch" / "speakers" / "tiny", root / "onnx" / "speakers" / "tiny")
-    shutil.copytree(root / "onnx" / "speakers" / "tiny", root / "onnx" / "speakers" / "second")
+    shutil.copytree(GOLDEN / "published", root / "onnx/speakers/small")
+    shutil.copytree(GOLDEN / "exported", root / "onnx/speakers/exported")
+    for name in ("small", "plain"):
+        shutil.copytree(GOLDEN / "weights", root / "pytorch/speakers" / name)
+    write_bert(root / "pytorch/bert/fp32")
+    (root / "bert/tokenizer").mkdir(parents=True)
+    vocabulary = "\n".join(["[PAD]", "[CLS]", "[SEP]", "[UNK]", *"今日は良い天気。"])
+    (root / "bert/tokenizer/vocab.txt").write_text(vocabulary, "utf-8")
+    export_bert(root / "pytorch/bert/fp32", root / "onnx/bert/fp32", quantize=False)
     return root
 
 
@@ -80,6 +86,12 @@ def write_bert(folder: Path) -> None:
     save_file(weights, folder / "model.safetensors")
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published voice is cut into three graphs once per cache."""
+    return tmp_path_factory.mktemp("cache")
+
+
 def make(tree: Path, cache: Path, *names: str, **arguments: Any) -> TTS:
     tts = TTS(cache=cache, bert_source=str(tree), **arguments)
     for name in names:
@@ -87,96 +99,105 @@ def make(tree: Path, cache: Path, *names: str, **arguments: Any) -> TTS:
     return tts
 
 
-def test_both_back_ends_say_the_same_and_share_a_bert_each(tree: Path, tmp_path: Path) -> None:
-    tts = make(tree, tmp_path, "tiny", "second", "plain", threads=2)
+def test_every_form_of_a_voice_says_the_same_and_shares_a_bert(tree: Path, cache: Path) -> None:
+    tts = make(tree, cache, "small", "exported", "plain", threads=2)
     with tts.load("mei").prepare(warmup=False):
-        assert list(tts.speakers) == ["tiny", "second", "plain", "mei"]
-        tiny, plain = tts.speakers["tiny"], tts.speakers["plain"]
-        assert tiny.styles == plain.styles == ("Neutral", "Happy", "Sad")
-        assert tiny.revision != plain.revision
-        # The name decides the noise: without it both have the same to say.
-        quiet = SynthesisOptions(style="Happy", speed=2.0, noise_scale=0.0, noise_scale_w=0.0, pause=0.5)
-        one, other = tiny.generate(TEXT, quiet), plain.generate(TEXT, quiet)
-        assert [mark.text for mark in one.marks.sentences] == ["良い天気。", "はい。"]
-        assert "".join(mark.text for mark in one.marks.moras) == "ヨイテンキハイ"
-        assert one.marks.phones[-1].end == pytest.approx(one.duration_seconds)
-        assert len(one) == len(other)
-        np.testing.assert_allclose(one.samples, other.samples, atol=1e-4)
+        assert list(tts.speakers) == ["small", "exported", "plain", "mei"]
+        voices = [tts.speakers[name] for name in ("small", "exported", "plain")]
+        assert {voice.styles for voice in voices} == {("Neutral", "Happy")}
+        assert len({voice.revision for voice in voices}) == 3
+        # The speaker's name decides the noise: without it they have the same to say.
+        quiet = SynthesisOptions(style="Happy", speed=2.0, noise_scale=0.0, noise_scale_w=0.0, pause=0.5, speaker_id=1)
+        first, *others = (voice.generate(TEXT, quiet) for voice in voices)
+        assert [mark.text for mark in first.marks.sentences] == ["良い天気。", "はい。"]
+        assert "".join(mark.text for mark in first.marks.moras) == "ヨイテンキハイ"
+        assert first.marks.phones[-1].end == pytest.approx(first.duration_seconds)
+        for other in others:
+            assert len(other) == len(first)
+            np.testing.assert_allclose(other.samples, first.samples, atol=1e-4)
         loader = tts._registry._jp_extra
         assert len(loader._onnx_berts) == len(loader._torch_berts) == 1  # type: ignore[union-attr]
 
 
-def test_seed_and_take_change_the_noise_and_nothing_else_does(tree: Path, tmp_path: Path) -> None:
-    with make(tree, tmp_path, "tiny", threads=2).prepare(warmup=False) as tts:
-        tiny = tts.speakers["tiny"]
-        samples = tiny.generate(TEXT).samples
-        assert np.array_equal(samples, tiny.generate(TEXT).samples)
-        assert np.array_equal(samples, Audio.joined(list(tiny.stream(TEXT))).samples)
+def test_a_row_that_the_voice_does_not_have_is_refused(tree: Path, cache: Path) -> None:
+    with (
+        make(tree, cache, "exported").prepare(warmup=False) as tts,
+        pytest.raises(InvalidOption, match="Use 0 to 1"),
+    ):
+        tts.speakers["exported"].generate("はい。", speaker_id=2)
+
+
+def test_seed_and_take_change_the_noise_and_nothing_else_does(tree: Path, cache: Path) -> None:
+    with make(tree, cache, "small", threads=2).prepare(warmup=False) as tts:
+        voice = tts.speakers["small"]
+        samples = voice.generate(TEXT).samples
+        assert np.array_equal(samples, voice.generate(TEXT).samples)
+        assert np.array_equal(samples, Audio.joined(list(voice.stream(TEXT))).samples)
         for changes in ({"seed": 1}, {"take": 1}):
-            changed = tiny.generate(TEXT, **changes).samples
+            changed = voice.generate(TEXT, **changes).samples
             assert len(changed) != len(samples) or not np.array_equal(changed, samples)
 
 
-def test_threads_change_nothing(tree: Path, tmp_path: Path) -> None:
+def test_threads_change_nothing(tree: Path, cache: Path) -> None:
     texts = [f"{number}番の文です。" for number in range(6)]
-    with make(tree, tmp_path, "tiny", threads=3).prepare(warmup=False) as tts:
-        tiny = tts.speakers["tiny"]
-        alone = [tiny.generate(text).samples for text in texts]
-        rendered = [audio.samples for audio in tiny.render([Request(text) for text in texts])]
+    with make(tree, cache, "small", threads=3).prepare(warmup=False) as tts:
+        voice = tts.speakers["small"]
+        alone = [voice.generate(text).samples for text in texts]
+        rendered = [audio.samples for audio in voice.render([Request(text) for text in texts])]
         with ThreadPoolExecutor(6) as pool:
-            threads = [audio.samples for audio in pool.map(tiny.generate, texts)]
+            threads = [audio.samples for audio in pool.map(voice.generate, texts)]
     for one, two, three in zip(alone, rendered, threads, strict=True):
         assert np.array_equal(one, two)
         assert np.array_equal(one, three)
 
 
-def test_voices_that_make_room_come_back_the_same(tree: Path, tmp_path: Path) -> None:
-    with make(tree, tmp_path, "tiny", "second", max_loaded=1).prepare(warmup=False) as tts:
-        first = tts.speakers["tiny"].generate("はい。").samples
-        tts.speakers["second"].generate("はい。")
-        assert tts.loaded == ("second",)
-        assert np.array_equal(tts.speakers["tiny"].generate("はい。").samples, first)
+def test_voices_that_make_room_come_back_the_same(tree: Path, cache: Path) -> None:
+    with make(tree, cache, "exported", "small", max_loaded=1).prepare(warmup=False) as tts:
+        first = tts.speakers["exported"].generate("はい。").samples
+        tts.speakers["small"].generate("はい。")
+        assert tts.loaded == ("small",)
+        assert np.array_equal(tts.speakers["exported"].generate("はい。").samples, first)
 
 
-def test_files_that_change_under_a_prepared_voice_are_noticed(tree: Path, tmp_path: Path) -> None:
+def test_files_that_change_under_a_prepared_voice_are_noticed(tree: Path, cache: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(tree, copy)
-    with make(copy, tmp_path, "plain", "second", max_loaded=1).prepare(warmup=False) as tts:
+    with make(copy, cache, "plain", "exported", max_loaded=1).prepare(warmup=False) as tts:
         vectors = np.load(copy / "pytorch/speakers/plain/style_vectors.npy", allow_pickle=False)
         np.save(copy / "pytorch/speakers/plain/style_vectors.npy", vectors + 1)
         with pytest.raises(EngineNotReady, match="have changed"):
             tts.speakers["plain"].generate("はい。")
 
 
-def test_pre_download_fetches_without_loading(tree: Path, tmp_path: Path) -> None:
-    tts = make(tree, tmp_path, "tiny")
+def test_pre_download_fetches_without_loading(tree: Path, cache: Path) -> None:
+    tts = make(tree, cache, "small")
     tts.pre_download().pre_download(device="cuda")
     assert tts.loaded == ()
-    with pytest.raises(SourceNotFound, match=r"speaker tinny cannot be loaded.*there is: tiny, plain"):
-        make(tree, tmp_path, "tinny").pre_download(device="cuda")
+    with pytest.raises(SourceNotFound, match=r"speaker smal cannot be loaded.*there is: small, plain"):
+        make(tree, cache, "smal").pre_download(device="cuda")
 
 
-def test_bad_voices_are_named(tree: Path, tmp_path: Path) -> None:
+def test_bad_voices_are_named(tree: Path, cache: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(tree, broken)
-    (broken / "onnx/speakers/tiny/flow.onnx").write_bytes(b"no graph")
-    with TTS(cache=tmp_path, bert_source=str(tree)).load("second", str(tree)).prepare(warmup=False) as tts:
-        tts.load("tiny", str(broken))
-        with pytest.raises(KoebinError, match="speaker tiny cannot be loaded"):
+    (broken / "onnx/speakers/small/synthesizer.onnx").write_bytes(b"no graph")
+    with TTS(cache=cache, bert_source=str(tree)).load("exported", str(tree)).prepare(warmup=False) as tts:
+        tts.load("small", str(broken))
+        with pytest.raises(KoebinError, match="speaker small cannot be loaded"):
             tts.prepare()
-        assert list(tts.speakers) == ["second"]
+        assert list(tts.speakers) == ["exported"]
         with pytest.raises(UnknownStyle, match="Happy"):
-            tts.speakers["second"].generate("はい。", style="Hapy")
+            tts.speakers["exported"].generate("はい。", style="Hapy")
 
 
-def test_the_onnx_path_needs_neither_torch_nor_transformers(tree: Path, tmp_path: Path) -> None:
+def test_the_onnx_path_needs_neither_torch_nor_transformers(tree: Path, cache: Path) -> None:
     code = f"""
 import sys
 for name in ("torch", "transformers"):
     sys.modules[name] = None
 from engine import TTS
-tts = TTS(cache={str(tmp_path)!r}, bert_source={str(tree)!r}).load("tiny", {str(tree)!r}).prepare()
-print(tts.speakers["tiny"].generate("はい。").sample_rate_hz)
+tts = TTS(cache={str(cache)!r}, bert_source={str(tree)!r}).load("small", {str(tree)!r}).prepare()
+print(tts.speakers["small"].generate("はい。").sample_rate_hz)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
@@ -184,8 +205,8 @@ print(tts.speakers["tiny"].generate("はい。").sample_rate_hz)
     assert done.stdout.strip() == "44100", done.stderr
 
 
-def test_a_gpu_that_is_not_there_is_told(tree: Path, tmp_path: Path) -> None:
+def test_a_gpu_that_is_not_there_is_told(tree: Path, cache: Path) -> None:
     device = f"cuda:{torch.cuda.device_count()}" if torch.cuda.is_available() else "cuda"
-    tts = TTS(device, cache=tmp_path, bert_source=str(tree)).load("tiny", str(tree))
-    with pytest.raises(BackendMissing, match="speaker tiny"):
+    tts = TTS(device, cache=cache, bert_source=str(tree)).load("small", str(tree))
+    with pytest.raises(BackendMissing, match="speaker small"):
         tts.prepare()
