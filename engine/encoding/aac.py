@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from engine.encoding.tags import Chapter, Cover, Tags
 from engine.errors import BackendMissing
 
 if TYPE_CHECKING:
+    from av import AudioFrame
     from av.container import OutputContainer
 
 FloatArray = NDArray[np.float32]
@@ -45,6 +47,7 @@ class AacEncoder:
             ) from error
         self._av = av
         self._path = path
+        self._broken = False
         self._rate = sample_rate_hz
         self._position = 0
         self._pending = np.zeros(0, dtype=np.float32)
@@ -85,10 +88,15 @@ class AacEncoder:
 
     def close(self) -> None:
         """Write the last frames and the index."""
+        if self._broken:
+            # FFmpeg crashes when it is given more after it could not write.
+            with suppress(OSError):
+                self._container.close()
+            return
         if len(self._pending):
             self._encode(self._pending)
+        self._mux(None)
         with translated(self._path):
-            self._container.mux(self._stream.encode(None))
             self._container.close()
 
     def _encode(self, samples: FloatArray) -> None:
@@ -97,8 +105,13 @@ class AacEncoder:
         frame.time_base = Fraction(1, self._rate)
         frame.pts = self._position
         self._position += len(samples)
+        self._mux(frame)
+
+    def _mux(self, frame: AudioFrame | None) -> None:
+        self._broken = True
         with translated(self._path):
             self._container.mux(self._stream.encode(frame))
+        self._broken = False
 
 
 def _metadata(tags: Tags, brand: str) -> dict[str, str]:

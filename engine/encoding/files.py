@@ -68,7 +68,7 @@ def _store_error(error: OSError, path: Path) -> KoebinError:
     if error.errno in _DENIED:
         return StoreDenied("the file may not be written", str(path), "Choose another folder or change its permissions")
     if error.errno in _FULL:
-        return StoreFull("no space is left for the file", str(path), "Free some space")
+        return StoreFull("no space is left for the file", str(path.parent), "Free some space")
     return StoreError(f"the file cannot be written ({error.strerror})", str(path))
 
 

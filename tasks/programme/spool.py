@@ -83,4 +83,4 @@ def open_spool(folder: Path) -> Iterator[Spool]:
     with translated(folder / "sound"):
         file = tempfile.TemporaryFile(dir=folder, prefix=".sound-")  # noqa: SIM115
     with file:
-        yield Spool(file, folder)
+        yield Spool(file, folder / "sound")

@@ -206,6 +206,25 @@ def test_an_error_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path) -> None:
+    """The limit on a file's size stands for a full disk; FFmpeg is known to crash when it goes on after an error."""
+    script = (
+        "import resource, numpy as np, pathlib\n"
+        "from engine.audio import Audio\n"
+        "from engine.errors import StoreError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "audio = Audio(np.random.default_rng(5).normal(0.0, 0.1, 480_000).astype(np.float32), 48_000)\n"
+        f"for name in {sorted(FORMATS)}:\n"
+        "    try:\n"
+        f"        audio.save(pathlib.Path({str(tmp_path)!r}, 'a'), format=name)\n"
+        "    except StoreError:\n"
+        "        print(name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == sorted(FORMATS)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_aac_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(BackendMissing, match=r"koebin\[m4b\]"):
