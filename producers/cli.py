@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from producers.commands import bake, diagnosis, jobs, narration, speech, workers
+from producers.commands import bake, dead, diagnosis, jobs, narration, speech, workers
 
 app = typer.Typer(
     name="koebin",
@@ -43,6 +43,7 @@ speech.register(app)
 narration.register(app)
 workers.register(app)
 jobs.register(app)
+dead.register(app)
 diagnosis.register(app)
 bake.register(app)
 

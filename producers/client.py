@@ -30,8 +30,10 @@ from tasks.connection import check, connect
 from tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result, dump, parse_json
 from tasks.delayed import Send
 from tasks.fleet import Fleet, ServedSpeaker, fleet
+from tasks.leases import Leases
 from tasks.ledger import Entry, Ledger, State
 from tasks.outcome import JobOutcome
+from tasks.parking import parked
 from tasks.planning import Target
 from tasks.script import Passage, Script
 from tasks.stores.base import Store
@@ -103,6 +105,7 @@ class Client:
         )
         self._send: Send = sender(self._app)
         self._ledger = Ledger(self._redis)
+        self._leases = Leases(self._redis, settings.visibility_timeout)
         self._store = open_store(settings.store_uri(), options=settings.store_options())
 
     def __enter__(self) -> Self:
@@ -295,6 +298,33 @@ class Client:
             JobNotFound: the store does not know it either.
         """
         return enter(self._redis, self._store, self._send, self._manifest(keys.check_job(job)))
+
+    def dead(self) -> list[dict[str, Any]]:
+        """Evidence of every segment that was given up, in all jobs."""
+        return sorted((evidence for _, _, evidence in self._ledger.all_dead()), key=lambda found: found["time"])
+
+    def parked(self) -> list[dict[str, Any]]:
+        """Messages that nobody could read, the last one first."""
+        return parked(self._redis)
+
+    def redrive(self, job: str) -> int:
+        """Try a job's dead segments again; returns how many.
+
+        Raises:
+            JobNotFound: the store does not know the job.
+        """
+        manifest = self._manifest(keys.check_job(job))
+        letters = [evidence for owner, _, evidence in self._ledger.all_dead() if owner == job]
+        if not letters:
+            return 0
+        for chunk in {evidence["chunk"] for evidence in letters}:
+            self._store.delete(keys.done(job, chunk))
+            self._leases.forget(keys.chunk_task(job, chunk))
+        self._store.delete(keys.result(job))
+        self._ledger.exhume(job, [evidence["key"] for evidence in letters])
+        self._ledger.forget(job)
+        enter(self._redis, self._store, self._send, manifest)
+        return len(letters)
 
     def events(self, job: str, timeout: float | None = None) -> Iterator[Mapping[str, str]]:
         """What happens to a job, from its beginning until it has ended.

@@ -90,6 +90,7 @@ class Leases:
     """Leases and attempts in one Redis database."""
 
     def __init__(self, redis: Redis, timeout_seconds: float) -> None:
+        self.redis = redis
         self._redis = redis
         self._milliseconds = max(1, int(timeout_seconds * 1000))
         self._acquire = redis.register_script(_ACQUIRE)

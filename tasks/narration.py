@@ -14,6 +14,7 @@ from tasks.contracts import ASSEMBLE, AssembleRequest, parse
 from tasks.delayed import Message, put_off
 from tasks.guard import GiveBack, Guard
 from tasks.keys import ASSEMBLE_QUEUE
+from tasks.parking import park
 from tasks.policy import delay_seconds, retried
 from tasks.runtime import current
 from tasks.synthesis import lease_nonce, task_id
@@ -25,7 +26,11 @@ log = logging.getLogger(__name__)
 def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
     """Make a job's deliverables from its segments; see ``docs/contract.md``. Twice has the effect of once."""
     runtime = current()
-    wanted = parse(AssembleRequest, request)
+    try:
+        wanted = parse(AssembleRequest, request)
+    except KoebinError as error:
+        park(runtime.redis, str(error), request)
+        return
     state = runtime.ledger.state(wanted.job)
     if state is not None and state.ended:
         return

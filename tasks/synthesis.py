@@ -15,6 +15,7 @@ from tasks.delayed import Message, put_off
 from tasks.guard import GiveBack, Guard
 from tasks.keys import speaker_queue
 from tasks.ledger import State
+from tasks.parking import park
 from tasks.policy import delay_seconds, retried
 from tasks.runtime import Runtime, current
 from tasks.single import synthesize_text
@@ -26,7 +27,11 @@ log = logging.getLogger(__name__)
 def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
     """Speak a chunk of a job; see ``docs/contract.md``."""
     runtime = current()
-    chunk_request = parse(ChunkRequest, request)
+    try:
+        chunk_request = parse(ChunkRequest, request)
+    except KoebinError as error:
+        park(runtime.redis, str(error), request)
+        return
     if runtime.ledger.state(chunk_request.job) not in (State.RUNNING, None):
         return  # cancelled or ended meanwhile
     guard = Guard(runtime, task_id(self), lease_nonce(self), chunk_request.job)

@@ -13,6 +13,7 @@ from celery.worker.request import Request
 
 from engine.revision import engine_revision
 from tasks.fleet import Announcement
+from tasks.parking import park
 from worker.children import ChildReport, RunDirectory
 from worker.exits import ENGINE
 from worker.keeper import LoopState
@@ -61,8 +62,12 @@ class Gate(bootsteps.StartStopStep):
                 gate(request, run)
 
             consumer.on_task_request = pass_gate
+            for name in ("on_unknown_message", "on_unknown_task", "on_invalid_task"):
+                setattr(consumer, name, _parks)
+            consumer.on_decode_error = _parks_undecodable
 
     def start(self, consumer: Any) -> None:
+        consumer.task_consumer.on_decode_error = _parks_undecodable
         self._close(consumer)
         self._timer = consumer.timer.call_repeatedly(_TICK_SECONDS, self._tick, (consumer,))
         self._tick(consumer)
@@ -118,3 +123,15 @@ class Gate(bootsteps.StartStopStep):
         for queue in list(consumer.app.amqp.queues.consume_from):
             consumer.cancel_task_queue(queue)
         _station[0].loop.consuming = ()
+
+
+def _parks(body: Any, message: Any, error: object = "neither a task nor anything else that we know") -> None:
+    """Keep a message that no task of ours takes, and acknowledge it: it must not come back for ever."""
+    reason = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error)
+    log.error("parked a message: %s", reason)
+    park(_station[0].holds.leases.redis, reason, message.body or repr(body))
+    message.ack()
+
+
+def _parks_undecodable(message: Any, error: Exception) -> None:
+    _parks(None, message, error)

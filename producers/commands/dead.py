@@ -1,0 +1,68 @@
+"""``koebin dead list | show | redrive``: what was given up, why, and another try."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from producers.commands.common import given, store_argument
+from producers.commands.speech import AsJson, StoreOption
+from producers.console import describe, messages_for_mistakes, note, say, say_json
+from worker.settings import load_settings
+
+app = typer.Typer(help="Segments that were given up, and messages that nobody could read.", no_args_is_help=True)
+
+Job = Annotated[str, typer.Argument(help="The job's id.")]
+
+
+def register(root: typer.Typer) -> None:
+    """Add the group."""
+    root.add_typer(app, name="dead")
+
+
+@app.command("list")
+def list_dead(as_json: AsJson = False) -> None:
+    """List what was given up in all jobs, and messages that were parked."""
+    from producers.client import Client
+
+    with messages_for_mistakes(), Client(settings=load_settings()) as client:
+        letters, messages = client.dead(), client.parked()
+        if as_json:
+            say_json({"segments": letters, "messages": messages})
+            return
+        for letter in letters:
+            what = f"{letter['speaker']}\t{letter['text'][:40]}\t{letter['reason']}"
+            say(f"{letter['job']}\tline {letter['line']}\t{what}")
+        for message in messages:
+            say(f"(message)\t{message['reason']}")
+        if not letters and not messages:
+            note("nothing was given up")
+
+
+@app.command("show")
+def show(job: Job, as_json: AsJson = False) -> None:
+    """Show a job's dead letters whole."""
+    from producers.client import Client
+
+    with messages_for_mistakes(), Client(settings=load_settings()) as client:
+        letters = [letter for letter in client.dead() if letter["job"] == job]
+        if as_json:
+            say_json(letters)
+            return
+        for letter in letters:
+            for name, value in letter.items():
+                say(f"{name}: {value}")
+            say()
+
+
+@app.command("redrive")
+def redrive(job: Job, store: StoreOption = None) -> None:
+    """Try a job's dead segments again: the job goes on, and what it has stays."""
+    from producers.client import Client
+
+    settings = load_settings(**given(store=store_argument(store)))
+    with messages_for_mistakes(), Client(settings=settings) as client:
+        count = client.redrive(job)
+        note(f"{count} segments are tried again" if count else "the job has no dead segments")
+        say(f"{job}\t{describe(client.status(job))}")

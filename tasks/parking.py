@@ -1,0 +1,34 @@
+"""Messages that nobody here can read: kept for a person to look at, not run, not lost, not crashed on."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Final
+
+from redis import Redis
+
+_KEY: Final = "koebin:parked"
+_MOST: Final = 1000
+_LONGEST: Final = 4000
+
+
+def park(redis: Redis, reason: str, message: object) -> None:
+    """Keep a message with the reason; the last thousand are kept."""
+    document = {"time": time.time(), "reason": reason[:500], "message": _text(message)[:_LONGEST]}
+    pipe = redis.pipeline()
+    pipe.lpush(_KEY, json.dumps(document, ensure_ascii=False))
+    pipe.ltrim(_KEY, 0, _MOST - 1)
+    pipe.execute()
+
+
+def parked(redis: Redis, limit: int = _MOST) -> list[dict[str, Any]]:
+    """The last one first."""
+    rows: Any = redis.lrange(_KEY, 0, limit - 1)
+    return [json.loads(row) for row in rows]
+
+
+def _text(message: object) -> str:
+    if isinstance(message, bytes):
+        return message.decode(errors="replace")
+    return message if isinstance(message, str) else json.dumps(message, ensure_ascii=False, default=repr)

@@ -1,0 +1,175 @@
+"""A worker is killed, frozen or told to go in the middle of its work: the job ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from producers.client import Client
+from tasks.keys import chunk_task
+from tasks.leases import lease_key
+from tasks.ledger import State
+from tests.integration.queue_texts import numbered
+from tests.servers.redis import RedisServer
+from tests.servers.worker import Worker, wait_until
+from worker.settings import Settings
+
+pytestmark = pytest.mark.xdist_group("recovery")
+
+TIMEOUT = 3.0
+FAST = {"visibility_timeout": TIMEOUT, "sweep_interval": 0.5}
+SENTENCES = 60
+TEXT = numbered(SENTENCES)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with RedisServer() as running:
+        yield running
+
+
+@pytest.fixture
+def redis(server: RedisServer) -> Iterator[Redis]:
+    client: Redis = Redis.from_url(server.url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    return (tmp_path / "store").as_uri()
+
+
+@pytest.fixture
+def client(server: RedisServer, store: str, redis: Redis) -> Iterator[Client]:
+    settings = Settings(broker_url=server.url, store=store, visibility_timeout=TIMEOUT)
+    with Client(settings=settings) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """SHA-256 of the finished file when nothing happens."""
+    store = tmp_path_factory.mktemp("undisturbed").as_uri()
+    with (
+        Worker(server.url, store, settings=FAST),
+        Client(settings=Settings(broker_url=server.url, store=store)) as client,
+    ):
+        result = client.wait(client.submit(TEXT), 120).result
+    assert result is not None
+    return result.sha256
+
+
+def in_the_middle(client: Client, worker: Worker) -> str:
+    """Submit, and return when the worker is at work on a chunk."""
+    job = client.submit(TEXT, wait_seconds=30)
+    wait_until(lambda: client.status(job).rendered >= 5, 60)
+    wait_until(lambda: any(client.ledger.open(job, "mei")), 10)
+    return job
+
+
+def ended(client: Client, job: str, sha256: str) -> None:
+    outcome = client.wait(job, 90)
+    assert outcome.state is State.SUCCEEDED, outcome.error
+    assert outcome.result is not None
+    assert outcome.result.sha256 == sha256
+    assert outcome.segments.total == SENTENCES
+
+
+def test_the_pool_process_is_killed(client: Client, server: RedisServer, store: str, undisturbed: str) -> None:
+    with Worker(server.url, store, settings=FAST) as worker:
+        job = in_the_middle(client, worker)
+        worker.signal_child(signal.SIGKILL)
+        ended(client, job, undisturbed)
+
+
+def test_the_whole_worker_is_killed(client: Client, server: RedisServer, store: str, undisturbed: str) -> None:
+    with Worker(server.url, store, settings=FAST) as first:
+        job = in_the_middle(client, first)
+        first.signal_all(signal.SIGKILL)
+        with Worker(server.url, store, settings=FAST):
+            ended(client, job, undisturbed)
+
+
+def test_a_frozen_worker_is_replaced_and_does_no_harm_when_it_thaws(
+    client: Client, server: RedisServer, store: str, undisturbed: str
+) -> None:
+    with Worker(server.url, store, settings=FAST) as first, Worker(server.url, store, settings=FAST) as second:
+        job = in_the_middle(client, first)
+        first.signal_all(signal.SIGSTOP)
+        wait_until(lambda: client.status(job).state is not State.RUNNING, 60)
+        first.signal_all(signal.SIGCONT)
+        ended(client, job, undisturbed)
+        again = client.submit(numbered(30))
+        assert client.wait(again, 60).state is State.SUCCEEDED
+        assert second.process.poll() is None
+
+
+def test_told_to_go_it_gives_back_at_once(client: Client, server: RedisServer, store: str, undisturbed: str) -> None:
+    with Worker(server.url, store, settings={**FAST, "grace_period": 0}) as first:
+        job = in_the_middle(client, first)
+        assert first.stop(20) == 0
+        assert not Redis.from_url(server.url).keys("koebin:lease:*")
+        with Worker(server.url, store, settings=FAST):
+            ended(client, job, undisturbed)
+
+
+def test_a_message_that_vanished_is_found(
+    client: Client, server: RedisServer, redis: Redis, store: str, undisturbed: str
+) -> None:
+    """The window between taking a message from its list and noting it as unacknowledged."""
+    with Worker(server.url, store, settings=FAST) as worker:
+        job = in_the_middle(client, worker)
+        worker.signal_all(signal.SIGSTOP)
+        redis.delete("speaker.mei", *[f"speaker.mei\x06\x16{step}" for step in (3, 6, 9)])
+        worker.signal_all(signal.SIGCONT)
+        ended(client, job, undisturbed)
+
+
+def test_redis_forgets_everything(client: Client, server: RedisServer, store: str, undisturbed: str) -> None:
+    with Worker(server.url, store, settings=FAST) as worker:
+        job = in_the_middle(client, worker)
+        server.kill()
+        server.start()
+        wait_until(lambda: bool(client.fleet().workers), 30)
+        assert client.resume(job)
+        ended(client, job, undisturbed)
+
+
+def test_a_dropped_connection_starts_nothing_twice(
+    client: Client, server: RedisServer, redis: Redis, store: str, undisturbed: str
+) -> None:
+    with Worker(server.url, store, settings=FAST) as worker:
+        job = in_the_middle(client, worker)
+        redis.client_kill_filter(_type="normal", skipme=True)
+        ended(client, job, undisturbed)
+        done = [json.loads(p.read_text()) for p in Path(store.removeprefix("file://")).glob(f"jobs/{job}/done/*.json")]
+        assert sum(document["rendered"] for document in done) == SENTENCES
+
+
+def test_a_long_task_runs_once(client: Client, server: RedisServer, redis: Redis, store: str) -> None:
+    """Many times the visibility timeout long, with a second worker waiting for it."""
+    short = {"visibility_timeout": 2, "sweep_interval": 0.5}
+    with Worker(server.url, store, settings=short), Worker(server.url, store, settings=short):
+        texts = "".join(
+            f"これはとても長い仕事の{n}番目の文で、静かに最後まで読まれるのを待っています。" for n in range(90)
+        )
+        result = client.app.send_task(
+            "koebin.synthesize",
+            args=[{"text": texts[:5000], "speaker": "mei", "store": store}],
+            queue="speaker.mei",
+            task_id="long",
+        )
+        leases = set()
+        while not result.ready():
+            leases.add(redis.get(lease_key("long")))
+            result.state  # noqa: B018 - asks the backend
+        assert len(leases - {None}) == 1
+        assert chunk_task("a", 1) == "a/1"
+        assert result.get()["segments"]["reused"] == 0
