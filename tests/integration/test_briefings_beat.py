@@ -235,3 +235,21 @@ def test_an_edited_schedule_begins_anew(deployment: Deployment) -> None:
     deployment.set_clock(BEGIN + timedelta(minutes=31))
     deployment.wait_for_jobs(1)
     assert list(deployment.jobs()) == ["briefing.morning.20261123T003100Z"]
+
+
+def test_a_restart_of_the_server_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    with RedisServer(persistence=True) as server:
+        deployment = Deployment(tmp_path, server)
+        deployment.write("morning")
+        process = deployment.start()
+        deployment.wait_for_first_look()
+        deployment.set_clock(BEGIN + timedelta(minutes=1))
+        deployment.wait_for_jobs(1)
+        server.kill()
+        time.sleep(0.2)
+        server.start()
+        deployment.set_clock(BEGIN + timedelta(minutes=3))
+        deployment.wait_for_jobs(3)
+        assert set(deployment.jobs()) == expected_jobs("morning", 3)
+        assert process.poll() is None
+        deployment.kill(process)

@@ -181,7 +181,7 @@ def test_from_the_schedule_to_the_audio(folder: Path, tmp_path: Path, monkeypatc
             assert beat.wait(timeout=30) == 0
         result = koebin("run", "hourly", "--at", "2026-11-23T09:00", "--wait", "30")
     assert "is not run a second time" in result.stderr
-    assert result.stdout.splitlines()[0] == (home / "2026-11-23-0900.mp3").as_uri()
+    assert (home / "2026-11-23-0900.mp3").as_uri() in result.stdout.splitlines()
     latest = home / "latest.mp3"
     assert latest.read_bytes()[:3] == b"ID3" or latest.read_bytes()[0] == 0xFF
     assert latest.stat().st_size > 5000

@@ -52,7 +52,8 @@ async def fetch(url: str, *, hosts: Sequence[str], policy: Policy, timeout: floa
     except TimeoutError:
         raise SourceFailed(f"no complete answer within {timeout:g} seconds") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise SourceFailed(f"the request failed ({type(error).__name__})") from error
+        reason = f"{type(error).__name__}: {error}"[:200].removesuffix(": ")
+        raise SourceFailed(f"the request failed ({reason})") from error
 
 
 async def _follow(url: str, hosts: Sequence[str], policy: Policy, max_bytes: int) -> Body:
