@@ -57,6 +57,8 @@ def _phrases(labels: Sequence[_Label]) -> Iterator[list[tuple[str, int]]]:
             yield phrase
             phrase, tone = [], 0
             continue
+        if not phrase and label.a2 > 1 and label.a1 <= 0:
+            tone = 1  # a sentence that was cut within a phrase, after its rise
         phrase += [(phone, tone) for phone in _plain(label.phone)]
         next_a2 = labels[index + 1].a2 if index + 1 < len(labels) else _MISSING
         if _ends_phrase(label, next_a2):
@@ -83,9 +85,8 @@ def accent_phrases(labels: Sequence[str]) -> list[list[list[bool]]]:
                 groups.append([])
             if previous.phone in _ENDS or _ends_phrase(previous, label.a2):
                 groups[-1].append([])
-            phrase = groups[-1][-1]
-            if len(phrase) < label.a2:
-                phrase.append(label.a1 == 0)
+            if not groups[-1][-1] or label.a2 != previous.a2:
+                groups[-1][-1].append(label.a1 == 0)
         previous = label
     return groups
 

@@ -7,6 +7,7 @@ locked in the child for ever.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ Feature = dict[str, Any]
 MAX_CHARS: Final = 1000
 """Characters given to Open JTalk at once. It refuses somewhat above 2700, and its time grows with the square."""
 
+_KANA: Final = re.compile("[ァ-ヴヵヶー’]+")
 _KEPT_DICTIONARIES: Final = 16
 
 
@@ -42,7 +44,16 @@ def run_frontend(text: str, dictionary: Dictionary | None = None) -> list[Featur
     if not text.strip():
         return []
     features: list[Feature] = _pyopenjtalk().run_frontend(text, jtalk=_INSTANCES.get(dictionary))
-    return features
+    return [_mended(feature) for feature in features]
+
+
+def _mended(feature: Feature) -> Feature:
+    """A word whose reading holds something else than kana (〇 of an unknown word) would be left out of the labels."""
+    pron = feature["pron"]
+    if _KANA.fullmatch(pron) or not _KANA.search(pron):
+        return feature
+    mended = "".join(_KANA.findall(pron.replace("〇", "マル")))
+    return {**feature, "pron": mended, "mora_size": len(split_morae(mended))}
 
 
 def make_label(features: Sequence[Feature]) -> list[str]:

@@ -83,7 +83,7 @@ def _pause_indices(parts: Sequence[Sequence[Feature]]) -> list[int]:
 def _rank(features: Sequence[Feature], word: int) -> int:
     """How good a cut before this word is: 0 within an accent phrase, 1 between two, 2 after a pause."""
     before, after = features[word - 1], features[word]
-    if after["mora_size"] == 0:
+    if after["mora_size"] == 0 or after["pron"].startswith("ー"):
         return -1
     if before["mora_size"] == 0:
         return 2

@@ -55,6 +55,8 @@ def apply_reading(
 
     A span that ends inside a word whose rest is kana (食 of 食べる) is widened to the word.
     """
+    if not features:
+        return None
     first = max(index for index, start in enumerate(boundaries) if start is not None and start <= reading.start)
     last = min(index for index, start in enumerate(boundaries) if start is not None and start >= reading.end)
     start, end = boundaries[first], boundaries[last]
