@@ -11,6 +11,7 @@ from engine import errors
 from engine.errors import KoebinError
 from engine.marks import Mark, Marks
 from engine.options import SynthesisOptions
+from engine.privacy import keep_private
 
 if TYPE_CHECKING:
     from engine.audio import Audio
@@ -45,6 +46,9 @@ _HOMES = {
     "Speaker": "engine.speaker",
     "engine_revision": "engine.revision",
 }
+
+
+keep_private()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# What the image is for, without an engine for containers: bake into a fresh prefix, then run a worker from it as an
+# unprivileged user, in a network namespace with loopback alone, on a read-only tree, with no credentials in its
+# environment; it has to speak, and nothing may try to leave.
+#   usage: docker/rehearse.sh path/to/python [speakers]
+# The interpreter's environment must hold Koebin with the runtime's packages. Needs root (for the namespaces); strace
+# and setpriv are used.
+set -euo pipefail
+python=$(realpath -s "${1:?path to python}")
+speakers=${2:-mei}
+repository=$(cd "$(dirname "$0")/.." && pwd)
+[ "$(id -u)" = 0 ] || { echo "rehearse: needs root for the namespaces" >&2; exit 77; }
+for tool in unshare setpriv strace ip; do
+  command -v "$tool" > /dev/null || { echo "rehearse: $tool is not installed" >&2; exit 77; }
+done
+
+prefix=$(mktemp -d /tmp/koebin-rehearsal.XXXXXX)
+trap 'rm -rf "$prefix"' EXIT
+chmod 755 "$prefix"
+mkdir -m 1777 "$prefix/tmp"
+
+echo "== bake $speakers into $prefix/models"
+secret="planted-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')"
+printf '%s\n' "$secret" > "$prefix/token"
+(cd "$repository" && env -i PATH=/usr/bin:/bin HOME="$prefix/tmp" KOEBIN_CACHE="$prefix/downloads" \
+  "$python" -m producers bake "$prefix/models" --speakers "$speakers" --token-file "$prefix/token")
+rm -rf "$prefix/token" "$prefix/downloads"
+! grep -rqF "$secret" "$prefix" || { echo "rehearse: the planted secret is still there" >&2; exit 1; }
+
+echo "== run without a network, without rights, on a read-only tree"
+cat > "$prefix/inside.sh" <<'INSIDE'
+set -euo pipefail
+ip link set lo up
+mount --bind "$PREFIX/models" "$PREFIX/models"
+mount -o remount,ro,bind "$PREFIX/models"
+mount --bind "$REPOSITORY" "$REPOSITORY"
+mount -o remount,ro,bind "$REPOSITORY"
+# An interpreter below a private folder (/root/…) is shown alone, without what else lies there.
+if ! setpriv --reuid 10001 --regid 10001 --clear-groups test -x "$BASE/bin"; then
+  blocking=$BASE
+  until setpriv --reuid 10001 --regid 10001 --clear-groups test -x "$(dirname "$blocking")"; do
+    blocking=$(dirname "$blocking")
+  done
+  mkdir "$PREFIX/base"
+  mount --bind "$BASE" "$PREFIX/base"
+  mount -t tmpfs -o mode=755 tmpfs "$blocking"
+  mkdir -p "$BASE"
+  mount --bind "$PREFIX/base" "$BASE"
+fi
+cd "$REPOSITORY"
+exec setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --bounding-set=-all \
+  env -i PATH=/usr/bin:/bin HOME="$PREFIX/tmp" TMPDIR="$PREFIX/tmp" PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 \
+  KOEBIN_CACHE="$PREFIX/models" KOEBIN_VOICES="$PREFIX/models/voices.toml" KOEBIN_SPEAKERS="$SPEAKERS" \
+  KOEBIN_RUN_DIR="$PREFIX/tmp/run" \
+  strace -f -qq -e trace=connect,sendto,sendmsg,sendmmsg -o "$PREFIX/tmp/trace" "$PYTHON" - "$PREFIX" <<'PYTHON'
+"""The worker's engine as a worker builds it, and what must not work."""
+import os, socket, sys
+from pathlib import Path
+
+from engine.bake import check_baked
+from engine.errors import KoebinError
+from worker.lifecycle import build_engine
+from worker.settings import load_settings
+
+prefix = Path(sys.argv[1])
+assert os.getuid() == 10001, os.getuid()
+leaked = [name for name in os.environ if "TOKEN" in name or "SECRET" in name or name.startswith("AWS_")]
+assert not leaked, leaked
+for folder in (prefix / "models", Path.cwd()):
+    try:
+        (folder / "written").touch()
+    except OSError:
+        continue
+    sys.exit(f"{folder} can be written")
+check_baked(prefix / "models")
+with build_engine(load_settings()) as tts:
+    for name, speaker in tts.speakers.items():
+        audio = speaker.generate("網のない所でも、声は出ます。")
+        print(f"{name}: {audio.duration_seconds:.2f} s at {audio.sample_rate_hz} Hz")
+        assert audio.samples.any()
+try:
+    build_engine(load_settings(speakers="nobody"))
+except KoebinError as refused:
+    assert "nobody" in str(refused), refused
+    print(f"refused: {refused}")
+else:
+    sys.exit("a speaker that was not baked was served")
+PYTHON
+INSIDE
+base=$("$python" -c 'import sys; print(sys.base_prefix)')
+BASE=$base PREFIX=$prefix REPOSITORY=$repository PYTHON=$python SPEAKERS=$speakers unshare --net --mount bash "$prefix/inside.sh"
+
+echo "== attempts to leave"
+if grep -E 'sa_family=AF_INET6?,' "$prefix/tmp/trace" | grep -vE '127\.0\.0\.1|"::1"'; then
+  echo "rehearse: something tried to leave" >&2
+  exit 1
+fi
+echo "none"
