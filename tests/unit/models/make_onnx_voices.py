@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import numpy as np
 import onnx
 import torch
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
+from engine.models.checkpoint import find_weights, load_synthesizer
 from engine.models.export import export_voice
 from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.synthesizer import Synthesizer
+from engine.models.jp_extra.synthesizer import Synthesizer, sequence_mask
 from engine.models.onnx_session import sha256
-from tests.unit.models.onnx_voices import ONNX, publish
+from tests.unit.models.onnx_voices import ONNX
 
 CONFIG: dict[str, Any] = {
     "model_name": "small",
@@ -36,6 +39,10 @@ CONFIG: dict[str, Any] = {
         "gin_channels": 4,
     },
 }
+
+
+_INPUTS = ("x", "x_lengths", "sid", "tone", "language", "bert", "style_vec")
+_SCALES = ("noise_scale", "length_scale", "noise_scale_w", "sdp_ratio")
 
 
 def main() -> None:
@@ -62,8 +69,9 @@ def random_network() -> Synthesizer:
     torch.manual_seed(11)
     network = Synthesizer(HyperParameters.parse(CONFIG))
     with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.05)
+        for name, parameter in network.named_parameters():
+            spread = 0.05 if parameter.ndim < 2 else 0.8 / max(1, parameter[0].numel()) ** 0.5
+            parameter.copy_(torch.randn_like(parameter) * spread + name.endswith("gamma"))
         network.dp.proj.bias.fill_(1.0)
         network.sdp.flows["0"].m.fill_(-1.0)
         network.dec.conv_post.weight.mul_(8)
@@ -95,6 +103,82 @@ def _strip(path: Path) -> None:
 
     strip(model.graph)
     onnx.save(model, str(path))
+
+
+class _Published(nn.Module):
+    """Text to audio in one piece, drawing its own noises."""
+
+    def __init__(self, network: Synthesizer, with_durations: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.with_durations = with_durations
+
+    def forward(
+        self,
+        x: Tensor,
+        x_lengths: Tensor,
+        sid: Tensor,
+        tone: Tensor,
+        language: Tensor,
+        bert: Tensor,
+        style_vec: Tensor,
+        noise_scale: Tensor,
+        length_scale: Tensor,
+        noise_scale_w: Tensor,
+        sdp_ratio: Tensor,
+    ) -> tuple[Tensor, ...]:
+        noise = torch.randn_like(bert[:, :2])  # [1, 2, T]
+        frames, m, logs = self.network.encode(
+            x, tone, language, x_lengths, bert, style_vec, sid, noise, noise_scale_w, sdp_ratio, length_scale
+        )
+        total = frames.sum(1).clamp_min(1).long()  # [1]
+        ends = frames.cumsum(1)[:, :, None]  # [1, T, 1]
+        frame = torch.arange(total.max())[None, None]  # [1, 1, F]
+        path = ((frame < ends) & (frame >= ends - frames[:, :, None])).float().transpose(1, 2)  # [1, F, T]
+        mean = (path @ m.transpose(1, 2)).transpose(1, 2)  # [1, C, F]
+        scale = (path @ logs.transpose(1, 2)).transpose(1, 2)  # [1, C, F]
+        z_p = mean + torch.randn_like(mean) * scale.exp() * noise_scale  # [1, C, F]
+        mask = sequence_mask(total, z_p.shape[2])  # [1, 1, F]
+        g = self.network.emb_g(sid).unsqueeze(2)  # [1, G, 1]
+        z = self.network.flow(z_p, mask, g) * mask  # [1, C, F]
+        audio = self.network.dec(z, None, g)  # [1, 1, S]
+        return (audio, frames) if self.with_durations else (audio,)
+
+
+def publish(source: Path, folder: Path, with_durations: bool) -> Path:
+    """A voice as it would be published for ONNX Runtime.
+
+    Args:
+        source: safetensors, configuration and style vectors.
+        folder: is made.
+        with_durations: newer exports have a second output.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "style_vectors.npy"):
+        shutil.copyfile(source / name, folder / name)
+    network = load_synthesizer(find_weights(source), HyperParameters.load(source / "config.json"))
+    phones = 9
+    ids = torch.ones(1, phones, dtype=torch.int64)
+    inputs = (
+        *(ids, torch.tensor([phones]), torch.zeros(1, dtype=torch.int64), ids, ids),
+        *(torch.zeros(1, 1024, phones), torch.zeros(1, 256)),
+        *(torch.tensor([value]) for value in (0.6, 1.0, 0.8, 0.2)),
+    )
+    axes = {name: {1: "phone_len"} for name in ("x", "tone", "language")} | {"bert": {2: "phone_len"}}
+    outputs = {"audio": {2: "audio_len"}} | ({"durations": {1: "phone_len"}} if with_durations else {})
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _Published(network, with_durations).eval(),
+            inputs,
+            str(folder / "synthesizer.onnx"),
+            dynamo=False,
+            opset_version=17,
+            input_names=[*_INPUTS, *_SCALES],
+            output_names=list(outputs),
+            dynamic_axes=axes | outputs,
+        )
+    return folder
 
 
 if __name__ == "__main__":

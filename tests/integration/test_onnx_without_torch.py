@@ -1,0 +1,66 @@
+"""A CPU machine without torch and transformers speaks, and says the same as any other process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from engine.content import content_id, utterance_seed
+from engine.models.base import Utterance
+from engine.models.bert_onnx import OnnxBert
+from engine.models.jp_extra_onnx import JpExtraOnnx
+from engine.models.published import prepare
+from engine.options import SynthesisOptions
+from engine.text.frontend import analyze
+from engine.text.tokens import load_vocabulary, token_ids
+from tests.unit.models.onnx_voices import ONNX, small_bert
+
+TEXTS = ["今日はいい天気ですね。", "明日の朝、京都へ行きます。"]
+
+BLOCK = """
+import sys
+
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "transformers", "safetensors"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Block())
+from tests.integration.test_onnx_without_torch import speak
+"""
+
+
+def speak(published: Path, bert: Path, cache: Path) -> list[str]:
+    """Checksums of what is spoken."""
+    vocabulary = load_vocabulary(bert)
+    voice = JpExtraOnnx(prepare(published, cache), OnnxBert(bert), lambda text: token_ids(text, vocabulary))
+    sums = []
+    for text in TEXTS:
+        options = SynthesisOptions()
+        seed = utterance_seed(content_id(text, "small", options), 0)
+        (rendering,) = voice.synthesize([Utterance(analyze(text), options, seed)])
+        assert len(rendering.samples) > voice.sample_rate_hz / 4
+        sums.append(hashlib.sha256(rendering.samples.tobytes()).hexdigest())
+    return sums
+
+
+def test_a_machine_without_torch_says_the_same(tmp_path: Path) -> None:
+    bert = small_bert(tmp_path / "bert" / "bert_q8.onnx", quantize=True).parent
+    tokens = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *"今日はいい天気ですね.明日の朝,京都へ行きます"]
+    (bert / "vocab.txt").write_text("\n".join(tokens), "utf-8")
+    code = (
+        BLOCK
+        + f"""
+import json, pathlib
+paths = [pathlib.Path(path) for path in {[str(ONNX / "published"), str(bert), str(tmp_path / "cache")]!r}]
+sums = speak(*paths)
+assert not {{"torch", "transformers", "safetensors"}} & {{name.split(".")[0] for name in sys.modules}}
+print(json.dumps(sums))
+"""
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == speak(ONNX / "published", bert, tmp_path / "cache")

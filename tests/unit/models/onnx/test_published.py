@@ -1,0 +1,94 @@
+"""Published voices are prepared once, completely, and in any of their forms."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from engine.errors import BackendMissing, InvalidCheckpoint
+from engine.models.onnx_network import OnnxNetwork
+from engine.models.published import is_published, prepare
+from tests.unit.models.onnx.test_network import draw
+from tests.unit.models.onnx_voices import small_bert
+
+
+def test_an_exported_voice_is_ready_as_it_is(exported: Path, tmp_path: Path) -> None:
+    assert not is_published(exported)
+    assert prepare(exported, tmp_path) == exported
+
+
+def test_preparing_again_finds_what_is_there(published: Path, prepared: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in prepared.iterdir()}
+    assert is_published(published)
+    assert prepare(published, prepared.parents[1]) == prepared
+    assert {path.name: path.stat().st_mtime_ns for path in prepared.iterdir()} == before
+    assert sorted(before) == sorted(
+        ["config.json", "decoder.onnx", "encoder.onnx", "flow.onnx", "style_vectors.npy", "voice.json"]
+    )
+
+
+def test_newer_files_and_external_weights_come_out_the_same(published: Path, prepared: Path, tmp_path: Path) -> None:
+    """A second output, the weights beside the graph, and a duration predictor that nobody needs."""
+    folder = Path(shutil.copytree(published, tmp_path / "voice"))
+    model = onnx.load(str(folder / "synthesizer.onnx"))
+    frames = next(node for node in model.graph.node if node.op_type == "Ceil").output[0]
+    model.graph.output.append(onnx.helper.make_tensor_value_info("durations", onnx.TensorProto.FLOAT, None))
+    model.graph.node.append(onnx.helper.make_node("Identity", [frames], ["durations"]))
+    onnx.save_model(
+        model, str(folder / "synthesizer.onnx"), save_as_external_data=True, location="synthesizer.onnx.data"
+    )
+    (folder / "duration_predictor.onnx").write_bytes(b"not read")
+    other = prepare(folder, tmp_path / "cache")
+    assert other.name != prepared.name
+    given = draw(9)
+    spoken = [
+        OnnxNetwork(path).encode(given.ids, given.bert, given.control, given.sdp_noise) for path in (prepared, other)
+    ]
+    assert (spoken[0].durations == spoken[1].durations).all()
+    assert np.abs(spoken[0].m - spoken[1].m).max() < 1e-6
+    (folder / "synthesizer.onnx.data").unlink()
+    with pytest.raises(InvalidCheckpoint, match=r"synthesizer\.onnx"):
+        prepare(folder, tmp_path / "cache")
+
+
+def test_two_processes_prepare_a_voice_once(published: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib, engine.models.published as p; print(p.prepare(*map(pathlib.Path, sys.argv[1:])), end='')"
+    )
+    command = [sys.executable, "-c", code, str(published), str(tmp_path)]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    folders = {worker.communicate(timeout=120)[0] for worker in workers}
+    assert [worker.returncode for worker in workers] == [0, 0]
+    assert len(folders) == 1
+    assert [str(path) for path in (tmp_path / "prepared").iterdir() if path.is_dir()] == [*folders]
+
+
+@pytest.mark.parametrize("name", ["synthesizer.onnx", "config.json", "style_vectors.npy"])
+def test_a_missing_file_is_named(published: Path, tmp_path: Path, name: str) -> None:
+    folder = Path(shutil.copytree(published, tmp_path / "voice"))
+    (folder / name).unlink()
+    with pytest.raises(BackendMissing, match=name):
+        prepare(folder, tmp_path / "cache")
+
+
+def test_a_graph_of_another_kind_is_refused_and_nothing_is_left(published: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(published, tmp_path / "voice"))
+    small_bert(folder / "synthesizer.onnx", quantize=False)
+    with pytest.raises(InvalidCheckpoint, match="lacks inputs"):
+        prepare(folder, tmp_path / "cache")
+    (folder / "synthesizer.onnx").write_bytes(b"no graph")
+    with pytest.raises(InvalidCheckpoint, match=r"synthesizer\.onnx"):
+        prepare(folder, tmp_path / "cache")
+    assert not [path for path in (tmp_path / "cache" / "prepared").iterdir() if path.is_dir()]
+
+
+def test_a_cache_that_cannot_be_written_is_named(published: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    with pytest.raises(BackendMissing, match="cannot be kept"):
+        prepare(published, tmp_path / "cache")
