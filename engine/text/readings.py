@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from engine.content import Reading
 from engine.errors import InvalidText
-from engine.text.characters import script
 from engine.text.kana import parse_accent
 from engine.text.katakana import is_katakana_reading, sounded, split_morae, to_katakana
 from engine.text.openjtalk import Feature, run_frontend
@@ -60,15 +59,17 @@ def apply_reading(
     first = max(index for index, start in enumerate(boundaries) if start is not None and start <= reading.start)
     last = min(index for index, start in enumerate(boundaries) if start is not None and start >= reading.end)
     start, end = boundaries[first], boundaries[last]
-    if (
-        start is None
-        or end is None
-        or not (features[first:last] and _is_kana(text[start : reading.start] + text[reading.end : end]))
-    ):
+    if start is None or end is None or first == last:
         return None
-    before, after = to_katakana(text[start : reading.start]), to_katakana(text[reading.end : end])
+    before, after = _folded(text[start : reading.start]), _folded(text[reading.end : end])
+    if (before or after) and not is_katakana_reading(before + after):
+        return None
     word = _merge(text[start:end], features[first:last], before, reading, after)
     return [*features[:first], word, *features[last:]], [*boundaries[: first + 1], *boundaries[last:]]
+
+
+def _folded(text: str) -> str:
+    return to_katakana(unicodedata.normalize("NFKC", text))
 
 
 def spoken_word(surface: str, reading: Reading) -> Feature:
@@ -83,10 +84,6 @@ def spoken_word(surface: str, reading: Reading) -> Feature:
         "pos_group3": "*",
         "chain_flag": 0,
     }
-
-
-def _is_kana(text: str) -> bool:
-    return all(script(char) in ("hiragana", "katakana") for char in text)
 
 
 def _merge(surface: str, words: Sequence[Feature], before: str, reading: Reading, after: str) -> Feature:
