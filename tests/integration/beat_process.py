@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -19,10 +18,14 @@ from producers.briefings.spec import Briefing
 from producers.schedule import BeatOptions, run_beat
 
 
-def main() -> None:
-    folder, url, dies = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+def main(folder: Path, url: str, dies: str) -> None:
+    """Run until SIGTERM.
+
+    Args:
+        dies: ``before-submit`` and ``after-submit`` kill the process there, as a power cut would.
+    """
     redis = Redis.from_url(url, decode_responses=True)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    logging.disable()
 
     def clock() -> datetime:
         return datetime.fromtimestamp(float(redis.get("test:now")), UTC)
@@ -57,7 +60,3 @@ def main() -> None:
     options = BeatOptions(interval=0.04, lease=0.6, poll=0.05, threads=4)
     redis.rpush("test:started", str(time.time()))
     run_beat(folder, redis, submit, follow, stop, render=render, clock=clock, options=options)
-
-
-if __name__ == "__main__":
-    main()
