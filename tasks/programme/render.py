@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,9 @@ class Programme:
     report: dict[str, Any]
 
 
-def render_programme(parts: Parts, wanted: Deliverables, workdir: Path) -> Programme:
+def render_programme(
+    parts: Parts, wanted: Deliverables, workdir: Path, check: Callable[[], None] = lambda: None
+) -> Programme:
     """Join, level, encode and describe a programme, in memory that does not grow with its length.
 
     ``parts`` is called twice: once for the sound (each part is loaded once), once for texts and marks. It must give
@@ -51,6 +53,8 @@ def render_programme(parts: Parts, wanted: Deliverables, workdir: Path) -> Progr
             fetched when its turn comes.
         wanted: the files to be written.
         workdir: an existing folder that nothing else writes to; every file is put there and stays there.
+        check: called every few seconds of sound while files are written; what it raises ends the work, and no file is
+            left half written. (``parts`` may raise as well.)
 
     Raises:
         InvalidInput: no parts, a part that cannot be decoded (names its line), chapters out of order.
@@ -58,7 +62,7 @@ def render_programme(parts: Parts, wanted: Deliverables, workdir: Path) -> Progr
         BackendMissing: M4A or M4B is wanted and the extra ``m4b`` is not installed.
         StoreFull, StoreDenied, StoreNotFound: ``workdir`` cannot be written to.
     """
-    with open_spool(workdir) as spool:
+    with open_spool(workdir, check) as spool:
         timeline, measured = survey(parts, wanted.sample_rate_hz, spool)
         if timeline.frames == 0:
             raise InvalidInput("there is nothing to assemble", "", "Give at least one part with sound")

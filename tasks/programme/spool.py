@@ -6,7 +6,7 @@ Each part is fetched, decoded and resampled once, however many passes follow.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -29,9 +29,10 @@ _BYTES = 4
 class Spool:
     """Float samples on disk: four bytes for each."""
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
+    def __init__(self, file: BinaryIO, path: Path, check: Callable[[], None]) -> None:
         self._file = file
         self._path = path
+        self._check = check
 
     def add(self, part: Part, timeline: Timeline, sample_rate_hz: int | None) -> FloatArray:
         """Fetch the next part's sound, place it, keep it, and return it: shape (N,), at the programme's rate.
@@ -58,6 +59,7 @@ class Spool:
             self._file.flush()
             self._file.seek(0)
         for slot in timeline.slots():
+            self._check()
             yield from self._spoken(slot.spoken)
             yield from silence(slot.end - slot.start - slot.spoken)
 
@@ -78,9 +80,9 @@ def silence(frames: int) -> Iterator[FloatArray]:
 
 
 @contextmanager
-def open_spool(folder: Path) -> Iterator[Spool]:
-    """A spool that is gone when the context ends, or when the process does."""
+def open_spool(folder: Path, check: Callable[[], None]) -> Iterator[Spool]:
+    """A spool that is gone when the context ends, or when the process does; ``check`` is called before each part."""
     with translated(folder / "sound"):
         file = tempfile.TemporaryFile(dir=folder, prefix=".sound-")  # noqa: SIM115
     with file:
-        yield Spool(file, folder / "sound")
+        yield Spool(file, folder / "sound", check)

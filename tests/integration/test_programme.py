@@ -236,6 +236,23 @@ def test_each_sound_is_loaded_once_and_dropped(tmp_path: Path) -> None:
     assert loads == [0, 1, 2, 3]
 
 
+def test_it_can_be_stopped_while_it_writes(tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    calls = iter(range(3))
+
+    def check() -> None:
+        if next(calls) == 2:
+            raise Stopped
+
+    wanted = Deliverables(formats=("wav", "mp3"), per_chapter=True)
+    with pytest.raises(Stopped):
+        render_programme(parts, wanted, tmp_path, check)
+    # The first chapter was complete.
+    assert {entry.name for entry in tmp_path.iterdir()} == {"programme-01.wav", "programme-01.mp3"}
+
+
 def test_memory_does_not_grow_with_the_programme(tmp_path: Path) -> None:
     script = (
         "import resource, sys\n"
