@@ -50,7 +50,7 @@ def read_aozora(text: str, builder: ScriptBuilder, cast: Cast) -> None:
     _add_head(head, builder, reader)
     awaited = ""
     for number, line in body:
-        if _PAGE_BREAK.search(line):
+        if _PAGE_BREAK.match(line.strip()):
             builder.end("chapter")
         level, title = _heading(line)
         if awaited and not level:
@@ -59,6 +59,8 @@ def read_aozora(text: str, builder: ScriptBuilder, cast: Cast) -> None:
             builder.chapter(title)
         awaited = level if level in levels and not title and not _HEADING_END.search(line) else ""
         _add(number, line, reader)
+        if _PAGE_BREAK.search(line):
+            builder.end("chapter")
     reader.finish()
 
 

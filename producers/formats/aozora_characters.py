@@ -12,7 +12,9 @@ _JIS: Final = re.compile(r"(?<![0-9-])([12])-([0-9]{1,2})-([0-9]{1,2})(?![0-9-])
 _UNICODE: Final = re.compile(r"U\+([0-9A-Fa-f]{4,6})")
 _BRACKETED: Final = re.compile(r"〔([\x20-\x7e\u00a0-\u024f]+)〕")
 _LIGATURE: Final = re.compile(r"(AE|OE|ae|oe|s)&")
-_ACCENT: Final = re.compile(r"([A-Za-z])([`'^~:&,/_])")
+_ACCENT: Final = re.compile(
+    r"([AEIOUYaeiouy])([`':_])|([ACEGHIJOSUWYaceghijosuwy])(\^)|([ANOano])(~)|([Aa])(&)|([Cc])(,)(?=[A-Za-z])|([ODLHodlh])(/)"
+)
 _LIGATURES: Final = {"AE": "Æ", "OE": "Œ", "ae": "æ", "oe": "œ", "s": "ß"}
 _STROKES: Final = {"o": "ø", "O": "Ø", "d": "đ", "D": "Đ", "l": "ł", "L": "Ł", "h": "ħ", "H": "Ħ"}
 _COMBINING: Final = {
@@ -58,8 +60,5 @@ def _accented_words(match: re.Match[str]) -> str:
 
 
 def _accented_letter(match: re.Match[str]) -> str:
-    letter, accent = match[1], match[2]
-    if accent == "/":
-        return _STROKES.get(letter, match[0])
-    composed = unicodedata.normalize("NFC", letter + _COMBINING[accent])
-    return composed if len(composed) == 1 else match[0]
+    letter, accent = match[0]
+    return _STROKES[letter] if accent == "/" else unicodedata.normalize("NFC", letter + _COMBINING[accent])

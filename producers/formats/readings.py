@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from engine.text.katakana import is_katakana_reading, split_morae, to_katakana
@@ -23,6 +24,7 @@ class Spoken:
     accent: int | None = None
 
 
+@lru_cache(maxsize=10_000)
 def parse_reading(written: str) -> Spoken | None:
     """``はし``, ``ハシ'``, ``は'し`` or ``はし:0``; None if it is not kana or the accent does not fit.
 

@@ -91,6 +91,8 @@ def changed(base: SynthesisOptions, options: Mapping[str, object]) -> SynthesisO
         InvalidScript: an option that does not exist.
         InvalidOption: a value out of its range.
     """
+    if not options:
+        return base
     for name in options:
         if name not in OPTION_NAMES:
             known = ", ".join(nearest(name, OPTION_NAMES) or OPTION_NAMES)
