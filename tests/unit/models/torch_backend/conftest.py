@@ -50,6 +50,11 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def _same_draws() -> None:
+    torch.manual_seed(23)
+
+
 @pytest.fixture(scope="session")
 def sizes() -> HyperParameters:
     return HyperParameters.parse(CONFIG)
