@@ -44,6 +44,7 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=
         /opt/runtime/lib/python3*/site-packages/pip /opt/runtime/lib/python3*/site-packages/pip-* \
         /opt/runtime/lib/python3*/site-packages/setuptools /opt/runtime/lib/python3*/site-packages/setuptools-* \
         /opt/runtime/lib/python3*/site-packages/_distutils_hack \
+        /opt/runtime/lib/python3*/site-packages/distutils-precedence.pth \
         /opt/runtime/lib/python3*/site-packages/pkg_resources \
     && find /opt/runtime -type d -name tests -prune -exec rm -rf {} +
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from producers.commands import bake, dead, diagnosis, jobs, narration, speech, workers
+from producers.commands import backlog, bake, dead, diagnosis, jobs, narration, speech, workers
 
 app = typer.Typer(
     name="koebin",
@@ -46,6 +46,7 @@ jobs.register(app)
 dead.register(app)
 diagnosis.register(app)
 bake.register(app)
+backlog.register(app)
 
 
 def main() -> None:

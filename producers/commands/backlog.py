@@ -1,0 +1,116 @@
+"""``koebin backlog``: how much waits, for a person, a program or an autoscaler."""
+
+from __future__ import annotations
+
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Annotated, Any, Final
+
+import typer
+from redis import Redis, RedisError
+
+from producers.commands.speech import AsJson
+from producers.console import clock, messages_for_mistakes, note, say, say_json
+from tasks.backlog import assembling, backlog
+from tasks.connection import check, connect
+from worker.settings import load_settings
+
+_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("backlog")(show)
+
+
+def show(
+    as_json: AsJson = False,
+    listen: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="Serve /metrics and /backlog.json instead; 0: do not.")
+    ] = 0,
+    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
+) -> None:
+    """Say how much audio waits for each speaker, in jobs that are planned, queued or being made."""
+    with messages_for_mistakes():
+        settings = load_settings()
+        redis = connect(settings.broker_url.get_secret_value(), retries=0)
+        check(redis, settings.masked_broker())
+        if listen:
+            note(f"serving /metrics and /backlog.json on {host}:{listen}")
+            server(redis, host, listen).serve_forever()
+        document = describe(redis)
+        if as_json:
+            say_json(document)
+            return
+        for name, waiting in document["speakers"].items():
+            say(f"{name}\t{clock(waiting['audio_seconds'])} of audio\t{waiting['children']} processes serve it")
+        say(f"{document['assembling']} jobs are assembled or wait for it")
+
+
+def describe(redis: Redis) -> dict[str, Any]:
+    """The backlog as JSON: ``speakers`` by name, and how many jobs are ``assembling``."""
+    speakers = {
+        name: {
+            "audio_seconds": round(sum(waiting.audio_seconds.values()), 3),
+            "work_seconds": round(waiting.work_seconds, 3),
+            "by_priority": {str(priority): round(seconds, 3) for priority, seconds in waiting.audio_seconds.items()},
+            "children": waiting.children,
+            "speed_factor": round(waiting.speed_factor, 3),
+        }
+        for name, waiting in backlog(redis).items()
+    }
+    return {"speakers": speakers, "assembling": assembling(redis)}
+
+
+def metrics(document: dict[str, Any]) -> str:
+    """The same in Prometheus' text format. Names of speakers need no escaping."""
+    speakers = document["speakers"]
+    lines = _family("koebin_backlog_audio_seconds", "Predicted seconds of audio that wait, by speaker and priority.")
+    for name, waiting in speakers.items():
+        for priority, seconds in (waiting["by_priority"] or {"6": 0}).items():
+            lines.append(f'koebin_backlog_audio_seconds{{speaker="{name}",priority="{priority}"}} {seconds}')
+    for metric, key, meaning in (
+        ("koebin_backlog_work_seconds", "work_seconds", "Seconds that one worker would need for what waits."),
+        ("koebin_speaker_processes", "children", "Processes that serve the speaker."),
+        ("koebin_speaker_speed_factor", "speed_factor", "Audio seconds per second of one worker."),
+    ):
+        lines += _family(metric, meaning)
+        lines += [f'{metric}{{speaker="{name}"}} {waiting[key]}' for name, waiting in speakers.items()]
+    lines += _family("koebin_backlog_assembling_jobs", "Jobs that are assembled or wait for it.")
+    lines.append(f"koebin_backlog_assembling_jobs {document['assembling']}")
+    return "\n".join(lines) + "\n"
+
+
+def _family(name: str, meaning: str) -> list[str]:
+    return [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+
+
+def server(redis: Redis, host: str, port: int) -> ThreadingHTTPServer:
+    """An HTTP server that reads the ledgers anew for every request; 503 while Redis does not answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            try:
+                status, content_type, body = self._answer()
+            except RedisError as error:
+                status, content_type, body = 503, _TEXT, f"the broker does not answer ({type(error).__name__})\n"
+            data = body.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def _answer(self) -> tuple[int, str, str]:
+            match self.path.partition("?")[0]:
+                case "/metrics":
+                    return 200, _TEXT, metrics(describe(redis))
+                case "/backlog.json":
+                    return 200, "application/json", json.dumps(describe(redis))
+                case _:
+                    return 404, _TEXT, "/metrics or /backlog.json\n"
+
+        def log_message(self, *_: Any) -> None:
+            """Probes and scrapes are no news."""
+
+    return ThreadingHTTPServer((host, port), Handler)

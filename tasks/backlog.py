@@ -1,0 +1,73 @@
+"""How much audio waits to be made, from the ledgers; queues hold only the small window that is dispatched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redis import Redis
+
+from engine.errors import JobNotFound
+from tasks.fleet import fleet
+from tasks.ledger import Ledger, State
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits for one speaker: planned, queued or being made.
+
+    Attributes:
+        audio_seconds: predicted, by the priority of the jobs (0 goes first).
+        children: processes that serve the speaker now.
+        speed_factor: audio seconds per wall second of one worker, as the workers that serve it announce; 0 without any.
+        work_seconds: wall seconds that one such worker would need; the audio's where nobody has measured.
+    """
+
+    speaker: str
+    audio_seconds: dict[int, float]
+    children: int
+    speed_factor: float
+
+    @property
+    def work_seconds(self) -> float:
+        total = sum(self.audio_seconds.values())
+        return total / self.speed_factor if self.speed_factor > 0 else total
+
+
+def backlog(redis: Redis) -> dict[str, Backlog]:
+    """The backlog of every speaker that has one or is served, by name.
+
+    Raises:
+        redis.RedisError: the broker does not answer.
+    """
+    waiting = _waiting(Ledger(redis))
+    served = fleet(redis).speakers()
+    found = {}
+    for speaker in sorted({*waiting, *served}):
+        workers = served.get(speaker, [])
+        speeds = [offer.speed_factor for _, offer in workers if offer.speed_factor > 0]
+        found[speaker] = Backlog(
+            speaker=speaker,
+            audio_seconds=dict(sorted(waiting.get(speaker, {}).items())),
+            children=sum(worker.children for worker, _ in workers),
+            speed_factor=sum(speeds) / len(speeds) if speeds else 0.0,
+        )
+    return found
+
+
+def assembling(redis: Redis) -> int:
+    """How many jobs wait for their assembly, or are being assembled."""
+    ledger = Ledger(redis)
+    return sum(ledger.state(job) == State.ASSEMBLING for job in ledger.live())
+
+
+def _waiting(ledger: Ledger) -> dict[str, dict[int, float]]:
+    waiting: dict[str, dict[int, float]] = {}
+    for job in ledger.live():
+        try:
+            priority = ledger.entry(job).priority
+        except JobNotFound:  # it ended a moment ago
+            continue
+        for speaker, seconds in ledger.waiting_seconds(job).items():
+            by_priority = waiting.setdefault(speaker, {})
+            by_priority[priority] = by_priority.get(priority, 0.0) + seconds
+    return waiting
