@@ -26,7 +26,7 @@ def silence_after(audio: Audio) -> float:
 def shorten_end(audio: Audio, pause: float) -> Audio:
     """Cut the silence at the end, for something that follows after ``pause`` seconds and has a little of its own."""
     wanted = max(pause - KEPT_SECONDS, KEPT_SECONDS) if audio.marks.moras else pause
-    return _cut(audio, 0.0, max(0.0, silence_after(audio) - wanted))
+    return cut_silence(audio, 0.0, max(0.0, silence_after(audio) - wanted))
 
 
 def begin_after(before: Audio, audio: Audio, pause: float, *, cut: bool) -> Audio:
@@ -40,7 +40,7 @@ def begin_after(before: Audio, audio: Audio, pause: float, *, cut: bool) -> Audi
     if not cut:
         return audio
     kept = KEPT_SECONDS if audio.marks.moras else 0.0
-    return _cut(audio, min(-gap, max(0.0, silence_before(audio) - kept)), 0.0)
+    return cut_silence(audio, min(-gap, max(0.0, silence_before(audio) - kept)), 0.0)
 
 
 def with_head(audio: Audio, seconds: float) -> Audio:
@@ -51,18 +51,21 @@ def with_head(audio: Audio, seconds: float) -> Audio:
     return Audio.joined([silence, audio], [seconds])
 
 
-def _cut(audio: Audio, head: float, tail: float) -> Audio:
+def cut_silence(audio: Audio, head: float, tail: float) -> Audio:
     """Without its first and last seconds, of which no mora may be a part."""
     first = round(head * audio.sample_rate_hz)
     last = len(audio) - round(tail * audio.sample_rate_hz)
     if (first, last) == (0, len(audio)):
         return audio
-    marks, end = audio.marks.shifted(-first / audio.sample_rate_hz), (last - first) / audio.sample_rate_hz
-    clipped = Marks(*(_clipped(level, end) for level in (marks.sentences, marks.words, marks.moras, marks.phones)))
-    return Audio(audio.samples[first:last], audio.sample_rate_hz, clipped)
+    marks = audio.marks.shifted(-first / audio.sample_rate_hz)
+    return Audio(audio.samples[first:last], audio.sample_rate_hz, clip(marks, (last - first) / audio.sample_rate_hz))
 
 
-def _clipped(marks: Iterable[Mark], end: float) -> tuple[Mark, ...]:
-    """What lies between 0 and ``end`` of each; a mark of which nothing is left is left out, but no sentence is."""
-    inside = (replace(mark, start=max(0.0, mark.start), end=min(end, mark.end)) for mark in marks)
+def clip(marks: Marks, end: float) -> Marks:
+    """What of the marks lies between 0 and ``end`` seconds; a mark of which nothing is left goes, but no sentence."""
+    return Marks(*(_clipped(level, end) for level in (marks.sentences, marks.words, marks.moras, marks.phones)))
+
+
+def _clipped(level: Iterable[Mark], end: float) -> tuple[Mark, ...]:
+    inside = (replace(mark, start=max(0.0, mark.start), end=min(end, mark.end)) for mark in level)
     return tuple(mark for mark in inside if mark.start < mark.end or mark.speaker)

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
 from engine.errors import JobFailed, KoebinError, StoreError, StoreNotFound
+from engine.pauses import clip
 from tasks import keys, segments
 from tasks.contracts import (
     AssembleRequest,
@@ -27,6 +29,7 @@ from tasks.contracts import (
     parse_json,
 )
 from tasks.guard import Guard
+from tasks.joints import Ends, joints
 from tasks.ledger import State
 from tasks.outcome import Failure, ItemResult, JobOutcome, OutputFile
 from tasks.programme import Deliverables, Part, render_programme
@@ -190,15 +193,18 @@ def _render(
     store: Store, manifest: Manifest, placed: Sequence[Placed], folder: Path, guard: Guard, wanted: Deliverables
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
     def parts() -> Iterator[Part]:
-        last = len(placed) - 1
-        for number, segment in enumerate(placed):
+        timings = (segments.read_timing(store, segment.key) for segment in placed)
+        seen, measured = tee(timings)
+        ends = (Ends.of(marks, seconds) for marks, seconds in measured)
+        meeting = joints(ends, (segment.place.pause for segment in placed))
+        for segment, joint, (marks, seconds) in zip(placed, meeting, seen, strict=True):
             guard.check()
             yield Part(
-                sound=partial(segments.read, store, segment.key),
+                sound=partial(segments.read_cut, store, segment.key, joint.head, joint.tail),
                 text=segment.text,
-                marks=segments.read_marks(store, segment.key),
+                marks=clip(marks.shifted(-joint.head), seconds - joint.head - joint.tail),
                 speaker=segment.speaker,
-                pause_after=0.0 if number == last else segment.place.pause,
+                pause_after=joint.silence,
                 chapter=segment.place.chapter,
                 chapter_title=manifest.chapters[segment.place.chapter],
                 line=segment.place.line,

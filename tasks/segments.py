@@ -44,6 +44,19 @@ def read(store: Store, key: str) -> Audio:
     return decode_segment(store.get(keys.segment_audio(key)), read_marks(store, key))
 
 
+def read_cut(store: Store, key: str, head: float, tail: float) -> Audio:
+    """A stored segment without its first and last seconds of silence."""
+    from engine.pauses import cut_silence
+
+    return cut_silence(read(store, key), head, tail)
+
+
+def read_timing(store: Store, key: str) -> tuple[Marks, float]:
+    """The marks of a stored segment, and its length in seconds. Raises: StoreNotFound, InvalidMessage."""
+    document = _document(store.get(keys.segment_marks(key)))
+    return _marks(document), document["samples"] / document["sample_rate_hz"]
+
+
 def read_marks(store: Store, key: str) -> Marks:
     """The marks of a stored segment. Raises: StoreNotFound, InvalidMessage."""
     return load_marks(store.get(keys.segment_marks(key)))
@@ -57,8 +70,21 @@ def dump_marks(marks: Marks, sample_rate_hz: int, samples: int) -> bytes:
 
 def load_marks(data: bytes) -> Marks:
     """Raises: InvalidMessage: not the JSON of marks."""
+    return _marks(_document(data))
+
+
+def _document(data: bytes) -> dict[str, Any]:
     try:
-        document: dict[str, Any] = json.loads(data)
+        document = json.loads(data)
+        if document["samples"] < 0 or document["sample_rate_hz"] <= 0:
+            raise ValueError("its length makes no sense")
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidMessage("a segment's marks cannot be read", str(error)) from error
+    return dict(document)
+
+
+def _marks(document: dict[str, Any]) -> Marks:
+    try:
         return Marks(*(_level(document[name]) for name in ("sentences", "words", "moras", "phones")))
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidMessage("a segment's marks cannot be read", str(error)) from error

@@ -7,6 +7,7 @@ from typing import Final
 
 from engine.audio import Audio
 from engine.errors import UnknownSpeaker
+from engine.pauses import cut_silence
 from engine.request import Request
 from engine.text.checks import check_text
 from tasks import segments
@@ -20,6 +21,7 @@ from tasks.contracts import (
     plan_segment,
 )
 from tasks.guard import Guard
+from tasks.joints import Ends, joints
 from tasks.planning import Sentence, sentences
 from tasks.runtime import Runtime
 from tasks.script import Passage
@@ -42,7 +44,7 @@ def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard) 
     present = segments.stored(store, (spec.key for _, spec in planned))
     made = _render_missing(runtime, request, store, [spec for _, spec in planned if spec.key not in present], guard)
     parts = [made.get(spec.key) or segments.read(store, spec.key) for _, spec in planned]
-    audio = Audio.joined(parts, [sentence.pause for sentence, _ in planned[:-1]])
+    audio = _join(parts, [sentence.pause for sentence, _ in planned])
     return _deliver(request, store, audio, [spec.key for _, spec in planned], reused=len(present))
 
 
@@ -79,6 +81,12 @@ def _render_missing(
         made[spec.key] = segments.read(store, spec.key)
         guard.check()
     return made
+
+
+def _join(parts: list[Audio], pauses: list[float]) -> Audio:
+    meeting = list(joints((Ends.of(part.marks, part.duration_seconds) for part in parts), pauses))
+    cut = [cut_silence(part, joint.head, joint.tail) for part, joint in zip(parts, meeting, strict=True)]
+    return Audio.joined(cut, [joint.silence for joint in meeting])
 
 
 def _deliver(request: SynthesizeRequest, store: Store, audio: Audio, names: list[str], *, reused: int) -> Result:
