@@ -134,7 +134,7 @@ def test_a_feed_that_drives_a_parser_mad_is_stopped(write, web, open_policy) -> 
     url = web.page("/rss", b"<rss version='2.0'><channel><item><title>" + b"<a " * 300_000)
     begin = time.monotonic()
     rendered = say(write(source("feed", url=url, timeout="1s"), "{{ news }}"), open_policy)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30
     assert rendered.text
 
 
@@ -178,14 +178,14 @@ def test_a_failing_source_leaves_the_others_alone(write, web, open_policy) -> No
     sources = "\n".join(
         [
             source("feed", "good", url=web.page("/rss", RSS.format(encoding="utf-8").encode()), items=1),
-            source("feed", "slow", url=web.slow("/slow", 3), timeout="0.2s"),
+            source("feed", "slow", url=web.slow("/slow", 60), timeout="0.2s"),
             source("json", "broken", url=web.page("/500", b"", status=500), say="{{ data }}"),
         ]
     )
     template = "{{ good }}{% if not slow.ok %}遅い{% endif %}{{ slow }}{{ broken }}"
     begin = time.monotonic()
     rendered = say(write(sources, template), open_policy)
-    assert time.monotonic() - begin < 2.5
+    assert time.monotonic() - begin < 20
     assert rendered.text == "一つ目の話題。遅い届いていません。届いていません。"
     assert {report.name: report.problem for report in rendered.failures} == {
         "slow": "no complete answer within 0.2 seconds",
@@ -253,11 +253,11 @@ def test_commands_that_are_allowed(write, monkeypatch, argv: list[str], text: st
 
 
 def test_a_slow_command_is_ended_with_its_children(write, tmp_path: Path) -> None:
-    script = "(sleep 1; touch survived) & sleep 5"
+    script = "(sleep 1; touch survived) & sleep 60"
     briefing = write(source("command", argv=["sh", "-c", script], timeout="0.2s"), "{{ news }}")
     begin = time.monotonic()
     rendered = say(briefing, Policy(commands=True))
-    assert time.monotonic() - begin < 2.5
+    assert time.monotonic() - begin < 20
     assert "not done after 0.2 seconds" in only(rendered)[2]
     time.sleep(1.1)
     assert not (tmp_path / "survived").exists()
