@@ -20,7 +20,7 @@ Line = tuple[int, str]
 
 _GAIJI: Final = re.compile(r"※［＃([^［］]*)］")
 _NOTE: Final = re.compile(r"［＃[^［］]*］")
-_HEADING: Final = re.compile(r"［＃「(?P<title>[^\n］]*)」は(?:同行|窓)?(?P<level>[大中小])見出し］")
+_HEADING: Final = re.compile(r"［＃「(?P<title>[^\n［］]{0,200})」は(?:同行|窓)?(?P<level>[大中小])見出し］")
 _HEADING_START: Final = re.compile(r"［＃(?:ここから)?(?:同行|窓)?(?P<level>[大中小])見出し］")
 _HEADING_END: Final = re.compile(r"［＃(?:ここで)?(?:同行|窓)?[大中小]見出し終わり］")
 _PAGE_BREAK: Final = re.compile(r"［＃改(?:ページ|丁|見開き)］")

@@ -56,7 +56,11 @@ def _is_said(said: re.Match[str]) -> bool:
 
 
 def _voice(said: re.Match[str], cast: Cast, line: int) -> Voice:
-    voice = cast.voice(said["name"], line, said.start("name") + 1)
+    try:
+        voice = cast.voice(said["name"], line, said.start("name") + 1)
+    except InvalidScript as error:
+        hint = f"{error.hint}; begin the line with \\ if it is narration"
+        raise InvalidScript(error.what, error.value, hint, error.line, error.column) from error
     if not said["style"]:
         return voice
     try:

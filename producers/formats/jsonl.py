@@ -70,7 +70,9 @@ def _check_fields(row: Mapping[str, Any], line: str, number: int) -> None:
     for name in row:
         if name not in _FIELDS:
             known = ", ".join(nearest(name, _FIELDS) or _FIELDS)
-            raise InvalidScript("unknown field", name, f"Use {known}", number, _column(line, name))
+            raise InvalidScript(
+                "unknown field", name, f"Use {known}", number, line.find(json.dumps(name, ensure_ascii=False)) + 1
+            )
 
 
 def _item(row: Mapping[str, Any], default: str, number: int) -> str:

@@ -37,6 +37,7 @@ SPANS: Final = {
     "抑揚": "intonation",
 }
 PAUSES: Final = ("pause", "間")
+_DEEPEST: Final = 16
 _NAMES: Final = (*SPANS, *PAUSES)
 
 _TOKEN: Final = re.compile(
@@ -225,6 +226,8 @@ class MarkupReader:
                 raise InvalidScript(f"{name} is not a number", match[0], f"Write [{name}:1.2]", *where)
             if not value:
                 raise InvalidScript(f"{name} has no value", match[0], f"Write [{name}:…]", *where)
+            if len(self._open) >= _DEEPEST:
+                raise InvalidScript("spans are nested too deeply", match[0], "Close some of them first", *where)
             span = _Span(name, value, *where)
             self._apply(self._voice(self._cast.narrator), span)
             self._open.append(span)

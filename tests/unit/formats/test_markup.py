@@ -144,6 +144,7 @@ def test_emphasis_is_said_without_its_marks():
         ("[speed:1.2]あ[pitch:1]い[/speed]", 1, 23, "closes a span that is not open"),
         ("あ[pasue:1]い", 1, 2, "unknown markup"),
         ("あ[/spede]い", 1, 2, "unknown markup"),
+        ("あ" + "[speed:1.1]" * 17, 1, 2 + 16 * 11, "spans are nested too deeply"),
         ("あ[pause:long]い", 1, 2, "not a pause"),
         ("あ[pause:61]い", 1, 2, "the pause is too long"),
         ("あ[pause:40][pause:40]い", 1, 12, "the pause is too long"),

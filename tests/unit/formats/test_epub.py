@@ -1,0 +1,173 @@
+import zipfile
+
+import pytest
+
+from engine.errors import InvalidScript
+from producers.formats import epub as reader
+from producers.formats.load import load_script
+from producers.formats.source import read_source
+from producers.formats.voice import Voice
+from tests.unit.formats.books import CONTAINER, COVER_ITEM, NAV_ITEM, NCX, ONE, PNG, TWO, epub, package
+
+SAID = [
+    "第一章",
+    "漢字と\xa0太字の行です。",
+    "次の行々。",
+    "地の文",
+    "段落",
+    "残り",
+    "前の続き。",
+    "第二章",
+    "明日です。",
+]
+
+
+def load(path):
+    return load_script(path, Voice("mei"))
+
+
+def test_a_book(tmp_path):
+    script = load(epub(tmp_path / "book.epub"))
+    assert (script.title, script.author) == ("小さな本", "声便、もう一人")
+    assert (script.cover.data, script.cover.media_type) == (PNG, "image/png")
+    assert [chapter.title for chapter in script.chapters] == ["第一章 朝", "第二章"]
+    assert [passage.text for passage in script.passages] == SAID
+    assert [passage.chapter for passage in script.passages] == [0] * 7 + [1] * 2
+    readings = [(p.text[r.start : r.end], r.kana) for p in script.passages for r in p.readings]
+    assert readings == [("漢字", "かんじ"), ("明日", "あした")]
+
+
+def test_the_contents_of_epub_2(tmp_path):
+    files = {
+        "OEBPS/package.opf": package(
+            '<item id="ncx" href="toc.ncx" media-type="application/x-dtbncx+xml"/>'
+            '<item id="c" href="images/cover%20page.png" media-type="image/png"/>',
+            metadata='<meta name="cover" content="c"/>',
+            ncx=' toc="ncx"',
+        ),
+        "OEBPS/toc.ncx": NCX,
+        "OEBPS/nav.xhtml": None,
+    }
+    script = load(epub(tmp_path / "book.epub", files))
+    assert [chapter.title for chapter in script.chapters] == ["古い第一章"]
+    assert script.cover.data == PNG
+    assert [passage.text for passage in script.passages] == SAID
+
+
+def test_without_contents_headings_are_chapters(tmp_path):
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/package.opf": package()}))
+    assert [chapter.title for chapter in script.chapters] == ["第一章", "第二章"]
+    assert script.cover is None
+
+
+def test_pages_outside_the_reading_order_and_the_contents_are_not_read(tmp_path):
+    spine = '<itemref idref="nav"/><itemref idref="one" linear="no"/><itemref idref="two"/>'
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/package.opf": package(NAV_ITEM + COVER_ITEM, spine)}))
+    assert [passage.text for passage in script.passages] == SAID[6:]
+
+
+def test_other_encodings_and_no_name(tmp_path):
+    page = ONE.replace('encoding="utf-8"', 'encoding="Shift_JIS"').encode("cp932")
+    path = epub(tmp_path / "book.zip", {"OEBPS/one.xhtml": page, "OEBPS/two.xhtml": TWO.encode("utf-16")})
+    assert read_source(path).format == "epub"
+    assert [passage.text for passage in load(path).passages] == SAID
+
+
+RUBIES = {
+    "<ruby>東<rt>とう</rt>京<rt>きょう</rt></ruby>": [("東京", "とうきょう")],
+    "<ruby><rb>東京</rb><rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>": [("東京", "とうきょう")],
+    "<ruby><rb>東</rb><rb>京</rb><rt>とうきょう</rt></ruby>": [("東京", "とうきょう")],
+    "<ruby>食<rt>た</rt>べる</ruby>": [("食", "た")],
+    "<ruby>東京<rt>Tokyo</rt></ruby>": [],
+    "<ruby>東京</ruby>": [],
+}
+
+
+@pytest.mark.parametrize("markup", RUBIES)
+def test_ruby(markup, tmp_path):
+    page = f"<html><body><p>町は{markup}\n  です。</p></body></html>"
+    passage = load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page})).passages[0]
+    assert passage.text in ("町は東京です。", "町は食べるです。")
+    assert [(passage.text[r.start : r.end], r.kana) for r in passage.readings] == RUBIES[markup]
+
+
+BOMB = (
+    '<!DOCTYPE html [<!ENTITY a "ああああああああああ"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+    "<html><body><p>&b;</p></body></html>"
+)
+STRANGER = '<!DOCTYPE html [<!ENTITY x SYSTEM "file:///etc/passwd">]><html><body><p>&x;</p></body></html>'
+ENCRYPTED = """<encryption xmlns="urn:oasis:names:tc:opendocument:xmlns:container"
+ xmlns:enc="http://www.w3.org/2001/04/xmlenc#"><enc:EncryptedData>
+<enc:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#aes128-cbc"/></enc:EncryptedData></encryption>"""
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        ({"META-INF/container.xml": None}, "lacks a file that it names"),
+        ({"META-INF/container.xml": CONTAINER.replace("OEBPS/", "../../etc/")}, "lacks a file that it names"),
+        ({"META-INF/container.xml": "<container/>"}, "names no package"),
+        ({"META-INF/container.xml": b"\xff\xfe\x00"}, "is not XML"),
+        ({"OEBPS/package.opf": package(spine='<itemref idref="three"/>')}, "names a page that is not there"),
+        ({"OEBPS/package.opf": package(spine="")}, "there is nothing to speak"),
+        ({"OEBPS/two.xhtml": None}, "lacks a file that it names"),
+        ({"OEBPS/one.xhtml": "<html><body><p>あ</body></html>"}, "is not well-formed XML"),
+        ({"OEBPS/one.xhtml": "<html><body><p>あ&nothing;</p></body></html>"}, "is not well-formed XML"),
+        ({"OEBPS/one.xhtml": "<!DOCTYPE html SYSTEM 'x'><html><p>あ&nothing;</p></html>"}, "an unknown entity"),
+        ({"OEBPS/one.xhtml": ONE.encode("cp932")}, "is not utf-8"),
+        ({"OEBPS/one.xhtml": BOMB}, "declares entities"),
+        ({"OEBPS/one.xhtml": STRANGER}, "declares entities"),
+        ({"OEBPS/package.opf": BOMB}, "declares entities"),
+        ({"META-INF/encryption.xml": ENCRYPTED}, "is encrypted"),
+        ({"META-INF/rights.xml": "<rights/>"}, "is encrypted"),
+        ({"OEBPS/one.xhtml": "<html>" + " " * (8 << 20) + "</html>"}, "is too large"),
+    ],
+)
+def test_broken_and_hostile_books(files, what, tmp_path):
+    with pytest.raises(InvalidScript, match=what) as caught:
+        load(epub(tmp_path / "book.epub", files))
+    assert "root:" not in repr(caught.value)
+
+
+def test_scrambled_fonts_are_no_encryption(tmp_path):
+    fonts = ENCRYPTED.replace("http://www.w3.org/2001/04/xmlenc#aes128-cbc", "http://www.idpf.org/2008/embedding")
+    assert load(epub(tmp_path / "book.epub", {"META-INF/encryption.xml": fonts})).passages
+
+
+def test_all_pages_together_have_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "MAX_TOTAL_BYTES", 1500)
+    with pytest.raises(InvalidScript, match="too large"):
+        load(epub(tmp_path / "book.epub"))
+
+
+def test_too_many_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "MAX_FILES", 3)
+    with pytest.raises(InvalidScript, match="more than 3 files"):
+        load(epub(tmp_path / "book.epub"))
+
+
+@pytest.mark.parametrize("cut", [0, 10, 100, 1000, -30])
+def test_half_a_book(cut, tmp_path):
+    path = epub(tmp_path / "book.epub")
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(InvalidScript, match="not an EPUB"):
+        load(path)
+
+
+def test_no_book(tmp_path):
+    with pytest.raises(InvalidScript, match="no such file"):
+        load(tmp_path / "book.epub")
+    (tmp_path / "folder.epub").mkdir()
+    with pytest.raises(InvalidScript, match="cannot be read"):
+        load(tmp_path / "folder.epub")
+
+
+def test_damaged_content_is_noticed(tmp_path):
+    path = epub(tmp_path / "book.epub")
+    with zipfile.ZipFile(path) as archive:
+        offset = archive.getinfo("OEBPS/one.xhtml").header_offset
+    data = bytearray(path.read_bytes())
+    data[offset + 60 : offset + 80] = b"\0" * 20
+    path.write_bytes(data)
+    with pytest.raises(InvalidScript, match="broken"):
+        load(path)

@@ -1,0 +1,155 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import InvalidScript
+from producers.formats.load import parse_script
+from producers.formats.source import Source
+from producers.formats.voice import Voice
+
+
+def markdown(text):
+    return parse_script(Source(text, "markdown"), Voice("mei"))
+
+
+def said(text):
+    return [(passage.line, passage.text) for passage in markdown(text).passages]
+
+
+def test_headings_of_the_two_highest_levels_are_chapters():
+    script = markdown("# 本\n\n序。\n\n## 一章\n\n本文。\n\n### 節\n\n本文。\n\n#### 項\n\n本文。\n")
+    assert script.title == "本"
+    assert [chapter.title for chapter in script.chapters] == ["本", "一章", "節"]
+    assert [(p.text, p.chapter, p.ends) for p in script.passages] == [
+        ("本", 0, "paragraph"),
+        ("序。", 0, "chapter"),
+        ("一章", 1, "paragraph"),
+        ("本文。", 1, "chapter"),
+        ("節", 2, "paragraph"),
+        ("本文。", 2, "paragraph"),
+        ("項", 2, "paragraph"),
+        ("本文。", 2, "paragraph"),
+    ]
+
+
+def test_several_headings_of_level_1_are_chapters_and_no_title():
+    script = markdown("# 一\n\nあ。\n\n# 二\n\nい。")
+    assert (script.title, [chapter.title for chapter in script.chapters]) == ("", ["一", "二"])
+
+
+def test_text_before_the_first_heading_is_a_chapter_without_a_title():
+    script = markdown("前書き。\n\n# 一\n\nあ。")
+    assert [chapter.title for chapter in script.chapters] == ["", "一"]
+
+
+def test_everything_is_read_with_its_line():
+    text = """\
+**太字**と*斜体*と`code`と[リンク](http://x.example)。
+続きの行。
+
+- 一つ
+- 二つ
+  1. 三つ
+
+> 引用。
+
+```python
+print(1)
+x
+```
+
+    字下げ
+
+| 甲 | 乙 |
+|---|---|
+| 丙 |   |
+
+![絵の説明](a.png)
+終わり\\
+改行&amp;実体
+
+---
+<div>地の文<br>と<!-- 見えない --></div>
+"""
+    assert said(text) == [
+        (1, "太字と斜体とcodeとリンク。続きの行。"),
+        (4, "一つ"),
+        (5, "二つ"),
+        (6, "三つ"),
+        (8, "引用。"),
+        (11, "print(1)\nx"),
+        (15, "字下げ"),
+        (17, "甲、乙"),
+        (19, "丙"),
+        (21, "絵の説明終わり\n改行&実体"),
+        (26, "地の文\nと"),
+    ]
+
+
+def test_lines_are_joined_as_their_language_joins_them():
+    assert said("これは\n一つの文です。\nThis is\none too.") == [(1, "これは一つの文です。 This is one too.")]
+
+
+@pytest.mark.parametrize(
+    "ruby",
+    [
+        "<ruby>漢字<rt>かんじ</rt></ruby>",
+        "<ruby>漢字<rp>（</rp><rt>かんじ</rt><rp>）</rp></ruby>",
+        "<ruby><rb>漢字</rb><rt>かんじ</rt></ruby>",
+        "漢字《かんじ》",
+        "｜漢字《かんじ》",
+    ],
+)
+def test_ruby(ruby):
+    for text in (f"この{ruby}です", f"<p>\nこの{ruby}です\n</p>"):
+        passage = markdown(text).passages[0]
+        assert passage.text == "この漢字です"
+        assert [(passage.text[r.start : r.end], r.kana) for r in passage.readings] == [("漢字", "かんじ")]
+
+
+def test_markup_and_mistakes_in_it():
+    passages = markdown("あ[間:1秒]**い[speed:1.2]う**え[/speed]").passages
+    assert [(p.text, p.pause, p.options.speed) for p in passages] == [
+        ("あ", 1.0, 1.0),
+        ("い", None, 1.0),
+        ("うえ", None, 1.2),
+    ]
+    with pytest.raises(InvalidScript) as caught:
+        markdown("# 題\n\n**太い**文\nそして[speed:x]い[/speed]")
+    assert (caught.value.line, caught.value.column) == (4, 4)
+
+
+def test_properties_of_other_tools():
+    script = markdown("---\ntitle: '本の題'\nauthor: 誰か\ntags: [a]\n---\n\n# 見出し\n\n本文。")
+    assert (script.title, script.author) == ("本の題", "誰か")
+    assert [(p.line, p.text) for p in script.passages] == [(7, "見出し"), (9, "本文。")]
+    assert said("---\n本文。") == [(2, "本文。")]
+
+
+def test_front_matter_gives_speakers():
+    script = markdown('+++\ntitle = "題"\nnarrator = "ken"\n[speakers]\n"メイ" = "mei"\n+++\n[話者:メイ]あ[/話者]い')
+    assert script.title == "題"
+    assert [(p.speaker, p.line) for p in script.passages] == [("mei", 7), ("ken", 7)]
+
+
+def test_what_the_parser_would_leave_out_is_refused():
+    assert said("> " * 40 + "深い")[0][1] == "深い"
+    with pytest.raises(InvalidScript, match="nested too deeply"):
+        markdown("> " * 80 + "深い")
+    with pytest.raises(InvalidScript, match="nested too deeply"):
+        markdown("\n".join("  " * level + "- あ" for level in range(70)))
+
+
+WORDS = st.text(st.sampled_from("あいう漢字カナabc 123。、「」"), min_size=1, max_size=12).filter(str.strip)
+FRAMES = st.sampled_from(
+    ["{}", "# {}", "- {}", "> {}", "1. {}", "**{}**", "*{}*", "`{}`", "[{}](x)", "> - {}", "## {}\n{}", "| {} |"]
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(FRAMES, WORDS, st.sampled_from(["\n", "\n\n", "\n\n\n"])), min_size=1, max_size=8))
+def test_no_word_vanishes(parts):
+    written = "".join(frame.format(*[word.strip()] * frame.count("{}")) + gap for frame, word, gap in parts) + "\n\n終"
+    spoken = "".join(passage.text for passage in markdown(written).passages)
+    for letter in "あいう漢字カナabc":
+        assert spoken.count(letter) == written.count(letter)
