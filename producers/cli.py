@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from producers.commands import backlog, bake, dead, diagnosis, jobs, narration, speech, workers
+from producers.commands import backlog, bake, dead, diagnosis, export, jobs, narration, speech, workers
 
 app = typer.Typer(
     name="koebin",
@@ -44,6 +44,7 @@ narration.register(app)
 workers.register(app)
 jobs.register(app)
 dead.register(app)
+export.register(app)
 diagnosis.register(app)
 bake.register(app)
 backlog.register(app)

@@ -77,10 +77,10 @@ class ProgressLine:
         """Show where the job is."""
         detail = describe(status)
         self._bar.update(self._task, completed=status.progress, detail=detail)
-        line = f"{status.progress:4.0%}  {detail}"
-        if not self._live and line != self._shown:
-            note(line)
-            self._shown = line
+        stage = f"{status.progress:.0%} {status.state} {status.waiting}"
+        if not self._live and stage != self._shown:
+            note(f"{status.progress:4.0%}  {detail}")
+            self._shown = stage
 
 
 def describe(status: Status) -> str:

@@ -90,7 +90,8 @@ def build_engine(settings: Settings) -> TTS:
 
     tts = TTS(
         device=settings.device,
-        cache=settings.cache.expanduser(),
+        sources=settings.source_options(),
+        bert_source=settings.bert,
         threads=settings.threads or None,
         max_loaded=settings.max_loaded or None,
     )

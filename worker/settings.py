@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from engine.errors import InvalidSettings
 from engine.names import nearest
+from engine.sources.base import SourceOptions
 from tasks.stores.base import StoreOptions
 
 PREFIX: Final = "KOEBIN_"
@@ -65,6 +66,10 @@ class Settings(BaseSettings):
     threads: int = Field(default=0, ge=0, le=1024, description="Utterances at once on a CPU. 0: the cores.")
     max_loaded: int = Field(default=0, ge=0, description="Most voices in memory at once. 0: all.")
     cache: Path = Field(default=Path("~/.cache/koebin"), description="Folder of fetched voices.")
+    bert: str = Field(
+        default="hf://lemondouble/hayakoe", description="Source of BERT for voices whose own source has none."
+    )
+    offline: bool = Field(default=False, description="Never fetch a voice: what is not in the cache is not there.")
     hf_token: SecretStr = Field(default=SecretStr(""), description="Token for private voices on the hub.")
 
     visibility_timeout: float = Field(
@@ -145,6 +150,18 @@ class Settings(BaseSettings):
             secret_access_key=self.s3_secret_access_key.get_secret_value(),
             encryption=self.s3_encryption,
             kms_key_id=self.s3_kms_key_id,
+        )
+
+    def source_options(self) -> SourceOptions:
+        """How voices are fetched; S3 sources use the same endpoint and credentials as the store."""
+        return SourceOptions(
+            self.cache.expanduser(),
+            offline=self.offline,
+            hub_token=self.hf_token.get_secret_value(),
+            s3_endpoint=self.s3_endpoint_url,
+            s3_region=self.s3_region,
+            s3_access_key_id=self.s3_access_key_id.get_secret_value(),
+            s3_secret_access_key=self.s3_secret_access_key.get_secret_value(),
         )
 
     def masked_broker(self) -> str:

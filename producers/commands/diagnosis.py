@@ -98,6 +98,6 @@ def _engine(settings: Settings) -> Iterator[Finding]:
         from engine import TTS
     except ModuleNotFoundError:
         return
-    with TTS(device=settings.device, cache=settings.cache.expanduser()) as tts:
+    with TTS(device=settings.device, sources=settings.source_options()) as tts:
         audio = tts.load("mei").prepare(warmup=False).speakers["mei"].generate("テストです。")
     yield Finding("engine", ok=audio.duration_seconds > 0.3, detail=f"mei spoke {audio.duration_seconds:.2f} s")

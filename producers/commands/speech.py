@@ -78,7 +78,7 @@ def say_text(
         from engine import TTS
 
         source = dict(entry.partition("=")[::2] for entry in settings.speakers).get(speaker) or None
-        with TTS(device=settings.device, cache=settings.cache.expanduser()) as tts:
+        with TTS(device=settings.device, sources=settings.source_options(), bert_source=settings.bert) as tts:
             audio = tts.load(speaker, source).prepare(warmup=False).speakers[speaker].generate(spoken, options)
         audio.save(path)
         if as_json:

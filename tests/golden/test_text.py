@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from engine.models.network_input import network_input
 from engine.text.analysis import Analysis, Node
-from engine.text.ids import input_ids
 from engine.text.prosody import phonemes
 from engine.text.tokens import token_ids
 
@@ -32,11 +32,11 @@ def test_words_and_labels_become_exactly_this(case: dict[str, Any]) -> None:
     assert list(result.tones) == case["tones"]
     assert list(result.word2ph) == case["word2ph"]
     assert result.bert_text == case["surfaces"]
-    ids = input_ids(result)
-    assert list(ids.phones) == case["phone_ids"]
-    assert list(ids.tones) == case["tone_ids"]
-    assert list(ids.languages) == case["language_ids"]
-    assert list(ids.word2ph) == case["word2ph_blank"]
+    ids = network_input(result, add_blank=True)
+    assert ids.phone_ids.tolist() == case["phone_ids"]
+    assert ids.tone_ids.tolist() == case["tone_ids"]
+    assert ids.language_ids.tolist() == case["language_ids"]
+    assert list(ids.phones_per_token) == case["word2ph_blank"]
 
 
 def test_tokens_are_the_characters() -> None:

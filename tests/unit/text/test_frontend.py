@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from engine.content import Reading
 from engine.errors import InvalidText, KoebinError
+from engine.models.network_input import network_input
 from engine.text import frontend, openjtalk
 from engine.text.analysis import Analysis
 from engine.text.characters import SPOKEN_SYMBOLS
 from engine.text.frontend import analyze, analyze_utterances, front_end_revision
-from engine.text.ids import input_ids
 from engine.text.kana import to_kana
 from engine.text.labels import phone_tones
 from engine.text.prosody import phonemes
@@ -90,7 +90,7 @@ def assert_consistent(analysis: Analysis) -> None:
     assert set(result.phones) <= set(SYMBOLS)
     assert sum(result.word2ph) == len(result.phones) == len(result.tones)
     assert len(result.word2ph) == len(result.bert_text) + 2
-    assert len(input_ids(result).phones) == 2 * len(result.phones) + 1
+    assert len(network_input(result, add_blank=True)) == 2 * len(result.phones) + 1
     if analysis.labels:
         assert "-sil+" in analysis.labels[0]
         assert "-sil+" in analysis.labels[-1]

@@ -1,8 +1,8 @@
 import pytest
 
+from engine.models.network_input import network_input
 from engine.text.analysis import Analysis, Node
 from engine.text.frontend import analyze
-from engine.text.ids import input_ids, position_of_phone
 from engine.text.prosody import Span, join, phonemes, spread, written_form
 from engine.text.symbols import SYMBOLS
 
@@ -67,12 +67,11 @@ def test_joined_sentences_read_like_one_text() -> None:
 
 
 def test_ids_have_a_blank_between_any_two() -> None:
-    ids = input_ids(phonemes(made_of(("あ", "ア"))))
-    assert ids.phones == (0, 0, 0, SYMBOLS.index("a"), 0, 0, 0)
-    assert ids.tones == (0, 6, 0, 6, 0, 6, 0)
-    assert ids.languages == (0, 1, 0, 1, 0, 1, 0)
-    assert ids.word2ph == (3, 2, 2)
-    assert ids.phones[position_of_phone(1)] == SYMBOLS.index("a")
+    ids = network_input(phonemes(made_of(("あ", "ア"))), add_blank=True)
+    assert ids.phone_ids.tolist() == [0, 0, 0, SYMBOLS.index("a"), 0, 0, 0]
+    assert ids.tone_ids.tolist() == [0, 6, 0, 6, 0, 6, 0]
+    assert ids.language_ids.tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert ids.phones_per_token == (3, 2, 2)
 
 
 def test_phones_that_open_jtalk_names_otherwise_take_the_tone_beside_them() -> None:

@@ -1,0 +1,36 @@
+"""``koebin export``: safetensors become the graphs that a CPU speaks with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.errors import BackendMissing
+from producers.console import messages_for_mistakes, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("export")(export)
+
+
+def export(
+    source: Annotated[Path, typer.Argument(help="Folder of a voice (config.json, style_vectors.npy, *.safetensors).")],
+    target: Annotated[Path, typer.Argument(help="Folder to make.")],
+    bert: Annotated[bool, typer.Option("--bert", help="The source is a BERT folder instead of a voice.")] = False,
+    quantize: Annotated[bool, typer.Option("--q8/--fp32", help="Of BERT: eight-bit weights.")] = True,
+) -> None:
+    """Export a voice (or BERT) from safetensors to ONNX. Needs the extra `torch`; what it makes does not."""
+    with messages_for_mistakes():
+        try:
+            from engine.models.export import export_bert, export_voice
+        except ModuleNotFoundError as error:
+            hint = "Run: pip install 'koebin[engine,torch]'"
+            raise BackendMissing("a package is not installed", error.name or "torch", hint) from error
+        if bert:
+            export_bert(source, target, quantize=quantize)
+        else:
+            export_voice(source, target)
+        say(str(target))
