@@ -42,7 +42,9 @@ def write_descriptions(parts: Parts, layout: Layout) -> None:
                 one.add(relative)
             if page:
                 page.add(marks if wanted.whole else relative, chapter - 1, part.line)
-    _write(layout.folder / "chapters.json", json.dumps(chapter_list(layout), ensure_ascii=False, indent=1).encode())
+    if layout.lists_chapters():
+        listing = json.dumps(chapter_list(layout), ensure_ascii=False, indent=1)
+        _write(layout.folder / "chapters.json", listing.encode())
     if wanted.cover:
         _write(layout.cover_path(), wanted.cover)
     if page:

@@ -45,10 +45,15 @@ class Layout:
         chapters = range(1, len(self.timeline.chapters) + 1) if self.wanted.per_chapter else range(0)
         return [0] * self.wanted.whole + list(chapters)
 
+    def lists_chapters(self) -> bool:
+        """Whether there are chapters to speak of: a single one without a title is none."""
+        spans = self.timeline.chapters
+        return len(spans) > 1 or any(span.title for span in spans)
+
     def chapters(self) -> list[Chapter]:
-        """For the containers that list chapters; a single one without a title is none."""
+        """For the containers that list chapters."""
         spans, rate = self.timeline.chapters, self.timeline.sample_rate_hz
-        if len(spans) == 1 and not spans[0].title:
+        if not self.lists_chapters():
             return []
         return [Chapter(self.title(number), span.start / rate, span.end / rate) for number, span in enumerate(spans, 1)]
 
@@ -91,7 +96,8 @@ class Layout:
             for one in wanted.subtitles:
                 path = self.folder / marks_name(self.stem(number), one)
                 files.append(finished(path, "marks", chapter=number, duration_seconds=self.seconds(number)))
-        files.append(finished(self.folder / "chapters.json", "chapters"))
+        if self.lists_chapters():
+            files.append(finished(self.folder / "chapters.json", "chapters"))
         if wanted.cover:
             files.append(finished(self.cover_path(), "cover"))
         if wanted.player:

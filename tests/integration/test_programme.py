@@ -189,6 +189,8 @@ def test_silence_stays_silence(tmp_path: Path) -> None:
     report = render(tmp_path, quiet, loudness_lufs=-16.0).report["loudness"]
     assert not soundfile.read(tmp_path / "programme.wav")[0].any()
     assert (report["gain_db"], report["lufs"], report["true_peak_dbtp"]) == (0.0, None, None)
+    # A single chapter without a title is not listed.
+    assert [entry.name for entry in tmp_path.iterdir()] == ["programme.wav"]
 
 
 def test_one_edited_sentence_moves_no_other_samples(tmp_path: Path) -> None:
