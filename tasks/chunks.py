@@ -72,9 +72,10 @@ def open_chunk(runtime: Runtime, request: ChunkRequest, task_id: str) -> Chunk:
     store = runtime.open_store(request.store)
     speaker = _speaker(runtime, request)
     planned = _planned(store, request)
+    dictionary = _dictionary(store, request.dictionary_revision)
     for segment in planned:
-        check_segment(segment.segment, request)
-    return Chunk(request, task_id, planned, _dictionary(store, request.dictionary_revision), speaker, store)
+        check_segment(segment.segment, request, dictionary)
+    return Chunk(request, task_id, planned, dictionary, speaker, store)
 
 
 def _speaker(runtime: Runtime, request: ChunkRequest) -> Speaker:
@@ -182,7 +183,7 @@ def _request(chunk: Chunk, segment: SegmentSpec) -> Request:
         text=segment.text,
         options=segment.synthesis_options(),
         readings=segment.engine_readings(),
-        dictionary=chunk.dictionary,
+        dictionary=chunk.dictionary.within(segment.text),
     )
 
 

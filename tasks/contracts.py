@@ -15,6 +15,7 @@ from engine.content import Reading, content_id
 from engine.errors import InvalidMessage
 from engine.names import check_speaker
 from engine.options import SynthesisOptions
+from engine.text.dictionary import Dictionary
 from tasks.keys import check_job
 
 VERSION: Final = 1
@@ -324,7 +325,7 @@ def plan_segment(
     model_revision: str,
     engine_revision: str,
 ) -> SegmentSpec:
-    """A segment with its key."""
+    """A segment with its key; the dictionary is what ``Dictionary.within`` leaves of it for this text."""
     content = content_id(text, speaker, options, readings, dictionary_revision)
     return SegmentSpec(
         key=segment_key(content, model_revision, engine_revision),
@@ -334,8 +335,8 @@ def plan_segment(
     )
 
 
-def check_segment(segment: SegmentSpec, request: ChunkRequest) -> None:
-    """Recompute the key of a received segment.
+def check_segment(segment: SegmentSpec, request: ChunkRequest, dictionary: Dictionary) -> None:
+    """Recompute the key of a received segment; of the chunk's dictionary it has only the words that it holds.
 
     Raises:
         InvalidMessage: the key does not belong to the text and options that came with it.
@@ -345,7 +346,7 @@ def check_segment(segment: SegmentSpec, request: ChunkRequest) -> None:
         request.speaker,
         segment.synthesis_options(),
         segment.engine_readings(),
-        request.dictionary_revision,
+        dictionary.within(segment.text).revision,
     )
     if segment.key != segment_key(content, request.model_revision, request.engine_revision):
         raise InvalidMessage("a segment's key does not match its content", segment.key)

@@ -10,6 +10,7 @@ from typing import Final
 from engine.content import Reading, canonical_json
 from engine.errors import InvalidScript, UnknownStyle
 from engine.text.checks import check_text
+from engine.text.dictionary import Dictionary
 from engine.text.sentences import split_sentences
 from tasks.contracts import (
     ChunkDocument,
@@ -116,7 +117,7 @@ def plan_chunks(script: Script, targets: Mapping[str, Target], pauses: Pauses) -
     number = 0
     for index, sentence in enumerate(sentences(script.passages, pauses)):
         speaker = sentence.passage.speaker
-        planned = _plan(sentence, index, targets[speaker], script.dictionary.revision)
+        planned = _plan(sentence, index, targets[speaker], script.dictionary)
         segments, seconds = buffers.get(speaker, ([], 0.0))
         segments.append(planned)
         seconds += predicted_seconds(sentence.text, sentence.passage.options.speed)
@@ -130,7 +131,7 @@ def plan_chunks(script: Script, targets: Mapping[str, Target], pauses: Pauses) -
             number += 1
 
 
-def _plan(sentence: Sentence, index: int, target: Target, dictionary_revision: str) -> PlannedSegment:
+def _plan(sentence: Sentence, index: int, target: Target, dictionary: Dictionary) -> PlannedSegment:
     passage = sentence.passage
     if passage.options.style and passage.options.style not in target.styles:
         known = ", ".join(target.styles)
@@ -140,7 +141,7 @@ def _plan(sentence: Sentence, index: int, target: Target, dictionary_revision: s
         passage.speaker,
         passage.options,
         sentence.readings,
-        dictionary_revision=dictionary_revision,
+        dictionary_revision=dictionary.within(sentence.text).revision,
         model_revision=target.planned.model_revision,
         engine_revision=target.engine_revision,
     )

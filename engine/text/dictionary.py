@@ -23,6 +23,7 @@ MAX_ENTRIES: Final = 100_000
 
 _SMALL: Final = re.compile("(?:^|[ッー])[ァィゥェォャュョヮ]|[ァィゥェォャュョヮ]{2}|ッッ")
 _PLAIN: Final = re.compile("[ぁ-ゖァ-ヺー一-鿿々]+")
+_NOT_WRITTEN: Final = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff]+")
 _FIELDS: Final = {"surface": str, "reading": str, "accent": int, "priority": int}
 
 
@@ -118,6 +119,31 @@ class Dictionary:
     def protected(self) -> tuple[str, ...]:
         """The words of more than kana and kanji: what the normaliser would rewrite if they were not the user's."""
         return tuple(entry.surface for entry in self.entries if not _PLAIN.fullmatch(entry.surface))
+
+    def within(self, text: str) -> Dictionary:
+        """The words that are written in ``text``, with width and case as NFKC folds them, over spaces and line breaks.
+
+        A dictionary reads what is written, not what figures and symbols are spelt out to: with no more than these words
+        a text is spoken as with all of them, and its audio depends on nothing else. Light: needs no Open JTalk.
+        """
+        if not self.entries:
+            return self
+        written = _NOT_WRITTEN.sub("", unicodedata.normalize("NFKC", text))
+        found = {
+            surface
+            for length in self._lengths
+            for start in range(len(written) - length + 1)
+            if (surface := written[start : start + length]) in self._surfaces
+        }
+        return Dictionary(self._surfaces[surface] for surface in found)
+
+    @cached_property
+    def _surfaces(self) -> dict[str, Entry]:
+        return {entry.surface: entry for entry in self.entries}
+
+    @cached_property
+    def _lengths(self) -> tuple[int, ...]:
+        return tuple(sorted({len(entry.surface) for entry in self.entries}))
 
     def to_json(self) -> str:
         """``[{"surface": "担々麺", "reading": "タンタンメン", "accent": 3, "priority": 8}]``, one word a line."""

@@ -96,8 +96,17 @@ def analyze_utterances(
     return analyses
 
 
+def read_sentence(text: str, readings: Sequence[Reading] = (), dictionary: Dictionary | None = None) -> Words:
+    """The words of one sentence and where they stand in it.
+
+    Raises:
+        As ``analyze``.
+    """
+    return _read(text, check_readings(text, readings), dictionary)
+
+
 @dataclass(frozen=True, slots=True)
-class _Words:
+class Words:
     """A text as Open JTalk reads it; ``boundaries`` has one more item than ``features``, offsets into the text."""
 
     norm: str
@@ -105,22 +114,22 @@ class _Words:
     boundaries: list[int | None]
 
 
-def _read(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> _Words:
+def _read(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> Words:
     words = _read_aligned(text, dictionary)
     for reading in readings:
         changed = apply_reading(text, reading, words.features, words.boundaries)
         if changed is None:
             return _read_around(text, readings, dictionary)
-        words = _Words(words.norm, *changed)
+        words = Words(words.norm, *changed)
     if readings:
-        words = _Words(words.norm, mark_devoiced(words.features), words.boundaries)
+        words = Words(words.norm, mark_devoiced(words.features), words.boundaries)
     return words
 
 
-def _read_aligned(text: str, dictionary: Dictionary | None) -> _Words:
+def _read_aligned(text: str, dictionary: Dictionary | None) -> Words:
     norm, features = _read_plain(text, dictionary)
     surfaces = [feature["string"] for feature in features]
-    return _Words(norm.text, features, node_boundaries(norm, surfaces, len(text)))
+    return Words(norm.text, features, node_boundaries(norm, surfaces, len(text)))
 
 
 def _read_plain(text: str, dictionary: Dictionary | None) -> tuple[MappedText, list[Feature]]:
@@ -129,7 +138,7 @@ def _read_plain(text: str, dictionary: Dictionary | None) -> tuple[MappedText, l
     return norm, [feature for piece in pieces for feature in run_frontend(piece, dictionary)]
 
 
-def _read_around(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> _Words:
+def _read_around(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> Words:
     """Read what lies between the given readings piece by piece: for spans that tear words."""
     norms: list[str] = []
     features: list[Feature] = []
@@ -146,7 +155,7 @@ def _read_around(text: str, readings: Sequence[Reading], dictionary: Dictionary 
             features.append(spoken_word(surface, reading))
             boundaries.append(reading.start)
             position = reading.end
-    return _Words("".join(norms), mark_devoiced(features), [*boundaries, len(text)])
+    return Words("".join(norms), mark_devoiced(features), [*boundaries, len(text)])
 
 
 def _chained(features: list[Feature]) -> list[Feature]:
@@ -173,7 +182,7 @@ def _within(readings: Sequence[Reading], start: int, end: int) -> list[Reading]:
     return inside
 
 
-def _utterances(text: str, words: _Words, limit: int) -> list[Analysis]:
+def _utterances(text: str, words: Words, limit: int) -> list[Analysis]:
     cuts = cut_words(words.features, words.boundaries, limit)
     labels = cut_labels(words.features, cuts)
     edges = [0, *cuts, len(words.features)]

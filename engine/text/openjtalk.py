@@ -105,6 +105,12 @@ def path_cost(text: str) -> int:
     return sum(int(morph["link_cost"]) for morph in morphs)
 
 
+def unknown_words(text: str) -> list[str]:
+    """Words of a normalised text that the standard dictionary does not have, as MeCab cuts them, in order."""
+    morphs = _INSTANCES.get(None).run_mecab_detailed(text)[1]
+    return [str(morph["surface"]) for morph in morphs if morph["is_unknown"]]
+
+
 def dictionary_folder() -> Path:
     """The dictionary inside the pinned wheel; an environment variable must not change how a book is read."""
     return Path(_pyopenjtalk().__file__).parent / "dictionary"

@@ -13,6 +13,7 @@ import engine.errors
 from engine.content import Reading
 from engine.errors import InvalidMessage, KoebinError
 from engine.options import SynthesisOptions
+from engine.text.dictionary import Dictionary
 from tasks.contracts import (
     AssembleRequest,
     ChunkRequest,
@@ -55,7 +56,7 @@ def test_a_message_survives_json() -> None:
     received = parse(ChunkRequest, json.loads(message.model_dump_json()))
     assert received == message
     assert received.segments is not None
-    check_segment(received.segments[0], received)
+    check_segment(received.segments[0], received, Dictionary())
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_a_message_survives_json() -> None:
 def test_a_tampered_segment_is_noticed(change: dict[str, object]) -> None:
     document = planned().model_dump() | change
     with pytest.raises(InvalidMessage, match="does not match"):
-        check_segment(parse(SegmentSpec, document), request(planned()))
+        check_segment(parse(SegmentSpec, document), request(planned()), Dictionary())
 
 
 def test_only_differences_from_the_defaults_travel() -> None:
