@@ -69,7 +69,7 @@ class JpExtraVoices:
 
         with self._lock:
             if folder not in self._onnx_berts:
-                self._onnx_berts[folder] = OnnxBert(folder)
+                self._onnx_berts[folder] = OnnxBert(folder, self._sources.cache_root)
             return self._onnx_berts[folder]
 
     def _torch_bert(self, folder: Path, device: str) -> TorchBert:

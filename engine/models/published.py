@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 SYNTHESIZER: Final = "synthesizer.onnx"
 _SOURCES: Final = ("config.json", "style_vectors.npy", SYNTHESIZER)
 _OPTIONAL_FILES: Final = ("synthesizer.onnx.data",)
+_BERT_VERSION: Final = 1
 _SPLIT_VERSION: Final = 1
 """Raise it whenever the same published file is cut in another way."""
 
@@ -65,23 +66,53 @@ def prepare(folder: Path, cache: Path) -> Path:
     if not is_published(folder) and (folder / "voice.json").is_file():
         return folder
     digest = _digest(folder)
+    return _kept(cache, digest, "voice.json", lambda staging: _make(folder, staging, digest))
+
+
+def prepare_bert(graph: Path, cache: Path) -> Path:
+    """The same graph with its weights in a file of their own, made now if it has not been before.
+
+    Args:
+        graph: BERT, as it is published.
+        cache: as for ``prepare``.
+
+    Raises:
+        BackendMissing: the graph is missing, or the cache cannot be written.
+        InvalidCheckpoint: not a graph.
+    """
+    digest = hashlib.sha256(f"bert {_BERT_VERSION} {sha256(graph)}".encode()).hexdigest()
+
+    def make(staging: Path) -> None:
+        simplify(graph, staging / "bert.onnx", weights="bert.data")
+
+    return _kept(cache, digest, "bert.onnx", make) / "bert.onnx"
+
+
+def _kept(cache: Path, digest: str, last: str, make: Callable[[Path], None]) -> Path:
+    """The folder of that digest, made beside its place and renamed: it is complete or absent."""
     shelf = cache / "prepared"
     target = shelf / digest[:32]
-    if (target / "voice.json").is_file():
+    if (target / last).is_file():
         return target
     try:
         shelf.mkdir(parents=True, exist_ok=True)
         with _locked(shelf / f".{target.name}.lock"):
-            if not (target / "voice.json").is_file():
-                _make(folder, target, digest)
+            if not (target / last).is_file():
+                staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=shelf))
+                try:
+                    make(staging)
+                    staging.chmod(0o755)
+                    _sync(staging)
+                    staging.replace(target)
+                finally:
+                    shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         hint = "Name a cache folder that can be written, or prepare the voice there beforehand"
         raise BackendMissing(f"the prepared voice cannot be kept ({error.strerror})", str(shelf), hint) from error
     return target
 
 
-def _make(folder: Path, target: Path, digest: str) -> None:
-    """Write everything beside the target, then rename: the target is complete or absent."""
+def _make(folder: Path, staging: Path, digest: str) -> None:
     try:
         from engine.models.onnx_split import check_parts, read, split
     except ImportError as error:
@@ -90,23 +121,16 @@ def _make(folder: Path, target: Path, digest: str) -> None:
     styles = Styles.load(folder / "style_vectors.npy", sizes)
     model = read(folder / SYNTHESIZER)
     parts = split(model)
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        for name in ("encoder", "flow", "decoder"):
-            whole = staging / f"{name}.whole"
-            whole.write_bytes(getattr(parts, name).SerializeToString())
-            simplify(whole, staging / f"{name}.onnx")
-            whole.unlink()
-        for name in ("config.json", "style_vectors.npy"):
-            shutil.copyfile(folder / name, staging / name)
-        description = _describe(staging, sizes, styles, parts, digest)
-        (staging / "voice.json").write_text(json.dumps(description, ensure_ascii=False, indent=1) + "\n", "utf-8")
-        check_parts(model, staging)
-        staging.chmod(0o755)
-        _sync(staging)
-        staging.replace(target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    for name in ("encoder", "flow", "decoder"):
+        whole = staging / f"{name}.whole"
+        whole.write_bytes(getattr(parts, name).SerializeToString())
+        simplify(whole, staging / f"{name}.onnx")
+        whole.unlink()
+    for name in ("config.json", "style_vectors.npy"):
+        shutil.copyfile(folder / name, staging / name)
+    description = _describe(staging, sizes, styles, parts, digest)
+    (staging / "voice.json").write_text(json.dumps(description, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    check_parts(model, staging)
 
 
 def _describe(folder: Path, sizes: HyperParameters, styles: Styles, parts: Parts, digest: str) -> dict[str, object]:

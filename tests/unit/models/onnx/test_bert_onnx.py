@@ -30,6 +30,15 @@ def test_an_utterance_gets_the_same_features_in_any_thread(bert: OnnxBert) -> No
     assert all((one == other).all() for one, other in zip(alone, together, strict=True))
 
 
+def test_the_prepared_copy_gives_the_same_and_is_made_once(bert: OnnxBert, tmp_path: Path) -> None:
+    for _ in range(2):
+        prepared = OnnxBert(bert.path, tmp_path)
+        assert (prepared.features([1, 9, 30, 2]) == bert.features([1, 9, 30, 2])).all()
+        assert prepared.sha256 == bert.sha256
+    (folder,) = (path for path in (tmp_path / "prepared").iterdir() if path.is_dir())
+    assert sorted(path.name for path in folder.iterdir()) == ["bert.data", "bert.onnx"]
+
+
 def test_8_bits_are_near_to_32(bert: OnnxBert, tmp_path: Path) -> None:
     full = OnnxBert(small_bert(tmp_path / "bert_fp32.onnx", quantize=False))
     difference = np.abs(full.features([1, 9, 30, 2]) - bert.features([1, 9, 30, 2])).max()
