@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from producers.commands import backlog, bake, dead, diagnosis, export, jobs, narration, speech, workers
+from producers.briefings import cli as briefings
+from producers.commands import backlog, bake, check, dead, diagnosis, export, jobs, narration, speech, workers
 
 app = typer.Typer(
     name="koebin",
@@ -41,6 +42,7 @@ def root(
 
 speech.register(app)
 narration.register(app)
+check.register(app)
 workers.register(app)
 jobs.register(app)
 dead.register(app)
@@ -48,6 +50,8 @@ export.register(app)
 diagnosis.register(app)
 bake.register(app)
 backlog.register(app)
+app.add_typer(briefings.app, name="briefing")
+app.command("beat")(briefings.beat)
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from tasks.planning import Target, plan_chunks, script_content
 from tasks.script import Script
 from tasks.stores.base import Store
 
-_LOCK_SECONDS: Final = 120
+_LOCK_SECONDS: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
