@@ -1,0 +1,135 @@
+"""``koebin check``: how a script will be read, without speaking it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from producers.commands.speech import AsJson, Speaker
+from producers.console import messages_for_mistakes, note, say, say_json
+from producers.exits import INVALID
+from producers.formats.load import load_script
+from producers.formats.voice import Voice
+from tasks.contracts import Pauses
+from tasks.planning import sentences
+from tasks.script import Script
+
+if TYPE_CHECKING:
+    from engine.text.doubts import Doubt
+
+Dictionaries = Annotated[
+    list[Path] | None,
+    typer.Option("--dictionary", "-d", help="A .toml or .csv file of readings; several times for several."),
+]
+_REASONS: Final = {
+    "unknown": "no dictionary has the word",
+    "guessed": "a Latin word, guessed",
+    "differs": "another dictionary says",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence and how it is read.
+
+    Attributes:
+        line: of the file, 0 where it has none.
+        kana: with accents, see ``engine.text.kana``.
+    """
+
+    line: int
+    item: str
+    speaker: str
+    text: str
+    kana: str
+    doubts: tuple[Doubt, ...]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check")(check)
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="Text, Markdown, EPUB, JSONL lines, SSML or a dialogue script.")],
+    dictionary: Dictionaries = None,
+    speaker: Speaker = "mei",
+    as_json: AsJson = False,
+) -> None:
+    """Print how every sentence is read, in kana with accents, and list the words whose reading is doubtful.
+
+    Speaks nothing and needs no broker. Exit code 2 if the file, a dictionary or a line of a list cannot be used.
+    """
+    with messages_for_mistakes():
+        script = load_script(file, Voice(speaker), dictionaries=dictionary or ())
+        lines = list(read_lines(script))
+    unused = _unused(script)
+    if as_json:
+        say_json(
+            {
+                "title": script.title,
+                "author": script.author,
+                "chapters": [chapter.title for chapter in script.chapters],
+                "lines": [asdict(line) for line in lines],
+                "errors": [asdict(error) for error in script.errors],
+                "unused_words": unused,
+            }
+        )
+    else:
+        _print(lines)
+    _report(script, lines, unused)
+    if script.errors:
+        raise typer.Exit(INVALID)
+
+
+def read_lines(script: Script) -> Iterator[Line]:
+    """Every sentence of a script as it is read.
+
+    Raises:
+        InvalidText, InvalidScript: a sentence that cannot be spoken.
+    """
+    from engine.text.doubts import doubts
+    from engine.text.frontend import analyze_utterances
+    from engine.text.kana import to_kana
+
+    for sentence in sentences(script.passages, Pauses()):
+        passage = sentence.passage
+        words = script.dictionary.within(sentence.text)
+        analyses = analyze_utterances(sentence.text, sentence.readings, words)
+        yield Line(
+            line=passage.line,
+            item=passage.item,
+            speaker=passage.speaker,
+            text=sentence.text,
+            kana="、".join(kana for analysis in analyses if (kana := to_kana(analysis))),
+            doubts=tuple(doubts(sentence.text, sentence.readings, words)),
+        )
+
+
+def _unused(script: Script) -> list[str]:
+    """Words of the dictionary that no passage holds."""
+    used = {entry.surface for passage in script.passages for entry in script.dictionary.within(passage.text).entries}
+    return [entry.surface for entry in script.dictionary.entries if entry.surface not in used]
+
+
+def _print(lines: Sequence[Line]) -> None:
+    for line in lines:
+        place = line.item or (str(line.line) if line.line else "")
+        say(f"{place}\t{line.speaker}\t{line.text}")
+        say(f"\t\t{line.kana}")
+        for doubt in line.doubts:
+            other = f" {doubt.other}" if doubt.other else ""
+            say(f"\t\t? {doubt.word}: {doubt.reading} ({_REASONS[doubt.reason]}{other})")
+
+
+def _report(script: Script, lines: Sequence[Line], unused: Sequence[str]) -> None:
+    for error in script.errors:
+        note(f"line {error.line}: {error.message}")
+    if unused:
+        note(f"words of the dictionary that do not occur: {', '.join(unused[:20])}{' …' if len(unused) > 20 else ''}")
+    words = {doubt.word for line in lines for doubt in line.doubts}
+    note(f"{len(lines)} sentences, {len(words)} doubtful words, {len(script.errors)} lines that cannot be spoken")
