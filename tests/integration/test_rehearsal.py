@@ -1,4 +1,4 @@
-"""The image's stages without an engine for containers: baked once, then run without a network, rights or credentials."""
+"""The image's stages without an engine for containers: baked, then run without a network, rights or credentials."""
 
 import os
 import shutil

@@ -1,0 +1,153 @@
+"""What the files for Docker and Kubernetes say of Koebin is true of it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from producers.cli import app
+from worker.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+KUBERNETES = ROOT / "deploy/kubernetes"
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+FILES = [ROOT / "compose.yaml", *sorted((ROOT / "docker").glob("*.Dockerfile")), *sorted(KUBERNETES.rglob("*.yaml"))]
+DOCUMENTS = [
+    document
+    for path in sorted(KUBERNETES.rglob("*.yaml"))
+    for document in yaml.safe_load_all(path.read_text())
+    if document and "kind" in document
+]
+DEPLOYMENTS = [document for document in DOCUMENTS if document["kind"] == "Deployment"]
+# Variables of compose.yaml itself.
+OURS = {"KOEBIN_IMAGE", "KOEBIN_CUDA_IMAGE", "KOEBIN_GPU_SPEAKERS"}
+
+
+def options(command: str) -> set[str]:
+    return {
+        flag
+        for parameter in get_command(app).commands[command].params
+        for flag in parameter.opts + parameter.secondary_opts
+    }
+
+
+def check_command(arguments: list[str]) -> None:
+    command, *rest = arguments
+    assert command in get_command(app).commands, command
+    assert {argument for argument in rest if argument.startswith("--")} <= options(command), arguments
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_variable_is_a_setting(path):
+    known = {f"KOEBIN_{name.upper()}" for name in Settings.model_fields} | OURS
+    assert set(re.findall(r"\bKOEBIN_[A-Z0-9_]+\b", path.read_text())) <= known
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["metadata"]["name"])
+def test_a_deployment_runs_commands_that_exist_without_rights_on_a_read_only_root(deployment):
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    check_command(container["args"])
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        if "exec" in container.get(probe, {}):
+            koebin, *arguments = container[probe]["exec"]["command"]
+            assert koebin == "koebin"
+            check_command(arguments)
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["automountServiceAccountToken"] is False
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_a_pod_outlives_its_grace_period():
+    base = yaml.safe_load((KUBERNETES / "base/kustomization.yaml").read_text())
+    literals = dict(literal.split("=", 1) for literal in base["configMapGenerator"][0]["literals"])
+    for deployment in DEPLOYMENTS:
+        if deployment["spec"]["template"]["spec"]["containers"][0]["args"][0] == "worker":
+            grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+            assert grace > float(literals["KOEBIN_GRACE_PERIOD"])
+
+
+def test_every_deployment_of_workers_has_a_disruption_budget():
+    budgets = {
+        document["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]
+        for document in DOCUMENTS
+        if document["kind"] == "PodDisruptionBudget"
+    }
+    workers = [
+        deployment["metadata"]["name"].removeprefix("koebin-")
+        for deployment in DEPLOYMENTS
+        if deployment["spec"]["template"]["spec"]["containers"][0]["args"][0] == "worker"
+    ]
+    assert set(workers) <= budgets
+
+
+def test_the_autoscalers_name_what_there_is(monkeypatch):
+    import producers.commands.backlog as command
+    from tasks.backlog import Backlog
+
+    (scaled,) = [document for document in DOCUMENTS if document["kind"] == "ScaledObject"]
+    (trigger,) = scaled["spec"]["triggers"]
+    monkeypatch.setattr(command, "backlog", lambda _: {"mei": Backlog("mei", {6: 60.0}, 1, 4.0)})
+    monkeypatch.setattr(command, "assembling", lambda _: 0)
+    found = command.describe(None)
+    for name in trigger["metadata"]["valueLocation"].split("."):
+        found = found[name]
+    assert found == 15.0
+    names = {deployment["metadata"]["name"] for deployment in DEPLOYMENTS}
+    targets = {
+        document["spec"]["scaleTargetRef"]["name"]
+        for document in DOCUMENTS
+        if document["kind"] in ("ScaledObject", "HorizontalPodAutoscaler")
+    }
+    assert targets <= names
+    service = next(document for document in DOCUMENTS if document["kind"] == "Service")
+    assert f"http://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}/" in trigger["metadata"]["url"]
+
+
+def test_alerts_and_dashboard_name_only_metrics_that_exist():
+    from producers.commands.backlog import metrics
+
+    mei = {"by_priority": {}, "work_seconds": 0, "children": 0, "speed_factor": 0}
+    empty = {"speakers": {"mei": mei}, "assembling": 0}
+    exposed = set(re.findall(r"^# TYPE (\S+)", metrics(empty), re.MULTILINE)) | {"flower_events_total"}
+    rules = yaml.safe_load((ROOT / "deploy/monitoring/alerts.yml").read_text())["groups"][0]["rules"]
+    dashboard = json.loads((ROOT / "deploy/monitoring/grafana/dashboards/koebin.json").read_text())
+    queries = [rule["expr"] for rule in rules]
+    queries += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    named = {name for query in queries for name in re.findall(r"\b(?:koebin|flower)_[a-z_]+\b", query)}
+    assert named <= exposed
+    assert all(rule["annotations"]["action"] for rule in rules)
+
+
+def test_compose_runs_commands_that_exist_and_keeps_the_queue():
+    for service in COMPOSE["services"].values():
+        if str(service["image"]).startswith("${KOEBIN_") and "entrypoint" not in service:
+            check_command(service["command"])
+            assert service["read_only"]
+    redis = COMPOSE["services"]["redis"]["command"]
+    assert redis[redis.index("--maxmemory-policy") + 1] == "noeviction"
+    assert redis[redis.index("--appendonly") + 1] == "yes"
+
+
+def test_nothing_but_this_machine_reaches_what_compose_publishes():
+    ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docker").glob("*.Dockerfile")), ids=lambda path: path.name)
+def test_an_image_runs_without_rights_and_says_how_it_is(path):
+    text = path.read_text()
+    runtime = text[text.index(" AS runtime") :]
+    assert re.search(r"^ARG BASE_IMAGE=\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
+    assert re.search(r"^USER \d+:\d+$", runtime, re.MULTILINE)
+    assert 'CMD ["koebin", "health"]' in runtime
+    assert "apt-get" not in runtime
+    assert "secret" not in runtime
+    for match in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE):
+        for source in match.split()[:-1]:
+            assert (ROOT / source).exists(), source
