@@ -5,8 +5,25 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from engine.errors import InvalidName
+
+BUILTIN_SPEAKERS: Final = ("mei", "ken", "hina")
+PUBLISHED_SPEAKERS: Final = (
+    "jvnv-F1-jp",
+    "jvnv-F2-jp",
+    "jvnv-M1-jp",
+    "jvnv-M2-jp",
+    "tsukuyomi_chan",
+    "amitaro_normal",
+    "amitaro_runrun",
+    "amitaro_yofukashi",
+    "amitaro_punsuka",
+    "amitaro_sasayaki_a",
+    "amitaro_sasayaki_b",
+)
+"""What the default source is known to hold; a name that is not here may still be fetched when its source is given."""
 
 _SPEAKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 

@@ -147,9 +147,14 @@ def _wait_for_worker(url: str, process: subprocess.Popen[bytes], log: Path) -> N
             client.close()
             return
         time.sleep(0.1)
+    raise EngineNotReady("the worker did not become ready", _reason(log))
+
+
+def _reason(log: Path) -> str:
+    """What the worker said last of why it cannot go on."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    reason = next((line for line in reversed(lines) if "CRITICAL" in line), lines[-1] if lines else "no output")
-    raise EngineNotReady("the worker did not become ready", reason.rpartition(": ")[0][-300:] or reason[-300:])
+    said = [line.partition("the engine cannot be built: ")[2] for line in lines]
+    return next((reason for reason in reversed(said) if reason), lines[-1] if lines else "it said nothing")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

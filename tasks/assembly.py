@@ -210,7 +210,7 @@ def _render(
                 line=segment.place.line,
             )
 
-    programme = render_programme(parts, wanted, folder)
+    programme = render_programme(parts, wanted, folder, guard.check)
     return programme.files, programme.report
 
 
@@ -224,12 +224,12 @@ def _deliverables(store: Store, manifest: Manifest, name: str) -> Deliverables:
         loudness_lufs=output.loudness_lufs,
         true_peak_dbtp=output.true_peak_dbtp,
         subtitles=("json", *output.subtitles),
-        player=output.player,
+        player=output.player and not manifest.items,
         bitrate_kbps=output.bitrate_kbps,
         sample_rate_hz=rate,
         title=manifest.title,
         author=manifest.author,
-        cover=store.get(manifest.cover) if manifest.cover else None,
+        cover=store.get(manifest.cover) if manifest.cover and not manifest.items else None,
         name=name,
     )
 

@@ -37,6 +37,9 @@ MAX_CHUNK_SEGMENTS: Final = 2_000
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Revision = Annotated[str, Field(pattern=r"^[0-9A-Za-z._+-]{1,100}$")]
 _DictionaryRevision = Annotated[str, Field(pattern=r"^([0-9a-f]{8,64})?$")]
+SubtitleName = Annotated[str, Field(pattern=r"^(srt|vtt|lab|json)(:(sentence|word|mora|phone))?$")]
+"""A format of subtitles, with its level if it is not the format's own."""
+_MOST_OPUS_KBPS: Final = 256
 AudioFormat = Literal["wav", "flac", "mp3", "opus", "m4b"]
 
 
@@ -182,10 +185,16 @@ class Output(_Frozen):
     per_chapter: bool = False
     loudness_lufs: float | None = Field(default=None, ge=-70.0, le=-5.0)
     true_peak_dbtp: float = Field(default=-1.0, ge=-20.0, le=0.0)
-    subtitles: tuple[Literal["srt", "vtt", "lab"], ...] = ()
+    subtitles: tuple[SubtitleName, ...] = ()
     player: bool = False
-    bitrate_kbps: int | None = Field(default=None, ge=16, le=512)
+    bitrate_kbps: int | None = Field(default=None, ge=16, le=320)
     sample_rate_hz: int | None = Field(default=None, ge=8000, le=192_000)
+
+    def model_post_init(self, _context: object) -> None:
+        if not self.formats or not (self.whole or self.per_chapter):
+            raise ValueError("no audio file is asked for")
+        if "opus" in self.formats and (self.bitrate_kbps or 0) > _MOST_OPUS_KBPS:
+            raise ValueError(f"Opus takes at most {_MOST_OPUS_KBPS} kbit/s")
 
 
 class Pauses(_Frozen):

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from engine.models.base import AcousticModel
+from engine.names import BUILTIN_SPEAKERS
 from engine.sources.base import DEFAULT_SOURCE, SourceOptions
 
-BUILTIN: Final = ("mei", "ken", "hina")
+BUILTIN: Final = BUILTIN_SPEAKERS
 """Speakers that need no files; see ``engine.models.builtin``."""
 
 

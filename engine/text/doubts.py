@@ -143,6 +143,6 @@ def _folded(kana: str) -> str:
 
 @cache
 def _sudachi() -> Any:
-    import sudachipy  # type: ignore[import-untyped]
+    import sudachipy
 
     return sudachipy.Dictionary(dict="core").tokenizer(mode=sudachipy.SplitMode.C)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,11 +26,9 @@ def bake(
         typer.Option(help="Comma-separated NAME or NAME=URI of its voice.", show_default="KOEBIN_SPEAKERS"),
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.", show_default="KOEBIN_DEVICE")] = None,
-    bert: Annotated[str, typer.Option(help="URI of BERT for voices whose own source has none.")] = "",
     token_file: Annotated[
         Path | None, typer.Option(help="File with the hub's token.", show_default="KOEBIN_HF_TOKEN")
     ] = None,
-    s3_endpoint: Annotated[str, typer.Option(help="S3-compatible endpoint of the sources; empty: boto3's own.")] = "",
     check: Annotated[bool, typer.Option("--check", help="Only compare the folder with its lock file.")] = False,
 ) -> None:
     """Fetch voices, prepare them, speak with each and lock the folder: for images that start without a network.
@@ -44,14 +43,13 @@ def bake(
             return
         settings = load_settings(**given(speakers=speakers, device=device))
         from engine.bake import bake as make
-        from engine.sources import DEFAULT_SOURCE, SourceOptions
         from worker.voices import voices
 
         lock = make(
             {voice.name: voice.source for voice in voices(settings)},
             root,
-            SourceOptions(settings.cache.expanduser(), hub_token=_token(settings, token_file), s3_endpoint=s3_endpoint),
-            bert_source=bert or DEFAULT_SOURCE,
+            replace(settings.source_options(), hub_token=_token(settings, token_file)),
+            bert_source=settings.bert,
             device=settings.device,
         )
         if not lock["verified"]:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InvalidOption, StoreDenied, StoreFull
+from engine.errors import InvalidOption, StoreDenied, StoreFull, UnknownSpeaker
+from engine.names import BUILTIN_SPEAKERS, PUBLISHED_SPEAKERS, check_speaker, nearest
 from engine.options import SynthesisOptions
 from producers.client import Client
 from producers.console import note
@@ -45,6 +46,7 @@ def client_for(speakers: Sequence[str], store: str | None) -> Iterator[Client]:
             yield client
         return
     names = list(dict.fromkeys(speakers))
+    check_known(names, settings)
     note(f"No broker is configured: starting a private server and a worker for {', '.join(names)} …")
     configured = {entry.partition("=")[0]: entry for entry in settings.speakers}
     served = [configured.get(name, name) for name in names]
@@ -58,6 +60,23 @@ def _secret(url: str) -> Any:
     from pydantic import SecretStr
 
     return SecretStr(url)
+
+
+def check_known(names: Sequence[str], settings: Settings) -> None:
+    """Find a misspelt speaker before anything is started.
+
+    Raises:
+        UnknownSpeaker: neither built in, nor published under that name, nor given a source.
+    """
+    from worker.voices import voices
+
+    sources = {voice.name for voice in voices(settings) if voice.source}
+    known = {*BUILTIN_SPEAKERS, *PUBLISHED_SPEAKERS, *sources}
+    for name in names:
+        if check_speaker(name) not in known:
+            close = " or ".join(nearest(name, known)) or ", ".join(BUILTIN_SPEAKERS)
+            hint = f"Did you mean {close}? A voice of your own: KOEBIN_SPEAKERS={name}=URI"
+            raise UnknownSpeaker("no such speaker", name, hint)
 
 
 def check_writable(settings: Settings) -> None:

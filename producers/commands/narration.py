@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Final, get_args
 
 import typer
 
+from engine.errors import ConfigurationError, InvalidOption, SpeakerNotServed
 from engine.text.checks import check_text
 from producers.client import Client
-from producers.commands.common import client_for, one_of, options_from
+from producers.commands.check import Dictionaries
+from producers.commands.common import client_for, given, one_of, options_from, store_argument
 from producers.commands.speech import AsJson, Pitch, Seed, Speaker, Speed, StoreOption, Style, Volume, Wait
 from producers.console import ProgressLine, clock, messages_for_mistakes, note, say, say_json
 from producers.exits import FAILED, PARTIAL
 from producers.formats.load import load_script
 from producers.formats.voice import Voice
-from tasks.contracts import AudioFormat, Output, Pauses
+from tasks.contracts import PRIORITIES, AudioFormat, Output, Pauses, PlannedSpeaker, parse
 from tasks.ledger import State
 from tasks.outcome import JobOutcome
-from tasks.script import Script
+from tasks.planning import Target
+from tasks.preview import Preview, preview
+from tasks.script import Cover, Script
+from tasks.stores.uri import open_store
 from tasks.submission import Wishes
+from worker.settings import Settings, load_settings
+
+_PICTURES: Final[Mapping[bytes, Any]] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+_MAX_COVER_BYTES: Final = 16 << 20
 
 
 def register(app: typer.Typer) -> None:
@@ -29,37 +40,71 @@ def register(app: typer.Typer) -> None:
 
 
 def narrate(
-    file: Annotated[Path, typer.Argument(help="Text, Markdown, EPUB, JSONL lines or a dialogue script.")],
+    file: Annotated[Path, typer.Argument(help="Text, Markdown, EPUB, JSONL lines, SSML or a dialogue script.")],
     speaker: Speaker = "mei",
     style: Style = None,
     speed: Speed = None,
     pitch: Pitch = None,
     volume: Volume = None,
     seed: Seed = None,
+    dictionary: Dictionaries = None,
+    title: Annotated[str | None, typer.Option(help="Instead of the file's own.")] = None,
+    author: Annotated[str | None, typer.Option(help="Instead of the file's own.")] = None,
+    cover: Annotated[Path | None, typer.Option(help="A JPEG or PNG picture for MP3, FLAC and M4B.")] = None,
     format: Annotated[  # noqa: A002
         list[str] | None, typer.Option("--format", "-f", help="wav flac mp3 opus m4b; several times for several.")
     ] = None,
+    bitrate: Annotated[int | None, typer.Option(help="kbit/s of MP3, Opus and M4B.")] = None,
     per_chapter: Annotated[bool, typer.Option(help="Also one file for each chapter.")] = False,
+    whole: Annotated[bool, typer.Option(help="One file for all chapters.")] = True,
     loudness: Annotated[float | None, typer.Option(help="Integrated loudness in LUFS, such as -18.")] = None,
     subtitles: Annotated[list[str] | None, typer.Option(help="srt vtt lab; several times for several.")] = None,
     player: Annotated[bool, typer.Option(help="Also a page to listen and read along.")] = False,
+    sentence_pause: Annotated[
+        float | None, typer.Option(min=0.0, max=60.0, help="Seconds after a sentence.", show_default="0.35")
+    ] = None,
+    paragraph_pause: Annotated[
+        float | None, typer.Option(min=0.0, max=60.0, help="Seconds after a paragraph.", show_default="0.8")
+    ] = None,
+    chapter_pause: Annotated[
+        float | None, typer.Option(min=0.0, max=60.0, help="Seconds after a chapter.", show_default="2.0")
+    ] = None,
     partial: Annotated[bool, typer.Option(help="Deliver the rest if a line cannot be spoken.")] = False,
+    priority: Annotated[str, typer.Option(help="interactive, briefing or batch.")] = "batch",
+    webhook: Annotated[str, typer.Option(help="An http(s) address that is told when the job ends.")] = "",
     job_id: Annotated[str | None, typer.Option(help="Your own id: the same content under it is the same job.")] = None,
     store: StoreOption = None,
     wait: Wait = 0.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be made; queue nothing.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the job's id and do not wait for it.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Narrate a file; without a broker (KOEBIN_BROKER_URL) with a private server and worker of its own."""
     with messages_for_mistakes():
         options = options_from(style, speed, pitch, volume, seed)
-        script = load_script(file, Voice(speaker, options))
+        script = load_script(file, Voice(speaker, options), dictionaries=dictionary or ())
         for passage in script.passages:
             check_text(passage.text)
-        output = _output(script, format, per_chapter, loudness, subtitles, player)
-        wishes = Wishes(output, Pauses(), partial=partial)
-        speakers = list(dict.fromkeys(passage.speaker for passage in script.passages))
-        with client_for(speakers, store) as client:
-            outcome, seconds = _run(client, script, wishes, job_id, wait)
+        script = replace(script, **given(title=title, author=author, cover=_read_cover(cover)))
+        wishes = Wishes(
+            output=_output(script, format, bitrate, per_chapter, whole, loudness, subtitles, player),
+            pauses=Pauses(**given(sentence=sentence_pause, paragraph=paragraph_pause, chapter=chapter_pause)),
+            priority=PRIORITIES[one_of(priority, tuple(PRIORITIES), "priority")],
+            partial=partial,
+            webhook=webhook,
+        )
+        settings = load_settings(**given(store=store_argument(store)))
+        if dry_run:
+            _show(_preview(settings, script, wishes, wait), as_json)
+            return
+        if detach or webhook:
+            _check_stays(settings, "--detach" if detach else "--webhook")
+        with client_for(_speakers(script), store) as client:
+            job = client.submit(script, job_id=job_id, wishes=wishes, wait_seconds=wait)
+            if detach:
+                say_json({"job": job}) if as_json else say(job)
+                return
+            outcome, seconds = _follow(client, job, script)
         _report(outcome, seconds, as_json)
     if outcome.state is State.PARTIAL:
         raise typer.Exit(PARTIAL)
@@ -67,33 +112,97 @@ def narrate(
         raise typer.Exit(FAILED)
 
 
+def _speakers(script: Script) -> list[str]:
+    return list(dict.fromkeys(passage.speaker for passage in script.passages))
+
+
 def _output(
     script: Script,
     formats: list[str] | None,
+    bitrate: int | None,
     per_chapter: bool,
+    whole: bool,
     loudness: float | None,
     subtitles: list[str] | None,
     player: bool,
 ) -> Output:
-    wanted: dict[str, Any] = dict(script.output)
+    """What the script wishes, and over it what the command line does."""
+    wanted: dict[str, Any] = {**script.output, **given(bitrate_kbps=bitrate, loudness_lufs=loudness)}
     if formats:
         wanted["formats"] = tuple(one_of(name, get_args(AudioFormat), "format") for name in formats)
-    if loudness is not None:
-        wanted["loudness_lufs"] = loudness
     if subtitles:
         wanted["subtitles"] = tuple(one_of(name, ("srt", "vtt", "lab"), "subtitle format") for name in subtitles)
-    if per_chapter:
-        wanted["per_chapter"] = True
-    if player:
-        wanted["player"] = True
-    from tasks.contracts import parse
-
+    wanted |= {name: True for name, on in (("per_chapter", per_chapter), ("player", player)) if on}
+    if not whole:
+        wanted |= {"whole": False, "per_chapter": True}
     return parse(Output, wanted)
 
 
-def _run(client: Client, script: Script, wishes: Wishes, job_id: str | None, wait: float) -> tuple[JobOutcome, float]:
+def _read_cover(path: Path | None) -> Cover | None:
+    """Raises: InvalidOption: no picture of a kind that audio files hold."""
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_COVER_BYTES + 1)
+    except OSError as error:
+        raise InvalidOption(f"the cover cannot be read ({error.strerror})", str(path)) from error
+    media_type = next((kind for magic, kind in _PICTURES.items() if data.startswith(magic)), None)
+    if media_type is None or len(data) > _MAX_COVER_BYTES:
+        raise InvalidOption("not a cover", str(path), f"Give a JPEG or PNG of at most {_MAX_COVER_BYTES >> 20} MB")
+    return Cover(data, media_type)
+
+
+def _check_stays(settings: Settings, option: str) -> None:
+    """Raises: ConfigurationError: the private server and its worker end with this command."""
+    if not settings.broker_url.get_secret_value():
+        raise ConfigurationError(f"{option} needs workers that go on running", "", "Set KOEBIN_BROKER_URL")
+
+
+def _preview(settings: Settings, script: Script, wishes: Wishes, wait: float) -> Preview:
+    if settings.broker_url.get_secret_value():
+        with Client(settings=settings) as client:
+            return client.preview(script, wishes, wait)
+    store = open_store(settings.store_uri(), options=settings.store_options())
+    return preview(script, {name: _local_target(name) for name in _speakers(script)}, wishes.pauses, store)
+
+
+def _local_target(name: str) -> Target:
+    """A built-in speaker as the private worker would announce it, but for its speed.
+
+    Raises:
+        SpeakerNotServed: another speaker's revision is known to its workers only.
+    """
+    from engine.models.registry import BUILTIN
+
+    if name not in BUILTIN:
+        raise SpeakerNotServed("without a worker only built-in speakers can be planned", name, "Set KOEBIN_BROKER_URL")
+    from engine.models.builtin import BuiltinVoice
+    from engine.revision import engine_revision
+
+    voice = BuiltinVoice(name)
+    planned = PlannedSpeaker(model_revision=voice.revision, sample_rate_hz=voice.sample_rate_hz)
+    return Target(planned, engine_revision(), voice.styles, speed_factor=0.0)
+
+
+def _show(plan: Preview, as_json: bool) -> None:
+    if as_json:
+        say_json(asdict(plan))
+        return
+    time_needed = "unknown without a worker" if plan.wall_seconds is None else f"about {clock(plan.wall_seconds)}"
+    say(f"segments\t{plan.segments}, of which {plan.reused} are stored")
+    say(f"characters\t{plan.characters}")
+    say(f"duration\tabout {clock(plan.seconds)}")
+    say(f"to make\tabout {clock(plan.seconds_to_make)} of speech in {plan.segments - plan.reused} segments")
+    say(f"time\t{time_needed}")
+    for line, text in plan.changed:
+        say(f"  {line or '-'}\t{text}")
+    if plan.segments - plan.reused > len(plan.changed):
+        say("  …")
+
+
+def _follow(client: Client, job: str, script: Script) -> tuple[JobOutcome, float]:
     started = time.monotonic()
-    job = client.submit(script, job_id=job_id, wishes=wishes, wait_seconds=wait)
     note(f"job {job}: {len(script.passages)} passages")
     try:
         with ProgressLine(script.title or "narrate") as line:

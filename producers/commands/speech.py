@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from engine.errors import StoreNotFound
-from engine.names import check_speaker
+from engine.names import BUILTIN_SPEAKERS, check_speaker
 from engine.text.checks import check_text
 from producers.client import Client
-from producers.commands.common import given, options_from, store_argument
+from producers.commands.common import check_known, given, options_from, store_argument
 from producers.console import ProgressLine, messages_for_mistakes, note, say, say_json
 from tasks.contracts import Output
 from tasks.submission import Wishes
@@ -75,6 +75,7 @@ def say_text(
         path = output or Path("say.wav")
         if not path.parent.is_dir():
             raise StoreNotFound("no such folder", str(path.parent), "Make it first")
+        check_known([speaker], settings)
         from engine import TTS
 
         source = dict(entry.partition("=")[::2] for entry in settings.speakers).get(speaker) or None
@@ -97,9 +98,7 @@ def speakers(as_json: AsJson = False) -> None:
     with messages_for_mistakes():
         settings = load_settings()
         if not settings.broker_url.get_secret_value():
-            from engine.models.registry import BUILTIN
-
-            names = sorted(BUILTIN)
+            names = sorted(BUILTIN_SPEAKERS)
             if as_json:
                 say_json([{"name": name} for name in names])
             else:
