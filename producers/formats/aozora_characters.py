@@ -60,5 +60,5 @@ def _accented_words(match: re.Match[str]) -> str:
 
 
 def _accented_letter(match: re.Match[str]) -> str:
-    letter, accent = match[0]
+    letter, accent = match[0][0], match[0][1]
     return _STROKES[letter] if accent == "/" else unicodedata.normalize("NFC", letter + _COMBINING[accent])

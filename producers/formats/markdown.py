@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from engine.errors import InvalidScript
+from engine.text.checks import MAX_LINE_CHARS
 from producers.formats.builder import ScriptBuilder
 from producers.formats.markup import MarkupReader
 from producers.formats.voice import Cast
@@ -47,6 +48,7 @@ def read_markdown(text: str, builder: ScriptBuilder, cast: Cast) -> None:
     text = _without_properties(text.replace("\r\n", "\n").replace("\r", "\n"), builder)
     source = text.split("\n")
     parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING}).enable("table")
+    _refuse_length(source)
     tokens = parser.parse(text)
     _refuse_depth(tokens)
     paragraphs = list(_paragraphs(tokens))
@@ -64,6 +66,18 @@ def read_markdown(text: str, builder: ScriptBuilder, cast: Cast) -> None:
         if paragraph is title:
             builder.title = builder.title or builder.chapter_title
     reader.finish()
+
+
+def _refuse_length(source: Sequence[str]) -> None:
+    """A paragraph becomes one line of speech, and the parser's time grows faster than its length."""
+    length, start = 0, 1
+    for number, row in enumerate(source, start=1):
+        if not row.strip():
+            length, start = 0, number + 1
+        length += len(row)
+        if length > MAX_LINE_CHARS:
+            what = f"a paragraph has more than {MAX_LINE_CHARS} characters"
+            raise InvalidScript(what, "", "Leave an empty line between paragraphs", start, 1)
 
 
 def _refuse_depth(tokens: Sequence[Token]) -> None:

@@ -140,6 +140,12 @@ def test_what_the_parser_would_leave_out_is_refused():
         markdown("\n".join("  " * level + "- あ" for level in range(70)))
 
 
+def test_a_paragraph_has_a_limit():
+    assert len(said("長い行です。\n\n" * 20_000)) == 20_000
+    with pytest.raises(InvalidScript, match="line 3, column 1: a paragraph has more than 100000 characters"):
+        markdown("始め。\n\n" + "長い行です。\n" * 20_000)
+
+
 WORDS = st.text(st.sampled_from("あいう漢字カナabc 123。、「」"), min_size=1, max_size=12).filter(str.strip)
 FRAMES = st.sampled_from(
     ["{}", "# {}", "- {}", "> {}", "1. {}", "**{}**", "*{}*", "`{}`", "[{}](x)", "> - {}", "## {}\n{}", "| {} |"]
