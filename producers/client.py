@@ -35,6 +35,7 @@ from tasks.ledger import Entry, Ledger, State
 from tasks.outcome import JobOutcome
 from tasks.parking import parked
 from tasks.planning import Target
+from tasks.preview import Preview, preview
 from tasks.script import Passage, Script
 from tasks.stores.base import Store
 from tasks.stores.uri import open_store
@@ -175,6 +176,20 @@ class Client:
         whole = _script(script, speaker, options or SynthesisOptions(), readings, dictionary)
         targets = self._targets(whole, wait_seconds)
         return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
+
+    def preview(self, script: Script, wishes: Wishes | None = None, wait_seconds: float = 0.0) -> Preview:
+        """What a submission would take: segments, what of them is stored, duration, time. Queues nothing.
+
+        Raises:
+            As ``submit``.
+        """
+        targets = self._targets(script, wait_seconds)
+        now = self.fleet()
+        processes = {
+            name: now.children(name, target.planned.model_revision, target.engine_revision)
+            for name, target in targets.items()
+        }
+        return preview(script, targets, (wishes or Wishes()).pauses, self._store, processes=processes)
 
     def targets(self, names: Iterable[str], wait_seconds: float = 0.0) -> dict[str, Target]:
         """What live workers announce for these speakers, for planning.
