@@ -17,6 +17,7 @@ from engine.errors import (
     JobFailed,
     JobNotFound,
     SpeakerNotServed,
+    StoreDenied,
     StoreNotFound,
     UnknownSpeaker,
 )
@@ -294,6 +295,18 @@ class Client:
         if outcome.result is None:
             raise JobFailed(outcome.error or "the job failed", job)
         return outcome.result
+
+    def presign(self, uri: str, seconds: int) -> str:
+        """An address that lets anyone read one object of this client's S3 store for so long.
+
+        Raises:
+            StoreDenied: the URI is not in this client's store.
+            InvalidOption: a local store signs nothing; a time that cannot be signed.
+        """
+        root = self._store.uri + "/"
+        if not uri.startswith(root):
+            raise StoreDenied("not in this client's store", uri, f"The store is {self._store.uri}")
+        return self._store.presign(uri.removeprefix(root), seconds)
 
     def cancel(self, job: str) -> State:
         """Drop what is queued; what runs stops at the next sentence; nothing is assembled. Returns the job's state."""
