@@ -52,6 +52,8 @@ FROM build AS bake
 ARG SPEAKERS=mei
 # Voices that are published as safetensors alone are exported here: BAKE_TORCH="torch==2.13.0 transformers>=5,<6".
 ARG BAKE_TORCH=""
+# Of s3:// voices that lie elsewhere than on AWS.
+ARG KOEBIN_S3_ENDPOINT_URL=""
 COPY docker/voices.toml /src/voices.toml
 # hadolint ignore=DL3013,SC2086
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=ca \
@@ -82,6 +84,7 @@ ENV PATH=/opt/koebin/bin:/usr/local/bin:/usr/bin:/bin \
     ORT_DISABLE_TELEMETRY=1 \
     HOME=/tmp \
     KOEBIN_CACHE=/models \
+    KOEBIN_OFFLINE=true \
     KOEBIN_VOICES=/models/voices.toml \
     KOEBIN_SPEAKERS=${SPEAKERS} \
     KOEBIN_LOG_FORMAT=json

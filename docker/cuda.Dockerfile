@@ -53,6 +53,8 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=
 
 FROM build AS bake
 ARG SPEAKERS=jvnv-F1-jp
+# Of s3:// voices that lie elsewhere than on AWS.
+ARG KOEBIN_S3_ENDPOINT_URL=""
 COPY docker/voices.toml /src/voices.toml
 RUN --mount=type=secret,id=hf_token --mount=type=secret,id=aws_credentials --mount=type=secret,id=ca \
     --mount=type=cache,target=/downloads \
@@ -80,6 +82,7 @@ ENV PATH=/opt/koebin/bin:/usr/local/bin:/usr/bin:/bin \
     ORT_DISABLE_TELEMETRY=1 \
     HOME=/tmp \
     KOEBIN_CACHE=/models \
+    KOEBIN_OFFLINE=true \
     KOEBIN_DEVICE=cuda \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \

@@ -53,7 +53,7 @@ fi
 cd "$REPOSITORY"
 setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --bounding-set=-all \
   env -i PATH=/usr/bin:/bin HOME="$PREFIX/tmp" TMPDIR="$PREFIX/tmp" PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 \
-  KOEBIN_CACHE="$PREFIX/models" KOEBIN_VOICES="$PREFIX/models/voices.toml" KOEBIN_SPEAKERS="$SPEAKERS" \
+  KOEBIN_CACHE="$PREFIX/models" KOEBIN_OFFLINE=true KOEBIN_VOICES="$PREFIX/models/voices.toml" KOEBIN_SPEAKERS="$SPEAKERS" \
   KOEBIN_RUN_DIR="$PREFIX/tmp/run" \
   "${trace[@]}" "$PYTHON" - "$PREFIX" <<'PYTHON'
 """The worker's engine as a worker builds it, and what must not work."""

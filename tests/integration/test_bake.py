@@ -40,12 +40,12 @@ def baked(root, sources, **speakers):
 
 def test_a_baked_folder_speaks_without_a_network_and_holds_no_credential(hub, sources, tmp_path, tree):  # noqa: F811
     root = tmp_path / "models"
-    lock = baked(root, sources, tiny="hf://user/voices", plain=str(tree))
+    lock = baked(root, sources, small="hf://user/voices", plain=str(tree))
     hub.stop()
 
     assert lock == check_baked(root) == json.loads((root / "koebin.lock.json").read_text())
     assert lock["verified"]
-    assert lock["speakers"]["tiny"]["source"] == "hf://user/voices"
+    assert lock["speakers"]["small"]["source"] == "hf://user/voices"
     assert {"encoder.onnx", "flow.onnx", "decoder.onnx"} <= set(read(root / "tree/onnx/speakers/plain"))
     assert not list(root.rglob("*.safetensors")), "a CPU needs none"
     for path in root.rglob("*"):
@@ -54,28 +54,28 @@ def test_a_baked_folder_speaks_without_a_network_and_holds_no_credential(hub, so
     assert not list(tmp_path.glob(".models*"))
 
     with TTS(cache=root) as tts:
-        tts.load("tiny", (root / "tree").as_uri()).load("mei").prepare(warmup=False)
-        assert tts.speakers["tiny"].generate(TEXT).samples.any()
-        tts.load("tinny")
-        with pytest.raises(SourceNotFound, match=r"tinny.*the cache is sealed"):
+        tts.load("small", (root / "tree").as_uri()).load("mei").prepare(warmup=False)
+        assert tts.speakers["small"].generate(TEXT).samples.any()
+        tts.load("smal")
+        with pytest.raises(SourceNotFound, match=r"smal.*the cache is sealed"):
             tts.prepare()
 
 
 def test_a_changed_file_is_named_and_a_bake_that_fails_changes_nothing(sources, hub, tmp_path):
     root = tmp_path / "models"
-    lock = baked(root, sources, second="hf://user/voices")
-    with pytest.raises(SourceNotFound, match="tinny"):
-        baked(root, sources, tinny="hf://user/voices")
+    lock = baked(root, sources, exported="hf://user/voices")
+    with pytest.raises(SourceNotFound, match="smal"):
+        baked(root, sources, smal="hf://user/voices")
     hub.private["user/voices"] = "another"
     with pytest.raises(SourceDenied):
-        baked(root, sources, tiny="hf://user/voices")
+        baked(root, sources, small="hf://user/voices")
     assert check_baked(root) == lock
     assert not list(tmp_path.glob(".models*"))
 
     (root / "tree/added").write_bytes(b"")
-    graph = root / "tree/onnx/speakers/second/flow.onnx"
+    graph = root / "tree/onnx/speakers/exported/flow.onnx"
     graph.write_bytes(b"x" + graph.read_bytes()[1:])
-    with pytest.raises(SourceCorrupt, match=r"tree/added, tree/onnx/speakers/second/flow\.onnx"):
+    with pytest.raises(SourceCorrupt, match=r"tree/added, tree/onnx/speakers/exported/flow\.onnx"):
         check_baked(root)
 
 
@@ -91,13 +91,18 @@ def test_a_folder_that_holds_something_else_is_left_alone(sources, tmp_path):
 def test_the_command_takes_its_token_from_a_file(hub, tmp_path, tree):  # noqa: F811
     (tmp_path / "token").write_text(TOKEN + "\n")
     root = tmp_path / "models"
-    command = [sys.executable, "-m", "producers", "bake", str(root), "--speakers", "mei,tiny=hf://user/voices"]
-    command += ["--bert", "hf://user/voices", "--token-file", str(tmp_path / "token")]
-    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "KOEBIN_CACHE": str(tmp_path / "downloads")}
+    command = [sys.executable, "-m", "producers", "bake", str(root), "--speakers", "mei,small=hf://user/voices"]
+    command += ["--token-file", str(tmp_path / "token")]
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": hub.endpoint,
+        "KOEBIN_BERT": "hf://user/voices",
+        "KOEBIN_CACHE": str(tmp_path / "downloads"),
+    }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
     assert done.returncode == 0, done.stderr
-    assert set(json.loads(done.stdout)) == {"mei", "tiny"}
+    assert set(json.loads(done.stdout)) == {"mei", "small"}
     assert TOKEN not in done.stdout + done.stderr
-    assert f'"tiny" = "{(root / "tree").as_uri()}"' in (root / "voices.toml").read_text()
+    assert f'"small" = "{(root / "tree").as_uri()}"' in (root / "voices.toml").read_text()
     check_baked(root)
