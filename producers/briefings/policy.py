@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+from tasks.addresses import IpNetwork
+
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port to numeric addresses; blocking, raises OSError."""
 

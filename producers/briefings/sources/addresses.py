@@ -8,16 +8,14 @@ nothing.
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Final
 
-from producers.briefings.policy import IpAddress, IpNetwork, Policy
+from producers.briefings.policy import Policy
 from producers.briefings.sources.base import SourceFailed
 from producers.briefings.sources.threads import in_thread
-
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+from tasks.addresses import may_connect
+from tasks.addresses import resolve as resolve_host
 
 
 def check_host(host: str, *allowed: Sequence[str]) -> None:
@@ -37,7 +35,7 @@ async def addresses(host: str, port: int, policy: Policy) -> list[str]:
     Raises:
         SourceFailed: the name does not resolve, or to forbidden addresses only.
     """
-    resolve = policy.resolve or _system_resolve
+    resolve = policy.resolve or resolve_host
     try:
         found = await in_thread(resolve, host, port)
     except (OSError, UnicodeError) as error:
@@ -48,29 +46,5 @@ async def addresses(host: str, port: int, policy: Policy) -> list[str]:
     return good
 
 
-def may_connect(address: IpAddress, networks: Sequence[IpNetwork] = ()) -> bool:
-    """Whether an address is public, or lies in one of the networks that are allowed on purpose.
-
-    IPv4 addresses that travel inside IPv6 ones (mapped, 6to4, NAT64) are judged as what they are.
-    """
-    inner = _embedded(address)
-    if any(inner in network for network in networks):
-        return True
-    return inner.is_global and not inner.is_multicast and not inner.is_reserved
-
-
-def _embedded(address: IpAddress) -> IpAddress:
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
-
-
 def _matches(host: str, pattern: str) -> bool:
     return pattern == "*" or host == pattern or (pattern.startswith("*.") and fnmatchcase(host, pattern))
-
-
-def _system_resolve(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -11,9 +11,10 @@ from dataclasses import replace
 import pytest
 
 from producers.briefings.policy import Policy
-from producers.briefings.sources.addresses import check_host, may_connect
+from producers.briefings.sources.addresses import check_host
 from producers.briefings.sources.base import SourceFailed
 from producers.briefings.sources.fetch import fetch
+from tasks.addresses import may_connect
 
 LOCAL = ("127.0.0.1",)
 

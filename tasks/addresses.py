@@ -1,0 +1,42 @@
+"""Which addresses may be connected to on behalf of somebody else: public ones, so that no request is forged through us.
+
+Judge the numeric address, and connect to the one that was judged: a name server may answer differently the next time.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+EVERYWHERE: Final[tuple[IpNetwork, ...]] = (ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0"))
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def may_connect(address: IpAddress, networks: Sequence[IpNetwork] = ()) -> bool:
+    """Whether an address is public, or lies in one of the networks that are allowed on purpose.
+
+    IPv4 addresses that travel inside IPv6 ones (mapped, 6to4, NAT64) are judged as what they are.
+    """
+    inner = _embedded(address)
+    if any(inner in network for network in networks):
+        return True
+    return inner.is_global and not inner.is_multicast and not inner.is_reserved
+
+
+def _embedded(address: IpAddress) -> IpAddress:
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Numeric addresses of a host, in the system's order; blocks. Raises: OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
