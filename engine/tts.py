@@ -272,9 +272,10 @@ def available_cores() -> int:
 
 def warm_up(model: AcousticModel) -> None:
     """Speak sentences of several lengths, one by one and, where the model batches, together."""
-    from engine.text.frontend import analyze
+    from engine.text import frontend
 
-    utterances = [Utterance(analyze(text), SynthesisOptions(), seed=0) for text in _WARM_UP]
+    frontend.warm_up()
+    utterances = [Utterance(frontend.analyze(text), SynthesisOptions(), seed=0) for text in _WARM_UP]
     for utterance in utterances:
         model.synthesize([utterance])
     if model.batch_size > 1:

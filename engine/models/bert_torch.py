@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,7 @@ _UNUSED_LAYERS: Final = 2
 
 
 class TorchBert:
-    """One model for all speakers of a process. It may be called from one thread at a time."""
+    """One model for all speakers of a ``TTS``; threads that call it at once take turns."""
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         """Load the published folder: ``config.json`` and ``model.safetensors``.
@@ -38,6 +39,7 @@ class TorchBert:
         self.device = open_device(device)
         self.model = load_model(folder).to(self.device)
         self._folder = folder
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Give back its memory."""
@@ -70,7 +72,8 @@ class TorchBert:
         mask = pad_sequence(
             [torch.ones(len(tokens), dtype=torch.int64) for tokens in batch], batch_first=True
         )  # [B, S]
-        hidden = self.model(ids.to(self.device), mask.to(self.device)).last_hidden_state  # [B, S, 1024]
+        with self._lock:  # shared by all speakers, whose threads may meet here
+            hidden = self.model(ids.to(self.device), mask.to(self.device)).last_hidden_state  # [B, S, 1024]
         if not torch.isfinite(hidden).all():
             raise InferenceFailed("BERT gave something that is not a number")
         return [hidden[row, : len(tokens)] for row, tokens in enumerate(batch)]
