@@ -20,7 +20,9 @@ from xml.etree.ElementTree import Element, ParseError
 import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
-from engine.errors import InvalidScript
+from engine.errors import InvalidScript, InvalidText
+from engine.text.characters import is_speech
+from engine.text.checks import check_text
 from producers.formats.builder import ScriptBuilder
 from producers.formats.voice import Cast
 from producers.formats.xhtml import Block, read_page
@@ -149,10 +151,22 @@ def _add_page(
                 builder.chapter(contents[link])
         if block.level in levels:
             builder.chapter(block.text.strip())
+        _check(block.text, item.path)
         builder.add(block.text, cast.narrator, readings=block.readings)
 
     read_page(archive.text(item.path), add, item.path)
     builder.end("paragraph")
+
+
+def _check(text: str, page: str) -> None:
+    """A book has no lines to point at: name the page and show the paragraph's beginning."""
+    if not any(is_speech(character) for character in text):
+        return
+    try:
+        check_text(text)
+    except InvalidText as error:
+        what = f"{page}: {error.what} in the paragraph {text[:20]!r}"
+        raise InvalidText(what, error.value, error.hint) from error
 
 
 def _levels(archive: _Archive, pages: list[_Item]) -> set[int]:

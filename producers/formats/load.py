@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from producers.formats.frontmatter import FrontMatter, dictionary_paths, split_f
 from producers.formats.source import Format, Source, read_source
 from producers.formats.voice import Cast, Voice
 from tasks.script import LineError, Script
+
+log = logging.getLogger(__name__)
 
 
 def load_script(
@@ -31,7 +34,10 @@ def load_script(
     Raises:
         InvalidInput: what is wrong, with line and column where there are some.
     """
-    return parse_script(read_source(path, format), narrator, dictionaries=dictionaries)
+    source = read_source(path, format)
+    if source.encoding != "UTF-8":
+        log.warning("%s is read as %s", path.name, source.encoding)
+    return parse_script(source, narrator, dictionaries=dictionaries)
 
 
 def parse_script(source: Source, narrator: Voice, *, dictionaries: Sequence[Path] = ()) -> Script:

@@ -111,7 +111,7 @@ def test_of_several_files_the_later_one_holds(tmp_path):
 
 
 def test_the_example():
-    assert len(load_dictionary(Path(__file__).parents[3] / "examples/dictionary.toml").entries) == 3
+    assert len(load_dictionary(Path(__file__).parents[3] / "examples/dictionary.toml").entries) == 2
 
 
 TOKENS = "[words] [[word]] = , ' { } # 市 シ surface reading accent 1"

@@ -2,7 +2,7 @@ import zipfile
 
 import pytest
 
-from engine.errors import InvalidScript
+from engine.errors import InvalidScript, InvalidText
 from producers.formats import epub as reader
 from producers.formats.load import load_script
 from producers.formats.source import read_source
@@ -127,6 +127,12 @@ def test_broken_and_hostile_books(files, what, tmp_path):
     with pytest.raises(InvalidScript, match=what) as caught:
         load(epub(tmp_path / "book.epub", files))
     assert "root:" not in repr(caught.value)
+
+
+def test_what_cannot_be_read_is_told_with_its_page(tmp_path):
+    page = "<html><body><p>＊</p><p>これは\u16a0です</p></body></html>"
+    with pytest.raises(InvalidText, match="OEBPS/one.xhtml: a letter that cannot be read in the paragraph 'これは"):
+        load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page}))
 
 
 def test_scrambled_fonts_are_no_encryption(tmp_path):
