@@ -1,0 +1,225 @@
+"""One run after the other: submit a job, wait for a step, break something, see whether and when the job recovers."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from engine.errors import KoebinError
+from producers.client import Client
+from tasks import keys
+from tasks.contracts import Output
+from tasks.ledger import State
+from tasks.outcome import JobOutcome
+from tasks.stores.base import Store
+from tasks.submission import Wishes
+from tests.chaos.arena import Arena, Supervised
+from tests.chaos.checks import Undisturbed, check_nothing_left, check_outputs, fingerprint
+from tests.chaos.faults import FAULTS, Fault, StoreKind
+from tests.chaos.probes import STEPS
+from tests.chaos.producer import SUBMITTING, killed_submission
+from tests.chaos.texts import script
+
+RANDOM: Final = "random moment"
+PRODUCER: Final = "SIGKILL producer"
+WISHES: Final = Wishes(Output(formats=("flac", "opus"), subtitles=("srt",)))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One fault at one step."""
+
+    number: int
+    fault: str
+    step: str
+    store: StoreKind
+    book: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a run.
+
+    Attributes:
+        seconds: from the fault until all that was in flight then is done; None if it never was.
+        problems: what did not hold; empty if the job recovered.
+    """
+
+    plan: Plan
+    seconds: float | None
+    problems: tuple[str, ...]
+
+
+def plans(runs: int, seed: int, arena: Arena) -> Iterator[Plan]:
+    """Every pair of fault and step comes before one comes again, in an order that the seed decides."""
+    rng = random.Random(seed)
+    pairs: list[tuple[str, str]] = []
+    for number in range(runs):
+        if not pairs:
+            pairs = [(fault.name, step) for fault in FAULTS for step in (*STEPS, RANDOM) if arena.can(fault.store)]
+            pairs += [(PRODUCER, SUBMITTING)] * 5
+            rng.shuffle(pairs)
+        name, step = pairs.pop()
+        wanted = next((fault.store for fault in FAULTS if fault.name == name), "")
+        store: StoreKind = wanted or ("s3" if arena.can("s3") and rng.random() < 0.2 else "file")
+        yield Plan(number, name, step, store, rng.randrange(3), rng.randrange(2**31))
+
+
+class Driver:
+    """Runs plans in an arena."""
+
+    def __init__(self, arena: Arena, sentences: int = 60, patience: float = 120.0, logs: Path | None = None) -> None:
+        self.arena = arena
+        self._logs = logs
+        self.patience = patience
+        self._sentences = sentences
+        self._undisturbed: dict[int, Undisturbed] = {}
+
+    def undisturbed(self, book: int) -> Undisturbed:
+        """What the book gives when nothing happens."""
+        if book not in self._undisturbed:
+            uri = f"{self.arena.root('file')}/undisturbed-{book}"
+            with self.arena.client(uri) as client:
+                job = client.submit(script(book, self._sentences), wishes=WISHES, wait_seconds=60)
+                outcome = client.wait(job, self.patience)
+                if outcome.state is not State.SUCCEEDED:
+                    raise RuntimeError(f"the undisturbed job ended {outcome.state}: {outcome.error}")
+            self._undisturbed[book] = fingerprint(self.arena.store(uri), job)
+        return self._undisturbed[book]
+
+    def run(self, plan: Plan) -> Report:
+        """Break it, wait, look."""
+        wanted = self.undisturbed(plan.book)
+        uri = f"{self.arena.root(plan.store)}/run-{plan.number}"
+        store = self.arena.store(uri)
+        job = f"chaos-{plan.number}-{plan.seed}"
+        with self.arena.client(uri) as client:
+            try:
+                seconds, outcome = self._break(plan, client, store, job, uri)
+                problems = list(check_outputs(store, job, outcome, wanted))
+                problems += check_nothing_left(self.arena, 4 * self.arena.timeout + 10)
+            except TimeoutError as error:
+                seconds, problems = None, [str(error)]
+        self.arena.steps.reset()
+        if problems:
+            self._keep_logs(plan)
+            self._start_over()
+        elif plan.store != "s3":
+            for key in list(store.list()):
+                store.delete(key)
+        return Report(plan, seconds, tuple(problems))
+
+    def _break(self, plan: Plan, client: Client, store: Store, job: str, uri: str) -> tuple[float | None, JobOutcome]:
+        rng = random.Random(plan.seed)
+        book = script(plan.book, self._sentences)
+        if plan.fault == PRODUCER:
+            client.targets(["mei", "ken"], 60)
+            killed_submission(self.arena.settings(uri, direct=True), job, plan.book, self._sentences, rng.randrange(12))
+            return self._submit_again(client, job, plan)
+        fault = next(found for found in FAULTS if found.name == plan.fault)
+        self.arena.steps.reset()
+        if plan.step != RANDOM:
+            client.targets(["mei", "ken"], 60)
+            self.arena.steps.arm(plan.step)
+        client.submit(book, job_id=job, wishes=WISHES, wait_seconds=60)
+        victim = self._victim(plan, job, client, rng)
+        in_flight = self._in_flight(client, job)
+        started = time.monotonic()
+        self._cause(fault, victim)
+        return self._recovered(client, store, job, in_flight, started)
+
+    def _victim(self, plan: Plan, job: str, client: Client, rng: random.Random) -> Supervised:
+        if plan.step == RANDOM:
+            time.sleep(rng.uniform(0.0, 2.0))
+            return rng.choice(self.arena.workers)
+        deadline = time.monotonic() + self.patience
+        while (pid := self.arena.steps.hit(plan.step)) is None:
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"nobody came to the step {plan.step!r} ({client.status(job).state})")
+            time.sleep(0.01)
+        return self.arena.worker_of(pid)
+
+    def _in_flight(self, client: Client, job: str) -> set[int] | None:
+        """Chunks that are dispatched and not done; None once the job is being assembled or has ended."""
+        if client.ledger.state(job) is not State.RUNNING:
+            return None
+        return {number for speaker in client.ledger.speakers(job) for number, _ in client.ledger.open(job, speaker)}
+
+    def _cause(self, fault: Fault, victim: Supervised) -> None:
+        fault.start(self.arena, victim)
+        self.arena.steps.go()
+        if fault.end is None:
+            return
+        try:
+            time.sleep(self.arena.outage_seconds if "SIGSTOP" not in fault.name else 2 * self.arena.timeout)
+        finally:
+            fault.end(self.arena, victim)
+
+    def _submit_again(self, client: Client, job: str, plan: Plan) -> tuple[float | None, JobOutcome]:
+        started = time.monotonic()
+        while True:
+            try:
+                client.submit(script(plan.book, self._sentences), job_id=job, wishes=WISHES, wait_seconds=30)
+                break
+            except KoebinError as error:  # the dead producer's lock
+                if time.monotonic() > started + self.patience:
+                    raise TimeoutError(f"the job cannot be submitted again: {error}") from error
+                time.sleep(0.2)
+        taken = time.monotonic() - started
+        return taken, self._wait(client, job, started + self.patience)
+
+    def _recovered(
+        self, client: Client, store: Store, job: str, in_flight: set[int] | None, started: float
+    ) -> tuple[float | None, JobOutcome]:
+        """Seconds until what was in flight is done, and how the job ended."""
+        names = [keys.result(job)] if in_flight is None else [keys.done(job, number) for number in in_flight]
+        seconds: float | None = None
+        while time.monotonic() < started + self.patience:
+            if seconds is None and all(store.exists(name) for name in names):
+                seconds = time.monotonic() - started
+            with contextlib.suppress(RedisError, KoebinError, TimeoutError):
+                outcome = client.wait(job, 0.0)
+                if seconds is None and not all(store.exists(name) for name in names):
+                    raise RuntimeError("a job ended without its chunks")
+                return seconds if seconds is not None else time.monotonic() - started, outcome
+            time.sleep(0.1)
+        raise TimeoutError(self._where_it_stands(client, job))
+
+    def _wait(self, client: Client, job: str, deadline: float) -> JobOutcome:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(RedisError, KoebinError, TimeoutError):
+                return client.wait(job, 1.0)
+        raise TimeoutError(self._where_it_stands(client, job))
+
+    def _where_it_stands(self, client: Client, job: str) -> str:
+        status = client.status(job)
+        return (
+            f"not ended after {self.patience:.0f} s: {status.state}, {status.chunks_done} of {status.chunks} chunks, "
+            f"waiting: {status.waiting or '-'}"
+        )
+
+    def _keep_logs(self, plan: Plan) -> None:
+        if self._logs is None:
+            return
+        self._logs.mkdir(parents=True, exist_ok=True)
+        for worker in self.arena.workers:
+            (self._logs / f"run-{plan.number}-{worker.name}.log").write_text(worker.text()[-100_000:])
+
+    def _start_over(self) -> None:
+        """A run that failed must not spoil the next one."""
+        self.arena.redis.flushall()
+        for worker in self.arena.workers:
+            with contextlib.suppress(ProcessLookupError):
+                worker.signal_all(9)
+        for process in self.arena.orphans():
+            process.kill()
+        time.sleep(1.0)
+        self.arena.redis.flushall()

@@ -1,0 +1,82 @@
+"""``python -m tests.chaos.worker worker …``: the ordinary command, with probes, traps, or stock Celery settings.
+
+Environment: ``CHAOS_DIR`` installs the probes; ``CHAOS_TRAPS`` lets texts kill (毒) or hang (眠) their process;
+``CHAOS_STOCK`` takes away what Koebin adds to Celery's guarantees.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from tests.chaos.probes import FOLDER, install_probes
+
+
+def install_traps() -> None:
+    """A sentence with 毒 kills its process, one with 眠 never ends."""
+    from engine.speaker import Speaker
+
+    inner: Callable[..., Iterator[Any]] = Speaker.render
+
+    def render(self: Any, requests: Sequence[Any]) -> Iterator[Any]:
+        for request in requests:
+            if "毒" in request.text:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if "眠" in request.text:
+                time.sleep(3600)
+            yield from inner(self, [request])
+
+    Speaker.render = render  # type: ignore[method-assign]
+
+
+def install_stock() -> None:
+    """Celery with late acks and requeueing of lost processes, a visibility timeout of an hour, and nothing else.
+
+    No leases, no renewal, no sweep, nobody who watches. What is left: the tasks, the ledger, the store.
+    """
+    import worker.app
+    import worker.consumer
+    from worker.keeper import Keeper
+
+    def run_at_once(request: Any, run: Callable[[Any], Any]) -> None:
+        run(request)
+
+    def nothing(self: Any) -> None:
+        del self
+
+    worker.consumer.gate = run_at_once
+    for duty in ("_renew", "_look_for_lost_work", "_watch"):
+        setattr(Keeper, duty, nothing)
+    configured = worker.app.create_app
+
+    def create_app(settings: Any) -> Any:
+        app = configured(settings)
+        transport = dict(app.conf.broker_transport_options)
+        for name in ("unacked_restore_interval", "unacked_restore_throttle", "unacked_mutex_expire"):
+            transport.pop(name)
+        app.conf.broker_transport_options = {**transport, "visibility_timeout": 3600}
+        app.conf.visibility_timeout = 3600
+        return app
+
+    import worker.run
+
+    worker.run.create_app = create_app
+
+
+def main() -> None:
+    if os.environ.get("CHAOS_STOCK"):
+        install_stock()
+    if os.environ.get("CHAOS_TRAPS"):
+        install_traps()
+    if os.environ.get(FOLDER):
+        install_probes()
+    from producers.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()
