@@ -12,8 +12,9 @@ Keys, all below ``koebin:job:<id>``:
 :events             what happened                         stream, the last thousand
 ```
 
-``koebin:jobs`` holds the live jobs by time of creation, ``koebin:ended`` the ended ones by time of end. Every change is
-one script, so that a process may die between any two of them.
+``koebin:jobs`` holds the live jobs by time of creation, ``koebin:ended`` the ended ones by time of end, and
+``koebin:webhooks`` those of them whose webhook is to be told (``tasks.webhooks``). Every change is one script, so that
+a process may die between any two of them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from engine.errors import JobNotFound
 
 ENDED_SECONDS: Final = 7 * 24 * 3600
 """How long Redis remembers an ended job; the store remembers longer."""
+WEBHOOKS: Final = "koebin:webhooks"
+"""Ended jobs whose webhook is to be told, by the time of the next try."""
 
 
 class State(StrEnum):
@@ -82,6 +85,8 @@ class Entry:
     title: str
     error: str
     waiting: str
+    webhook: str = ""
+    webhook_state: str = ""
 
 
 _CREATE: Final = """
@@ -162,6 +167,8 @@ redis.call('HSET', job, 'state', ARGV[1], 'error', ARGV[2], 'updated', ARGV[3])
 redis.call('HDEL', job, 'waiting')
 redis.call('ZREM', KEYS[2], ARGV[4])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[4])
+local webhook = redis.call('HGET', job, 'webhook')
+if webhook and webhook ~= '' then redis.call('ZADD', KEYS[4], ARGV[3], ARGV[4]) end
 redis.call('XADD', job .. ':events', 'MAXLEN', '~', 1000, '*', 'event', 'ended', 'state', ARGV[1])
 for _, suffix in ipairs(cjson.decode(ARGV[6])) do redis.call('DEL', job .. suffix) end
 for _, suffix in ipairs({'', ':done', ':chunks', ':dead', ':events'}) do
@@ -234,7 +241,7 @@ class Ledger:
         speakers = self.speakers(job)
         suffixes = [f":{kind}:{speaker}" for kind in ("planned", "open") for speaker in speakers]
         args: list[Any] = [state, error[:2000], time.time(), job, ENDED_SECONDS, json.dumps(suffixes)]
-        return _text(self._end(keys=[_job(job), "koebin:jobs", "koebin:ended"], args=args))
+        return _text(self._end(keys=[_job(job), "koebin:jobs", "koebin:ended", WEBHOOKS], args=args))
 
     def forget(self, job: str) -> None:
         """Drop everything Redis knows of a job, so that it can be entered anew from the store."""
@@ -276,6 +283,8 @@ class Ledger:
             title=f.get("title", ""),
             error=f.get("error", ""),
             waiting=f.get("waiting", ""),
+            webhook=f.get("webhook", ""),
+            webhook_state=f.get("webhook_state", ""),
         )
 
     def speakers(self, job: str) -> list[str]:

@@ -28,6 +28,11 @@ def concerns_one_segment(error: BaseException) -> bool:
 
 
 def delay_seconds(delays: int) -> float:
-    """Seconds before the next try after ``delays`` earlier ones: exponential, capped, with full jitter's upper half."""
-    longest: float = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(delays, 10))
-    return longest * random.uniform(0.5, 1.0)
+    """Seconds before the next try after ``delays`` earlier ones."""
+    return jittered(delays, FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS)
+
+
+def jittered(delays: int, first: float, longest: float) -> float:
+    """A delay after ``delays`` earlier ones: exponential, capped, with full jitter's upper half."""
+    delay: float = min(longest, first * 2 ** min(delays, 20))
+    return delay * random.uniform(0.5, 1.0)

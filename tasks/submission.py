@@ -24,6 +24,7 @@ from tasks.ledger import Ledger, LedgerChunk, State
 from tasks.planning import Target, plan_chunks, script_content
 from tasks.script import Script
 from tasks.stores.base import Store
+from tasks.webhooks import check_webhook
 
 _LOCK_SECONDS: Final = 15
 
@@ -57,8 +58,11 @@ def submit(
     Raises:
         JobConflict: the id belongs to another content, or is being submitted right now.
         InvalidScript: nothing to speak, or no chapters for the passages.
+        InvalidOption: a webhook that is no address.
         InvalidText, UnknownStyle, StoreDenied, StoreUnavailable: nothing is queued then.
     """
+    if wishes.webhook:
+        check_webhook(wishes.webhook)
     content = script_content(script, wishes.content(), wishes.pauses)
     manifest = stored_manifest(store, job)
     if manifest is None:
@@ -179,6 +183,7 @@ def _create(ledger: Ledger, store: Store, manifest: Manifest) -> bool:
         "engine_revision": manifest.engine_revision,
         "dictionary_revision": manifest.dictionary_revision,
         "title": manifest.title,
+        "webhook": manifest.webhook,
     }
     created = ledger.create(manifest.job, fields, chunks, done)
     if created and len(done) == manifest.chunks:

@@ -16,13 +16,15 @@ from tasks.celery_config import sender
 from tasks.connection import check, connect
 from tasks.keys import ASSEMBLE_QUEUE, speaker_queue
 from tasks.leases import Leases
+from tasks.webhooks import Webhooks
 from worker.app import create_app
 from worker.children import RunDirectory
 from worker.consumer import Station, install_station
+from worker.courier import Courier
 from worker.exits import OK
 from worker.health import health_text
 from worker.keeper import Keeper, LoopState
-from worker.lifecycle import build_in_children, scratch
+from worker.lifecycle import build_in_children, scratch, store_opener
 from worker.logs import set_up_logs
 from worker.requests import Holds, install_holds
 from worker.settings import Settings
@@ -80,6 +82,13 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
             "health.json", health_text(ready=bool(loop.consuming), problem=problem, consuming=loop.consuming)
         ),
     )
+    courier = Courier(
+        Webhooks(redis),
+        store_opener(settings),
+        secret=settings.webhook_secret.get_secret_value(),
+        private=settings.webhook_private,
+        interval_seconds=min(settings.sweep_interval, 5.0),
+    )
     _connect_signals(settings, run_dir, loop)
     worker = app.Worker(
         hostname=name,
@@ -91,7 +100,9 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
         quiet=True,
     )
     keeper.start()
+    courier.start()
     worker.start()
+    courier.end()
     keeper.end()
     return _exit_code(worker, app)
 

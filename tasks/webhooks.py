@@ -1,0 +1,185 @@
+"""Tell somebody that a job has ended: what is told, how it is signed, and what is still to be told.
+
+The end of a job and the entry in ``koebin:webhooks`` are one script of the ledger. A worker takes an entry for a while
+(``claim``) and removes it when it was answered; if it dies in between, another one tells it again. So every end is told
+at least once, and the id lets a receiver recognise the second time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from redis import Redis
+
+from engine.errors import InvalidOption, JobNotFound, StoreNotFound
+from tasks import keys
+from tasks.contracts import parse_json
+from tasks.ledger import WEBHOOKS, Entry, Ledger
+from tasks.outcome import JobOutcome
+from tasks.policy import jittered
+from tasks.stores.base import Store
+
+CLAIM_SECONDS: Final = 60.0
+"""How long a worker may take to tell it; longer than every time limit of the request together."""
+MAX_ATTEMPTS: Final = 16
+FIRST_DELAY_SECONDS: Final = 5.0
+LONGEST_DELAY_SECONDS: Final = 3600.0
+_MAX_URL: Final = 2000
+_ATTEMPTS: Final = "koebin:webhooks:attempts"
+
+_CLAIM: Final = """
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+for _, job in ipairs(due) do redis.call('ZADD', KEYS[1], 'XX', ARGV[3], job) end
+return due
+"""
+# The ledger may have dropped or re-entered the job: only what is still there is noted.
+_NOTE: Final = """
+if redis.call('HEXISTS', KEYS[1], 'state') == 1 then redis.call('HSET', KEYS[1], 'webhook_state', ARGV[1]) end
+return 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One request to be made; ``attempt`` counts from 1."""
+
+    job: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    attempt: int
+
+
+class Webhooks:
+    """The ends that are still to be told."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._ledger = Ledger(redis)
+        self._claim = redis.register_script(_CLAIM)
+        self._note = redis.register_script(_NOTE)
+
+    def claim(self, limit: int = 8) -> list[str]:
+        """Jobs whose end is due to be told; nobody else gets them for ``CLAIM_SECONDS``."""
+        now = time.time()
+        return [_text(job) for job in self._claim(keys=[WEBHOOKS], args=[now, limit, now + CLAIM_SECONDS])]
+
+    def entry(self, job: str) -> Entry | None:
+        """The job's line; None if the ledger dropped it, or it lives again: then there is nothing to tell."""
+        try:
+            entry = self._ledger.entry(job)
+        except JobNotFound:
+            entry = None
+        if entry is None or not entry.state.ended:
+            self._forget(job)
+            return None
+        return entry
+
+    def begin(self, job: str) -> int:
+        """Count an attempt; returns its number."""
+        return int(self._redis.hincrby(_ATTEMPTS, job, 1))
+
+    def told(self, job: str, detail: str) -> None:
+        """The receiver has it."""
+        self._note(keys=[f"koebin:job:{job}"], args=[f"delivered ({detail})"])
+        self._forget(job)
+
+    def failed(self, job: str, attempt: int, reason: str, *, final: bool = False) -> float:
+        """It did not work. Returns the seconds until the next try; 0.0 if there is none."""
+        if final or attempt >= MAX_ATTEMPTS:
+            self._note(keys=[f"koebin:job:{job}"], args=[f"given up after {attempt} attempts: {reason}"[:500]])
+            self._forget(job)
+            return 0.0
+        seconds = jittered(attempt - 1, FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS)
+        self._note(keys=[f"koebin:job:{job}"], args=[f"attempt {attempt} failed: {reason}"[:500]])
+        self._redis.zadd(WEBHOOKS, {job: time.time() + seconds}, xx=True)
+        return seconds
+
+    def _forget(self, job: str) -> None:
+        self._redis.zrem(WEBHOOKS, job)
+        self._redis.hdel(_ATTEMPTS, job)
+
+
+def notice(entry: Entry, store: Store, secret: str, attempt: int) -> Notice:
+    """What is sent for an ended job.
+
+    Raises:
+        StoreUnavailable, StoreDenied: its result cannot be read now.
+    """
+    body = _dump(_document(entry, store))
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "koebin-webhook/1",
+        "Koebin-Event": "job.ended",
+        "Koebin-Event-Id": event_id(entry),
+    }
+    if secret:
+        headers["Koebin-Signature"] = signature(secret, int(time.time()), body)
+    return Notice(entry.job, entry.webhook, headers, body, attempt)
+
+
+def event_id(entry: Entry) -> str:
+    """The same for every attempt to tell one end of one job."""
+    return hashlib.sha256(f"{entry.job}\n{entry.created}\n{entry.updated}".encode()).hexdigest()[:32]
+
+
+def signature(secret: str, timestamp: int, body: bytes) -> str:
+    """``t=<seconds since 1970>,v1=<hex HMAC-SHA256 over timestamp, a point and the body>``."""
+    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={digest}"
+
+
+def check_webhook(url: str) -> str:
+    """Return ``url`` if it may be a webhook's. Whether its host may be reached is judged when it is told.
+
+    Raises:
+        InvalidOption: not http or https, no host, a user name, a fragment, or too long.
+    """
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or len(url) > _MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
+        raise InvalidOption("not the address of a webhook", url[:200], "Use https://host/path")
+    if "@" in parts.netloc or parts.fragment:
+        raise InvalidOption(
+            "a webhook's address has a user name or a fragment", parts.hostname or "", "Check the signature instead"
+        )
+    return url
+
+
+def _document(entry: Entry, store: Store) -> Mapping[str, Any]:
+    try:
+        outcome = parse_json(JobOutcome, store.get(keys.result(entry.job)))
+    except StoreNotFound:  # cancelled, or failed before there was anything to store
+        outcome = JobOutcome(job=entry.job, state=entry.state, error=entry.error)
+    return {
+        "version": 1,
+        "event": "job.ended",
+        "id": event_id(entry),
+        "job": entry.job,
+        "title": entry.title,
+        "state": entry.state,
+        "error": entry.error,
+        "created": entry.created,
+        "ended": entry.updated,
+        "segments": {"total": entry.segments, "reused": entry.reused, "failed": len(outcome.failures)},
+        "result": outcome.result.model_dump(mode="json") if outcome.result else None,
+        "files": [file.model_dump(mode="json") for file in outcome.files],
+    }
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,190 @@
+"""Webhooks against a real Redis and a real HTTP server, with the thread's own steps called one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from engine.errors import InvalidOption
+from tasks import keys
+from tasks.contracts import dump
+from tasks.ledger import WEBHOOKS, Ledger, LedgerChunk, State
+from tasks.outcome import JobOutcome
+from tasks.stores.uri import open_store
+from tasks.webhooks import MAX_ATTEMPTS, Webhooks, check_webhook
+from tests.servers.redis import RedisServer
+from worker.courier import Courier
+
+SECRET = "s3cret"
+
+
+@dataclass
+class Receiver:
+    """What a receiver was sent; ``answers`` are used up from the front, then 200."""
+
+    url: str = ""
+    answers: list[int] = field(default_factory=list)
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            found.got.append((dict(self.headers), body))
+            status = found.answers.pop(0) if found.answers else 200
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", found.url)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    found.url = f"http://127.0.0.1:{server.server_address[1]}/hook?token=t0ken"
+    yield found
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> Iterator[Redis]:
+    client: Redis = Redis.from_url(redis_server.url)
+    yield client
+    client.close()
+
+
+def ended(redis: Redis, folder: Path, url: str, job: str = "j1") -> Ledger:
+    """A job with a webhook that has just ended."""
+    ledger = Ledger(redis)
+    fields: dict[str, Any] = {"store": folder.as_uri(), "created": time.time(), "priority": 6, "chunks": 1}
+    fields |= {"segments": 1, "speakers": '{"mei": "m1"}', "engine_revision": "e1", "title": "題", "webhook": url}
+    ledger.create(job, fields, [LedgerChunk(0, "mei", 1.0)])
+    ledger.end(job, State.FAILED, "理由")
+    return ledger
+
+
+def courier(redis: Redis, *, private: bool = True) -> Courier:
+    return Courier(Webhooks(redis), open_store, secret=SECRET, private=private, interval_seconds=1.0)
+
+
+def make_due(redis: Redis) -> None:
+    for job in redis.zrange(WEBHOOKS, 0, -1):
+        redis.zadd(WEBHOOKS, {job: time.time() - 1})
+
+
+def verify(secret: str, header: str, body: bytes, tolerance: float = 300.0) -> bool:
+    """As the documentation tells receivers to."""
+    parts = dict(part.split("=", 1) for part in header.split(","))
+    expected = hmac.new(secret.encode(), parts["t"].encode() + b"." + body, hashlib.sha256).hexdigest()
+    fresh = abs(time.time() - int(parts["t"])) <= tolerance
+    return fresh and hmac.compare_digest(expected, parts["v1"])
+
+
+def test_the_end_of_a_job_is_told_once_and_signed(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
+    ledger = ended(redis, tmp_path, receiver.url)
+    assert courier(redis).look() == 1
+    assert courier(redis).look() == 0
+    headers, body = receiver.got[0]
+    assert len(receiver.got) == 1
+    assert verify(SECRET, headers["Koebin-Signature"], body)
+    assert not verify(SECRET, headers["Koebin-Signature"], body + b" ")
+    document = json.loads(body)
+    assert (document["job"], document["state"], document["error"]) == ("j1", "FAILED", "理由")
+    assert document["id"] == headers["Koebin-Event-Id"]
+    assert ledger.entry("j1").webhook_state.startswith("delivered")
+    assert redis.zcard(WEBHOOKS) == 0
+
+
+def test_the_result_is_told_from_the_store(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
+    ended(redis, tmp_path, receiver.url)
+    stored = JobOutcome(job="j1", state=State.FAILED, error="as stored")
+    open_store(tmp_path.as_uri()).put(keys.result("j1"), dump(stored))
+    assert courier(redis).look() == 1
+    assert json.loads(receiver.got[0][1])["files"] == []
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_what_is_not_taken_is_told_again_under_the_same_id(
+    redis: Redis, tmp_path: Path, receiver: Receiver, status: int
+) -> None:
+    ledger = ended(redis, tmp_path, receiver.url)
+    receiver.answers = [status]
+    assert courier(redis).look() == 0
+    assert str(status) in ledger.entry("j1").webhook_state
+    assert courier(redis).look() == 0, "it waits for its time"
+    make_due(redis)
+    assert courier(redis).look() == 1
+    assert len({headers["Koebin-Event-Id"] for headers, _ in receiver.got}) == 1
+    assert len(receiver.got) == 2
+
+
+def test_a_worker_that_dies_while_telling_loses_nothing(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
+    ended(redis, tmp_path, receiver.url)
+    assert Webhooks(redis).claim() == ["j1"]  # and then the process is gone
+    assert courier(redis).look() == 0
+    make_due(redis)
+    assert courier(redis).look() == 1
+
+
+def test_it_is_given_up_in_the_end(
+    redis: Redis, tmp_path: Path, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = ended(redis, tmp_path, receiver.url)
+    receiver.answers = [500] * MAX_ATTEMPTS
+    for _ in range(MAX_ATTEMPTS):
+        make_due(redis)
+        courier(redis).look()
+    assert ledger.entry("j1").webhook_state.startswith(f"given up after {MAX_ATTEMPTS} attempts")
+    assert not redis.exists(WEBHOOKS, "koebin:webhooks:attempts")
+    assert "t0ken" not in caplog.text + ledger.entry("j1").webhook_state
+
+
+def test_private_addresses_are_refused(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
+    ledger = ended(redis, tmp_path, receiver.url)
+    ended(redis, tmp_path, receiver.url.replace("127.0.0.1", "localhost"), "j2")
+    assert courier(redis, private=False).look() == 0
+    assert receiver.got == []
+    assert "private" in ledger.entry("j1").webhook_state
+    assert "private" in ledger.entry("j2").webhook_state
+
+
+def test_a_job_that_lives_again_is_not_told(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
+    ledger = ended(redis, tmp_path, receiver.url)
+    ledger.forget("j1")
+    assert courier(redis).look() == 0
+    assert receiver.got == []
+    assert redis.zcard(WEBHOOKS) == 0
+
+
+def test_a_host_that_does_not_answer(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
+    ledger = ended(redis, tmp_path, "http://127.0.0.1:1/")
+    assert courier(redis).look() == 0
+    assert "ConnectError" in ledger.entry("j1").webhook_state
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://a/b", "http://", "https://u:p@host/", "https://host/#x", "https://h/ x", "https://ほ/", "x" * 3000]
+)
+def test_addresses_that_are_none(url: str) -> None:
+    with pytest.raises(InvalidOption):
+        check_webhook(url)

@@ -1,0 +1,135 @@
+"""A thread of the parent that tells webhooks. A slow receiver must not hold up the keeper's leases."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from engine.errors import KoebinError
+from tasks.addresses import EVERYWHERE, may_connect, resolve
+from tasks.stores.base import Store
+from tasks.webhooks import Notice, Webhooks, notice
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS: Final = 15.0
+"""For name resolution, connection, request and the answer's head together."""
+
+
+class Refused(Exception):
+    """The receiver may not be reached, or says that it is gone: no further attempt."""
+
+
+class Courier(threading.Thread):
+    """Starts with the worker and ends with its process.
+
+    Args:
+        open_store: opens a store below the worker's roots.
+        secret: key of the signature; "" sends none.
+        private: whether private and loopback addresses may be told.
+    """
+
+    def __init__(
+        self,
+        webhooks: Webhooks,
+        open_store: Callable[[str], Store],
+        *,
+        secret: str,
+        private: bool,
+        interval_seconds: float,
+    ) -> None:
+        super().__init__(name="koebin-courier", daemon=True)
+        self._webhooks = webhooks
+        self._open_store = open_store
+        self._secret = secret
+        self._private = private
+        self._interval = interval_seconds
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(self._interval):
+            try:
+                self.look()
+            except RedisError as error:
+                log.warning("Redis does not answer: %s", error)
+            except Exception:
+                log.exception("the courier stumbled")  # and goes on with the next look
+
+    def end(self) -> None:
+        """Take nothing more; what is being told is told again by another worker if the process ends first."""
+        self._ended.set()
+
+    def look(self) -> int:
+        """Tell what is due; returns how many ends were told."""
+        jobs = self._webhooks.claim()
+        return sum(asyncio.run(self._tell_all(jobs))) if jobs else 0
+
+    async def _tell_all(self, jobs: list[str]) -> list[bool]:
+        return await asyncio.gather(*(self._tell(job) for job in jobs))
+
+    async def _tell(self, job: str) -> bool:
+        entry = self._webhooks.entry(job)
+        if entry is None:
+            return False
+        attempt = self._webhooks.begin(job)
+        final = False
+        try:
+            sent = notice(entry, self._open_store(entry.store), self._secret, attempt)
+            status = await post(sent, private=self._private)
+        except Refused as error:
+            reason, final = str(error), True
+        except (KoebinError, OSError) as error:
+            reason = str(error)
+        else:
+            self._webhooks.told(job, f"HTTP {status}, attempt {attempt}")
+            return True
+        seconds = self._webhooks.failed(job, attempt, reason, final=final)
+        after = f"tried again in {seconds:.0f} s" if seconds else "given up"
+        log.warning("the webhook of %s could not be told, %s: %s", job, after, reason, extra={"job": job})
+        return False
+
+
+async def post(sent: Notice, *, private: bool) -> int:
+    """POST a notice to an address that was judged; returns the status, which is 2xx.
+
+    Raises:
+        Refused: no address of the host may be reached, or the answer is 410.
+        OSError: anything else; the reason names neither path nor query, which may hold a token.
+    """
+    import httpx2 as httpx
+
+    url = httpx.URL(sent.url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            found = await asyncio.get_running_loop().run_in_executor(None, resolve, url.host, port)
+            networks = EVERYWHERE if private else ()
+            allowed = [each for each in found if may_connect(ipaddress.ip_address(each.split("%")[0]), networks)]
+            if not allowed:
+                raise Refused(f"{url.host} has private or local addresses only (see KOEBIN_WEBHOOK_PRIVATE)")
+            # Proxies and credentials of the environment stay out: a proxy would resolve the name a second time.
+            async with httpx.AsyncClient(trust_env=False, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+                request = client.build_request(
+                    "POST",
+                    url.copy_with(host=allowed[0]),
+                    content=sent.body,
+                    headers={**sent.headers, "Host": url.netloc.decode("ascii")},
+                    extensions={"sni_hostname": url.host},  # the certificate must be the host's, not the address's
+                )
+                response = await client.send(request, stream=True)
+                await response.aclose()
+    except TimeoutError:
+        raise OSError(f"{url.host} did not answer within {TIMEOUT_SECONDS:g} s") from None
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise OSError(f"{url.host}: {type(error).__name__}") from error
+    if response.status_code == 410:
+        raise Refused(f"{url.host} answers 410 Gone")
+    if not 200 <= response.status_code < 300:
+        raise OSError(f"{url.host} answers {response.status_code}")
+    return int(response.status_code)
