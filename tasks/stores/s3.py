@@ -25,6 +25,7 @@ from tasks.stores.s3_errors import status_of, translated
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import PaginatorConfigTypeDef
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ MARKER: Final = ".koebin/if-none-match"
 """A tiny object that tells whether the server refuses to write it twice."""
 
 MAX_PRESIGN_SECONDS: Final = 7 * 24 * 3600
+PAGE_KEYS: Final = 1000
 _READ_BYTES: Final = 1 << 20
 _MAX_PARTS: Final = 10_000
 _BODY_ATTEMPTS: Final = 3
@@ -126,7 +128,9 @@ class S3Store:
     def list(self, prefix: str = "") -> Iterator[str]:
         wanted = self._prefix + check_prefix(prefix)
         with translated(f"s3://{self._bucket}/{wanted}"):
-            for page in self._client().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=wanted):
+            pages = self._client().get_paginator("list_objects_v2")
+            sizes: PaginatorConfigTypeDef = {"PageSize": PAGE_KEYS}
+            for page in pages.paginate(Bucket=self._bucket, Prefix=wanted, PaginationConfig=sizes):
                 for entry in page.get("Contents", []):
                     key = entry["Key"].removeprefix(self._prefix)
                     if key != MARKER and not key.endswith("/"):

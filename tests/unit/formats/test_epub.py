@@ -131,7 +131,7 @@ def test_broken_and_hostile_books(files, what, tmp_path):
 
 def test_what_cannot_be_read_is_told_with_its_page(tmp_path):
     page = "<html><body><p>＊</p><p>これは\u16a0です</p></body></html>"
-    with pytest.raises(InvalidText, match="OEBPS/one.xhtml: a letter that cannot be read in the paragraph 'これは"):
+    with pytest.raises(InvalidText, match=r"OEBPS/one\.xhtml: a letter that cannot be read in the paragraph 'これは"):
         load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page}))
 
 
