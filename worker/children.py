@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from tasks.fleet import ServedSpeaker
+
+_PREFIX: Final = "worker-"
+
+
+def worker_folder(parent: Path, pid: int) -> Path:
+    """The folder of the worker with this process id."""
+    return parent / f"{_PREFIX}{pid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +36,23 @@ class RunDirectory:
         self.path = path
 
     def create(self) -> None:
-        """Make the folder, empty and readable for its owner alone."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for old in self.path.glob("*"):
-            if old.is_file():
-                old.unlink()
+        """Make the folder, empty and readable for its owner alone; remove those of workers that were killed."""
+        self.remove()
+        self.path.mkdir(mode=0o700, parents=True)
+        if Path("/proc/self").exists():
+            for old in self.path.parent.glob(f"{_PREFIX}*"):
+                if not Path("/proc", old.name.removeprefix(_PREFIX)).exists():
+                    shutil.rmtree(old, ignore_errors=True)
 
     def remove(self) -> None:
         """Leave nothing behind."""
-        for old in self.path.glob("*"):
-            if old.is_file():
-                old.unlink(missing_ok=True)
-        if self.path.is_dir() and not any(self.path.iterdir()):
-            self.path.rmdir()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def clear_scratch(self) -> None:
+        """Remove what a child that was killed while it assembled has left; called in its successor."""
+        for old in self.path.iterdir():
+            if old.is_dir():
+                shutil.rmtree(old, ignore_errors=True)
 
     def report(self, report: ChildReport) -> None:
         """Called in a child."""

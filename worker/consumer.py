@@ -68,6 +68,7 @@ class Gate(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         consumer.task_consumer.on_decode_error = _parks_undecodable
+        _station[0].holds.keep_only({request.id for request in state.active_requests})
         self._close(consumer)
         self._timer = consumer.timer.call_repeatedly(_TICK_SECONDS, self._tick, (consumer,))
         self._tick(consumer)

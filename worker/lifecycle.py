@@ -22,7 +22,7 @@ from tasks.ledger import Ledger
 from tasks.runtime import Runtime, install
 from tasks.stores.base import Store
 from tasks.stores.uri import open_store, under_root
-from worker.children import ChildReport, RunDirectory
+from worker.children import ChildReport, RunDirectory, worker_folder
 from worker.exits import ENGINE
 from worker.settings import Settings
 from worker.voices import voices
@@ -58,6 +58,7 @@ def build_in_children(app: Celery, settings: Settings, run_dir: RunDirectory) ->
 
 def _build(app: Celery, settings: Settings, run_dir: RunDirectory) -> None:
     started = time.monotonic()
+    run_dir.clear_scratch()
     wanted = voices(settings)
     redis = connect(settings.broker_url.get_secret_value())
     tts = build_engine(settings) if wanted else None
@@ -135,4 +136,4 @@ def store_opener(settings: Settings) -> Callable[[str], Store]:
 
 def scratch(settings: Settings) -> Path:
     """The folder of one worker's state."""
-    return settings.run_dir / f"worker-{os.getpid()}"
+    return worker_folder(settings.run_dir, os.getpid())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,13 @@ class Holds:
             hold.task_id for hold in self.held() if not self.leases.renew(hold.task_id, hold.nonce, hold.delivery_tag)
         ]
 
+    def keep_only(self, task_ids: Collection[str]) -> None:
+        """Give back the leases of all other tasks: Celery has dropped their requests and will not end them."""
+        for hold in self.held():
+            if hold.task_id not in task_ids:
+                log.info("the request was dropped with its connection", extra={"task_id": hold.task_id})
+                self.give_back(hold.task_id)
+
     def held(self) -> tuple[Hold, ...]:
         with self._lock:
             return tuple(self._held.values())
@@ -95,7 +102,11 @@ def gate(request: Request, run: Callable[[Request], Any]) -> None:
         set_aside(request)
         return
     request.request_dict["koebin"] = {"nonce": nonce}
-    run(request)
+    try:
+        run(request)
+    except BaseException:
+        _holds[0].give_back(request.id)
+        raise
 
 
 def message_of(request: Request) -> Any:
