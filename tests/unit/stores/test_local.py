@@ -1,8 +1,12 @@
 import errno
 import os
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.errors import (
     InvalidName,
@@ -17,6 +21,7 @@ from engine.errors import (
 from tasks.stores import local
 from tasks.stores.base import MAX_KEY_BYTES, check_key, content_type_of
 from tasks.stores.local import TEMPORARY, LocalStore
+from tasks.stores.uri import parse_uri
 
 
 @pytest.fixture
@@ -112,6 +117,25 @@ def test_no_key_escapes(store, key, tmp_path):
     with pytest.raises(InvalidName):
         store.get(key)
     assert files_below(tmp_path) == []
+
+
+KEYS = st.text(st.sampled_from("ab夢/.\\ \n\0~%#?*\u202e\ud800") | st.characters(), min_size=1, max_size=30)
+
+
+@settings(deadline=None, max_examples=150)
+@given(KEYS)
+def test_any_key_is_kept_as_it_is_or_refused(key):
+    with tempfile.TemporaryDirectory() as name:
+        store = LocalStore(Path(name) / "store")
+        try:
+            store.put(key, key.encode())
+        except InvalidName as error:
+            str(error).encode()
+            assert files_below(Path(name)) == []
+            return
+        assert list(store.list()) == [key]
+        assert store.get(key) == key.encode()
+        assert parse_uri(store.url(key)).folder == Path(name).resolve() / "store" / key
 
 
 def test_no_link_leads_out(store, tmp_path):
