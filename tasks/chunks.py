@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import InferenceFailed, KoebinError, UnknownSpeaker
+from engine.errors import InferenceFailed, JobNotFound, KoebinError, UnknownSpeaker
 from engine.text.dictionary import Dictionary
 from tasks import keys, segments
 from tasks.contracts import (
@@ -226,8 +227,9 @@ def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: Outcome) -> str:
         wall_seconds=outcome.wall_seconds,
     )
     runtime.leases.forget(chunk.task_id)
-    if state == "ASSEMBLE":
-        runtime.send(assemble_message(runtime.ledger.entry(request.job)))
-    elif state:
-        dispatch(runtime.ledger, fleet(runtime.redis), runtime.send, runtime.ledger.entry(request.job))
+    with contextlib.suppress(JobNotFound):  # Redis lost it a moment ago; the store knows what is done
+        if state == "ASSEMBLE":
+            runtime.send(assemble_message(runtime.ledger.entry(request.job)))
+        elif state:
+            dispatch(runtime.ledger, fleet(runtime.redis), runtime.send, runtime.ledger.entry(request.job))
     return state

@@ -302,6 +302,11 @@ class Ledger:
         jobs: Any = self._redis.zrevrange("koebin:ended", 0, limit - 1)
         return [_text(job) for job in jobs]
 
+    def speaker_of(self, job: str, chunk: int) -> str:
+        """Who speaks a chunk, "" if the job has no such chunk."""
+        value: Any = self._redis.hget(f"{_job(job)}:chunks", str(chunk))
+        return _text(value).rpartition(" ")[0] if value else ""
+
     def open(self, job: str, speaker: str) -> list[tuple[int, float]]:
         """Dispatched chunks with the time of dispatch."""
         rows: Any = self._redis.zrange(f"{_job(job)}:open:{speaker}", 0, -1, withscores=True)

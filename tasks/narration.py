@@ -8,12 +8,13 @@ from typing import Any
 from celery import Task, shared_task
 from celery.exceptions import Reject
 
-from engine.errors import JobCancelled, KoebinError, LeaseLost
+from engine.errors import JobCancelled, KoebinError, LeaseLost, StoreDenied, StoreNotFound
 from tasks.assembly import assemble_job, fail_job
 from tasks.contracts import ASSEMBLE, AssembleRequest, parse
 from tasks.delayed import Message, put_off
 from tasks.guard import GiveBack, Guard
 from tasks.keys import ASSEMBLE_QUEUE
+from tasks.ledger import State
 from tasks.parking import park
 from tasks.policy import delay_seconds, retried
 from tasks.runtime import current
@@ -32,7 +33,11 @@ def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
         park(runtime.redis, str(error), request)
         return
     state = runtime.ledger.state(wanted.job)
-    if state is not None and state.ended:
+    if state is not None and state is not State.ASSEMBLING:
+        return  # it has ended, or the tick that completes it will queue this again
+    if state is not None and runtime.ledger.entry(wanted.job).store != wanted.store:
+        log.error("parked a message: job %s lies in another store", wanted.job)
+        park(runtime.redis, "the job lies in another store", request)
         return
     guard = Guard(runtime, task_id(self), lease_nonce(self), wanted.job)
     try:
@@ -44,6 +49,10 @@ def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
     except GiveBack as error:
         raise Reject(str(error), requeue=True) from error
     except KoebinError as error:
+        if state is None and isinstance(error, (StoreDenied, StoreNotFound)):
+            log.error("parked a message of a job that the ledger does not know: %s", error)
+            park(runtime.redis, str(error), request)
+            return
         if not retried(error):
             fail_job(runtime, wanted, error)
             return

@@ -12,6 +12,7 @@ from engine.errors import JobCancelled, KoebinError, LeaseLost, StoreNotFound, U
 from tasks.chunks import NeedsRevision, finish_chunk, open_chunk, run_chunk
 from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, ChunkRequest, SynthesizeRequest, parse
 from tasks.delayed import Message, put_off
+from tasks.dispatch import foreign
 from tasks.guard import GiveBack, Guard
 from tasks.keys import speaker_queue
 from tasks.ledger import State
@@ -34,6 +35,10 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
         return
     if runtime.ledger.state(chunk_request.job) not in (State.RUNNING, None):
         return  # cancelled or ended meanwhile
+    if problem := foreign(runtime.ledger, chunk_request):
+        log.error("parked a message: %s", problem)
+        park(runtime.redis, problem, request)
+        return
     guard = Guard(runtime, task_id(self), lease_nonce(self), chunk_request.job)
     try:
         chunk = open_chunk(runtime, chunk_request, task_id(self))
@@ -45,11 +50,14 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
         raise Reject(str(error), requeue=False) from error
     except GiveBack as error:
         raise Reject(str(error), requeue=True) from error
-    except (NeedsRevision, UnknownSpeaker) as error:
-        runtime.ledger.give_back(chunk_request.job, chunk_request.chunk, chunk_request.speaker, str(error))
     except KoebinError as error:
         if retried(error):
             _try_later(runtime, self, chunk_request, request, error)
+        elif runtime.ledger.state(chunk_request.job) is None:
+            log.error("parked a message of a job that the ledger does not know: %s", error)
+            park(runtime.redis, str(error), request)
+        elif isinstance(error, (NeedsRevision, UnknownSpeaker)):
+            runtime.ledger.give_back(chunk_request.job, chunk_request.chunk, chunk_request.speaker, str(error))
         else:
             _fail(runtime, chunk_request, error)
 
