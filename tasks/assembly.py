@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import tee
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from engine.errors import JobFailed, KoebinError, StoreError, StoreNotFound
 from engine.pauses import clip
@@ -35,6 +36,12 @@ from tasks.outcome import Failure, ItemResult, JobOutcome, OutputFile
 from tasks.programme import Deliverables, Part, render_programme
 from tasks.runtime import Runtime
 from tasks.stores.base import Store
+
+
+log = logging.getLogger(__name__)
+
+TEMPORARY_SECONDS: Final = 2 * 3600
+"""Older than this, an unfinished write is nobody's any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,19 @@ def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> Jo
         outcome = parse_json(JobOutcome, store.get(keys.result(request.job)))
     runtime.ledger.end(request.job, State(outcome.state), outcome.error)
     runtime.leases.forget(keys.assemble_task(request.job))
+    _sweep_temporary(store)
     return outcome
+
+
+def _sweep_temporary(store: Store) -> None:
+    """Remove what writes that were killed have left in the store; a job's end is as good a moment as any."""
+    try:
+        removed = store.sweep_temporary(TEMPORARY_SECONDS)
+    except KoebinError as error:  # for example no right to list uploads; the job has ended all the same
+        log.warning("unfinished writes were not looked for: %s", error)
+        return
+    if removed:
+        log.info("%d unfinished writes removed", removed)
 
 
 def fail_job(runtime: Runtime, request: AssembleRequest, error: KoebinError) -> None:
