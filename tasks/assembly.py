@@ -37,7 +37,6 @@ from tasks.programme import Deliverables, Part, render_programme
 from tasks.runtime import Runtime
 from tasks.stores.base import Store
 
-
 log = logging.getLogger(__name__)
 
 TEMPORARY_SECONDS: Final = 2 * 3600
