@@ -79,6 +79,17 @@ def test_objects_come_and_go(store, tmp_path):
     assert os.listdir(tmp_path) == ["x"]
 
 
+@pytest.mark.parametrize("key", ["a b/c+d", "100%25", "q?x=1&y=2", "#hash", "~tilde*", "「夢」/é", "<xml>&amp;"])
+def test_keys_of_all_kinds(store, key):
+    assert store.put(key, key.encode())
+    assert store.get(key) == key.encode()
+    assert list(store.list()) == [key]
+    with urllib.request.urlopen(store.presign(key, 60)) as answer:
+        assert answer.read() == key.encode()
+    store.delete(key)
+    assert list(store.list()) == []
+
+
 def test_listing_goes_over_pages(store, raw, monkeypatch):
     monkeypatch.setattr("tasks.stores.s3.PAGE_KEYS", 10)
     for number in range(25):
