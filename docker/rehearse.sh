@@ -94,7 +94,7 @@ awk '/^Ip: [0-9]/ { print $13 }' /proc/net/snmp > "$PREFIX/tmp/unroutable"
 grep Ip6OutNoRoutes /proc/net/snmp6 | awk '{ print $2 }' >> "$PREFIX/tmp/unroutable"
 INSIDE
 base=$("$python" -c 'import sys; print(sys.base_prefix)')
-BASE=$base PREFIX=$prefix REPOSITORY=$repository PYTHON=$python SPEAKERS=$speakers unshare --net --mount bash "$prefix/inside.sh"
+BASE=$base PREFIX=$prefix REPOSITORY=$repository PYTHON=$python SPEAKERS=$(sed "s/=[^,]*//g" <<< "$speakers") unshare --net --mount bash "$prefix/inside.sh"
 
 echo "== attempts to leave"
 if [ -f "$prefix/tmp/trace" ]; then

@@ -5,6 +5,7 @@
     koebin.lock.json        speakers, revisions and checksums; it also seals the folder: nothing is fetched into it
     voices.toml             for KOEBIN_VOICES: each speaker with the address of its voice in here
     tree/                   the voices and their BERT, in the layout that hayakoe publishes
+    prepared/               what the engine keeps beside them to load faster
 ```
 Voices that are to run on a CPU are kept as the three graphs that the engine runs, made here if they are published in
 another form. Addresses in ``voices.toml`` are absolute: the folder is to stay where it was made.
@@ -203,6 +204,8 @@ def _speak(speakers: Mapping[str, str | None], new: Path, device: str) -> dict[s
             if not samples.size or not np.isfinite(samples).all() or not samples.any():
                 raise InferenceFailed("the speaker makes no sound", name)
             spoken[name] = BakedSpeaker("", "", speaker.revision, speaker.sample_rate_hz, tuple(speaker.styles))
+    for lock in new.rglob(".*.lock"):
+        lock.unlink()
     return spoken
 
 
@@ -228,7 +231,6 @@ def _lock(
         origin = "builtin" if _is_builtin(name, source) else source or DEFAULT_SOURCE
         known = spoken.get(name, BakedSpeaker("", ""))
         entries[name] = asdict(replace(known, source=origin, revision=revisions.get(name, "")))
-    paths = sorted(path for path in (new / TREE).rglob("*") if path.is_file())
     lock = {
         "format": 1,
         "koebin": _version(),
@@ -236,9 +238,15 @@ def _lock(
         "device": device,
         "verified": bool(spoken),
         "speakers": entries,
-        "files": {path.relative_to(new).as_posix(): asdict(checksum(path)) for path in paths},
+        "files": {path: asdict(checksum(new / path)) for path in _files(new)},
     }
     return dict(json.loads(json.dumps(lock)))
+
+
+def _files(root: Path) -> list[str]:
+    """What the lock file answers for: everything but itself and the list of voices, which names where the folder is."""
+    paths = (path for path in root.rglob("*") if path.is_file() and path not in (root / SEAL, root / VOICES))
+    return sorted(path.relative_to(root).as_posix() for path in paths)
 
 
 def _version() -> str:
@@ -278,7 +286,7 @@ def check_baked(root: Path) -> dict[str, Any]:
         expected = lock["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SourceCorrupt("the folder has no lock file", str(root), "Bake it again") from error
-    found = {path.relative_to(root).as_posix(): path for path in (root / TREE).rglob("*") if path.is_file()}
+    found = {path: root / path for path in _files(root)}
     changed = [path for path in sorted({*found, *expected}) if not _is_same(found.get(path), expected.get(path))]
     if changed:
         raise SourceCorrupt("the folder is not what was baked", ", ".join(changed), "Bake it again")
