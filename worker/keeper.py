@@ -7,6 +7,7 @@ or hangs, and in the first two cases the running chunk is still ours. A frozen p
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import threading
@@ -40,12 +41,14 @@ class LoopState:
         consuming: names of the queues it consumes.
         announcement: what to say of this worker; None while it is not ready.
         stopping: the worker shuts down; the loop no longer runs and that is right.
+        leave_by: when a worker that shuts down must be gone, on the monotonic clock.
     """
 
     ticked: float
     consuming: tuple[str, ...] = ()
     announcement: Announcement | None = None
     stopping: bool = False
+    leave_by: float = math.inf
 
 
 class Keeper(threading.Thread):
@@ -80,6 +83,7 @@ class Keeper(threading.Thread):
         self._ended = threading.Event()
         self._idle_since = time.monotonic()
         self._worker = ""
+        self._cut_off = False
 
     def run(self) -> None:
         duties: list[tuple[float, Callable[[], object]]] = [
@@ -109,9 +113,15 @@ class Keeper(threading.Thread):
         try:
             duty()
         except RedisError as error:
-            log.warning("Redis does not answer: %s", error)
+            if not self._cut_off:
+                log.warning("Redis does not answer: %s", error)
+            self._cut_off = True
+            return
         except Exception:
             log.exception("the keeper stumbled")  # and goes on: without it every lease of this worker is lost
+        if self._cut_off:
+            log.info("Redis answers again")
+        self._cut_off = False
 
     def _renew(self) -> None:
         for task_id in self._holds.renew():
@@ -131,22 +141,34 @@ class Keeper(threading.Thread):
 
     def _watch(self) -> None:
         """A worker that is alive but deaf ends itself, so that its supervisor starts it again."""
-        held = self._holds.held()
-        now = time.monotonic()
-        if held or not self._loop.consuming or not self._waiting():
-            self._idle_since = now
-        problem = ""
-        if not self._loop.stopping and now - self._loop.ticked > _DEAF_SECONDS and self._redis.ping():
-            problem = f"the worker's loop has not run for {now - self._loop.ticked:.0f} s"
-        elif now - self._idle_since > _DEAF_SECONDS:
-            problem = f"messages waited for {_DEAF_SECONDS:.0f} s and none was taken"
-        elif any(now - hold.since > self._stuck_seconds for hold in held):
-            problem = "a task outlived its time limit and its process was not ended"
+        try:
+            problem = self._problem()
+        except RedisError:
+            self._idle_since = time.monotonic()
+            self._health("")  # alive all the same: starting again does not bring Redis back
+            raise
         self._health(problem)
         if problem:
             log.critical("%s: the worker ends itself", problem)
             end_process_group_children()
             os._exit(DEAF)
+
+    def _problem(self) -> str:
+        """Why this worker is of no use any more, "" if it is."""
+        held = self._holds.held()
+        now = time.monotonic()
+        if self._loop.stopping:
+            late = now - self._loop.leave_by
+            return f"what it runs did not end, {late:.0f} s after the time to go" if late > 0 else ""
+        if held or not self._loop.consuming or not self._waiting():
+            self._idle_since = now
+        if now - self._loop.ticked > _DEAF_SECONDS and self._redis.ping():
+            return f"the worker's loop has not run for {now - self._loop.ticked:.0f} s"
+        if now - self._idle_since > _DEAF_SECONDS:
+            return f"messages waited for {_DEAF_SECONDS:.0f} s and none was taken"
+        if any(now - hold.since > self._stuck_seconds for hold in held):
+            return "a task outlived its time limit and its process was not ended"
+        return ""
 
     def _waiting(self) -> bool:
         pipe = self._redis.pipeline(transaction=False)

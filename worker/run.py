@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
@@ -32,6 +32,9 @@ from worker.sweep import Sweep
 from worker.voices import voices
 
 log = logging.getLogger(__name__)
+
+_LEAVE_SECONDS: Final = 10.0
+"""After the grace period a chunk stops at its next sentence; one that does not is left to another worker."""
 
 
 def run_worker(settings: Settings, name: str = "") -> int:
@@ -112,6 +115,7 @@ def _connect_signals(settings: Settings, run_dir: RunDirectory, loop: LoopState)
         """A receiver keeps Celery from setting up its own."""
 
     def on_shutting_down(**_: Any) -> None:
+        loop.leave_by = time.monotonic() + settings.grace_period + _LEAVE_SECONDS
         loop.stopping = True
         run_dir.order_drain(time.time() + settings.grace_period)
 

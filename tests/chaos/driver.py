@@ -29,7 +29,7 @@ from tests.chaos.texts import script
 
 RANDOM: Final = "random moment"
 PRODUCER: Final = "SIGKILL producer"
-WISHES: Final = Wishes(Output(formats=("flac", "opus"), subtitles=("srt",)))
+WISHES: Final = Wishes(Output(subtitles=("srt",)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def plans(runs: int, seed: int, arena: Arena) -> Iterator[Plan]:
 class Driver:
     """Runs plans in an arena."""
 
-    def __init__(self, arena: Arena, sentences: int = 60, patience: float = 120.0, logs: Path | None = None) -> None:
+    def __init__(self, arena: Arena, sentences: int = 48, patience: float = 120.0, logs: Path | None = None) -> None:
         self.arena = arena
         self._logs = logs
         self.patience = patience
