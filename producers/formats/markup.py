@@ -13,7 +13,7 @@ from engine.content import Reading
 from engine.errors import InvalidInput, InvalidScript
 from engine.text.characters import script
 from producers.formats.builder import MAX_PAUSE, ScriptBuilder
-from producers.formats.readings import parse_reading
+from producers.formats.readings import MAX_WORD, parse_reading
 from producers.formats.voice import Cast, Voice
 from tasks.script import Ending
 
@@ -190,7 +190,7 @@ class MarkupReader:
     def _read(self, run: _Run, start: int, word: str, written: str) -> None:
         """Append ``word`` with its reading; kana take the place of a character that no font has."""
         spoken = parse_reading(written)
-        if spoken is None:
+        if spoken is None or len(word) > MAX_WORD:
             run.text += word
         elif UNKNOWN in word:
             run.text += spoken.kana

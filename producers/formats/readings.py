@@ -10,6 +10,9 @@ from typing import Final
 
 from engine.text.katakana import is_katakana_reading, split_morae, to_katakana
 
+MAX_WORD: Final = 100
+"""Characters that one reading may belong to; the front end takes about 200 at once."""
+
 _SILENT: Final = re.compile(r"[\s・･]")
 _ACCENT_NUMBER: Final = re.compile(r"(.*)[:：]([0-9]{1,3})")
 _FALL: Final = re.compile("['’]")

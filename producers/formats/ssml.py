@@ -16,7 +16,7 @@ from engine.content import Reading
 from engine.errors import InvalidInput, InvalidScript
 from producers.formats import safe_xml
 from producers.formats.builder import ScriptBuilder
-from producers.formats.readings import Spoken, parse_reading
+from producers.formats.readings import MAX_WORD, Spoken, parse_reading
 from producers.formats.voice import Cast, Voice
 from producers.formats.xhtml import without_gaps
 from tasks.script import Ending
@@ -139,6 +139,9 @@ class _Speech(safe_xml.Handler):
         if not word:
             raise InvalidScript(f"{element.tag} holds no text", "", "Write the word between its tags", *self.place())
         start = self._length - len(text) + text.index(word)
+        if element.spoken is not None and len(word) > MAX_WORD:
+            what = f"{element.tag} holds more than {MAX_WORD} characters"
+            raise InvalidScript(what, word, "Give each word its own reading", *self.place())
         if element.spoken is not None:
             spoken = element.spoken
             self._readings.append(Reading(start, start + len(word), spoken.kana, spoken.accent))

@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.content import Reading
 from producers.formats import safe_xml
-from producers.formats.readings import parse_reading
+from producers.formats.readings import MAX_WORD, parse_reading
 
 _BLOCKS: Final = frozenset(
     """address article aside blockquote body br caption dd details dialog div dl dt fieldset figcaption figure footer
@@ -139,7 +139,7 @@ class _Page(safe_xml.Handler):
     def _read(self, word: str, kana: str, accent: int | None) -> None:
         start = self._length
         self._append(word)
-        if self._length > start:
+        if 0 < self._length - start <= MAX_WORD:
             self._readings.append(Reading(start, self._length, kana, accent))
 
     def _end_block(self) -> None:

@@ -108,6 +108,10 @@ def test_what_a_reading_is(written, spoken):
     assert parse_reading(written) == spoken
 
 
+def test_a_reading_belongs_to_a_word_and_not_to_a_paragraph():
+    assert read("字" * 101 + "《じ》")[0][:2] == ("字" * 101, [])
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -87,6 +87,7 @@ def test_prosody(attribute, field, value):
         ("<speak><voice name='../x'>あ</voice></speak>", 1, 8, "not a speaker name"),
         ("<speak><sub>あ</sub></speak>", 1, 8, "alias is missing"),
         ("<speak><sub alias='あ'></sub></speak>", 1, 23, "sub holds no text"),
+        (f"<speak><sub alias='あ'>{'字' * 101}</sub></speak>", 1, 124, "sub holds more than 100 characters"),
         ("<speak><sub alias='あ'><p>い</p></sub></speak>", 1, 23, "sub holds an element"),
         ("<speak><phoneme alphabet='ipa' ph='a'>あ</phoneme></speak>", 1, 8, "this alphabet is not taken"),
         ("<speak><phoneme alphabet='kana' ph='abc'>あ</phoneme></speak>", 1, 8, "not kana"),
