@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from producers.briefings import cli as briefings
-from producers.commands import backlog, bake, check, dead, diagnosis, export, jobs, narration, speech, workers
+from producers.commands import backlog, bake, check, dead, diagnosis, export, gc, jobs, narration, speech, workers
 
 app = typer.Typer(
     name="koebin",
@@ -43,6 +43,7 @@ def root(
 speech.register(app)
 narration.register(app)
 check.register(app)
+gc.register(app)
 workers.register(app)
 jobs.register(app)
 dead.register(app)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from celery import Celery
+from redis import Redis
 
 from engine.content import Reading
 from engine.errors import (
@@ -31,6 +32,7 @@ from tasks.connection import check, connect
 from tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result, dump, parse_json
 from tasks.delayed import Send
 from tasks.fleet import Fleet, ServedSpeaker, fleet
+from tasks.housekeeping import storage
 from tasks.leases import Leases
 from tasks.ledger import Entry, Ledger, State
 from tasks.outcome import JobOutcome
@@ -55,6 +57,7 @@ class Status:
         eta_seconds: about how long the rest takes; None while nothing is known.
         waiting: why the job does not move; "" if it does.
         seconds_done: seconds of audio rendered so far.
+        webhook: how telling the job's end went; "" if there is none to tell.
     """
 
     job: str
@@ -72,6 +75,7 @@ class Status:
     error: str
     title: str
     created: float
+    webhook: str = ""
 
 
 class Client:
@@ -129,6 +133,10 @@ class Client:
     @property
     def store(self) -> Store:
         return self._store
+
+    @property
+    def redis(self) -> Redis:
+        return self._redis
 
     @property
     def ledger(self) -> Ledger:
@@ -308,6 +316,10 @@ class Client:
             raise StoreDenied("not in this client's store", uri, f"The store is {self._store.uri}")
         return self._store.presign(uri.removeprefix(root), seconds)
 
+    def storage(self, job: str, *, with_segments: bool = False) -> tuple[int, int]:
+        """Bytes of a job's own objects, and if asked for of its segments, which other jobs may share."""
+        return storage(self._store, job, with_segments=with_segments)
+
     def cancel(self, job: str) -> State:
         """Drop what is queued; what runs stops at the next sentence; nothing is assembled. Returns the job's state."""
         state = self._ledger.state(keys.check_job(job))
@@ -358,14 +370,14 @@ class Client:
         """What happens to a job, from its beginning until it has ended.
 
         Yields:
-            ``{"event": "submitted" | "chunk" | "assembling" | "ended", …}``
+            ``{"event": "submitted" | "chunk" | "assembling" | "ended", "time": seconds since 1970, …}``
         """
         after = "0"
         deadline = None if timeout is None else time.monotonic() + timeout
         while deadline is None or time.monotonic() < deadline:
             for event_id, event in self._ledger.events(job, after, block_ms=1000):
                 after = event_id
-                yield event
+                yield {**event, "time": f"{int(event_id.partition('-')[0]) / 1000:.3f}"}
                 if event["event"] == "ended":
                     return
             if self._ledger.state(job) is None:
@@ -438,6 +450,7 @@ def _status(entry: Entry) -> Status:
         error=entry.error,
         title=entry.title,
         created=entry.created,
+        webhook=entry.webhook_state or ("not told yet" if entry.webhook and entry.state.ended else ""),
     )
 
 

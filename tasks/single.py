@@ -6,7 +6,7 @@ import hashlib
 from typing import Final
 
 from engine.audio import Audio
-from engine.errors import UnknownSpeaker
+from engine.errors import StoreNotFound, UnknownSpeaker
 from engine.pauses import cut_silence
 from engine.request import Request
 from engine.text.checks import check_text
@@ -40,6 +40,13 @@ def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard) 
     if request.speaker not in runtime.speakers:
         raise UnknownSpeaker("this worker does not serve the speaker", request.speaker)
     store = runtime.open_store(request.store)
+    try:
+        return _synthesize(runtime, request, store, guard)
+    except StoreNotFound:  # `koebin gc` took an old sentence away just after we saw it
+        return _synthesize(runtime, request, store, guard)
+
+
+def _synthesize(runtime: Runtime, request: SynthesizeRequest, store: Store, guard: Guard) -> Result:
     planned = [(sentence, _plan(runtime, sentence)) for sentence in sentences([_passage(request)], _PAUSES)]
     present = segments.stored(store, (spec.key for _, spec in planned))
     made = _render_missing(runtime, request, store, [spec for _, spec in planned if spec.key not in present], guard)

@@ -20,6 +20,7 @@ from tasks.contracts import ChunkDocument, Manifest, Output, Pauses, dump, parse
 from tasks.delayed import Send
 from tasks.dispatch import assemble_message, dispatch
 from tasks.fleet import fleet
+from tasks.housekeeping import wait_for_quiet
 from tasks.ledger import Ledger, LedgerChunk, State
 from tasks.planning import Target, plan_chunks, script_content
 from tasks.script import Script
@@ -70,6 +71,7 @@ def submit(
         if not redis.set(lock, "1", nx=True, ex=_LOCK_SECONDS):
             raise JobConflict("the job is being submitted by another process", job, "Wait for it, or use another id")
         try:
+            wait_for_quiet(redis)
             manifest = _write(redis, store, job, script, wishes, targets, content, lock)
         finally:
             redis.delete(lock)

@@ -1,7 +1,8 @@
-"""``koebin status``, ``cancel``, ``resume`` and ``jobs``."""
+"""``koebin status``, ``cancel``, ``resume``, ``jobs`` and ``events``."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from producers.client import Client
 from producers.commands.common import given, store_argument
 from producers.commands.speech import AsJson, StoreOption
-from producers.console import describe, messages_for_mistakes, note, say, say_json
+from producers.console import describe, megabytes, messages_for_mistakes, note, say, say_json
 from worker.settings import load_settings
 
 Job = Annotated[str, typer.Argument(help="The job's id.")]
@@ -22,21 +23,33 @@ def register(app: typer.Typer) -> None:
     app.command("cancel")(cancel)
     app.command("resume")(resume)
     app.command("jobs")(jobs)
+    app.command("events")(events)
 
 
 def _client(store: str | None) -> Client:
     return Client(settings=load_settings(**given(store=store_argument(store))))
 
 
-def status(job: Job, store: StoreOption = None, as_json: AsJson = False) -> None:
-    """Say how far a job is, and why it waits if it does."""
+def status(
+    job: Job,
+    store: StoreOption = None,
+    segments: Annotated[bool, typer.Option("--segments", help="Also count the bytes of its segments.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say how far a job is, why it waits if it does, and what it takes in the store."""
     with messages_for_mistakes(), _client(store) as client:
         found = client.status(job)
         outcome = client.outcome(job)
+        own, shared = client.storage(job, with_segments=segments)
         if as_json:
-            say_json({**asdict(found), "outcome": outcome.model_dump(mode="json") if outcome else None})
+            used = {"bytes": own, **({"segment_bytes": shared} if segments else {})}
+            ended = outcome.model_dump(mode="json") if outcome else None
+            say_json({**asdict(found), **used, "outcome": ended})
             return
         say(f"{job}\t{found.progress:.0%}\t{describe(found)}")
+        say(f"storage\t{megabytes(own)}" + (f", and {megabytes(shared)} of segments" if segments else ""))
+        if found.webhook:
+            say(f"webhook\t{found.webhook}")
         if outcome is not None and outcome.result is not None:
             say(outcome.result.uri)
         if outcome is not None and outcome.error:
@@ -72,3 +85,18 @@ def jobs(
             return
         for one in found:
             say(f"{one.job}\t{one.state}\t{one.progress:.0%}\t{one.title}")
+
+
+def events(
+    job: Job,
+    json_lines: Annotated[bool, typer.Option("--json-lines", help="One JSON object a line, for programs.")] = False,
+    timeout: Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Follow it no longer.")] = None,
+) -> None:
+    """Follow what happens to a job, from its beginning until it has ended."""
+    with messages_for_mistakes(), _client(None) as client:
+        client.status(job)
+        for event in client.events(job, timeout):
+            if json_lines:
+                say(json.dumps(dict(event), ensure_ascii=False))
+            else:
+                say("\t".join([event["event"], *(f"{name}={event[name]}" for name in event if name != "event")]))

@@ -1,0 +1,87 @@
+"""``koebin gc``: remove what no retention rule keeps."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+import typer
+
+from engine.errors import InvalidOption
+from producers.client import Client
+from producers.commands.common import given, store_argument
+from producers.commands.speech import AsJson, StoreOption
+from producers.console import megabytes, messages_for_mistakes, note, say, say_json
+from tasks.housekeeping import KINDS, Survey, remove, survey
+from worker.settings import load_settings
+
+_UNITS: Final = {"h": 3600.0, "d": 86400.0, "w": 604800.0}
+_SHOWN: Final = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("gc")(gc)
+
+
+def gc(
+    older_than: Annotated[str, typer.Option(help="Retention: 12h, 30d, 8w.")] = "30d",
+    delete: Annotated[bool, typer.Option("--delete", help="Remove; without it only show what would be.")] = False,
+    store: StoreOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show, and with --delete remove, what no retention rule keeps; safe beside running jobs.
+
+    Jobs that ended longer ago than the retention, and segments, dictionaries and single texts that are older and that
+    no other job refers to.
+    """
+    with messages_for_mistakes():
+        seconds = duration(older_than)
+        with Client(settings=load_settings(**given(store=store_argument(store)))) as client:
+            found = survey(client.store, client.redis, seconds)
+            if not as_json:
+                _show(found)
+            count, size = remove(client.store, client.redis, found) if delete else (0, 0)
+        if as_json:
+            say_json(
+                {
+                    "store": client.store.uri,
+                    "unneeded": {
+                        kind: {"count": found.count(kind)[0], "bytes": found.count(kind)[1]} for kind in KINDS
+                    },
+                    "jobs": [one.name for one in found.unneeded if one.kind == "job"],
+                    "kept": {"jobs": found.kept_jobs, "segments": found.kept_segments},
+                    "unfinished": list(found.unfinished),
+                    "removed": {"count": count, "bytes": size},
+                }
+            )
+        elif delete:
+            say(f"removed {count}, {megabytes(size)}")
+        else:
+            note("nothing was removed; say --delete")
+
+
+def duration(text: str) -> float:
+    """Seconds of ``12h``, ``30d`` or ``8w``.
+
+    Raises:
+        InvalidOption: something else.
+    """
+    match = re.fullmatch("([1-9][0-9]{0,4})([hdw])", text.strip())
+    if match is None:
+        raise InvalidOption("not a retention", text, "Use 12h, 30d or 8w")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _show(found: Survey) -> None:
+    jobs = [one for one in found.unneeded if one.kind == "job"]
+    for one in jobs[:_SHOWN]:
+        say(f"job\t{one.name}\t{megabytes(one.bytes)}")
+    if len(jobs) > _SHOWN:
+        say(f"job\t… and {len(jobs) - _SHOWN} more")
+    for kind in KINDS:
+        count, size = found.count(kind)
+        say(f"{kind}s\t{count}\t{megabytes(size)}")
+    say(f"kept\t{found.kept_jobs} jobs, {found.kept_segments} segments")
+    for job in found.unfinished:
+        note(f"{job} has not ended and Redis does not know it; to finish it: koebin resume {job}")

@@ -1,0 +1,321 @@
+"""What a store no longer needs, and how it is removed beside running jobs.
+
+Rules: a job that ended longer ago than the retention goes, with everything below ``jobs/<id>/``; a live or unfinished
+one stays. A segment, a dictionary or a single text goes if it is older than the retention and no job that stays refers
+to it.
+
+A job's chunks are written before a worker asks which of its segments exist. So it is enough that no submission is under
+way between the last look at the chunks and the removal: ``_quiet`` makes submissions wait for the few seconds of one
+batch, and waits for those that are under way.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final, Literal, TypeVar, get_args
+
+from redis import Redis
+
+from engine.errors import StoreNotFound
+from tasks import keys
+from tasks.contracts import ChunkDocument, Manifest, parse_json
+from tasks.ledger import Ledger
+from tasks.stores.base import Stat, Store
+
+MARGIN_SECONDS: Final = 3600.0
+"""No object that is younger than this is ever removed."""
+COLLECTING: Final = "koebin:collecting"
+"""While it stands, no submission begins."""
+_BATCH: Final = 200
+_BATCH_SECONDS: Final = 10.0
+_QUIET_SECONDS: Final = 30
+_WAIT_SECONDS: Final = 300.0
+_PARALLEL_QUESTIONS: Final = 16
+
+_AUDIO: Final = re.compile("segments/[0-9a-f]{2}/([0-9a-f]{64})[.]flac")
+
+Kind = Literal["job", "segment", "dictionary", "text"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_Subject = TypeVar("_Subject")
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Unneeded:
+    """Something that may go; ``keys`` in the order of their removal."""
+
+    kind: Kind
+    name: str
+    keys: tuple[str, ...]
+    bytes: int
+
+
+@dataclass(slots=True)
+class References:
+    """What the jobs that stay need; grows while new jobs appear."""
+
+    segments: set[bytes] = field(default_factory=set)
+    dictionaries: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found in a store.
+
+    Attributes:
+        unfinished: jobs without a result that Redis does not know: ``koebin resume`` takes them up again.
+    """
+
+    unneeded: tuple[Unneeded, ...]
+    kept_jobs: int
+    kept_segments: int
+    unfinished: tuple[str, ...]
+    references: References
+
+    def count(self, kind: Kind) -> tuple[int, int]:
+        """How many of a kind may go, and their bytes."""
+        found = [one.bytes for one in self.unneeded if one.kind == kind]
+        return len(found), sum(found)
+
+
+def survey(
+    store: Store, redis: Redis, older_than: float, *, margin: float = MARGIN_SECONDS, now: float | None = None
+) -> Survey:
+    """Find what may go. Removes nothing.
+
+    Args:
+        older_than: the retention, in seconds.
+        margin: seconds below which nothing is old.
+
+    Raises:
+        InvalidMessage: a job that stays has a document that cannot be read; nothing can be said then.
+        StoreDenied, StoreUnavailable: the store cannot be asked.
+    """
+    born_before = (time.time() if now is None else now) - max(older_than, margin)
+    ledger, references = Ledger(redis), References()
+    old: list[Unneeded] = []
+    unfinished: list[str] = []
+    kept = 0
+    for job, objects in _jobs(store).items():
+        if _stays(store, redis, ledger, job, objects, born_before, unfinished):
+            kept += 1
+            _refer(store, job, objects, references)
+        else:
+            old.append(Unneeded("job", job, _in_order(job, objects), _bytes(store, objects)))
+    stored = [match[1] for key in store.list("segments/") if (match := _AUDIO.fullmatch(key))]
+    loose = [name for name in stored if bytes.fromhex(name) not in references.segments]
+    old += _aged(store, "segment", [(name, _segment(name)) for name in loose], born_before)
+    dictionaries = [key for key in store.list("dictionaries/") if _revision(key) not in references.dictionaries]
+    old += _aged(store, "dictionary", [(_revision(key), (key,)) for key in dictionaries], born_before)
+    old += _aged(store, "text", [(key, (key,)) for key in store.list("texts/")], born_before)
+    kept_segments = len(stored) - sum(one.kind == "segment" for one in old)
+    return Survey(tuple(old), kept, kept_segments, tuple(unfinished), references)
+
+
+def remove(
+    store: Store, redis: Redis, found: Survey, on_removed: Callable[[Unneeded], None] | None = None
+) -> tuple[int, int]:
+    """Remove what a survey found, in batches, each after another look at the jobs; returns how many and their bytes.
+
+    Raises:
+        TimeoutError: a submission has been under way for minutes.
+    """
+    ledger = Ledger(redis)
+    count = size = 0
+    doomed = {one.name for one in found.unneeded if one.kind == "job"}
+    rest = iter(found.unneeded)
+    while batch := list(islice(rest, _BATCH)):
+        while batch:
+            with _quiet(redis) as time_left:
+                _look_again(store, ledger, found.references, doomed)
+                while batch and time_left():
+                    one = batch.pop(0)
+                    if _needed_now(store, ledger, one, found.references):
+                        continue
+                    _remove(store, ledger, one)
+                    count, size = count + 1, size + one.bytes
+                    if on_removed is not None:
+                        on_removed(one)
+    store.sweep_temporary(MARGIN_SECONDS)
+    return count, size
+
+
+def storage(store: Store, job: str, *, with_segments: bool = False) -> tuple[int, int]:
+    """Bytes below ``jobs/<id>/``, and if asked for those of the segments it refers to, which other jobs may share."""
+    objects = list(store.list(f"jobs/{keys.check_job(job)}/"))
+    own = _bytes(store, objects)
+    if not with_segments:
+        return own, 0
+    references = References()
+    _refer(store, job, objects, references)
+    return own, _bytes(store, [key for name in references.segments for key in _segment(name.hex())])
+
+
+def wait_for_quiet(redis: Redis) -> None:
+    """What a submission does after it took its lock: while a batch is removed, it waits."""
+    deadline = time.monotonic() + _QUIET_SECONDS
+    while redis.exists(COLLECTING) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _jobs(store: Store) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key in store.list("jobs/"):
+        found.setdefault(key.split("/")[1], []).append(key)
+    return found
+
+
+def _stays(
+    store: Store,
+    redis: Redis,
+    ledger: Ledger,
+    job: str,
+    objects: Sequence[str],
+    born_before: float,
+    unfinished: list[str],
+) -> bool:
+    state = ledger.state(job)
+    if (state is not None and not state.ended) or redis.exists(f"koebin:submitting:{job}"):
+        return True
+    if keys.manifest(job) not in objects:  # a submission that died
+        return any(stat is not None and stat.modified >= born_before for stat in _heads(store, objects))
+    ends = [key for key in (keys.result(job), keys.cancelled(job)) if key in objects]
+    if not ends:
+        if state is None:
+            unfinished.append(job)
+        return True
+    return any(stat is not None and stat.modified >= born_before for stat in _heads(store, ends))
+
+
+def _refer(store: Store, job: str, objects: Iterable[str], references: References) -> None:
+    """Note what a job needs. Chunks without a manifest may be overwritten, and are read again the next time."""
+    objects = list(objects)
+    chunks = [key for key in objects if _is_chunk(key) and key not in references.read]
+    submitted = keys.manifest(job) in objects
+    for document in _each(lambda key: _get(store, key), chunks):
+        if document is not None:
+            planned = parse_json(ChunkDocument, document).segments
+            references.segments.update(bytes.fromhex(segment.segment.key) for segment in planned)
+    if submitted:
+        manifest = _get(store, keys.manifest(job))
+        if manifest is not None:
+            references.dictionaries.add(parse_json(Manifest, manifest).dictionary_revision)
+            references.read.update(chunks)
+
+
+def _look_again(store: Store, ledger: Ledger, references: References, doomed: set[str]) -> None:
+    """Note what jobs need that were not there, or not complete, at the last look."""
+    for job, objects in _jobs(store).items():
+        new = any(_is_chunk(key) and key not in references.read for key in objects)
+        if new and (job not in doomed or _goes_on(store, ledger, job)):
+            _refer(store, job, objects, references)
+
+
+def _goes_on(store: Store, ledger: Ledger, job: str) -> bool:
+    """Whether a job was submitted and has not ended."""
+    state = ledger.state(job)
+    if state is not None and not state.ended:
+        return True
+    ended = store.exists(keys.result(job)) or store.exists(keys.cancelled(job))
+    return store.exists(keys.manifest(job)) and not ended
+
+
+def _needed_now(store: Store, ledger: Ledger, one: Unneeded, references: References) -> bool:
+    if one.kind == "segment":
+        return bytes.fromhex(one.name) in references.segments
+    if one.kind == "dictionary":
+        return one.name in references.dictionaries
+    return one.kind == "job" and _goes_on(store, ledger, one.name)
+
+
+def _remove(store: Store, ledger: Ledger, one: Unneeded) -> None:
+    if one.kind == "job":
+        ledger.exhume(one.name, [evidence["key"] for job, _, evidence in ledger.all_dead() if job == one.name])
+        ledger.forget(one.name)
+    if one.kind == "segment":
+        audio, marks = one.keys
+        store.delete(audio)
+        if not store.exists(audio):  # spoken again just now: then the marks are its own
+            store.delete(marks)
+        return
+    for key in one.keys:
+        store.delete(key)
+
+
+def _in_order(job: str, objects: Sequence[str]) -> tuple[str, ...]:
+    """The manifest first: without it nobody takes the rest for a job, should we be interrupted."""
+    manifest = keys.manifest(job)
+    return tuple(sorted(objects, key=lambda key: (key != manifest, key)))
+
+
+def _aged(
+    store: Store, kind: Kind, candidates: Sequence[tuple[str, tuple[str, ...]]], born_before: float
+) -> Iterator[Unneeded]:
+    for (name, objects), stats in zip(
+        candidates, _each(lambda found: [store.head(key) for key in found[1]], candidates), strict=True
+    ):
+        there = [stat for stat in stats if stat is not None]
+        if there and all(stat.modified < born_before for stat in there):
+            yield Unneeded(kind, name, objects, sum(stat.size for stat in there))
+
+
+@contextmanager
+def _quiet(redis: Redis) -> Iterator[Callable[[], bool]]:
+    """No submission begins or is under way; yields whether there is time left for another removal."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        started = time.monotonic()
+        redis.set(COLLECTING, "1", ex=_QUIET_SECONDS)
+        if next(redis.scan_iter("koebin:submitting:*", count=1000), None) is None:
+            break
+        redis.delete(COLLECTING)
+        if started >= deadline:
+            raise TimeoutError("a submission has been under way for minutes")
+        time.sleep(0.5)
+    try:
+        yield lambda: time.monotonic() - started < _BATCH_SECONDS
+    finally:
+        redis.delete(COLLECTING)
+
+
+def _is_chunk(key: str) -> bool:
+    parts = key.split("/")
+    return len(parts) == 4 and parts[2] == "chunks" and parts[3] != "table.json"
+
+
+def _segment(key: str) -> tuple[str, str]:
+    return keys.segment_audio(key), keys.segment_marks(key)
+
+
+def _revision(key: str) -> str:
+    return key.rpartition("/")[2].removesuffix(".json")
+
+
+def _get(store: Store, key: str) -> bytes | None:
+    try:
+        return store.get(key)
+    except StoreNotFound:
+        return None
+
+
+def _heads(store: Store, objects: Sequence[str]) -> list[Stat | None]:
+    return _each(store.head, objects)
+
+
+def _bytes(store: Store, objects: Sequence[str]) -> int:
+    return sum(stat.size for stat in _heads(store, objects) if stat is not None)
+
+
+def _each(question: Callable[[_Subject], _Answer], subjects: Sequence[_Subject]) -> list[_Answer]:
+    """Ask a store many things at once, in order."""
+    if len(subjects) < 2:
+        return [question(subject) for subject in subjects]
+    with ThreadPoolExecutor(_PARALLEL_QUESTIONS) as pool:
+        return list(pool.map(question, subjects))
