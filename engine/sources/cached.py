@@ -67,7 +67,7 @@ class CachedSource(ABC):
         if self._closed:
             why = "the cache is sealed" if is_sealed(self._options.cache_root) else "the network is not to be used"
             raise SourceNotFound(
-                f"not in the cache, and {why}",
+                f"the source cannot be asked again: {why}" if refresh else f"not in the cache, and {why}",
                 f"{self.uri}/{prefix}",
                 f"In the cache there is: {', '.join(self._shelf().prefixes()) or 'nothing'}",
             )

@@ -25,6 +25,7 @@ class HubSource(CachedSource):
         super().__init__(options)
         self._repository = repository
         self._reference = revision or "main"
+        self._trees: dict[str, list[tuple[str, int, str]]] = {}
         self._uri = f"hf://{repository}@{revision}" if revision else f"hf://{repository}"
         # A mirror that huggingface_hub is set to serves the hub's repositories; one given here is another hub.
         self._endpoint_name = endpoint_name(options.hub_endpoint) if options.hub_endpoint else HUB
@@ -87,16 +88,18 @@ class HubSource(CachedSource):
         return str(info.sha)
 
     def _tree(self, commit: str, prefix: str) -> list[tuple[str, int, str]]:
-        """Path, size and digest of every file of a commit."""
-        with self._translated(prefix):
-            entries = list(
-                self._api().list_repo_tree(self._repository, recursive=True, revision=commit, **self._token())
-            )
-        return [
-            (check_file(entry.path, self.uri), entry.size, _digest(entry))
-            for entry in entries
-            if getattr(entry, "size", None) is not None
-        ]
+        """Path, size and digest of every file of a commit; a commit never changes, so it is asked for once."""
+        if commit not in self._trees:
+            with self._translated(prefix):
+                entries = list(
+                    self._api().list_repo_tree(self._repository, recursive=True, revision=commit, **self._token())
+                )
+            self._trees[commit] = [
+                (check_file(entry.path, self.uri), entry.size, _digest(entry))
+                for entry in entries
+                if getattr(entry, "size", None) is not None
+            ]
+        return self._trees[commit]
 
     def _staged(self, prefix: str, staging: Path) -> Path:
         return staging / "hub" / prefix

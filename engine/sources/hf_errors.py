@@ -46,6 +46,8 @@ def from_hub(error: Exception, value: str) -> KoebinError:
         return SourceUnavailable(f"the hub cannot be reached ({_name(error)})", value, "Check the network")
     if isinstance(error, OSError) and "Consistency check failed" in str(error):
         return SourceCorrupt("a download has another size than the hub promised", value, "Try again")
+    if isinstance(error, OSError) and error.errno:
+        return SourceError(f"what the hub sends cannot be written ({error.strerror})", str(error.filename or value))
     return SourceError(f"the hub cannot be used ({_name(error)})", value)
 
 

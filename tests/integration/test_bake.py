@@ -91,7 +91,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(sources, tmp_path):
 def test_the_command_takes_its_token_from_a_file(hub, tmp_path, tree):  # noqa: F811
     (tmp_path / "token").write_text(TOKEN + "\n")
     root = tmp_path / "models"
-    command = [sys.executable, "-m", "producers", "bake", str(root), "--speakers", "mei,small=hf://user/voices"]
+    command = [sys.executable, "-m", "producers", "bake", str(root), "--speakers", "mei,exported=hf://user/voices"]
     command += ["--token-file", str(tmp_path / "token")]
     environment = {
         **os.environ,
@@ -102,7 +102,7 @@ def test_the_command_takes_its_token_from_a_file(hub, tmp_path, tree):  # noqa: 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
     assert done.returncode == 0, done.stderr
-    assert set(json.loads(done.stdout)) == {"mei", "small"}
+    assert set(json.loads(done.stdout)) == {"mei", "exported"}
     assert TOKEN not in done.stdout + done.stderr
-    assert f'"small" = "{(root / "tree").as_uri()}"' in (root / "voices.toml").read_text()
+    assert f'"exported" = "{(root / "tree").as_uri()}"' in (root / "voices.toml").read_text()
     check_baked(root)

@@ -68,6 +68,8 @@ def test_voices_and_the_bert_model_are_found_and_pickles_stay_where_they_are(hub
         assert fetch_voice(offline, offline, "hana", "cuda") == files
         with pytest.raises(SourceNotFound, match="In the cache there is: bert/tokenizer, "):
             offline.fetch("onnx/speakers/hane")
+        with pytest.raises(SourceNotFound, match="asked again"):
+            offline.fetch("pytorch/speakers/hana", refresh=True)
 
 
 def sealed(options):
@@ -253,3 +255,22 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_ours(options, tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(SourceError, match="cache"):
         parse("hf://user/voices", replace(options, cache_root=tmp_path / "file")).fetch(HANA)
+
+
+def test_a_full_disk_is_an_error_of_ours_and_leaves_the_rest_for_later(options, hub):
+    """Files may not grow beyond 100 kB in this process: the kernel's EFBIG stands for ENOSPC."""
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from engine.sources import *\n"
+        "from engine.errors import SourceError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        f"options = SourceOptions(Path({str(options.cache_root)!r}), hub_endpoint={hub.endpoint!r}, attempts=1)\n"
+        "try:\n"
+        f"    parse('hf://user/voices', options).fetch({HANA!r})\n"
+        "except SourceError as error:\n"
+        "    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+
+    assert "File too large" in done.stdout, done.stdout + done.stderr
+    assert read(parse("hf://user/voices", options).fetch(HANA)) == under(tree(), HANA)
