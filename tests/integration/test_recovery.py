@@ -158,7 +158,7 @@ def test_a_long_task_runs_once(client: Client, server: RedisServer, redis: Redis
     short = {"visibility_timeout": 2, "sweep_interval": 0.5}
     with Worker(server.url, store, settings=short), Worker(server.url, store, settings=short):
         texts = "".join(
-            f"これはとても長い仕事の{n}番目の文で、静かに最後まで読まれるのを待っています。" for n in range(90)
+            f"これはとても長い仕事の{n}番目の文で、静かに最後まで読まれるのを待っています。" for n in range(36)
         )
         result = client.app.send_task(
             "koebin.synthesize",
