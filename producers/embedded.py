@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -74,6 +75,8 @@ def embedded(speakers: Sequence[str], store: str, environment: Mapping[str, str]
         BackendMissing, BrokerUnavailable: no server can be started.
         EngineNotReady: the worker ended or did not become ready; carries the end of its log.
     """
+    if importlib.util.find_spec("pyopenjtalk") is None:
+        raise BackendMissing("there is no engine to speak with", "", "Run: pip install 'koebin[engine]'")
     folder = Path(tempfile.mkdtemp(prefix="koebin-"))
     try:
         with _server(folder) as url, _worker(folder, url, speakers, store, environment):
