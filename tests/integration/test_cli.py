@@ -1,0 +1,114 @@
+"""The koebin command: what it refuses and how, and a narration with nothing set up."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from engine.encoding import decode_segment
+from producers import exits
+from producers.cli import app
+from tests.servers.ports import free_ports
+
+BEEP = "こん\x07にちは。"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    assert not (tmp_path / "out" / "jobs").exists() or (tmp_path / "keep").exists(), "something was queued"
+
+
+def koebin(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b" \n\t\n", "empty"),
+        (BEEP.encode(), "line 1, column 3: a control character"),
+        (bytes(range(256)) * 20, "binary"),
+        ("あ".encode() * 3_400_000, "characters"),
+        ("ก".encode(), "line 1, column 1"),
+    ],
+    ids=["empty", "blank", "control", "binary", "long line", "script"],
+)
+def test_a_bad_file_is_refused_with_its_place(home: Path, content: bytes, message: str) -> None:
+    (home / "book.txt").write_bytes(content)
+    code, output = koebin("narrate", "book.txt")
+    assert code == exits.INVALID
+    assert output.startswith("error: ")
+    assert message in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["narrate", "nowhere.txt"], exits.INVALID, "no such file"),
+        (["narrate", "good.txt", "--speaker", "mey"], exits.NOT_FOUND, "Did you mean mei"),
+        (["narrate", "good.txt", "--speaker", "../x"], exits.INVALID, "not a speaker name"),
+        (["narrate", "good.txt", "--speed", "0"], exits.INVALID, "speed is out of range"),
+        (["narrate", "good.txt", "--speed", "nan"], exits.INVALID, "speed is not a finite number"),
+        (["narrate", "good.txt", "--format", "aac"], exits.INVALID, "no such format"),
+        (["narrate", "good.txt", "--store", "/dev/null/x"], exits.UNAVAILABLE, "store"),
+        (["say", "", "-o", "a.wav"], exits.INVALID, "empty"),
+        (["say", "あ", "-o", "nowhere/a.wav"], exits.UNAVAILABLE, "no such folder"),
+        (["say", "あ", "-o", "a.xyz"], exits.INVALID, "not an audio format"),
+        (["say", "あ", "--style", "Angry", "-o", "a.wav"], exits.NOT_FOUND, "Neutral"),
+        (["status", "x"], exits.INVALID, "KOEBIN_BROKER_URL"),
+    ],
+)
+def test_a_mistake_is_named(home: Path, arguments: list[str], code: int, message: str) -> None:
+    (home / "good.txt").write_text("良い文です。", encoding="utf-8")
+    got, output = koebin(*arguments)
+    assert (got, message in output) == (code, True), output
+    assert not (home / "a.wav").exists()
+
+
+def test_a_broker_that_is_down_is_named_without_its_password(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "good.txt").write_text("良い文です。", encoding="utf-8")
+    monkeypatch.setenv("KOEBIN_BROKER_URL", f"redis://:hunter2@127.0.0.1:{free_ports(1)[0]}/0")
+    code, output = koebin("narrate", "good.txt")
+    assert code == exits.UNAVAILABLE
+    assert "does not answer" in output
+    assert "hunter2" not in output
+
+
+def test_an_unknown_variable_stops_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOEBIN_STOER", "x")
+    code, output = koebin("speakers")
+    assert code == exits.INVALID
+    assert "KOEBIN_STORE" in output
+
+
+def test_say_into_a_file(home: Path) -> None:
+    code, output = koebin("say", "こんにちは。", "-o", "hello.flac", "--json")
+    assert code == exits.OK
+    document = json.loads(output)
+    assert decode_segment((home / "hello.flac").read_bytes()).duration_seconds == document["duration_seconds"]
+
+
+def test_a_narration_with_nothing_set_up_leaves_nothing_running(home: Path) -> None:
+    (home / "keep").touch()
+    (home / "book.txt").write_text("一つ目の文です。\n\n二つ目の文です。", encoding="utf-8")
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    code, output = koebin("narrate", "book.txt", "--format", "mp3", "--subtitles", "srt")
+    assert code == exits.OK, output
+    assert "starting a private server" in output
+    assert "speed factor" in output
+    uris = [line.split("\t")[0] for line in output.splitlines() if line.startswith("file://")]
+    assert [Path(uri.removeprefix("file://")).suffix for uri in uris][:3] == [".mp3", ".json", ".srt"]
+    assert all(Path(uri.removeprefix("file://")).stat().st_size for uri in uris)
+    assert {child.pid for child in psutil.Process().children(recursive=True)} == before
+    assert not subprocess.run(["pgrep", "-f", str(home)], capture_output=True, text=True, check=False).stdout
