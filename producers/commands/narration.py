@@ -31,7 +31,7 @@ from tasks.submission import Wishes
 from worker.settings import Settings, load_settings
 
 _PICTURES: Final[Mapping[bytes, Any]] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
-_MAX_COVER_BYTES: Final = 16 << 20
+_MAX_COVER_BYTES: Final = 10_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -149,7 +149,7 @@ def _read_cover(path: Path | None) -> Cover | None:
         raise InvalidOption(f"the cover cannot be read ({error.strerror})", str(path)) from error
     media_type = next((kind for magic, kind in _PICTURES.items() if data.startswith(magic)), None)
     if media_type is None or len(data) > _MAX_COVER_BYTES:
-        raise InvalidOption("not a cover", str(path), f"Give a JPEG or PNG of at most {_MAX_COVER_BYTES >> 20} MB")
+        raise InvalidOption("not a cover", str(path), "Give a JPEG or PNG picture of at most 10 MB")
     return Cover(data, media_type)
 
 
