@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# The real thing, where there is an engine for containers: build the CPU image with a secret, look for the secret in
+# everything that is left, start compose.yaml, narrate, scale out, stop. Exit code 77 where there is no engine.
+#   usage: docker/try.sh [arguments of docker build, such as --build-arg BASE_IMAGE=… --network host]
+# REDIS_IMAGE, S3_IMAGE and BASE_IMAGE let it run where no registry can be reached.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+docker info > /dev/null 2>&1 || { echo "try: no engine for containers answers" >&2; exit 77; }
+compose=(docker compose)
+docker compose version > /dev/null 2>&1 || compose=(docker-compose)
+export COMPOSE_PROJECT_NAME=koebin-try DOCKER_BUILDKIT=1 KOEBIN_IMAGE=koebin:try KOEBIN_SPEAKERS=mei
+services=(redis s3 bucket worker assembler beat)
+scratch=$(mktemp -d)
+trap '"${compose[@]}" down --volumes --timeout 5 > "$scratch/down" 2>&1; rm -rf "$scratch"' EXIT
+
+echo "== build"
+secret="planted-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')"
+printf '%s\n' "$secret" > "$scratch/token"
+docker build -f docker/cpu.Dockerfile -t "$KOEBIN_IMAGE" --build-arg SPEAKERS=mei --secret id=hf_token,src="$scratch/token" \
+  "$@" . > "$scratch/build" 2>&1 || { tail -n 30 "$scratch/build"; exit 1; }
+docker image inspect "$KOEBIN_IMAGE" --format '{{.Size}} bytes'
+
+echo "== the planted secret"
+mkdir "$scratch/image"
+docker save "$KOEBIN_IMAGE" | tar -x -C "$scratch/image"
+find "$scratch/image" -type f | while read -r file; do
+  case $(head -c 2 "$file" | od -An -tx1) in
+    *1f\ 8b*) gzip -dc "$file" ;;
+    *) cat "$file" ;;
+  esac
+done | grep -acF "$secret" > "$scratch/found" || true
+[ "$(cat "$scratch/found")" = 0 ] || { echo "try: it is in the image" >&2; exit 1; }
+rm -rf "$scratch/image"
+echo "in no layer, no configuration, no history"
+
+echo "== up"
+"${compose[@]}" up --detach --no-build --scale worker=2 "${services[@]}" > "$scratch/up" 2>&1 || { cat "$scratch/up"; exit 1; }
+for _ in $(seq 90); do
+  ready=$("${compose[@]}" exec -T assembler koebin speakers 2> /dev/null | grep -c '^mei' || true)
+  [ "$ready" = 0 ] || break
+  sleep 2
+done
+"${compose[@]}" exec -T assembler sh -c 'printf "%s\n" "吾輩は猫である。" "名前はまだ無い。" > /tmp/book.txt; koebin narrate /tmp/book.txt'
+
+echo "== stop"
+"${compose[@]}" stop --timeout 40 worker > "$scratch/stop" 2>&1
+for container in $("${compose[@]}" ps -q worker); do
+  code=$(docker inspect "$container" --format '{{.State.ExitCode}}')
+  [ "$code" = 0 ] || { echo "try: a worker ended with $code" >&2; exit 1; }
+done
+echo "ok"
