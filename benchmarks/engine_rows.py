@@ -1,0 +1,159 @@
+"""The rows of the engine: ours and the peer's on the same voice files, in turn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from statistics import median
+
+from benchmarks.processes import Answer, Probe, ours, peer
+from benchmarks.rows import Figure
+from benchmarks.texts import SENTENCE, chapter, paragraphs
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is measured with.
+
+    Attributes:
+        tree: made by ``benchmarks.voices``.
+        work: folder for caches.
+        peer: a Python with hayakoe 1.3.1; None measures ours alone.
+        characters: length of the chapter.
+        pairs: how often both are asked for the chapter; short things are asked more often.
+    """
+
+    tree: Path
+    work: Path
+    peer: Path | None
+    device: str = "cpu"
+    characters: int = 330
+    pairs: int = 3
+
+    def start_ours(self) -> Probe:
+        return Probe(ours(), self.tree, self.work / "cache", self.device, SENTENCE)
+
+    def start_peer(self) -> Probe | None:
+        if self.peer is None:
+            return None
+        return Probe(peer(self.peer), self.tree, self.work / "peer-cache", self.device, SENTENCE)
+
+
+Pairs = tuple[list[Answer], list[Answer] | None]
+
+
+def load_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
+    """A process of each, one after the other."""
+    load = busy()
+    ours_ready, peer_ready = [], []
+    for _ in range(max(1, setting.pairs - 1)):
+        with setting.start_ours() as probe:
+            ours_ready.append(probe.ready)
+        other = setting.start_peer()
+        if other is not None:
+            with other:
+                peer_ready.append(other.ready)
+    pairs: Pairs = (ours_ready, peer_ready or None)
+    yield "load", _figure(pairs, lambda answer: float(answer["wall"]), load)
+    yield "load_cpu", _figure(pairs, lambda answer: float(answer["cpu"]), load)
+
+
+def speaking_rows(setting: Setting, wanted: set[str]) -> Iterator[tuple[str, Figure]]:
+    """Both are kept loaded and asked in turn; the idle one takes nothing."""
+    load = busy()
+    text = chapter(setting.characters)
+    with ExitStack() as stack:
+        mine = stack.enter_context(setting.start_ours())
+        other = setting.start_peer()
+        if other is not None:
+            stack.enter_context(other)
+
+        def ask(do: str, text: str, times: int) -> Pairs:
+            return _in_turn(mine, other, do, text, times)
+
+        if "sentence" in wanted:
+            yield "sentence", _figure(ask("speak", SENTENCE, 5 * setting.pairs), _wall, load)
+        if "front_end" in wanted:
+            yield "front_end", _figure(ask("front_end", text, setting.pairs), _milliseconds, load)
+        if "first_audio" in wanted:
+            yield "first_audio", _figure(ask("first", text, setting.pairs), _wall, load)
+        if "paragraph" in wanted:
+            yield "paragraph", _figure(ask("speak", paragraphs()[0], setting.pairs), _wall, load)
+        if wanted & {"chapter_speed", "chapter_cpu", "memory", "gpu_speed", "gpu_peer"}:
+            pairs = ask("speak", text, setting.pairs)
+            length = f"{len(text)} characters, {pairs[0][0]['audio']:.0f} s of audio"
+            if setting.device == "cpu":
+                yield "chapter_speed", _figure(pairs, lambda a: float(a["audio"] / a["wall"]), load, length)
+                yield "chapter_cpu", _figure(pairs, lambda a: float(a["cpu"] / a["audio"]), load)
+                yield "memory", _figure(pairs, lambda a: float(a["peak"]), load)
+            else:
+                figure = _figure(pairs, lambda a: float(a["audio"] / a["wall"]), load, length)
+                yield "gpu_speed", figure
+                if figure.peer is not None:
+                    yield "gpu_peer", figure
+
+
+def memory_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
+    """Ours alone: a text ten times as long, spoken as a worker speaks it."""
+    load = busy()
+    text = chapter(setting.characters)
+    with setting.start_ours() as probe:
+        short = probe.ask("render", speaker="first", text=text)
+        long = probe.ask("render", speaker="first", text="\n".join([text] * 10))
+    growth = 100 * (long["peak"] / short["peak"] - 1)
+    note = f"from {short['peak']:.0f} MiB at {short['audio']:.0f} s of audio to {long['peak']:.0f} MiB at {long['audio']:.0f} s"
+    yield "memory_long", Figure.of([growth], load=load, note=note)
+
+
+def speaker_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
+    """How much a second voice adds, after it has spoken."""
+    load = busy()
+    weights = (setting.tree / "onnx/speakers/second/synthesizer.onnx").stat().st_size / 2**20
+    grown: dict[str, float] = {}
+    for name, start in (("ours", setting.start_ours), ("peer", setting.start_peer)):
+        probe = start()
+        if probe is None:
+            continue
+        with probe:
+            before = probe.ask("speak", speaker="first", text=SENTENCE)["resident"]
+            probe.ask("load", speaker="second")
+            after = probe.ask("speak", speaker="second", text=SENTENCE)["resident"]
+            grown[name] = (after - before) / weights
+    peer_grown = [grown["peer"]] if "peer" in grown else None
+    yield "speaker", Figure.of([grown["ours"]], peer_grown, load=load, note=f"weights of {weights:.0f} MiB")
+
+
+def busy() -> float:
+    """How many processes want to run besides what is measured."""
+    return os.getloadavg()[0]
+
+
+def _in_turn(mine: Probe, other: Probe | None, do: str, text: str, times: int) -> Pairs:
+    """The same order to both; who begins changes with every pair."""
+    first: list[Answer] = []
+    second: list[Answer] = []
+    for number in range(times):
+        turns = [(mine, first), (other, second)]
+        for probe, answers in turns if number % 2 == 0 else reversed(turns):
+            if probe is not None:
+                answers.append(probe.ask(do, speaker="first", text=text))
+    return first, second or None
+
+
+def _figure(pairs: Pairs, value: Callable[[Answer], float], load: float, note: str = "") -> Figure:
+    mine, theirs = pairs
+    return Figure.of(
+        [value(a) for a in mine], None if theirs is None else [value(a) for a in theirs], load=load, note=note
+    )
+
+
+def _wall(answer: Answer) -> float:
+    return float(answer["wall"])
+
+
+def _milliseconds(answer: Answer) -> float:
+    return median(chain(answer["milliseconds"]))
