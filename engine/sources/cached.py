@@ -22,6 +22,7 @@ class CachedSource(ABC):
 
     def __init__(self, options: SourceOptions) -> None:
         self._options = options
+        self._found_elsewhere: dict[str, tuple[Path, str]] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.uri!r})"
@@ -130,8 +131,17 @@ class CachedSource(ABC):
             return None
         if entry is not None:
             return entry.folder
-        foreign = self._foreign(prefix)
+        foreign = self._elsewhere(prefix)
         return foreign and foreign[0]
+
+    def _elsewhere(self, prefix: str) -> tuple[Path, str] | None:
+        """What ``_foreign`` found, looked at (every byte of it) once."""
+        if prefix not in self._found_elsewhere:
+            found = self._foreign(prefix)
+            if found is None:
+                return None
+            self._found_elsewhere[prefix] = found
+        return self._found_elsewhere[prefix]
 
     def verify(self, prefix: str) -> None:
         """Compare every byte of what is cached with what was fetched.
@@ -149,7 +159,7 @@ class CachedSource(ABC):
         entry = self._shelf().open(check_prefix(prefix))
         if entry is not None:
             return entry.manifest.revision
-        foreign = self._foreign(prefix)
+        foreign = self._elsewhere(prefix)
         if foreign is None:
             raise SourceNotFound("not in the cache", f"{self.uri}/{prefix}", "Fetch it first")
         return foreign[1]

@@ -244,11 +244,11 @@ def test_the_cache_folder_of_hayakoe_is_used_as_it_is(hub, options, tmp_path):
     assert (files.voice, source.revision(HANA)) == (folder, hub.first)
     assert read(files.bert) == {"bert_q8.onnx": b"bert"}
     (folder / "synthesizer.onnx").resolve().write_bytes(b"damaged")
-    with pytest.raises(SourceNotFound):
-        source.fetch(HANA)
-    (folder / "config.json").resolve().unlink()
-    with pytest.raises(SourceNotFound):
-        source.fetch(HANA)
+    (folder.parent / "hane/config.json").unlink()
+    again = parse("hf://user/voices", SourceOptions(options.cache_root, offline=True))
+    for damaged in (HANA, "onnx/speakers/hane"):
+        with pytest.raises(SourceNotFound):
+            again.fetch(damaged)
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_of_ours(options, tmp_path):
