@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from celery import Celery
@@ -181,7 +181,7 @@ class Client:
         job = keys.check_job(job_id) if job_id is not None else new_job_id()
         wished = wishes or Wishes()
         if priority is not None:
-            wished = Wishes(wished.output, wished.pauses, PRIORITIES[priority], wished.partial, wished.webhook)
+            wished = replace(wished, priority=PRIORITIES[priority])
         whole = _script(script, speaker, options or SynthesisOptions(), readings, dictionary)
         targets = self._targets(whole, wait_seconds)
         return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
@@ -348,23 +348,29 @@ class Client:
         return parked(self._redis)
 
     def redrive(self, job: str) -> int:
-        """Try a job's dead segments again; returns how many.
+        """Try a failed job, or the dead segments of a partial one, again.
+
+        Returns:
+            How many dead segments are tried again, 1 for a job that failed without any, 0 if there is nothing to try.
 
         Raises:
             JobNotFound: the store does not know the job.
         """
         manifest = self._manifest(keys.check_job(job))
         letters = [evidence for owner, _, evidence in self._ledger.all_dead() if owner == job]
-        if not letters:
+        outcome = self.outcome(job)
+        if not letters and (outcome is None or outcome.state is not State.FAILED):
             return 0
         for chunk in {evidence["chunk"] for evidence in letters}:
             self._store.delete(keys.done(job, chunk))
+        for chunk in range(manifest.chunks):
             self._leases.forget(keys.chunk_task(job, chunk))
+        self._leases.forget(keys.assemble_task(job))
         self._store.delete(keys.result(job))
         self._ledger.exhume(job, [evidence["key"] for evidence in letters])
         self._ledger.forget(job)
         enter(self._redis, self._store, self._send, manifest)
-        return len(letters)
+        return len(letters) or 1
 
     def events(self, job: str, timeout: float | None = None) -> Iterator[Mapping[str, str]]:
         """What happens to a job, from its beginning until it has ended.

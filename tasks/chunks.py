@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from tasks.contracts import (
 from tasks.dispatch import assemble_message, dispatch
 from tasks.fleet import fleet
 from tasks.guard import Guard
-from tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, concerns_one_segment
+from tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, segments_own
 from tasks.runtime import Runtime
 from tasks.stores.base import Store
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from engine.audio import Audio
     from engine.request import Request
     from engine.speaker import Speaker
+
+
+log = logging.getLogger(__name__)
 
 
 class NeedsRevision(KoebinError):
@@ -152,9 +156,10 @@ def _render(
             yield missing[finished].key, audio
             finished += 1
             guard.check()
-    except KoebinError as error:
-        if not concerns_one_segment(error):
+    except Exception as error:
+        if segments_own(error) is None:
             raise
+        log.exception("segments are rendered one by one", extra={"task_id": chunk.task_id})
         yield from _render_alone(runtime, chunk, missing[finished:], guard, watched=False)
 
 
@@ -167,10 +172,11 @@ def _render_alone(
             runtime.leases.alone(chunk.task_id, segment.key)
         try:
             audios = list(chunk.speaker.render([_request(chunk, segment)]))
-        except KoebinError as error:
-            if not concerns_one_segment(error):
+        except Exception as error:
+            own = segments_own(error)
+            if own is None:
                 raise
-            yield segment.key, error
+            yield segment.key, own
             continue
         if not audios:
             raise InferenceFailed("the engine returned nothing", segment.text)

@@ -7,8 +7,9 @@ from typing import Any
 
 from celery import Task, shared_task
 from celery.exceptions import Reject
+from redis.exceptions import RedisError
 
-from engine.errors import JobCancelled, KoebinError, LeaseLost, StoreDenied, StoreNotFound
+from engine.errors import JobCancelled, JobFailed, KoebinError, LeaseLost, StoreDenied, StoreNotFound
 from tasks.assembly import assemble_job, fail_job
 from tasks.contracts import ASSEMBLE, AssembleRequest, parse
 from tasks.delayed import Message, put_off
@@ -16,7 +17,7 @@ from tasks.guard import GiveBack, Guard
 from tasks.keys import ASSEMBLE_QUEUE
 from tasks.ledger import State
 from tasks.parking import park
-from tasks.policy import delay_seconds, retried
+from tasks.policy import MAX_HEADLESS_STRIKES, delay_seconds, retried
 from tasks.runtime import current
 from tasks.synthesis import lease_nonce, task_id
 
@@ -60,3 +61,12 @@ def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
         log.warning("tried again in %.0f s: %s", seconds, error, extra={"job": wanted.job})
         runtime.ledger.wait_for(wanted.job, f"{error} (next try in {seconds:.0f} s)")
         put_off(runtime.redis, Message(ASSEMBLE, task_id(self), request, ASSEMBLE_QUEUE, 6), seconds)
+    except RedisError as error:
+        raise Reject(str(error), requeue=True) from error
+    except Exception as error:
+        log.exception("the assembly stumbled", extra={"job": wanted.job})
+        surprise = JobFailed(f"something that nobody foresaw ({type(error).__name__})", str(error)[:200])
+        if runtime.leases.strike(task_id(self), str(surprise)) >= MAX_HEADLESS_STRIKES:
+            fail_job(runtime, wanted, surprise)
+            return
+        put_off(runtime.redis, Message(ASSEMBLE, task_id(self), request, ASSEMBLE_QUEUE, 6), delay_seconds(0))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from engine.errors import InferenceFailed, InvalidInput, SpeakerError, StoreFull, TransientError
+from redis.exceptions import RedisError
+
+from engine.errors import InferenceFailed, InvalidInput, KoebinError, SpeakerError, StoreFull, TransientError
 
 MAX_STRIKES: Final = 2
 """Lost processes without progress before a chunk's segments are rendered one by one."""
@@ -22,9 +24,16 @@ def retried(error: BaseException) -> bool:
     return isinstance(error, (TransientError, StoreFull))
 
 
-def concerns_one_segment(error: BaseException) -> bool:
-    """Whether the error is a property of one segment, so that the others can still be spoken."""
-    return isinstance(error, (InvalidInput, SpeakerError, InferenceFailed))
+def segments_own(error: Exception) -> KoebinError | None:
+    """The error if it is a property of one segment, so that the others can still be spoken; None if it is not.
+
+    What nobody foresaw while a segment was rendered counts as its own, too: the job must end, and name it.
+    """
+    if isinstance(error, KoebinError):
+        return error if isinstance(error, (InvalidInput, SpeakerError, InferenceFailed)) else None
+    if isinstance(error, (RedisError, OSError)):
+        return None
+    return InferenceFailed(f"the engine stumbled over it ({type(error).__name__})", str(error)[:200])
 
 
 def delay_seconds(delays: int) -> float:

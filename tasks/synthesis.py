@@ -7,17 +7,19 @@ from typing import Any
 
 from celery import Task, shared_task
 from celery.exceptions import Ignore, Reject
+from redis.exceptions import RedisError
 
-from engine.errors import JobCancelled, KoebinError, LeaseLost, StoreNotFound, UnknownSpeaker
+from engine.errors import JobCancelled, JobFailed, KoebinError, LeaseLost, StoreNotFound, UnknownSpeaker
+from tasks.assembly import fail_job
 from tasks.chunks import NeedsRevision, finish_chunk, open_chunk, run_chunk
-from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, ChunkRequest, SynthesizeRequest, parse
+from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest, SynthesizeRequest, parse
 from tasks.delayed import Message, put_off
 from tasks.dispatch import foreign
 from tasks.guard import GiveBack, Guard
 from tasks.keys import speaker_queue
 from tasks.ledger import State
 from tasks.parking import park
-from tasks.policy import delay_seconds, retried
+from tasks.policy import MAX_HEADLESS_STRIKES, delay_seconds, retried
 from tasks.runtime import Runtime, current
 from tasks.single import synthesize_text
 
@@ -60,6 +62,19 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
             runtime.ledger.give_back(chunk_request.job, chunk_request.chunk, chunk_request.speaker, str(error))
         else:
             _fail(runtime, chunk_request, error)
+    except RedisError as error:
+        raise Reject(str(error), requeue=True) from error
+    except Exception as error:
+        log.exception("the chunk stumbled", extra={"job": chunk_request.job})
+        surprise = ChunkStumbled(f"something that nobody foresaw ({type(error).__name__})", str(error)[:200])
+        if runtime.leases.strike(task_id(self), str(surprise)) < MAX_HEADLESS_STRIKES:
+            _try_later(runtime, self, chunk_request, request, surprise)
+        else:
+            _fail(runtime, chunk_request, surprise)
+
+
+class ChunkStumbled(KoebinError):
+    """A defect of ours or of a package, outside of any one segment."""
 
 
 def task_id(task: Task[Any, Any]) -> str:
@@ -90,7 +105,8 @@ def _send_later(runtime: Runtime, task: Task[Any, Any], name: str, request: dict
 def _fail(runtime: Runtime, chunk: ChunkRequest, error: KoebinError) -> None:
     log.error("the job failed: %s", error, extra={"job": chunk.job})
     hint = "the job's documents are missing: " if isinstance(error, StoreNotFound) else ""
-    runtime.ledger.end(chunk.job, State.FAILED, f"chunk {chunk.chunk}: {hint}{error}")
+    request = AssembleRequest(job=chunk.job, store=chunk.store)
+    fail_job(runtime, request, JobFailed(f"chunk {chunk.chunk}: {hint}{error}"))
 
 
 @shared_task(name=SYNTHESIZE, bind=True)

@@ -64,5 +64,5 @@ def redrive(job: Job, store: StoreOption = None) -> None:
     settings = load_settings(**given(store=store_argument(store)))
     with messages_for_mistakes(), Client(settings=settings) as client:
         count = client.redrive(job)
-        note(f"{count} segments are tried again" if count else "the job has no dead segments")
+        note("the job is tried again" if count else "the job neither failed nor has dead segments")
         say(f"{job}\t{describe(client.status(job))}")
