@@ -40,6 +40,10 @@ def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
         log.error("parked a message: job %s lies in another store", wanted.job)
         park(runtime.redis, "the job lies in another store", request)
         return
+    attempt = runtime.leases.attempt(task_id(self))
+    if attempt.strikes >= MAX_HEADLESS_STRIKES:
+        fail_job(runtime, wanted, JobFailed("the assembly ended its process again and again", attempt.reason))
+        return
     guard = Guard(runtime, task_id(self), lease_nonce(self), wanted.job)
     try:
         assemble_job(runtime, wanted, guard)

@@ -9,7 +9,15 @@ from celery import Task, shared_task
 from celery.exceptions import Ignore, Reject
 from redis.exceptions import RedisError
 
-from engine.errors import JobCancelled, JobFailed, KoebinError, LeaseLost, StoreNotFound, UnknownSpeaker
+from engine.errors import (
+    InferenceFailed,
+    JobCancelled,
+    JobFailed,
+    KoebinError,
+    LeaseLost,
+    StoreNotFound,
+    UnknownSpeaker,
+)
 from tasks.assembly import fail_job
 from tasks.chunks import NeedsRevision, finish_chunk, open_chunk, run_chunk
 from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest, SynthesizeRequest, parse
@@ -19,7 +27,7 @@ from tasks.guard import GiveBack, Guard
 from tasks.keys import speaker_queue
 from tasks.ledger import State
 from tasks.parking import park
-from tasks.policy import MAX_HEADLESS_STRIKES, delay_seconds, retried
+from tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, delay_seconds, retried
 from tasks.runtime import Runtime, current
 from tasks.single import synthesize_text
 
@@ -115,8 +123,14 @@ def synthesize(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
     runtime = current()
     wanted = parse(SynthesizeRequest, request)
     guard = Guard(runtime, task_id(self), lease_nonce(self), "")
+    attempt = runtime.leases.attempt(task_id(self))
+    if attempt.strikes > MAX_STRIKES:
+        runtime.leases.forget(task_id(self))
+        raise InferenceFailed(f"the text ended its worker's process {attempt.strikes} times", attempt.reason)
     try:
-        return synthesize_text(runtime, wanted, guard).model_dump(mode="json")
+        result = synthesize_text(runtime, wanted, guard).model_dump(mode="json")
+        runtime.leases.forget(task_id(self))
+        return result
     except LeaseLost as error:
         raise Reject(str(error), requeue=False) from error
     except GiveBack as error:
