@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import statistics
 import sys
 import time
@@ -15,6 +16,8 @@ from tests.chaos.driver import Driver, Plan, Report, plans
 
 def main() -> int:
     args = _arguments()
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job ignores SIGINT
+        signal.signal(number, signal.default_int_handler)
     reports: list[Report] = []
     started = time.monotonic()
     with arena(timeout=args.timeout, outage_seconds=args.outage, stock=args.stock, workers=args.workers) as made:

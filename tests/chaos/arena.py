@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 import psutil
 from redis import Redis
@@ -40,6 +41,12 @@ class Supervised(Worker):
         started = super().start(ready=ready)
         self.groups.append(self.pid)
         return started
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        print(self.text()[-20_000:])  # shown where the test failed
+        super().__exit__(kind, error, trace)
 
     def members(self) -> list[psutil.Process]:
         """Processes of earlier groups that still run: children whose parent died."""
