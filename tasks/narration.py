@@ -35,6 +35,7 @@ def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
         return
     state = runtime.ledger.state(wanted.job)
     if state is not None and state is not State.ASSEMBLING:
+        runtime.leases.forget(task_id(self))
         return  # it has ended, or the tick that completes it will queue this again
     if state is not None and runtime.ledger.entry(wanted.job).store != wanted.store:
         log.error("parked a message: job %s lies in another store", wanted.job)
@@ -48,6 +49,7 @@ def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
     try:
         assemble_job(runtime, wanted, guard)
     except JobCancelled:
+        runtime.leases.forget(task_id(self))
         log.info("stopped: the job was cancelled", extra={"job": wanted.job})
     except LeaseLost as error:
         raise Reject(str(error), requeue=False) from error

@@ -44,6 +44,7 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
         park(runtime.redis, str(error), request)
         return
     if runtime.ledger.state(chunk_request.job) not in (State.RUNNING, None):
+        runtime.leases.forget(task_id(self))
         return  # cancelled or ended meanwhile
     if problem := foreign(runtime.ledger, chunk_request):
         log.error("parked a message: %s", problem)
@@ -55,6 +56,7 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
         outcome = run_chunk(runtime, chunk, guard)
         finish_chunk(runtime, chunk, outcome)
     except JobCancelled:
+        runtime.leases.forget(task_id(self))
         log.info("stopped: the job was cancelled", extra={"job": chunk_request.job})
     except LeaseLost as error:
         raise Reject(str(error), requeue=False) from error
