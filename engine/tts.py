@@ -271,14 +271,16 @@ def available_cores() -> int:
 
 
 def warm_up(model: AcousticModel) -> None:
-    """Speak sentences of several lengths, one by one and, where the model batches, together."""
+    """Speak a little; where the model batches, sentences of several lengths, one by one and together."""
     from engine.text import frontend
 
     frontend.warm_up()
     utterances = [Utterance(frontend.analyze(text), SynthesisOptions(), seed=0) for text in _WARM_UP]
-    for utterance in utterances:
+    batches = model.batch_size > 1
+    # A graph on a CPU knows no lengths: after one word it is as fast as it will ever be.
+    for utterance in utterances if batches else utterances[:1]:
         model.synthesize([utterance])
-    if model.batch_size > 1:
+    if batches:
         model.synthesize((utterances * model.batch_size)[: model.batch_size])
     model.predict_pause(utterances[0], utterances[1])
 

@@ -37,7 +37,7 @@ class OnnxBert:
 
     def __init__(self, path: Path, cache: Path | None = None) -> None:
         self.path = find_graph(path)
-        self._session = Session(self.path if cache is None else prepare_bert(self.path, cache))
+        self._session = Session(self.path if cache is None else prepare_bert(self.path, cache, self.sha256))
         self._session.require(("input_ids", "attention_mask"), ())
         if len(self._session.outputs) != 1:
             raise InvalidCheckpoint("BERT's graph has more than one output", str(self.path))

@@ -69,18 +69,19 @@ def prepare(folder: Path, cache: Path) -> Path:
     return _kept(cache, digest, "voice.json", lambda staging: _make(folder, staging, digest))
 
 
-def prepare_bert(graph: Path, cache: Path) -> Path:
+def prepare_bert(graph: Path, cache: Path, checksum: str) -> Path:
     """The same graph with its weights in a file of their own, made now if it has not been before.
 
     Args:
         graph: BERT, as it is published.
         cache: as for ``prepare``.
+        checksum: SHA-256 of the graph.
 
     Raises:
-        BackendMissing: the graph is missing, or the cache cannot be written.
+        BackendMissing: the cache cannot be written.
         InvalidCheckpoint: not a graph.
     """
-    digest = hashlib.sha256(f"bert {_BERT_VERSION} {sha256(graph)}".encode()).hexdigest()
+    digest = hashlib.sha256(f"bert {_BERT_VERSION} {checksum}".encode()).hexdigest()
 
     def make(staging: Path) -> None:
         simplify(graph, staging / "bert.onnx", weights="bert.data")
