@@ -99,6 +99,7 @@ class S3Server:
         data.mkdir(exist_ok=True)
         return [
             *(str(weed_binary()), "server", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}"),
+            "-master.telemetry=false",
             *("-master.volumeSizeLimitMB=64", "-volume.max=1000", "-volume.preStopSeconds=0", "-filer", "-s3"),
             *(f"-s3.config={config}", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
             *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"),
@@ -152,7 +153,11 @@ class S3Server:
             self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> S3Server:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
