@@ -10,6 +10,7 @@ from engine.errors import (
     InvalidInput,
     JobNotFound,
     KoebinError,
+    SourceError,
     SpeakerError,
     StoreError,
     TransientError,
@@ -35,6 +36,6 @@ def code_of(error: KoebinError) -> int:
         return NOT_FOUND
     if isinstance(error, (InvalidInput, ConfigurationError)):
         return INVALID
-    if isinstance(error, (BrokerUnavailable, TransientError, StoreError)):
+    if isinstance(error, (BrokerUnavailable, SourceError, StoreError, TransientError)):
         return UNAVAILABLE
     return FAILED

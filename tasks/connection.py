@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -67,5 +67,11 @@ def check(client: Redis, shown: str) -> None:
         client.ping()
     except RedisError as error:
         raise BrokerUnavailable(
-            f"the broker does not answer ({type(error).__name__})", shown, "Start it, or set KOEBIN_BROKER_URL"
+            f"the broker does not answer ({_why(error)})", shown, "Start it, or set KOEBIN_BROKER_URL"
         ) from error
+
+
+def _why(error: RedisError) -> str:
+    """A refusal in the server's own words, which hold no secrets; else the kind of error."""
+    name = type(error).__name__
+    return f"{name}: {str(error)[:120]}" if isinstance(error, ResponseError) else name

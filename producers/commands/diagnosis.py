@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import typer
+from redis.exceptions import RedisError
 
 from engine.errors import KoebinError
 from producers.commands.common import given, store_argument
@@ -43,6 +44,8 @@ def doctor(store: StoreOption = None, as_json: AsJson = False) -> None:
 def _asked(ask: Callable[[Settings], Iterator[Finding]], settings: Settings) -> list[Finding]:
     try:
         return list(ask(settings))
+    except RedisError as error:
+        return [Finding(ask.__name__.strip("_"), ok=False, detail=f"the broker refuses: {error}")]
     except KoebinError as error:
         return [Finding(ask.__name__.strip("_"), ok=False, detail=str(error), hint=error.hint)]
 
