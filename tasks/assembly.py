@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import tee
 from pathlib import Path
@@ -110,11 +110,19 @@ def _assemble(runtime: Runtime, store: Store, manifest: Manifest, guard: Guard) 
             f"{len(failures)} of {manifest.segments} segments could not be spoken; line {first.line}: {first.reason}"
         )
         return JobOutcome(job=manifest.job, state=State.FAILED, error=error, failures=failures, segments=counts)
-    placed = [segment for segment in _placed(store, manifest) if segment.key not in dead]
+    used = {judged.key: judged.used for document in done for judged in document.judged}
+    placed = [
+        replace(segment, key=used.get(segment.key, segment.key))
+        for segment in _placed(store, manifest)
+        if segment.key not in dead
+    ]
     with _work_dir(runtime.work_dir) as folder:
-        if manifest.items:
-            return _deliver_items(store, manifest, placed, failures, counts, folder, guard)
-        return _deliver_programme(store, manifest, placed, failures, counts, folder, guard)
+        deliver = _deliver_items if manifest.items else _deliver_programme
+        outcome = deliver(store, manifest, placed, failures, counts, folder, guard)
+    if manifest.quality is None:
+        return outcome
+    judged = [one.model_dump(mode="json") for document in done for one in document.judged]
+    return outcome.model_copy(update={"report": {**outcome.report, "quality": judged}})
 
 
 def _placed(store: Store, manifest: Manifest) -> list[Placed]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,11 @@ from tasks.contracts import (
     ChunkDocument,
     ChunkRequest,
     DoneDocument,
+    Judged,
     Placement,
     PlannedSegment,
     SegmentSpec,
+    another_take,
     check_segment,
     dump,
     parse_json,
@@ -27,8 +29,10 @@ from tasks.dispatch import assemble_message, dispatch
 from tasks.fleet import fleet
 from tasks.guard import Guard
 from tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, segments_own
+from tasks.quality import Gate
 from tasks.runtime import Runtime
 from tasks.stores.base import Store
+from tasks.takes import Take, judge, settle
 
 if TYPE_CHECKING:
     from engine.audio import Audio
@@ -53,6 +57,7 @@ class Chunk:
     dictionary: Dictionary
     speaker: Speaker
     store: Store
+    gate: Gate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Outcome:
     seconds: float
     wall_seconds: float
     dead: tuple[dict[str, Any], ...]
+    judged: tuple[Judged, ...] = ()
 
 
 def open_chunk(runtime: Runtime, request: ChunkRequest, task_id: str) -> Chunk:
@@ -73,14 +79,16 @@ def open_chunk(runtime: Runtime, request: ChunkRequest, task_id: str) -> Chunk:
         StoreDenied: the store lies under no allowed root.
         NeedsRevision, UnknownSpeaker: this worker cannot run the chunk.
         InvalidMessage: a key does not match its segment.
+        BackendMissing: a recogniser that the job asks for is not installed here.
     """
     store = runtime.open_store(request.store)
     speaker = _speaker(runtime, request)
-    planned = _planned(store, request)
+    document = _document(store, request)
     dictionary = _dictionary(store, request.dictionary_revision)
-    for segment in planned:
-        check_segment(segment.segment, request, dictionary)
-    return Chunk(request, task_id, planned, dictionary, speaker, store)
+    for planned in document.segments:
+        check_segment(planned.segment, request, dictionary)
+    gate = Gate(document.quality) if document.quality else None
+    return Chunk(request, task_id, document.segments, dictionary, speaker, store, gate)
 
 
 def _speaker(runtime: Runtime, request: ChunkRequest) -> Speaker:
@@ -94,12 +102,13 @@ def _speaker(runtime: Runtime, request: ChunkRequest) -> Speaker:
     return speaker
 
 
-def _planned(store: Store, request: ChunkRequest) -> tuple[PlannedSegment, ...]:
-    if request.segments is not None:
-        return tuple(
-            PlannedSegment(segment=segment, place=Placement(index=i)) for i, segment in enumerate(request.segments)
-        )
-    return parse_json(ChunkDocument, store.get(keys.chunk(request.job, request.chunk))).segments
+def _document(store: Store, request: ChunkRequest) -> ChunkDocument:
+    if request.segments is None:
+        return parse_json(ChunkDocument, store.get(keys.chunk(request.job, request.chunk)))
+    planned = tuple(
+        PlannedSegment(segment=segment, place=Placement(index=i)) for i, segment in enumerate(request.segments)
+    )
+    return ChunkDocument(chunk=request.chunk, speaker=request.speaker, seconds=0.0, segments=planned)
 
 
 def _dictionary(store: Store, revision: str) -> Dictionary:
@@ -125,20 +134,66 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
         dead |= {segment.key: f"worker processes were lost again and again: {attempt.reason}" for segment in missing}
         missing = []
     seconds = 0.0
+    doubted: dict[str, Take] = {}
     for key, made in _render(runtime, chunk, missing, guard, isolated=isolated):
+        take = judge(chunk.gate, specs[key].segment, chunk.request.speaker, made)
+        if not take.good:
+            doubted[key] = take
+            continue
         if isinstance(made, KoebinError):
             dead[key] = str(made)
             continue
         segments.write(chunk.store, key, made)
         runtime.leases.progress(chunk.task_id)
         seconds += made.duration_seconds
+    if chunk.gate is not None:
+        doubted |= _doubted_stored(chunk, specs, present, guard)
+    judged: list[Judged] = []
+    for key, first in doubted.items():
+        further = _further_takes(runtime, chunk, specs[key].segment, guard, isolated=isolated)
+        try:
+            verdict = settle(chunk.store, specs[key], chunk.request.speaker, first, further)
+        except InferenceFailed as error:
+            dead[key] = str(error)
+        else:
+            judged.append(verdict)
+            runtime.leases.progress(chunk.task_id)
     return Outcome(
         reused=len(chunk.planned) - sum(key not in present for key in specs),
         rendered=sum(segment.key not in dead for segment in missing),
         seconds=seconds,
         wall_seconds=time.monotonic() - started,
         dead=tuple(_evidence(chunk, specs[key], why) for key, why in dead.items()),
+        judged=tuple(judged),
     )
+
+
+def _doubted_stored(
+    chunk: Chunk, specs: Mapping[str, PlannedSegment], present: set[str], guard: Guard
+) -> dict[str, Take]:
+    """What an earlier job without a gate may have stored is judged as well: so every retry decides alike."""
+    found: dict[str, Take] = {}
+    for key in (key for key in specs if key in present):
+        guard.check()
+        audio = segments.read(chunk.store, key)
+        take = judge(chunk.gate, specs[key].segment, chunk.request.speaker, audio, stored=True)
+        if not take.good:
+            found[key] = take
+    return found
+
+
+def _further_takes(
+    runtime: Runtime, chunk: Chunk, segment: SegmentSpec, guard: Guard, *, isolated: bool
+) -> Iterator[Take]:
+    """The other takes in their order, each made when it is asked for."""
+    for number in range(1, chunk.gate.takes if chunk.gate else 1):
+        spec = another_take(segment, number, chunk.request, chunk.dictionary)
+        if segments.stored(chunk.store, [spec.key]):
+            made: Audio | KoebinError = segments.read(chunk.store, spec.key)
+            yield judge(chunk.gate, spec, chunk.request.speaker, made, stored=True)
+            continue
+        for _, made in _render_alone(runtime, chunk, [spec], guard, watched=isolated):
+            yield judge(chunk.gate, spec, chunk.request.speaker, made)
 
 
 def _render(
@@ -221,6 +276,7 @@ def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: Outcome) -> str:
         seconds=round(outcome.seconds, 3),
         wall_seconds=round(outcome.wall_seconds, 3),
         dead=outcome.dead,
+        judged=outcome.judged,
     )
     chunk.store.put(keys.done(request.job, request.chunk), dump(document), if_absent=True)
     state = runtime.ledger.tick(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -143,10 +144,22 @@ class Placement(_Frozen):
 
 
 class PlannedSegment(_Frozen):
-    """A segment and its place, as a chunk's document in the store lists them."""
+    """A segment and its place, as a chunk's document in the store lists them.
+
+    Attributes:
+        takes: keys of the further takes that may be used instead, where the job has a quality gate.
+    """
 
     segment: SegmentSpec
     place: Placement
+    takes: tuple[_Hex, ...] = ()
+
+
+class Quality(_Frozen):
+    """The quality gate of a job: how many takes are tried in all, and which recognisers judge them."""
+
+    takes: int = Field(default=3, ge=1, le=10)
+    recognisers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")], ...] = Field(default=(), max_length=8)
 
 
 class ChunkDocument(_Frozen):
@@ -157,6 +170,7 @@ class ChunkDocument(_Frozen):
     speaker: str
     seconds: float = Field(ge=0.0)
     segments: tuple[PlannedSegment, ...]
+    quality: Quality | None = None
 
 
 class PlannedSpeaker(_Frozen):
@@ -237,9 +251,33 @@ class Manifest(_Frozen):
     pauses: Pauses = Pauses()
     partial: bool = False
     webhook: str = ""
+    quality: Quality | None = None
 
     def model_post_init(self, _context: object) -> None:
         check_job(self.job)
+
+
+class Judged(_Frozen):
+    """A segment whose first take did not pass the quality gate.
+
+    Attributes:
+        key: of the planned segment.
+        used: of the take that is delivered; the planned one where no take passed.
+        takes: what was wrong with each take that was tried, in order; empty for one that passed.
+    """
+
+    key: _Hex
+    used: _Hex
+    index: int = 0
+    line: int = 0
+    item: str = ""
+    speaker: str
+    text: str
+    takes: tuple[tuple[str, ...], ...]
+
+    @property
+    def passed(self) -> bool:
+        return not self.takes[-1]
 
 
 class DoneDocument(_Frozen):
@@ -252,6 +290,7 @@ class DoneDocument(_Frozen):
     seconds: float = Field(ge=0.0)
     wall_seconds: float = Field(ge=0.0)
     dead: tuple[dict[str, Any], ...] = ()
+    judged: tuple[Judged, ...] = ()
 
 
 class SegmentCounts(_Frozen):
@@ -341,6 +380,20 @@ def plan_segment(
         text=text,
         options=changed_options(options),
         readings=tuple(ReadingSpec(start=r.start, end=r.end, kana=r.kana, accent=r.accent) for r in readings),
+    )
+
+
+def another_take(segment: SegmentSpec, take: int, request: ChunkRequest, dictionary: Dictionary) -> SegmentSpec:
+    """The ``take``-th further take of a segment, under its own key."""
+    options = segment.synthesis_options()
+    return plan_segment(
+        segment.text,
+        request.speaker,
+        replace(options, take=options.take + take),
+        segment.engine_readings(),
+        dictionary_revision=dictionary.within(segment.text).revision,
+        model_revision=request.model_revision,
+        engine_revision=request.engine_revision,
     )
 
 

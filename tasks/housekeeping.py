@@ -203,6 +203,7 @@ def _refer(store: Store, job: str, objects: Iterable[str], references: Reference
         if document is not None:
             planned = parse_json(ChunkDocument, document).segments
             references.segments.update(bytes.fromhex(segment.segment.key) for segment in planned)
+            references.segments.update(bytes.fromhex(take) for segment in planned for take in segment.takes)
     if submitted:
         manifest = _get(store, keys.manifest(job))
         if manifest is not None:

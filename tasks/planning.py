@@ -18,6 +18,7 @@ from tasks.contracts import (
     Placement,
     PlannedSegment,
     PlannedSpeaker,
+    Quality,
     plan_segment,
 )
 from tasks.script import Passage, Script
@@ -104,7 +105,9 @@ def chunk_seconds(passages: Iterable[Passage], slowest: float) -> float:
     return max(SMALLEST_CHUNK_SECONDS, min(CHUNK_WALL_SECONDS * slowest, total / _PARTS_OF_A_SMALL_JOB))
 
 
-def plan_chunks(script: Script, targets: Mapping[str, Target], pauses: Pauses) -> Iterator[ChunkDocument]:
+def plan_chunks(
+    script: Script, targets: Mapping[str, Target], pauses: Pauses, quality: Quality | None = None
+) -> Iterator[ChunkDocument]:
     """Chunks of one speaker each, numbered from 0; a segment's ``place.index`` keeps the reading order.
 
     Raises:
@@ -117,40 +120,50 @@ def plan_chunks(script: Script, targets: Mapping[str, Target], pauses: Pauses) -
     number = 0
     for index, sentence in enumerate(sentences(script.passages, pauses)):
         speaker = sentence.passage.speaker
-        planned = _plan(sentence, index, targets[speaker], script.dictionary)
+        planned = _plan(sentence, index, targets[speaker], script.dictionary, quality)
         segments, seconds = buffers.get(speaker, ([], 0.0))
         segments.append(planned)
         seconds += predicted_seconds(sentence.text, sentence.passage.options.speed)
         if seconds >= limit or len(segments) >= LARGEST_CHUNK_SEGMENTS:
-            yield _chunk(number, speaker, segments, seconds)
+            yield _chunk(number, speaker, segments, seconds, quality)
             number, segments, seconds = number + 1, [], 0.0
         buffers[speaker] = (segments, seconds)
     for speaker, (segments, seconds) in buffers.items():
         if segments:
-            yield _chunk(number, speaker, segments, seconds)
+            yield _chunk(number, speaker, segments, seconds, quality)
             number += 1
 
 
-def _plan(sentence: Sentence, index: int, target: Target, dictionary: Dictionary) -> PlannedSegment:
+def _plan(
+    sentence: Sentence, index: int, target: Target, dictionary: Dictionary, quality: Quality | None
+) -> PlannedSegment:
     passage = sentence.passage
     if passage.options.style and passage.options.style not in target.styles:
         known = ", ".join(target.styles)
         raise UnknownStyle(f"{passage.speaker} has no such style", passage.options.style, f"Use {known}", passage.line)
-    segment = plan_segment(
-        sentence.text,
-        passage.speaker,
-        passage.options,
-        sentence.readings,
-        dictionary_revision=dictionary.within(sentence.text).revision,
-        model_revision=target.planned.model_revision,
-        engine_revision=target.engine_revision,
+    revision = dictionary.within(sentence.text).revision
+    first, *others = (
+        plan_segment(
+            sentence.text,
+            passage.speaker,
+            replace(passage.options, take=passage.options.take + take) if take else passage.options,
+            sentence.readings,
+            dictionary_revision=revision,
+            model_revision=target.planned.model_revision,
+            engine_revision=target.engine_revision,
+        )
+        for take in range(quality.takes if quality else 1)
     )
     place = Placement(index=index, chapter=passage.chapter, line=passage.line, pause=sentence.pause, item=passage.item)
-    return PlannedSegment(segment=segment, place=place)
+    return PlannedSegment(segment=first, place=place, takes=tuple(other.key for other in others))
 
 
-def _chunk(number: int, speaker: str, segments: list[PlannedSegment], seconds: float) -> ChunkDocument:
-    return ChunkDocument(chunk=number, speaker=speaker, seconds=round(seconds, 3), segments=tuple(segments))
+def _chunk(
+    number: int, speaker: str, segments: list[PlannedSegment], seconds: float, quality: Quality | None
+) -> ChunkDocument:
+    return ChunkDocument(
+        chunk=number, speaker=speaker, seconds=round(seconds, 3), segments=tuple(segments), quality=quality
+    )
 
 
 def script_content(script: Script, wishes: Mapping[str, object], pauses: Pauses) -> str:

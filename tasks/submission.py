@@ -16,7 +16,7 @@ from redis import Redis
 
 from engine.errors import InvalidScript, JobConflict, StoreNotFound
 from tasks import keys
-from tasks.contracts import ChunkDocument, Manifest, Output, Pauses, dump, parse_json
+from tasks.contracts import ChunkDocument, Manifest, Output, Pauses, Quality, dump, parse_json
 from tasks.delayed import Send
 from tasks.dispatch import assemble_message, dispatch
 from tasks.fleet import fleet
@@ -38,6 +38,7 @@ class Wishes:
         priority: 0 first, 6 for batch work; see ``tasks.contracts.PRIORITIES``.
         partial: deliver what could be spoken if a segment must be given up.
         webhook: URL that is told when the job ends.
+        quality: judge every segment; None does not.
     """
 
     output: Output = Output()
@@ -45,10 +46,12 @@ class Wishes:
     priority: int = 6
     partial: bool = False
     webhook: str = ""
+    quality: Quality | None = None
 
     def content(self) -> dict[str, object]:
         """What of them belongs to the identity of a job."""
-        return {"output": self.output.model_dump(mode="json"), "partial": self.partial}
+        quality = {"quality": self.quality.model_dump(mode="json")} if self.quality else {}
+        return {"output": self.output.model_dump(mode="json"), "partial": self.partial, **quality}
 
 
 def submit(
@@ -103,7 +106,7 @@ def _write(
     segments = characters = 0
     if script.dictionary.revision:
         store.put(keys.dictionary(script.dictionary.revision), script.dictionary.to_json().encode())
-    for document in plan_chunks(script, targets, wishes.pauses):
+    for document in plan_chunks(script, targets, wishes.pauses, wishes.quality):
         store.put(keys.chunk(job, document.chunk), dump(document), if_absent=False)
         table.append((document.speaker, document.seconds))
         segments += len(document.segments)
@@ -136,6 +139,7 @@ def _write(
         pauses=wishes.pauses,
         partial=wishes.partial,
         webhook=wishes.webhook,
+        quality=wishes.quality,
     )
     store.put(keys.manifest(job), dump(manifest))
     return parse_json(Manifest, store.get(keys.manifest(job)))

@@ -20,7 +20,7 @@ from producers.console import ProgressLine, clock, messages_for_mistakes, note, 
 from producers.exits import FAILED, PARTIAL
 from producers.formats.load import load_script
 from producers.formats.voice import Voice
-from tasks.contracts import PRIORITIES, AudioFormat, Output, Pauses, PlannedSpeaker, parse
+from tasks.contracts import PRIORITIES, AudioFormat, Output, Pauses, PlannedSpeaker, Quality, parse
 from tasks.ledger import State
 from tasks.outcome import JobOutcome
 from tasks.planning import Target
@@ -70,6 +70,10 @@ def narrate(
         float | None, typer.Option(min=0.0, max=60.0, help="Seconds after a chapter.", show_default="2.0")
     ] = None,
     partial: Annotated[bool, typer.Option(help="Deliver the rest if a line cannot be spoken.")] = False,
+    quality: Annotated[bool, typer.Option("--quality", help="Judge segments; try other takes of bad ones.")] = False,
+    recogniser: Annotated[
+        list[str] | None, typer.Option(help="A recogniser of the workers that judges, too; implies --quality.")
+    ] = None,
     priority: Annotated[str, typer.Option(help="interactive, briefing or batch.")] = "batch",
     webhook: Annotated[str, typer.Option(help="An http(s) address that is told when the job ends.")] = "",
     job_id: Annotated[str | None, typer.Option(help="Your own id: the same content under it is the same job.")] = None,
@@ -92,6 +96,7 @@ def narrate(
             priority=PRIORITIES[one_of(priority, tuple(PRIORITIES), "priority")],
             partial=partial,
             webhook=webhook,
+            quality=parse(Quality, {"recognisers": recogniser or ()}) if quality or recogniser else None,
         )
         settings = load_settings(**given(store=store_argument(store)))
         if dry_run:
@@ -222,6 +227,9 @@ def _report(outcome: JobOutcome, seconds: float, as_json: bool) -> None:
         say(f"{file.uri}{length}")
     for failure in outcome.failures:
         note(f"line {failure.line}: {failure.text}: {failure.reason}")
+    for judged in outcome.report.get("quality", ()):
+        fate = "another take is used" if judged["used"] != judged["key"] else "none of its takes is better"
+        note(f"line {judged['line']}: {judged['text']}: {', '.join(judged['takes'][0])}: {fate}")
     if outcome.error:
         note(f"error: {outcome.error}")
     if outcome.result is not None:

@@ -1,0 +1,86 @@
+"""Takes of one segment in front of the quality gate: which one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.errors import InferenceFailed, KoebinError
+from tasks import segments
+from tasks.contracts import Judged, PlannedSegment, SegmentSpec
+from tasks.quality import Gate, Spoken, Verdict
+from tasks.stores.base import Store
+
+if TYPE_CHECKING:
+    from engine.audio import Audio
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One take as it was judged.
+
+    Attributes:
+        audio: None where the engine gave nothing.
+        stored: the store has it already.
+    """
+
+    spec: SegmentSpec
+    audio: Audio | None
+    verdict: Verdict
+    stored: bool
+
+    @property
+    def good(self) -> bool:
+        return self.verdict.good
+
+
+def judge(
+    gate: Gate | None, spec: SegmentSpec, speaker: str, made: Audio | KoebinError, *, stored: bool = False
+) -> Take:
+    """Judge what was made; without a gate everything is good. What the engine could not speak is mute for the gate,
+    unless it is the text's own fault."""
+    if isinstance(made, KoebinError):
+        failed = gate is not None and isinstance(made, InferenceFailed)
+        return Take(spec, None, Verdict((str(made)[:200],), mute=True) if failed else Verdict(), stored)
+    if gate is None:
+        return Take(spec, made, Verdict(), stored)
+    heard = made if stored else _as_stored(made)
+    return Take(spec, made, gate.judge(Spoken(spec.text, speaker, spec.synthesis_options(), heard)), stored)
+
+
+def settle(store: Store, planned: PlannedSegment, speaker: str, first: Take, further: Iterable[Take]) -> Judged:
+    """Take the first good one, else the first that can be heard; it is in the store when this returns.
+
+    Raises:
+        InferenceFailed: none of them can be heard.
+    """
+    tried = [first]
+    for take in further:
+        tried.append(take)
+        if take.good and take.audio is not None:
+            break
+    audible = [take for take in tried if take.audio is not None and not take.verdict.mute]
+    if not audible:
+        reasons = "; ".join(dict.fromkeys(reason for take in tried for reason in take.verdict.reasons))
+        raise InferenceFailed(f"none of {len(tried)} takes can be heard: {reasons}", planned.segment.text)
+    used = next((take for take in audible if take.good), audible[0])
+    if not used.stored and used.audio is not None:
+        segments.write(store, used.spec.key, used.audio)
+    return Judged(
+        key=planned.segment.key,
+        used=used.spec.key,
+        index=planned.place.index,
+        line=planned.place.line,
+        item=planned.place.item,
+        speaker=speaker,
+        text=planned.segment.text,
+        takes=tuple(take.verdict.reasons for take in tried),
+    )
+
+
+def _as_stored(audio: Audio) -> Audio:
+    """The samples as 24 bits hold them: a verdict must not depend on whether a take was stored before."""
+    from engine.encoding import decode_segment, encode_segment
+
+    return decode_segment(encode_segment(audio), audio.marks)
