@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,6 +80,7 @@ class Driver:
     def __init__(self, arena: Arena, sentences: int = 48, patience: float = 120.0, logs: Path | None = None) -> None:
         self.arena = arena
         self._logs = logs
+        self._ending: threading.Timer | None = None
         self.patience = patience
         self._sentences = sentences
         self._undisturbed: dict[int, Undisturbed] = {}
@@ -104,10 +106,13 @@ class Driver:
         with self.arena.client(uri) as client:
             try:
                 seconds, outcome = self._break(plan, client, store, job, uri)
+                self._end_fault()
                 problems = list(check_outputs(store, job, outcome, wanted))
                 problems += check_nothing_left(self.arena, 4 * self.arena.timeout + 10)
             except TimeoutError as error:
                 seconds, problems = None, [str(error)]
+            finally:
+                self._end_fault()
         self.arena.steps.reset()
         if problems:
             self._keep_logs(plan)
@@ -156,12 +161,10 @@ class Driver:
     def _cause(self, fault: Fault, victim: Supervised) -> None:
         fault.start(self.arena, victim)
         self.arena.steps.go()
-        if fault.end is None:
-            return
-        try:
-            time.sleep(self.arena.outage_seconds if "SIGSTOP" not in fault.name else 2 * self.arena.timeout)
-        finally:
-            fault.end(self.arena, victim)
+        if fault.end is not None:
+            lasts = 2 * self.arena.timeout if "SIGSTOP" in fault.name else self.arena.outage_seconds
+            self._ending = threading.Timer(lasts, fault.end, (self.arena, victim))
+            self._ending.start()
 
     def _submit_again(self, client: Client, job: str, plan: Plan) -> tuple[float | None, JobOutcome]:
         started = time.monotonic()
@@ -205,6 +208,11 @@ class Driver:
             f"not ended after {self.patience:.0f} s: {status.state}, {status.chunks_done} of {status.chunks} chunks, "
             f"waiting: {status.waiting or '-'}"
         )
+
+    def _end_fault(self) -> None:
+        if self._ending is not None:
+            self._ending.join()
+            self._ending = None
 
     def _keep_logs(self, plan: Plan) -> None:
         if self._logs is None:
