@@ -105,7 +105,8 @@ def memory_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
         short = probe.ask("render", speaker="first", text=text)
         long = probe.ask("render", speaker="first", text="\n".join([text] * 10))
     growth = 100 * (long["peak"] / short["peak"] - 1)
-    note = f"from {short['peak']:.0f} MiB at {short['audio']:.0f} s of audio to {long['peak']:.0f} MiB at {long['audio']:.0f} s"
+    at_first, at_last = (f"{answer['peak']:.0f} MiB at {answer['audio']:.0f} s of audio" for answer in (short, long))
+    note = f"from {at_first} to {at_last}"
     yield "memory_long", Figure.of([growth], load=load, note=note)
 
 

@@ -1,7 +1,7 @@
 """A process that speaks what it is told on its standard input and says what that took.
 
-One JSON object a line: ``{"do": "load", "speaker": NAME}``, ``speak``, ``render``, ``first``, ``front_end``, with ``text``
-and ``speaker``; the answer is one line. Started as ``python -m benchmarks.probe TREE CACHE DEVICE``.
+One JSON object a line: ``{"do": "load", "speaker": NAME}``, ``speak``, ``render``, ``first``, ``front_end``, with
+``text`` and ``speaker``; the answer is one line. Started as ``python -m benchmarks.probe TREE CACHE DEVICE``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
         "speak": lambda speaker, text: {"audio": voices[speaker].generate(text).duration_seconds},
         "render": lambda speaker, text: {"audio": _render(tts, speaker, text)},
         "first": lambda speaker, text: {"audio": next(voices[speaker].stream(text)).duration_seconds},
-        "front_end": lambda speaker, text: _front_end(text, Path(tree)),
+        "front_end": lambda text, **_: _front_end(text, Path(tree)),
     }
     for line in sys.stdin:
         order = json.loads(line)

@@ -1,6 +1,6 @@
 """How fast a producer plans and queues: ``python -m benchmarks.producer SEGMENTS FOLDER`` prints one line of JSON.
 
-A process of its own, so that its peak memory is that of this alone. The worker it plans for is announced, but not there.
+A process of its own, so that its peak memory is that of this alone. The worker it plans for is announced, but absent.
 """
 
 from __future__ import annotations
