@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from engine.encoding import decode_segment
 from producers.cli import app
-from producers.exits import INVALID, PARTIAL
+from producers.exits import FAILED, INVALID, PARTIAL
 from tests.integration.test_webhooks import verify
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
@@ -73,12 +73,33 @@ class Koebin:
         return json.loads(result.stdout)
 
 
+RECOGNISER = """
+def strict(spoken):
+    heard = "".join(mora.text for mora in spoken.audio.marks.moras)
+    if "二度" in spoken.text and spoken.options.take < 1 or "だめ" in spoken.text:
+        return f"heard {heard}"
+    return ""
+"""
+
+
+def installed_recogniser(folder: Path) -> Path:
+    """A package as pip would leave it in a folder."""
+    (folder / "strict_ears.py").write_text(RECOGNISER)
+    metadata = folder / "strict_ears-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: strict-ears\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[koebin.recognisers]\nstrict = strict_ears:strict\n")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def koebin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Koebin]:
     store = tmp_path_factory.mktemp("store")
     settings = {"sweep_interval": 0.3, "webhook_private": "true", "webhook_secret": SECRET}
-    with RedisServer() as server, Worker(server.url, store.as_uri(), "mei,ken,hina", settings=settings):
-        yield Koebin(server.url, store)
+    with pytest.MonkeyPatch.context() as patch, RedisServer() as server:
+        patch.setenv("PYTHONPATH", str(installed_recogniser(tmp_path_factory.mktemp("packages"))))
+        with Worker(server.url, store.as_uri(), "mei,ken,hina", settings=settings):
+            yield Koebin(server.url, store)
 
 
 def path_of(file: dict[str, Any]) -> Path:
@@ -234,6 +255,31 @@ def test_check_reads_without_speaking(koebin: Koebin, tmp_path: Path) -> None:
     refused = koebin("check", script, "-d", words)
     assert refused.exit_code == INVALID
     assert "line 2" in refused.stderr
+
+
+def test_bad_takes_are_spoken_again_and_reported(koebin: Koebin, tmp_path: Path) -> None:
+    script = tmp_path / "quality.txt"
+    script.write_text("よい文です。\n二度目でよい文です。\nどれもだめな文です。")
+    koebin.json("narrate", script)  # without a gate: what it stored is judged all the same
+    before = segments_of(koebin)
+    command = ("narrate", script, "--recogniser", "strict")
+    first = koebin.json(*command)
+    second, third = first["report"]["quality"]
+    assert first["state"] == "SUCCEEDED"
+    assert (second["line"], [len(reasons) for reasons in second["takes"]]) == (2, [1, 0])
+    assert second["takes"][0][0].startswith("strict: heard ニドメ")
+    assert second["used"] != second["key"]
+    assert (third["line"], len(third["takes"]), third["used"]) == (3, 3, third["key"])
+    after = segments_of(koebin)
+    assert {path: after[path] for path in before} == before
+    assert {path.stem for path in after.keys() - before.keys()} == {second["used"]}
+    again = koebin.json(*command)
+    assert again["report"]["quality"] == first["report"]["quality"]
+    assert again["result"]["sha256"] == first["result"]["sha256"]
+    assert "another take is used" in koebin(*command).stderr
+    refused = koebin("narrate", script, "--recogniser", "nobody")
+    assert refused.exit_code == FAILED
+    assert "Installed: strict" in refused.stderr
 
 
 def test_a_detached_job_is_followed_and_told(koebin: Koebin, tmp_path: Path) -> None:
