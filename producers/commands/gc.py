@@ -17,6 +17,7 @@ from worker.settings import load_settings
 
 _UNITS: Final = {"h": 3600.0, "d": 86400.0, "w": 604800.0}
 _SHOWN: Final = 20
+_PLURALS: Final = {"job": "jobs", "segment": "segments", "dictionary": "dictionaries", "text": "texts"}
 
 
 def register(app: typer.Typer) -> None:
@@ -81,7 +82,7 @@ def _show(found: Survey) -> None:
         say(f"job\t… and {len(jobs) - _SHOWN} more")
     for kind in KINDS:
         count, size = found.count(kind)
-        say(f"{kind}s\t{count}\t{megabytes(size)}")
+        say(f"{_PLURALS[kind]}\t{count}\t{megabytes(size)}")
     say(f"kept\t{found.kept_jobs} jobs, {found.kept_segments} segments")
     for job in found.unfinished:
         note(f"{job} has not ended and Redis does not know it; to finish it: koebin resume {job}")
