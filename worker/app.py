@@ -7,10 +7,12 @@ from celery import Celery
 from tasks.celery_config import configure
 from worker.consumer import Gate
 from worker.settings import Settings
+from worker.transport import install_transport
 
 
 def create_app(settings: Settings) -> Celery:
     """An app with our tasks, our configuration and our step in its consumer; connects to nothing yet."""
+    install_transport()
     app = Celery("koebin", task_cls="worker.requests:LeasedTask", include=["tasks.synthesis", "tasks.narration"])
     configure(
         app,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from celery import bootsteps
 from celery.worker import state
 from celery.worker.request import Request
+from redis.exceptions import RedisError
 
 from engine.revision import engine_revision
 from tasks.fleet import Announcement
@@ -65,6 +67,7 @@ class Gate(bootsteps.StartStopStep):
             for name in ("on_unknown_message", "on_unknown_task", "on_invalid_task"):
                 setattr(consumer, name, _parks)
             consumer.on_decode_error = _parks_undecodable
+            consumer.create_task_handler = _tolerant(consumer, consumer.create_task_handler)
 
     def start(self, consumer: Any) -> None:
         consumer.task_consumer.on_decode_error = _parks_undecodable
@@ -126,12 +129,33 @@ class Gate(bootsteps.StartStopStep):
         _station[0].loop.consuming = ()
 
 
+def _tolerant(consumer: Any, make: Callable[..., Callable[[Any], None]]) -> Callable[..., Callable[[Any], None]]:
+    """A message with headers of which Celery makes nothing is parked; it must not end the loop."""
+
+    def create_task_handler(**kwargs: Any) -> Callable[[Any], None]:
+        handle = make(**kwargs)
+
+        def on_message(message: Any) -> None:
+            try:
+                handle(message)
+            except (*consumer.connection_errors, RedisError, OSError):
+                raise
+            except Exception as error:
+                log.exception("a message could not be taken")
+                _parks(None, message, error)
+
+        return on_message
+
+    return create_task_handler
+
+
 def _parks(body: Any, message: Any, error: object = "neither a task nor anything else that we know") -> None:
     """Keep a message that no task of ours takes, and acknowledge it: it must not come back for ever."""
     reason = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error)
     log.error("parked a message: %s", reason)
     park(_station[0].holds.leases.redis, reason, message.body or repr(body))
-    message.ack()
+    if not message.acknowledged:
+        message.ack()
 
 
 def _parks_undecodable(message: Any, error: Exception) -> None:

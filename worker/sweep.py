@@ -100,14 +100,14 @@ class Sweep:
             for step in PRIORITY_STEPS:
                 found.update(self._listed(queue if step == 0 else f"{queue}\x06\x16{step}"))
         for _tag, value in self._redis.hscan_iter(UNACKED, count=_PAGE):
-            found.add(_task_id(json.loads(value)[0]))
+            found.add(_task_id(value, inside=True))
         return found
 
     def _listed(self, name: str) -> Iterator[str]:
         start = 0
         while rows := self._page(name, start):
             for row in rows:
-                yield _task_id(json.loads(row))
+                yield _task_id(row)
             start += _PAGE
 
     def _page(self, name: str, start: int) -> list[bytes]:
@@ -115,8 +115,13 @@ class Sweep:
         return list(rows)
 
 
-def _task_id(message: dict[str, Any]) -> str:
-    return str((message.get("headers") or {}).get("id", ""))
+def _task_id(raw: bytes, *, inside: bool = False) -> str:
+    """Of a message as it lies in a queue, or inside a list with its route; "" for what is no task of anybody."""
+    try:
+        message = json.loads(raw)
+        return str((message[0] if inside else message)["headers"]["id"])
+    except (ValueError, TypeError, LookupError):
+        return ""
 
 
 def _text(value: Any) -> str:
