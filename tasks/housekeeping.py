@@ -166,10 +166,11 @@ def wait_for_quiet(redis: Redis) -> None:
 
 
 def _jobs(store: Store) -> dict[str, list[str]]:
+    """The objects of every job; what has no name that a job can have is none of ours."""
     found: dict[str, list[str]] = {}
     for key in store.list("jobs/"):
         found.setdefault(key.split("/")[1], []).append(key)
-    return found
+    return {name: objects for name, objects in found.items() if keys.is_job(name)}
 
 
 def _stays(

@@ -19,9 +19,14 @@ def check_job(job: str) -> str:
     Raises:
         InvalidName: anything else.
     """
-    if not _JOB.fullmatch(job):
+    if not is_job(job):
         raise InvalidName("not a job id", job, "Use 1 to 100 of A-Z a-z 0-9 . _ - and begin with a letter or a digit")
     return job
+
+
+def is_job(name: str) -> bool:
+    """Whether a job may be called that."""
+    return _JOB.fullmatch(name) is not None
 
 
 def speaker_queue(speaker: str) -> str:

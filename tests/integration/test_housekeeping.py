@@ -22,10 +22,11 @@ from tasks.ledger import Ledger, State
 from tasks.outcome import JobOutcome
 from tasks.planning import Target
 from tasks.script import Passage, Script
-from tasks.stores.base import Store
+from tasks.stores.base import Store, StoreOptions
 from tasks.stores.uri import open_store
 from tasks.submission import Wishes, submit
 from tests.servers.redis import RedisServer
+from tests.servers.s3 import S3Server
 
 DAY = 86400.0
 TARGETS = {"mei": Target(PlannedSpeaker(model_revision="m1", sample_rate_hz=48000), "e1", ("Neutral",), 1.0)}
@@ -101,6 +102,8 @@ def test_what_is_young_stays(redis: Redis, store: Store, tmp_path: Path) -> None
     enter(redis, store, "young", "新しい文です。")
     end(redis, store, "young")
     store.put(keys.segment_audio("ab" * 32), b"of no job")
+    store.put("jobs/@of another program/file", b"not ours")
+    store.put("segments/notes.txt", b"not ours")
     age(tmp_path, 10)
     assert survey(store, redis, 30 * DAY).unneeded == ()
     assert len(survey(store, redis, 5 * DAY).unneeded) == 4
@@ -164,6 +167,23 @@ def test_a_submission_waits_for_a_removal(redis: Redis, store: Store) -> None:
     redis.delete(COLLECTING)
     thread.join(10)
     assert store.exists(keys.manifest("waiting"))
+
+
+def test_an_s3_store_is_tidied_alike(redis: Redis, s3_server: S3Server) -> None:
+    options = StoreOptions(
+        s3_server.endpoint,
+        s3_server.region,
+        access_key_id=s3_server.access_key,
+        secret_access_key=s3_server.secret_key,
+    )
+    store = open_store(f"s3://{s3_server.bucket()}/audio", options=options)
+    old = enter(redis, store, "old", "古い文です。", "同じ文です。")
+    end(redis, store, "old")
+    enter(redis, store, "live", "同じ文です。")
+    found = survey(store, redis, 30 * DAY, now=time.time() + 40 * DAY)
+    assert remove(store, redis, found)[0] == 2
+    assert set(store.list("segments/")) == {keys.segment_audio(old[1]), keys.segment_marks(old[1])}
+    assert not list(store.list("jobs/old/"))
 
 
 def test_a_damaged_document_stops_everything(redis: Redis, store: Store, tmp_path: Path) -> None:
