@@ -11,7 +11,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from engine.errors import KoebinError
+from engine.errors import BackendMissing, KoebinError
 from tasks.addresses import EVERYWHERE, may_connect, resolve
 from tasks.stores.base import Store
 from tasks.webhooks import Notice, Webhooks, notice
@@ -100,9 +100,13 @@ async def post(sent: Notice, *, private: bool) -> int:
 
     Raises:
         Refused: no address of the host may be reached, or the answer is 410.
+        BackendMissing: httpx2 is not installed.
         OSError: anything else; the reason names neither path nor query, which may hold a token.
     """
-    import httpx2 as httpx
+    try:
+        import httpx2 as httpx
+    except ImportError as error:
+        raise BackendMissing("webhooks need httpx2 on the workers", "", "Run: pip install httpx2") from error
 
     url = httpx.URL(sent.url)
     port = url.port or (443 if url.scheme == "https" else 80)
