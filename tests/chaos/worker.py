@@ -1,6 +1,7 @@
 """``python -m tests.chaos.worker worker …``: the ordinary command, with probes, traps, or stock Celery settings.
 
-Environment: ``CHAOS_DIR`` installs the probes; ``CHAOS_TRAPS`` lets texts kill (毒) or hang (眠) their process;
+Environment: ``CHAOS_DIR`` installs the probes; ``CHAOS_DEAF_SECONDS`` makes the keeper impatient; ``CHAOS_TRAPS`` lets
+texts kill (毒) or hang (眠) their process;
 ``CHAOS_STOCK`` takes away what Koebin adds to Celery's guarantees.
 """
 
@@ -69,6 +70,10 @@ def install_stock() -> None:
 def main() -> None:
     if os.environ.get("CHAOS_STOCK"):
         install_stock()
+    if seconds := os.environ.get("CHAOS_DEAF_SECONDS"):
+        import worker.keeper
+
+        setattr(worker.keeper, "_DEAF_SECONDS", float(seconds))  # noqa: B010 - it is final for everybody else
     if os.environ.get("CHAOS_TRAPS"):
         install_traps()
     if os.environ.get(FOLDER):
