@@ -81,7 +81,7 @@ class Keeper(threading.Thread):
         self._stuck_seconds = stuck_seconds
         self._health = health
         self._ended = threading.Event()
-        self._idle_since = time.monotonic()
+        self._idle_since = self._attended_since = time.monotonic()
         self._worker = ""
         self._cut_off = False
 
@@ -144,7 +144,7 @@ class Keeper(threading.Thread):
         try:
             problem = self._problem()
         except RedisError:
-            self._idle_since = time.monotonic()
+            self._idle_since = self._attended_since = time.monotonic()
             self._health("")  # alive all the same: starting again does not bring Redis back
             raise
         self._health(problem)
@@ -166,6 +166,10 @@ class Keeper(threading.Thread):
             return f"the worker's loop has not run for {now - self._loop.ticked:.0f} s"
         if now - self._idle_since > _DEAF_SECONDS:
             return f"messages waited for {_DEAF_SECONDS:.0f} s and none was taken"
+        if self._loop.announcement is None or not self._holds.abandoned():
+            self._attended_since = now
+        if now - self._attended_since > _DEAF_SECONDS:
+            return f"a task was taken and no process has run it for {_DEAF_SECONDS:.0f} s"
         if any(now - hold.since > self._stuck_seconds for hold in held):
             return "a task outlived its time limit and its process was not ended"
         return ""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
@@ -72,6 +73,17 @@ class Holds:
             if hold.task_id not in task_ids:
                 log.info("the request was dropped with its connection", extra={"task_id": hold.task_id})
                 self.give_back(hold.task_id)
+
+    def abandoned(self) -> bool:
+        """Whether a task is held that no live process runs, and none is running that it could wait for."""
+        for hold in self.held():
+            request = state.requests.get(hold.task_id)
+            pid = request.worker_pid if request else None
+            if pid is None and not state.active_requests:
+                return True
+            if pid is not None and Path("/proc/self").exists() and not Path(f"/proc/{pid}").exists():
+                return True
+        return False
 
     def held(self) -> tuple[Hold, ...]:
         with self._lock:
