@@ -15,8 +15,16 @@ from engine.errors import EngineNotReady, InferenceFailed, InvalidOption
 from engine.models.base import FloatArray, Rendering, Utterance
 from engine.models.bert_onnx import OnnxBert, expand
 from engine.models.hyper_parameters import HyperParameters
+from engine.models.idle_threads import IdleThreads
 from engine.models.network_input import NetworkInput, network_input
-from engine.models.onnx_network import Control, IntArray, OnnxNetwork, at_least_one_frame, sample_prior
+from engine.models.onnx_network import (
+    Control,
+    IntArray,
+    OnnxNetwork,
+    at_least_one_frame,
+    sample_prior,
+    shared_window,
+)
 from engine.models.style import Styles
 from engine.models.timings import boundary, frames_between, marks_of
 from engine.options import SynthesisOptions
@@ -33,8 +41,9 @@ _LONGEST_SECONDS: Final = 300.0
 class JpExtraOnnx:
     """A voice in three graphs.
 
-    ``parallel`` threads may call ``synthesize`` at once. Each utterance runs alone and on its caller's thread, so it
-    comes out the same to the bit whatever else runs.
+    ``parallel`` threads may call ``synthesize`` at once. Each utterance runs alone, in steps and windows that its own
+    length decides, so it comes out the same to the bit whatever else runs; threads that have no utterance of their own
+    decode windows of the others'.
 
     Args:
         folder: made by ``engine.models.export`` or ``engine.models.published.prepare``.
@@ -56,6 +65,7 @@ class JpExtraOnnx:
         self._bert = bert
         self._tokenize = tokenize
         self._parallel = threads
+        self._idle = IdleThreads(threads)
 
     @property
     def sample_rate_hz(self) -> int:
@@ -84,7 +94,8 @@ class JpExtraOnnx:
 
     def synthesize(self, utterances: Sequence[Utterance]) -> list[Rendering]:
         controls = [self._control(utterance.options) for utterance in utterances]
-        return [self._speak(utterance, control) for utterance, control in zip(utterances, controls, strict=True)]
+        with self._idle.caller():
+            return [self._speak(utterance, control) for utterance, control in zip(utterances, controls, strict=True)]
 
     def predict_pause(self, first: Utterance, second: Utterance) -> float | None:
         """What the duration predictors give to the marks between both, read in one breath with the first's options."""
@@ -101,6 +112,7 @@ class JpExtraOnnx:
 
     def close(self) -> None:
         self._loaded = None
+        self._idle.close()
 
     def _speak(self, utterance: Utterance, control: Control) -> Rendering:
         spoken = phonemes(utterance.analysis)
@@ -111,7 +123,7 @@ class JpExtraOnnx:
         durations = self._checked(at_least_one_frame(prior.durations), utterance)  # (T,)
         prior_noise = noise.prior_noise(draws, self._network.channels, int(durations.sum()))  # (C, F)
         z = self._network.transform(sample_prior(prior, control.noise_scale, prior_noise), control)  # (C, F)
-        samples = self._network.decode(z, control)  # (F * hop,)
+        samples = self._network.decode(z, control, shared_window(z.shape[1]), self._idle.each)  # (F * hop,)
         options = utterance.options
         samples = change_pitch(samples, self.sample_rate_hz, options.pitch, options.intonation)
         seconds = len(samples) / self.sample_rate_hz

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,11 +22,16 @@ from engine.models.onnx_session import Session, sha256
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+Window = tuple[int, int]
+Each = Callable[[Callable[[Window], None], Sequence[Window]], None]
+"""Does the work for every window, in any order and on any threads."""
 
 VOICE_FORMAT: Final = "koebin-voice-1"
 FILES: Final = ("config.json", "decoder.onnx", "encoder.onnx", "flow.onnx", "style_vectors.npy")
 LONGEST_WINDOW: Final = 256
 """Frames that the decoder is given at once, overlaps not counted: about 3 s, and 50 MB of memory."""
+SHORTEST_WINDOW: Final = 64
+"""An utterance of more frames is decoded in two windows at least, so that two threads can share it."""
 _ENCODER_INPUTS: Final = (
     *("phone_ids", "tone_ids", "language_ids", "lengths", "bert", "style", "speaker_id"),
     *("sdp_noise", "noise_scale_w", "sdp_ratio", "length_scale"),
@@ -122,20 +128,37 @@ class OnnxNetwork:
         latent: FloatArray = z[0]
         return latent
 
-    def decode(self, z: FloatArray, control: Control, window: int = LONGEST_WINDOW) -> FloatArray:
+    def decode(
+        self, z: FloatArray, control: Control, window: int = LONGEST_WINDOW, each: Each | None = None
+    ) -> FloatArray:
         """The decoder: the latent, shape (C, F), to samples, shape (F * hop_length,), within [-1, 1].
 
         Long latents are decoded window by window, each with as many frames more on both sides as its samples depend
-        on: memory does not grow with F, and the result is that of a whole pass but for rounding.
+        on: memory does not grow with F, and the result is that of a whole pass but for rounding. Who decodes a window
+        changes nothing; without ``each`` it is the caller's thread, one after the other.
         """
         frames, speaker = z.shape[1], np.array([control.speaker_id], np.int64)
         audio = np.empty(frames * self.hop_length, np.float32)
-        for start, stop in windows(frames, window):
+
+        def decode_window(place: Window) -> None:
+            start, stop = place
             low, high = max(0, start - self._overlap), min(frames, stop + self._overlap)
             (part,) = self._decoder.run(("audio",), {"z": z[None, :, low:high], "speaker_id": speaker})
             kept = slice((start - low) * self.hop_length, (stop - low) * self.hop_length)
             audio[start * self.hop_length : stop * self.hop_length] = part[0, kept]
+
+        (each or _one_by_one)(decode_window, windows(frames, window))
         return audio
+
+
+def _one_by_one(work: Callable[[Window], None], places: Sequence[Window]) -> None:
+    for place in places:
+        work(place)
+
+
+def shared_window(frames: int) -> int:
+    """Longest window for an utterance of so many frames: a function of its length alone, as its samples must be."""
+    return min(LONGEST_WINDOW, max(SHORTEST_WINDOW, -(-frames // 2)))
 
 
 def encoder_feeds(
@@ -157,7 +180,7 @@ def encoder_feeds(
     }
 
 
-def windows(frames: int, longest: int) -> list[tuple[int, int]]:
+def windows(frames: int, longest: int) -> list[Window]:
     """Cut ``frames`` into as few windows of at most ``longest`` as will do, all of nearly one length."""
     count = max(1, -(-frames // longest))
     edges = [index * frames // count for index in range(count + 1)]
