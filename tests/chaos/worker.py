@@ -36,11 +36,13 @@ def install_traps() -> None:
 def install_stock() -> None:
     """Celery with late acks and requeueing of lost processes, a visibility timeout of an hour, and nothing else.
 
-    No leases, no renewal, no sweep, nobody who watches. What is left: the tasks, the ledger, the store.
+    No leases, no renewal, nobody who looks for lost work or watches the worker. What is left: the tasks, the ledger
+    with its dispatch, retries after a failure of the store, the store itself.
     """
     import worker.app
     import worker.consumer
     from worker.keeper import Keeper
+    from worker.sweep import Sweep
 
     def run_at_once(request: Any, run: Callable[[Any], Any]) -> None:
         run(request)
@@ -48,9 +50,14 @@ def install_stock() -> None:
     def nothing(self: Any) -> None:
         del self
 
+    def nothing_found(self: Any, entries: Any) -> int:
+        del self, entries
+        return 0
+
     worker.consumer.gate = run_at_once
-    for duty in ("_renew", "_look_for_lost_work", "_watch"):
+    for duty in ("_renew", "_watch"):
         setattr(Keeper, duty, nothing)
+    Sweep._requeue_lost = nothing_found  # type: ignore[method-assign]
     configured = worker.app.create_app
 
     def create_app(settings: Any) -> Any:
