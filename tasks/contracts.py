@@ -349,7 +349,10 @@ def parse_options(fields: dict[str, Any]) -> SynthesisOptions:
     unknown = sorted(set(fields) - set(SynthesisOptions.__dataclass_fields__))
     if unknown:
         raise InvalidMessage("unknown synthesis option", unknown[0])
-    return SynthesisOptions(**fields)
+    try:
+        return SynthesisOptions(**fields)
+    except TypeError as error:
+        raise InvalidMessage("a synthesis option has a value of the wrong kind", str(error)) from None
 
 
 def changed_options(options: SynthesisOptions) -> dict[str, Any]:

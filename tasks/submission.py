@@ -7,9 +7,11 @@ documents without a manifest, which no worker looks at and the next submission o
 from __future__ import annotations
 
 import json
+import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from redis import Redis
@@ -71,13 +73,18 @@ def submit(
     manifest = stored_manifest(store, job)
     if manifest is None:
         lock = f"koebin:submitting:{job}"
-        if not redis.set(lock, "1", nx=True, ex=_LOCK_SECONDS):
+        token = secrets.token_hex(8)
+        if not redis.set(lock, token, nx=True, ex=_LOCK_SECONDS):
             raise JobConflict("the job is being submitted by another process", job, "Wait for it, or use another id")
         try:
+            keep = partial(_keep, redis, lock, token, job)
             wait_for_quiet(redis)
-            manifest = _write(redis, store, job, script, wishes, targets, content, lock)
+            keep()
+            # Another process may have submitted it between the look above and the lock.
+            manifest = stored_manifest(store, job) or _write(store, job, script, wishes, targets, content, keep)
         finally:
-            redis.delete(lock)
+            if redis.get(lock) == token.encode():
+                redis.delete(lock)
     if manifest.content != content:
         raise JobConflict("the job id belongs to another content", job, "Use another id")
     enter(redis, store, send, manifest)
@@ -92,15 +99,21 @@ def stored_manifest(store: Store, job: str) -> Manifest | None:
         return None
 
 
+def _keep(redis: Redis, lock: str, token: str, job: str) -> None:
+    """Prolong the lock. Raises: JobConflict: it ran out during a slow write, and another process has it now."""
+    if redis.get(lock) != token.encode():
+        raise JobConflict("the submission took too long, another process may have begun it", job, "Submit it again")
+    redis.expire(lock, _LOCK_SECONDS)
+
+
 def _write(
-    redis: Redis,
     store: Store,
     job: str,
     script: Script,
     wishes: Wishes,
     targets: Mapping[str, Target],
     content: str,
-    lock: str,
+    keep: Callable[[], None],
 ) -> Manifest:
     table: list[tuple[str, float]] = []
     segments = characters = 0
@@ -111,7 +124,7 @@ def _write(
         table.append((document.speaker, document.seconds))
         segments += len(document.segments)
         characters += sum(len(planned.segment.text) for planned in document.segments)
-        redis.expire(lock, _LOCK_SECONDS)
+        keep()
     if not table:
         raise InvalidScript("there is nothing to speak")
     store.put(_table_key(job), json.dumps(table).encode(), if_absent=False)
@@ -141,6 +154,7 @@ def _write(
         webhook=wishes.webhook,
         quality=wishes.quality,
     )
+    keep()
     store.put(keys.manifest(job), dump(manifest))
     return parse_json(Manifest, store.get(keys.manifest(job)))
 
