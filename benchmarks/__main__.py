@@ -84,12 +84,14 @@ def _measure(chosen: argparse.Namespace, setting: Setting, wanted: set[str]) -> 
         return
     if wanted & _SPEAKING:
         yield from engine_rows.speaking_rows(setting, wanted)
+    if any(key.startswith("stage_") for key in wanted):
+        yield from engine_rows.stage_rows(setting)
     if wanted & {"load", "load_cpu"}:
         yield from engine_rows.load_rows(setting)
     if wanted & {"horizontal_builtin", "horizontal_jp_extra"}:
-        yield from queue_rows.horizontal_rows(setting, wanted, 20 if chosen.quick else 300)
+        yield from queue_rows.horizontal_rows(setting, wanted, 20 if chosen.quick else 120)
     if any(key.startswith("overhead") for key in wanted):
-        yield from queue_rows.overhead_rows(20 if chosen.quick else 300)
+        yield from queue_rows.overhead_rows(20 if chosen.quick else 120)
     if wanted & {"producer", "producer_memory"}:
         yield from _producer(chosen.segments)
     if wanted & {"rerun", "rerun_queue"}:

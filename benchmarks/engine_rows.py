@@ -97,6 +97,16 @@ def speaking_rows(setting: Setting, wanted: set[str]) -> Iterator[tuple[str, Fig
                     yield "gpu_peer", figure
 
 
+def stage_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
+    """Where the CPU seconds of ours go."""
+    load = busy()
+    with setting.start_ours() as probe:
+        answer = probe.ask("stages", speaker="first", text=chapter(setting.characters))
+    spent: dict[str, float] = answer["spent"]
+    for stage, seconds in {**spent, "rest": answer["cpu"] - sum(spent.values())}.items():
+        yield f"stage_{stage}", Figure.of([seconds / answer["audio"]], load=load)
+
+
 def memory_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
     """Ours alone: a text ten times as long, spoken as a worker speaks it."""
     load = busy()

@@ -1,7 +1,7 @@
 """A process that speaks what it is told on its standard input and says what that took.
 
-One JSON object a line: ``{"do": "load", "speaker": NAME}``, ``speak``, ``render``, ``first``, ``front_end``, with
-``text`` and ``speaker``; the answer is one line. Started as ``python -m benchmarks.probe TREE CACHE DEVICE``.
+One JSON object a line: ``{"do": "load", "speaker": NAME}``, ``speak``, ``render``, ``first``, ``front_end`` or
+``stages`` with ``text`` and ``speaker``; the answer is one line. ``python -m benchmarks.probe TREE CACHE DEVICE``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -27,6 +28,7 @@ def main() -> None:
         "speak": lambda speaker, text: {"audio": voices[speaker].generate(text).duration_seconds},
         "render": lambda speaker, text: {"audio": _render(tts, speaker, text)},
         "first": lambda speaker, text: {"audio": next(voices[speaker].stream(text)).duration_seconds},
+        "stages": lambda speaker, text: _stages(tts, speaker, text),
         "front_end": lambda text, **_: _front_end(text, Path(tree)),
     }
     for line in sys.stdin:
@@ -60,6 +62,28 @@ def _render(tts: TTS, speaker: str, text: str) -> float:
 
     requests = [Request(sentence.text) for sentence in split_sentences(text)]
     return sum(audio.duration_seconds for audio in tts.speakers[speaker].render(requests))
+
+
+def _stages(tts: TTS, speaker: str, text: str) -> dict[str, Any]:
+    """CPU seconds in each graph."""
+    from engine.models.onnx_session import Session
+
+    spent: Counter[str] = Counter()
+    run = Session.run
+
+    def timed(session: Session, outputs: Any, inputs: Any) -> Any:
+        started = time.thread_time()
+        try:
+            return run(session, outputs, inputs)
+        finally:
+            spent[session._path.stem] += time.thread_time() - started
+
+    Session.run = timed  # type: ignore[method-assign]
+    try:
+        audio = _render(tts, speaker, text)
+        return {"audio": audio, "spent": dict(spent)}
+    finally:
+        Session.run = run  # type: ignore[method-assign]
 
 
 def _front_end(text: str, tree: Path) -> dict[str, Any]:

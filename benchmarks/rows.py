@@ -42,6 +42,16 @@ class Row:
 ROWS: Final = (
     Row("chapter_speed", "chapter, all cores: audio seconds per wall second", "×", Target("≥", 1.5)),
     Row("chapter_cpu", "chapter: CPU seconds per audio second", "s", Target("≤", 0.7)),
+    *(
+        Row(f"stage_{stage}", f"of that, ours: {what}", "s")
+        for stage, what in (
+            ("bert", "BERT"),
+            ("encoder", "text encoder and durations"),
+            ("flow", "flow"),
+            ("decoder", "decoder"),
+            ("rest", "front end, noise, joining, and all else"),
+        )
+    ),
     Row("paragraph", "a paragraph: seconds until it is spoken", "s"),
     Row("sentence", "one short sentence: seconds until it is spoken", "s", Target("≤", 0.7)),
     Row("first_audio", "first audio of a stream, chapter", "s", Target("≤", 0.25)),
