@@ -28,7 +28,8 @@ from worker.settings import Settings
 
 pytestmark = [pytest.mark.xdist_group("poison"), pytest.mark.timeout(300)]
 
-FAST = {"visibility_timeout": 3, "sweep_interval": 0.5, "time_limit": 3}
+FAST = {"visibility_timeout": 3, "sweep_interval": 0.5}
+LIMITED = {**FAST, "time_limit": 8}
 GOOD = ["朝の港です。", "船が出ます。", "鳥が鳴きます。", "空は青い。", "風が吹きます。"]
 
 
@@ -112,8 +113,9 @@ def test_partial_delivers_the_rest(client: Client, trapped: Worker) -> None:
     assert spoken(outcome) == GOOD
 
 
-def test_the_one_that_hangs_is_found(client: Client, trapped: Worker) -> None:
-    outcome = client.wait(client.submit(script("眠りの話です。"), wishes=Wishes(partial=True)), 180)
+def test_the_one_that_hangs_is_found(client: Client, server: RedisServer, store: str) -> None:
+    with Supervised(server.url, store, settings=LIMITED, variables={"CHAOS_TRAPS": "1"}):
+        outcome = client.wait(client.submit(script("眠りの話です。"), wishes=Wishes(partial=True)), 240)
     assert outcome.state is State.PARTIAL
     assert [(failure.line, failure.text) for failure in outcome.failures] == [(2, "眠りの話です。")]
     assert "time limit" in outcome.failures[0].reason
@@ -123,7 +125,7 @@ def test_the_one_that_hangs_is_found(client: Client, trapped: Worker) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_deploy_raises_no_strikes(client: Client, server: RedisServer, store: str, number: signal.Signals) -> None:
     leases = Leases(Redis.from_url(server.url), 3)
-    with Worker(server.url, store, settings={**FAST, "grace_period": 0, "time_limit": 60}) as worker:
+    with Worker(server.url, store, settings={**FAST, "grace_period": 0}) as worker:
         job = client.submit(numbered(40))
         wait_until(lambda: any(client.ledger.open(job, "mei")), 30)
         worker.signal(number) if number is signal.SIGTERM else worker.signal_all(number)
