@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class Session:
         options.enable_mem_pattern = False
         # Weights are not put into the arena, which would round their size up to the next power of two.
         options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+        _share_arena()
+        options.add_session_config_entry("session.use_env_allocators", "1")
         self._session = _open(path, options)
         self._path = path
         self.inputs = tuple(value.name for value in self._session.get_inputs())
@@ -98,6 +101,18 @@ def simplify(source: Path, target: Path, weights: str = "") -> None:
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", weights)
         options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
     _open(source, options)
+
+
+@cache
+def _share_arena() -> None:
+    """One arena of working memory for all graphs of the process: what one has finished with serves the next."""
+    import onnxruntime
+
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    # Repeating it, which two threads at once might do, only registers another one for sessions that come later.
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(0, -1, -1, -1))
 
 
 def _open(path: Path, options: Any) -> Any:
