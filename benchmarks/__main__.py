@@ -89,7 +89,7 @@ def _measure(chosen: argparse.Namespace, setting: Setting, wanted: set[str]) -> 
     if wanted & {"load", "load_cpu"}:
         yield from engine_rows.load_rows(setting)
     if wanted & {"horizontal_builtin", "horizontal_jp_extra"}:
-        yield from queue_rows.horizontal_rows(setting, wanted, 20 if chosen.quick else 120)
+        yield from queue_rows.horizontal_rows(setting, wanted, 20 if chosen.quick else 200)
     if any(key.startswith("overhead") for key in wanted):
         yield from queue_rows.overhead_rows(20 if chosen.quick else 120)
     if wanted & {"producer", "producer_memory"}:
@@ -133,7 +133,7 @@ def _machine() -> str:
     cores = len(os.sched_getaffinity(0))
     return (
         f"Measured on {day} on {cores} cores of {cpu}, Linux {platform.release()}, Python {platform.python_version()}, "
-        f"ONNX Runtime {version('onnxruntime')}."
+        f"ONNX Runtime {version('onnxruntime')}. Load average at the end: {os.getloadavg()[0]:.1f}."
     )
 
 

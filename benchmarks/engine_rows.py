@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -138,9 +139,18 @@ def speaker_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
     yield "speaker", Figure.of([grown["ours"]], peer_grown, load=load, note=f"weights of {weights:.0f} MiB")
 
 
-def busy() -> float:
-    """How many processes want to run besides what is measured."""
-    return os.getloadavg()[0]
+def busy(seconds: float = 2.0) -> float:
+    """How many cores others keep busy now."""
+    before = _ticks()
+    time.sleep(seconds)
+    idle, total = (after - then for after, then in zip(_ticks(), before, strict=True))
+    return round((os.cpu_count() or 1) * (1 - idle / max(1, total)), 2)
+
+
+def _ticks() -> tuple[int, int]:
+    """Idle and all ticks of all cores since the machine started."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return fields[3] + fields[4], sum(fields)
 
 
 def _in_turn(mine: Probe, other: Probe | None, do: str, text: str, times: int) -> Pairs:

@@ -94,7 +94,7 @@ class Figure:
         ours, peer: medians, in the row's unit; None where nothing was measured.
         ratio: median over pairs of ours by the peer's.
         runs: how many pairs.
-        load: the one-minute load average before the measurement, minus what the measurement itself keeps busy.
+        load: cores that others kept busy just before.
         note: what one must know to read it.
     """
 
