@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,8 @@ from typing import Any, Final, Self
 
 from celery import Celery
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from engine.content import Reading
 from engine.errors import (
@@ -20,6 +23,7 @@ from engine.errors import (
     SpeakerNotServed,
     StoreDenied,
     StoreNotFound,
+    StoreUnavailable,
     UnknownSpeaker,
 )
 from engine.names import check_speaker, nearest
@@ -46,6 +50,9 @@ from tasks.submission import Wishes, enter, stored_manifest, submit
 from worker.settings import Settings, load_settings, mask
 
 _POLL_SECONDS: Final = 0.25
+_OUTAGE_POLL_SECONDS: Final = 1.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +262,8 @@ class Client:
     ) -> JobOutcome:
         """Wait until a job has ended.
 
-        A job that Redis has lost meanwhile is entered again from the store.
+        A job that Redis has lost meanwhile is entered again from the store; an outage of Redis or of the store is
+        waited out.
 
         Raises:
             TimeoutError: it has not ended in time; it goes on.
@@ -263,17 +271,27 @@ class Client:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            outcome = self.outcome(job)
+            try:
+                outcome = self._look(job, on_progress)
+            except (RedisConnectionError, RedisTimeoutError, StoreUnavailable) as error:
+                outcome = None
+                log.warning("waiting out an outage: %s", error)
+                time.sleep(_OUTAGE_POLL_SECONDS)
             if outcome is not None:
                 return outcome
-            status = self.status(job)
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"job {job} has not ended after {timeout:.0f} s")
+            time.sleep(_POLL_SECONDS)
+
+    def _look(self, job: str, on_progress: Callable[[Status], None] | None) -> JobOutcome | None:
+        """The outcome if there is one; else say how far the job is, and see that Redis knows it."""
+        outcome = self.outcome(job)
+        if outcome is None:
             if on_progress is not None:
-                on_progress(status)
+                on_progress(self.status(job))
             if self._ledger.state(job) is None:
                 self.resume(job)
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"job {job} is {status.state} after {timeout:.0f} s")
-            time.sleep(_POLL_SECONDS)
+        return outcome
 
     def outcome(self, job: str) -> JobOutcome | None:
         """How a job ended; None while it has not."""

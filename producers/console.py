@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import typer
+from kombu.exceptions import OperationalError
 from pydantic import BaseModel
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from engine.errors import KoebinError
 from producers.client import Status
-from producers.exits import FAILED, INTERRUPTED, code_of
+from producers.exits import FAILED, INTERRUPTED, UNAVAILABLE, code_of
 
 EXTRAS: Final = {
     **dict.fromkeys(("numpy", "onnx", "onnxruntime", "pyopenjtalk", "pyworld", "safetensors", "scipy"), "engine"),
@@ -56,6 +58,9 @@ def messages_for_mistakes() -> Iterator[None]:
     except KoebinError as error:
         note(f"error: {error}")
         raise typer.Exit(code_of(error)) from None
+    except (RedisError, OperationalError) as error:
+        note(f"error: the broker does not answer ({type(error).__name__}). Start it, or set KOEBIN_BROKER_URL")
+        raise typer.Exit(UNAVAILABLE) from None
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -140,6 +142,18 @@ def test_redis_forgets_everything(client: Client, server: RedisServer, store: st
         wait_until(lambda: bool(client.fleet().workers), 30)
         assert client.resume(job)
         ended(client, job, undisturbed)
+
+
+def test_waiting_outlives_a_redis_that_comes_back_empty(
+    client: Client, server: RedisServer, store: str, undisturbed: str
+) -> None:
+    with Worker(server.url, store, settings=FAST) as worker, ThreadPoolExecutor(1) as pool:
+        job = in_the_middle(client, worker)
+        waiting = pool.submit(ended, client, job, undisturbed)
+        server.kill()
+        time.sleep(2.0)
+        server.start()
+        waiting.result(120)
 
 
 def test_a_dropped_connection_starts_nothing_twice(
