@@ -26,13 +26,13 @@ def driver() -> Iterator[Driver]:
     [
         ("SIGKILL child", BUSY, "file"),
         ("SIGKILL group", BEFORE_TICK, "file"),
-        ("SIGSTOP, SIGCONT", AFTER_WRITE, "file"),
-        ("connections dropped", TAKEN, "file"),
+        pytest.param("SIGSTOP, SIGCONT", AFTER_WRITE, "file", marks=pytest.mark.slow),
+        pytest.param("connections dropped", TAKEN, "file", marks=pytest.mark.slow),
         ("Redis killed, data lost", ASSEMBLING, "file"),
-        ("Redis frozen", BEFORE_ACK, "file"),
+        pytest.param("Redis frozen", BEFORE_ACK, "file", marks=pytest.mark.slow),
         ("store half-written", BEFORE_WRITE, "s3"),
         (PRODUCER, SUBMITTING, "file"),
-        ("SIGTERM", RANDOM, "file"),
+        pytest.param("SIGTERM", RANDOM, "file", marks=pytest.mark.slow),
     ],
 )
 def test_recovers(driver: Driver, fault: str, step: str, store: StoreKind) -> None:

@@ -61,6 +61,7 @@ def test_a_baked_folder_speaks_without_a_network_and_holds_no_credential(hub, so
             tts.prepare()
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_named_and_a_bake_that_fails_changes_nothing(sources, hub, tmp_path):
     root = tmp_path / "models"
     lock = baked(root, sources, exported="hf://user/voices")
@@ -88,6 +89,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(sources, tmp_path):
     assert (tmp_path / "home/thesis.txt").read_text() == "x"
 
 
+@pytest.mark.slow
 def test_the_command_takes_its_token_from_a_file(hub, tmp_path, tree):  # noqa: F811
     (tmp_path / "token").write_text(TOKEN + "\n")
     root = tmp_path / "models"

@@ -126,6 +126,7 @@ def expected_jobs(name: str, count: int) -> set[str]:
     return {f"briefing.{name}.{first + timedelta(minutes=minute):%Y%m%dT%H%M%SZ}" for minute in range(count)}
 
 
+@pytest.mark.slow
 def test_a_thousand_ticks_with_three_processes_killed_and_restarted(deployment: Deployment) -> None:
     chance = random.Random(7)
     names = [f"b{number}" for number in range(25)]

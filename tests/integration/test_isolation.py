@@ -137,6 +137,7 @@ def test_forged_messages_are_parked_and_the_worker_goes_on(
     wait_until(lambda: not redis.exists("koebin.unacked"), 15, "a message is left unacknowledged")
 
 
+@pytest.mark.slow
 def test_a_forged_message_cannot_end_or_tick_a_live_job(client: Client, redis: Redis, store: str) -> None:
     job = client.submit(numbered(40))
     entry = client.ledger.entry(job)
@@ -151,6 +152,7 @@ def test_a_forged_message_cannot_end_or_tick_a_live_job(client: Client, redis: R
     assert outcome.segments.total == 40
 
 
+@pytest.mark.slow
 def test_a_stock_application_in_the_same_database_is_left_alone(
     client: Client, server: RedisServer, redis: Redis, tmp_path: Path
 ) -> None:
@@ -187,6 +189,7 @@ def test_a_stock_application_in_the_same_database_is_left_alone(
         stranger.wait()
 
 
+@pytest.mark.slow
 def test_an_interactive_job_overtakes_a_batch(client: Client) -> None:
     batch = client.submit(numbered(300), priority="batch")
     wait_until(lambda: client.status(batch).chunks_done >= 1, 60)
@@ -199,6 +202,7 @@ def test_an_interactive_job_overtakes_a_batch(client: Client) -> None:
     client.cancel(batch)
 
 
+@pytest.mark.slow
 def test_two_jobs_on_one_speaker_take_turns(client: Client) -> None:
     first = client.submit(numbered(240))
     wait_until(lambda: client.status(first).chunks_done >= 1, 60)
@@ -209,6 +213,7 @@ def test_two_jobs_on_one_speaker_take_turns(client: Client) -> None:
     client.cancel(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("user", ["", "koebin"])
 def test_passwords_and_users_work_and_stay_secret(tmp_path: Path, user: str) -> None:
     secret = "himitsu%p@ss"
@@ -227,6 +232,7 @@ def test_passwords_and_users_work_and_stay_secret(tmp_path: Path, user: str) -> 
     assert "himitsu" not in said
 
 
+@pytest.mark.slow
 def test_tls_with_a_certificate_of_our_own(tmp_path: Path) -> None:
     store = (tmp_path / "store").as_uri()
     with RedisServer(password="himitsu", user="koebin") as plain, TlsFront(plain.port, tmp_path) as front:
@@ -243,6 +249,7 @@ def test_tls_with_a_certificate_of_our_own(tmp_path: Path) -> None:
             Client(settings=Settings(broker_url=f"{address}?ssl_cert_reqs=required", store=store))
 
 
+@pytest.mark.slow
 def test_processes_are_replaced_without_a_loss(tmp_path: Path) -> None:
     store = (tmp_path / "store").as_uri()
     settings = {**FAST, "max_tasks_per_child": 1}
@@ -260,6 +267,7 @@ def test_processes_are_replaced_without_a_loss(tmp_path: Path) -> None:
         assert sum(document["rendered"] for document in _done(store, outcome.job)) == 24
 
 
+@pytest.mark.slow
 def test_a_process_that_grows_is_replaced_without_a_loss(tmp_path: Path) -> None:
     store = (tmp_path / "store").as_uri()
     with (
@@ -295,6 +303,7 @@ def test_health_is_live_and_ready(server: RedisServer, tmp_path: Path) -> None:
         wait_until(lambda: health() == 0, 30)  # the folder of the one that was killed is gone
 
 
+@pytest.mark.slow
 def test_a_worker_that_has_gone_deaf_ends_itself(tmp_path: Path) -> None:
     store = (tmp_path / "store").as_uri()
     with (

@@ -92,6 +92,7 @@ def test_the_one_that_kills_is_found_and_the_job_fails_with_its_line(
     assert [letter["line"] for letter in client.dead()] == [2]
 
 
+@pytest.mark.slow
 def test_dead_letters_are_listed_shown_and_driven_again(client: Client, server: RedisServer, store: str) -> None:
     with Supervised(server.url, store, settings=FAST, variables={"CHAOS_TRAPS": "1"}):
         job = client.submit(script("毒の話です。"))
@@ -113,6 +114,7 @@ def test_partial_delivers_the_rest(client: Client, trapped: Worker) -> None:
     assert spoken(outcome) == GOOD
 
 
+@pytest.mark.slow
 def test_the_one_that_hangs_is_found(client: Client, server: RedisServer, store: str) -> None:
     with Supervised(server.url, store, settings=LIMITED, variables={"CHAOS_TRAPS": "1"}):
         outcome = client.wait(client.submit(script("眠りの話です。"), wishes=Wishes(partial=True)), 240)
@@ -122,6 +124,7 @@ def test_the_one_that_hangs_is_found(client: Client, server: RedisServer, store:
     assert spoken(outcome) == GOOD
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_deploy_raises_no_strikes(client: Client, server: RedisServer, store: str, number: signal.Signals) -> None:
     leases = Leases(Redis.from_url(server.url), 3)

@@ -99,6 +99,7 @@ def test_the_whole_worker_is_killed(client: Client, server: RedisServer, store: 
             ended(client, job, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_frozen_worker_is_replaced_and_does_no_harm_when_it_thaws(
     client: Client, server: RedisServer, store: str, undisturbed: str
 ) -> None:
@@ -122,6 +123,7 @@ def test_told_to_go_it_gives_back_at_once(client: Client, server: RedisServer, s
             ended(client, job, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_message_that_vanished_is_found(
     client: Client, server: RedisServer, redis: Redis, store: str, undisturbed: str
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_message_that_vanished_is_found(
         ended(client, job, undisturbed)
 
 
+@pytest.mark.slow
 def test_redis_forgets_everything(client: Client, server: RedisServer, store: str, undisturbed: str) -> None:
     with Worker(server.url, store, settings=FAST) as worker:
         job = in_the_middle(client, worker)
@@ -156,6 +159,7 @@ def test_waiting_outlives_a_redis_that_comes_back_empty(
         waiting.result(120)
 
 
+@pytest.mark.slow
 def test_a_dropped_connection_starts_nothing_twice(
     client: Client, server: RedisServer, redis: Redis, store: str, undisturbed: str
 ) -> None:
@@ -167,6 +171,7 @@ def test_a_dropped_connection_starts_nothing_twice(
         assert sum(document["rendered"] for document in done) == SENTENCES
 
 
+@pytest.mark.slow
 def test_a_long_task_runs_once(client: Client, server: RedisServer, redis: Redis, store: str) -> None:
     """Many times the visibility timeout long, with a second worker waiting for it."""
     short = {"visibility_timeout": 2, "sweep_interval": 0.5}
