@@ -32,10 +32,10 @@ demo: $(STAMPS)/runtime ## Set up, then narrate examples/ through a broker, a wo
 	@env $$(env | sed -n 's/^\(KOEBIN_[A-Za-z_0-9]*\)=.*/-u \1/p') PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
 
 test: $(STAMPS)/dev lint ## Set up, lint, and run the tests but for those that wait long.
-	$(BIN)/python -m pytest -q -n 3 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow"
 
 test-all: $(STAMPS)/dev lint ## All tests: further faults, recycling, TLS, a thousand ticks.
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(STAMPS)/dev ## ruff, mypy --strict and import-linter.
 	$(BIN)/ruff check .
