@@ -236,7 +236,8 @@ class Client:
         """
         keys.check_job(job)
         try:
-            return _status(self._ledger.entry(job))
+            entry = self._ledger.entry(job)
+            return _status(entry, sum(self._ledger.waiting_seconds(job).values()))
         except JobNotFound:
             manifest = self._manifest(job)
             return _stored_status(manifest, self._ended_state(job), self._count_done(job))
@@ -456,7 +457,7 @@ def _not_served(name: str, now: Fleet) -> UnknownSpeaker | SpeakerNotServed:
     )
 
 
-def _status(entry: Entry) -> Status:
+def _status(entry: Entry, remaining: float | None = None) -> Status:
     progress = 1.0 if entry.state in (State.SUCCEEDED, State.PARTIAL) else entry.done / entry.chunks
     return Status(
         job=entry.job,
@@ -469,7 +470,7 @@ def _status(entry: Entry) -> Status:
         rendered=entry.rendered,
         seconds_done=entry.seconds_done,
         seconds_predicted=entry.seconds,
-        eta_seconds=_eta(entry),
+        eta_seconds=_eta(entry, remaining),
         waiting=entry.waiting,
         error=entry.error,
         title=entry.title,
@@ -478,12 +479,16 @@ def _status(entry: Entry) -> Status:
     )
 
 
-def _eta(entry: Entry) -> float | None:
+def _eta(entry: Entry, remaining: float | None) -> float | None:
+    """Predicted seconds of audio that remain, at the speed at which the others were made; None before the first."""
     if entry.state is State.ASSEMBLING:
         return 0.0
     if entry.state is not State.RUNNING or not entry.done:
         return None
-    return (time.time() - entry.created) * (entry.chunks - entry.done) / entry.done
+    if remaining is None:  # a list of jobs: chunks are sized by work, so counting them is near enough
+        remaining = entry.seconds * (entry.chunks - entry.done) / entry.chunks
+    made = entry.seconds - remaining
+    return (time.time() - entry.created) * remaining / made if made > 0.0 else None
 
 
 def _stored_status(manifest: Manifest, outcome: JobOutcome | None, done: int) -> Status:
