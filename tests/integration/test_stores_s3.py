@@ -81,8 +81,8 @@ def test_objects_come_and_go(store, tmp_path):
 
 @pytest.mark.parametrize("key", ["a b/c+d", "100%25", "q?x=1&y=2", "#hash", "~tilde*", "「夢」/é", "<xml>&amp;"])
 def test_keys_of_all_kinds(store, key):
-    assert store.put(key, key.encode())
-    assert store.get(key) == key.encode()
+    assert store.put(key, key.encode(errors="replace"))
+    assert store.get(key) == key.encode(errors="replace")
     assert list(store.list()) == [key]
     with urllib.request.urlopen(store.presign(key, 60)) as answer:
         assert answer.read() == key.encode()
