@@ -10,7 +10,6 @@ from hypothesis import settings
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 
-
 # The same examples in every run: a run that passed says what the next one will say.
 settings.register_profile("koebin", derandomize=True)
 settings.load_profile("koebin")
