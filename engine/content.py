@@ -17,7 +17,8 @@ class Reading:
 
     Attributes:
         start, end: the span in the text, in characters, end excluded.
-        kana: katakana, hiragana is accepted and folded.
+        kana: katakana, hiragana is accepted and folded. A reading of a whole sentence may hold several accent phrases:
+            ``コンニチワ、セ'カイ/ノ/ミナ'サン`` (``'`` after the mora where the pitch falls, ``/`` between phrases).
         accent: mora after which the pitch falls (0 flat), None lets the front end decide.
     """
 

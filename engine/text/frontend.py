@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from engine.content import Reading
 from engine.errors import InvalidText
 from engine.text.alignment import node_boundaries
 from engine.text.analysis import Analysis, Node
+from engine.text.kana import analyze_kana, has_phrases
 from engine.text.mapped import MappedText
 from engine.text.normalize import normalize
 from engine.text.openjtalk import MAX_CHARS, Feature, make_label, mark_devoiced, run_frontend
@@ -62,6 +63,8 @@ def analyze(text: str, *, readings: Sequence[Reading] = (), dictionary: Dictiona
     if len(text) > MAX_CHARS:
         raise InvalidText(f"a sentence of more than {MAX_CHARS} characters", text, "Use analyze_utterances")
     ordered = check_readings(text, readings)
+    if ordered and has_phrases(ordered[0].kana):
+        return replace(analyze_kana(ordered[0].kana), text=text)
     if ordered:
         words = _read(text, ordered, dictionary)
         norm, features = words.norm, words.features
@@ -84,7 +87,7 @@ def analyze_utterances(
         As ``analyze``.
     """
     ordered = check_readings(text, readings)
-    if len(text) <= limit:
+    if len(text) <= limit or (ordered and has_phrases(ordered[0].kana)):
         return [analyze(text, readings=readings, dictionary=dictionary)]
     analyses: list[Analysis] = []
     start = 0

@@ -48,11 +48,23 @@ def analyze_kana(kana: str) -> Analysis:
     Raises:
         InvalidText: a character that does not belong there, with its column.
     """
-    if len(kana) > MAX_CHARS:
-        raise InvalidText(f"more than {MAX_CHARS} characters", kana, "Split it into sentences")
+    check_kana(kana)
     features = mark_devoiced([*_features(kana)])
     nodes = tuple(Node(feature["string"], feature["pron"], feature["pos"]) for feature in features)
     return Analysis(kana, kana, nodes, tuple(make_label(features)))
+
+
+def has_phrases(kana: str) -> bool:
+    """Whether it is the kana of an utterance, with marks between accent phrases, and not that of a word."""
+    return any(piece in _MARKS or piece == "/" for piece in _PIECE.findall(unicodedata.normalize("NFKC", kana)))
+
+
+def check_kana(kana: str) -> None:
+    """Raises: InvalidText: as ``analyze_kana``."""
+    if len(kana) > MAX_CHARS:
+        raise InvalidText(f"more than {MAX_CHARS} characters", kana, "Split it into sentences")
+    for _ in _features(kana):
+        pass
 
 
 def to_kana(analysis: Analysis) -> str:

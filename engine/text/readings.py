@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from engine.content import Reading
 from engine.errors import InvalidText
-from engine.text.kana import parse_accent
+from engine.text.characters import is_speech
+from engine.text.kana import check_kana, has_phrases, parse_accent
 from engine.text.katakana import is_katakana_reading, sounded, split_morae, to_katakana
 from engine.text.openjtalk import Feature, run_frontend
 
@@ -16,10 +17,15 @@ from engine.text.openjtalk import Feature, run_frontend
 def check_readings(text: str, readings: Sequence[Reading]) -> list[Reading]:
     """The readings in the order of the text, accent marks taken out of their kana.
 
+    Kana with marks between accent phrases (see ``engine.text.kana``) is the reading of a whole sentence and stays as it
+    is; it is then the only one.
+
     Raises:
         InvalidText: a span outside of the text or over another one, a reading that is not kana, an accent behind its
             last mora; with the column.
     """
+    if any(has_phrases(reading.kana) for reading in readings):
+        return [_of_the_whole(text, readings)]
     ordered = sorted((_with_accent(reading) for reading in readings), key=lambda reading: reading.start)
     end = 0
     for reading in ordered:
@@ -39,6 +45,16 @@ def check_readings(text: str, readings: Sequence[Reading]) -> list[Reading]:
             )
         end = reading.end
     return ordered
+
+
+def _of_the_whole(text: str, readings: Sequence[Reading]) -> Reading:
+    only, *others = readings
+    outside = text[: only.start] + text[only.end :]
+    if others or only.accent is not None or only.end > len(text) or any(is_speech(char) for char in outside):
+        what = "a reading with marks between accent phrases does not belong to the whole sentence"
+        raise InvalidText(what, only.kana, "Give the whole sentence one reading, or each phrase its own", 1, 1)
+    check_kana(only.kana)
+    return only
 
 
 def _with_accent(reading: Reading) -> Reading:

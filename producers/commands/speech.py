@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from engine.content import Reading
 from engine.errors import StoreNotFound
 from engine.names import BUILTIN_SPEAKERS, check_speaker
 from engine.text.checks import check_text
@@ -49,6 +50,10 @@ def say_text(
     pitch: Pitch = None,
     volume: Volume = None,
     seed: Seed = None,
+    kana: Annotated[
+        str | None,
+        typer.Option(help="Its reading: コンニチワ、セ'カイ/ノ (' where the pitch falls, / between phrases)."),
+    ] = None,
     store: StoreOption = None,
     wait: Wait = 0.0,
     as_json: AsJson = False,
@@ -62,11 +67,14 @@ def say_text(
         check_text(spoken)
         check_speaker(speaker)
         options = options_from(style, speed, pitch, volume, seed)
+        readings = (Reading(0, len(spoken), kana),) if kana else ()
         settings = load_settings(**given(store=store_argument(store)))
         if output is None and settings.broker_url.get_secret_value():
             with Client(settings=settings) as client:
                 wishes = Wishes(Output(formats=("flac",)), priority=0)
-                job = client.submit(spoken, speaker=speaker, options=options, wishes=wishes, wait_seconds=wait)
+                job = client.submit(
+                    spoken, speaker=speaker, options=options, readings=readings, wishes=wishes, wait_seconds=wait
+                )
                 with ProgressLine("say") as line:
                     client.wait(job, on_progress=line.show)
                 result = client.result(job)
@@ -80,7 +88,12 @@ def say_text(
 
         source = dict(entry.partition("=")[::2] for entry in settings.speakers).get(speaker) or None
         with TTS(device=settings.device, sources=settings.source_options(), bert_source=settings.bert) as tts:
-            audio = tts.load(speaker, source).prepare(warmup=False).speakers[speaker].generate(spoken, options)
+            audio = (
+                tts.load(speaker, source)
+                .prepare(warmup=False)
+                .speakers[speaker]
+                .generate(spoken, options, readings=readings)
+            )
         audio.save(path)
         if as_json:
             say_json({"path": str(path), "duration_seconds": audio.duration_seconds, **_rate(audio.sample_rate_hz)})
