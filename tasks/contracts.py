@@ -275,10 +275,6 @@ class Judged(_Frozen):
     text: str
     takes: tuple[tuple[str, ...], ...]
 
-    @property
-    def passed(self) -> bool:
-        return not self.takes[-1]
-
 
 class DoneDocument(_Frozen):
     """``jobs/<id>/done/<n>.json``."""

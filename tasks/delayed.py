@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,14 +45,6 @@ def put_off_ids(redis: Redis) -> set[str]:
     """Task ids that wait here."""
     rows: Any = redis.zrange(_KEY, 0, -1)
     return {_load(raw).task_id for raw in rows}
-
-
-def drop(redis: Redis, task_ids: Sequence[str]) -> None:
-    """Forget messages that wait here."""
-    rows: Any = redis.zrange(_KEY, 0, -1)
-    gone = [raw for raw in rows if _load(raw).task_id in set(task_ids)]
-    if gone:
-        redis.zrem(_KEY, *gone)
 
 
 def _dump(message: Message) -> str:

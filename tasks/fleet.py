@@ -39,7 +39,6 @@ class Announcement:
     children: int
     assembles: bool
     speakers: tuple[ServedSpeaker, ...] = ()
-    busy: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,6 @@ def _announcement(document: Mapping[str, Any]) -> Announcement:
         children=document["children"],
         assembles=document["assembles"],
         speakers=tuple(ServedSpeaker(**{**speaker, "styles": tuple(speaker["styles"])}) for speaker in speakers),
-        busy=document["busy"],
     )
 
 

@@ -18,7 +18,7 @@ from redis import Redis
 
 from engine.errors import InvalidScript, JobConflict, StoreNotFound
 from tasks import keys
-from tasks.contracts import ChunkDocument, Manifest, Output, Pauses, Quality, dump, parse_json
+from tasks.contracts import Manifest, Output, Pauses, Quality, dump, parse_json
 from tasks.delayed import Send
 from tasks.dispatch import assemble_message, dispatch
 from tasks.fleet import fleet
@@ -210,8 +210,3 @@ def _create(ledger: Ledger, store: Store, manifest: Manifest) -> bool:
         # Everything was spoken when the ledger got lost; ticking a chunk again makes it ask for the assembly.
         ledger.tick(manifest.job, chunks[0].number, chunks[0].speaker)
     return created
-
-
-def load_chunk(store: Store, job: str, number: int) -> ChunkDocument:
-    """A chunk's document. Raises: StoreNotFound."""
-    return parse_json(ChunkDocument, store.get(keys.chunk(job, number)))

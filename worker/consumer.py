@@ -106,7 +106,6 @@ class Gate(bootsteps.StartStopStep):
             children=len(ready),
             assembles=station.assembles,
             speakers=ready[0].speakers,
-            busy=len(station.holds.held()),
         )
 
     def _give_up_after_failures(self, reports: list[ChildReport]) -> None:

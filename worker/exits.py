@@ -9,5 +9,3 @@ ENGINE: Final = 70
 """The engine could not be built, three times in a row; the reason is in the log."""
 DEAF: Final = 75
 """The worker no longer consumed, or its process hung; a supervisor should start it again."""
-CONFIGURATION: Final = 78
-"""A setting is wrong; starting again will not help."""

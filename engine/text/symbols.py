@@ -19,10 +19,8 @@ BLANK: Final = "_"
 
 PUNCTUATION: Final = frozenset("!?….,'-")
 
-TONE_COUNT: Final = 12
 JAPANESE_TONE_OFFSET: Final = 6
 """Tones 0 to 5 are Chinese; low is 6, high is 7."""
 
-LANGUAGE_COUNT: Final = 3
 JAPANESE: Final = 1
 """Row of the language embedding."""

@@ -32,7 +32,7 @@ def worker(
 ) -> None:
     """Serve speakers until told to stop (SIGTERM finishes or gives back what it holds).
 
-    Exit codes: 0 stopped, 70 the engine cannot be built, 75 no longer consumed, 78 a wrong setting.
+    Exit codes: 0 stopped, 70 the engine cannot be built, 75 no longer consumed; else as every command.
     """
     with messages_for_mistakes():
         settings = load_settings(**given(speakers=speakers, assemble=assemble, device=device))
