@@ -18,6 +18,7 @@ from engine.errors import InvalidOption, UnknownStyle
 from engine.marks import Mark
 from engine.models.base import AcousticModel, Rendering, Utterance
 from engine.names import nearest
+from engine.observer import stage
 from engine.options import SynthesisOptions
 from engine.pauses import begin_after, shorten_end
 from engine.request import Request, merge_options, split_request
@@ -331,7 +332,8 @@ class Speaker:
     def _utterances(self, request: Request) -> tuple[Utterance, ...]:
         from engine.text.frontend import analyze_utterances
 
-        analyses = analyze_utterances(request.text, readings=request.readings, dictionary=request.dictionary)
+        with stage("front_end"):
+            analyses = analyze_utterances(request.text, readings=request.readings, dictionary=request.dictionary)
         revision = request.dictionary.revision if request.dictionary else ""
         content = content_id(request.text, self.name, request.options, request.readings, revision)
         return tuple(

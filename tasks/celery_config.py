@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from typing import Final
+
 from celery import Celery
 
 from tasks.contracts import PRIORITY_STEPS
 from tasks.delayed import Message, Send
 from tasks.keys import ASSEMBLE_QUEUE
 from tasks.leases import UNACKED, UNACKED_INDEX, UNACKED_MUTEX
+
+SENT_HEADER: Final = "koebin_sent"
+"""When a message was sent, in seconds since the epoch; workers tell from it how long messages wait."""
 
 
 def configure(app: Celery, *, broker: str, result_backend: str, visibility_timeout: float) -> None:
@@ -71,6 +77,7 @@ def sender(app: Celery) -> Send:
             task_id=message.task_id,
             queue=message.queue,
             priority=message.priority,
+            headers={SENT_HEADER: time.time()},
             retry=True,
             retry_policy={"max_retries": 5, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 2.0},
         )

@@ -141,6 +141,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
             doubted[key] = take
             continue
         if isinstance(made, KoebinError):
+            runtime.observer.error(made)
             dead[key] = str(made)
             continue
         segments.write(chunk.store, key, made)
@@ -154,6 +155,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
         try:
             verdict = settle(chunk.store, specs[key], chunk.request.speaker, first, further)
         except InferenceFailed as error:
+            runtime.observer.error(error)
             dead[key] = str(error)
         else:
             judged.append(verdict)
@@ -267,6 +269,8 @@ def _evidence(chunk: Chunk, planned: PlannedSegment, reason: str) -> dict[str, A
 def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: Outcome) -> str:
     """Write the done document, tick the ledger, let the next chunk in; returns the job's state ("" if unknown)."""
     request = chunk.request
+    runtime.observer.segments(request.speaker, rendered=outcome.rendered, reused=outcome.reused, dead=len(outcome.dead))
+    runtime.observer.spoken(request.speaker, outcome.seconds, outcome.wall_seconds)
     for evidence in outcome.dead:
         runtime.ledger.bury(request.job, evidence["key"], evidence)
     document = DoneDocument(

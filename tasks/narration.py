@@ -60,6 +60,7 @@ def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
             log.error("parked a message of a job that the ledger does not know: %s", error)
             park(runtime.redis, str(error), request)
             return
+        runtime.observer.error(error)
         if not retried(error):
             fail_job(runtime, wanted, error)
             return
@@ -67,12 +68,15 @@ def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
         log.warning("tried again in %.0f s: %s", seconds, error, extra={"job": wanted.job})
         runtime.ledger.wait_for(wanted.job, f"{error} (next try in {seconds:.0f} s)")
         put_off(runtime.redis, Message(ASSEMBLE, task_id(self), request, ASSEMBLE_QUEUE, 6), seconds)
+        runtime.observer.retry(ASSEMBLE)
     except RedisError as error:
         raise Reject(str(error), requeue=True) from error
     except Exception as error:
+        runtime.observer.error(error)
         log.exception("the assembly stumbled", extra={"job": wanted.job})
         surprise = JobFailed(f"something that nobody foresaw ({type(error).__name__})", str(error)[:200])
         if runtime.leases.strike(task_id(self), str(surprise)) >= MAX_HEADLESS_STRIKES:
             fail_job(runtime, wanted, surprise)
             return
         put_off(runtime.redis, Message(ASSEMBLE, task_id(self), request, ASSEMBLE_QUEUE, 6), delay_seconds(0))
+        runtime.observer.retry(ASSEMBLE)

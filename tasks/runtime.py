@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from engine.errors import EngineNotReady
 from tasks.delayed import Send
 from tasks.leases import Leases
 from tasks.ledger import Ledger
+from tasks.observer import Observer
 from tasks.stores.base import Store
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Runtime:
         send: sends a message of ours.
         drain_deadline: seconds since the epoch after which running work is given back; None while nobody asked.
         work_dir: scratch space for assembling.
+        observer: is told of what the tasks do.
     """
 
     redis: Redis
@@ -40,6 +42,7 @@ class Runtime:
     send: Send
     drain_deadline: Callable[[], float | None]
     work_dir: Path
+    observer: Observer = field(default_factory=Observer)
 
 
 _current: list[Runtime] = []

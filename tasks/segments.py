@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from engine.errors import InvalidMessage
 from engine.marks import Mark, Marks
+from engine.observer import stage
 from tasks import keys
 from tasks.stores.base import Store
 
@@ -33,8 +34,11 @@ def write(store: Store, key: str, audio: Audio) -> bool:
     """Marks first, audio last: the audio is the commit. False if another worker's audio stands already."""
     from engine.encoding import encode_segment
 
-    store.put(keys.segment_marks(key), dump_marks(audio.marks, audio.sample_rate_hz, len(audio.samples)))
-    return store.put(keys.segment_audio(key), encode_segment(audio))
+    with stage("encode"):
+        data = encode_segment(audio)
+    with stage("store"):
+        store.put(keys.segment_marks(key), dump_marks(audio.marks, audio.sample_rate_hz, len(audio.samples)))
+        return store.put(keys.segment_audio(key), data)
 
 
 def read(store: Store, key: str) -> Audio:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Final
 
 from engine.audio import Audio
@@ -49,7 +50,11 @@ def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard) 
 def _synthesize(runtime: Runtime, request: SynthesizeRequest, store: Store, guard: Guard) -> Result:
     planned = [(sentence, _plan(runtime, sentence)) for sentence in sentences([_passage(request)], _PAUSES)]
     present = segments.stored(store, (spec.key for _, spec in planned))
+    started = time.monotonic()
     made = _render_missing(runtime, request, store, [spec for _, spec in planned if spec.key not in present], guard)
+    runtime.observer.segments(request.speaker, rendered=len(made), reused=len(present))
+    made_seconds = sum(audio.duration_seconds for audio in made.values())
+    runtime.observer.spoken(request.speaker, made_seconds, time.monotonic() - started)
     parts = [made.get(spec.key) or segments.read(store, spec.key) for _, spec in planned]
     audio = _join(parts, [sentence.pause for sentence, _ in planned])
     return _deliver(request, store, audio, [spec.key for _, spec in planned], reused=len(present))

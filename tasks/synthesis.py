@@ -63,6 +63,7 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
     except GiveBack as error:
         raise Reject(str(error), requeue=True) from error
     except KoebinError as error:
+        runtime.observer.error(error)
         if retried(error):
             _try_later(runtime, self, chunk_request, request, error)
         elif runtime.ledger.state(chunk_request.job) is None:
@@ -73,8 +74,10 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
         else:
             _fail(runtime, chunk_request, error)
     except RedisError as error:
+        runtime.observer.error(error)
         raise Reject(str(error), requeue=True) from error
     except Exception as error:
+        runtime.observer.error(error)
         log.exception("the chunk stumbled", extra={"job": chunk_request.job})
         surprise = ChunkStumbled(f"something that nobody foresaw ({type(error).__name__})", str(error)[:200])
         if runtime.leases.strike(task_id(self), str(surprise)) < MAX_HEADLESS_STRIKES:
@@ -109,6 +112,7 @@ def _send_later(runtime: Runtime, task: Task[Any, Any], name: str, request: dict
     seconds = delay_seconds(runtime.leases.count_delay(task_id(task)))
     priority = (task.request.delivery_info or {}).get("priority") or 0
     put_off(runtime.redis, Message(name, task_id(task), request, queue, int(priority)), seconds)
+    runtime.observer.retry(name)
     return seconds
 
 
@@ -138,6 +142,7 @@ def synthesize(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
     except GiveBack as error:
         raise Reject(str(error), requeue=True) from error
     except KoebinError as error:
+        runtime.observer.error(error)
         if not retried(error):
             raise
         _send_later(runtime, self, SYNTHESIZE, request, speaker_queue(wanted.speaker))

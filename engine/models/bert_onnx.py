@@ -14,6 +14,7 @@ from engine.errors import BackendMissing, InvalidCheckpoint
 from engine.models.hyper_parameters import BERT_DIMENSION
 from engine.models.onnx_session import Session, sha256
 from engine.models.published import prepare_bert
+from engine.observer import stage
 
 FloatArray = NDArray[np.float32]
 
@@ -47,6 +48,7 @@ class OnnxBert:
         """Of the graph's file."""
         return sha256(self.path)
 
+    @stage("bert")
     def features(self, token_ids: Sequence[int]) -> FloatArray:
         """Features per token.
 

@@ -21,6 +21,7 @@ from engine.marks import Mark, Marks
 from engine.models.base import FloatArray, Rendering, Utterance
 from engine.models.hts_durations import HtsDurations, IntArray
 from engine.models.hts_labels import PAUSES, Span, moras_of, pause_label, phone_of, spell_moras, words_of
+from engine.observer import stage
 from engine.options import SynthesisOptions
 from engine.world import change_pitch
 
@@ -130,7 +131,8 @@ class BuiltinVoice:
             engine.set_speed(self._durations.reachable_speed(labels, self._speed(options)))
             engine.add_half_tone(self._character.pitch + options.pitch)
             try:
-                samples = engine.synthesize(list(labels))
+                with stage("decoder"):
+                    samples = engine.synthesize(list(labels))
             except RuntimeError as error:
                 raise InferenceFailed(f"the HTS engine failed ({error})") from error
         scaled: FloatArray = (samples / _FULL_SCALE).astype(np.float32)

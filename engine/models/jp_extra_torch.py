@@ -27,6 +27,7 @@ from engine.models.receptive_field import receptive_field_frames
 from engine.models.style import Styles
 from engine.models.timings import boundary, frames_between, marks_of
 from engine.models.torch_devices import arithmetic, open_device
+from engine.observer import batched, stage
 from engine.options import SynthesisOptions
 from engine.text.prosody import Phonemes, join, phonemes
 from engine.world import change_pitch
@@ -149,6 +150,7 @@ class JpExtraTorch:
             self._encode([jobs[index] for index in batch])
         samples: dict[int, FloatArray] = {}
         for batch in self._batches([job.frames for job in jobs], _MOST_FRAMES):
+            batched("utterances", len(batch), self.batch_size)
             samples |= zip(batch, self._speak([jobs[index] for index in batch]), strict=True)
         return [self._finish(job, samples[index]) for index, job in enumerate(jobs)]
 
@@ -168,6 +170,11 @@ class JpExtraTorch:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
+    def _settle(self) -> None:
+        """Wait for the device, so that a step's time is its own."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
     def _prepare(self, utterance: Utterance, spoken: Phonemes) -> _Job:
         options = utterance.options
         if options.speaker_id >= self.speaker_count:
@@ -183,21 +190,23 @@ class JpExtraTorch:
     def _encode(self, jobs: Sequence[_Job]) -> None:
         """Durations, and mean and log scale per phone, of a padded batch."""
         with arithmetic(self._device):
-            bert = self._bert_features(jobs)  # [T, 1024] each
+            with stage("bert", self._settle):
+                bert = self._bert_features(jobs)  # [T, 1024] each
             draws = [torch.from_numpy(noise.sdp_noise(job.noise, len(job.ids)).T) for job in jobs]  # [T, 2] each
-            frames, m, logs = self._network.encode(
-                phone_ids=self._padded([torch.from_numpy(job.ids.phone_ids) for job in jobs]),  # [B, T]
-                tone_ids=self._padded([torch.from_numpy(job.ids.tone_ids) for job in jobs]),  # [B, T]
-                language_ids=self._padded([torch.from_numpy(job.ids.language_ids) for job in jobs]),  # [B, T]
-                lengths=torch.tensor([len(job.ids) for job in jobs], device=self._device),  # [B]
-                bert=self._padded(bert).transpose(1, 2),  # [B, 1024, T]
-                style=torch.stack([job.style for job in jobs]).to(self._device),  # [B, 256]
-                speaker_id=self._speakers(jobs),  # [B]
-                sdp_noise=self._padded(draws).transpose(1, 2),  # [B, 2, T]
-                noise_scale_w=self._scales([job.options.noise_scale_w for job in jobs]),  # [B]
-                sdp_ratio=self._scales([job.options.sdp_ratio for job in jobs]),  # [B]
-                length_scale=self._scales([1 / job.options.speed for job in jobs]),  # [B]
-            )
+            with stage("encoder", self._settle):
+                frames, m, logs = self._network.encode(
+                    phone_ids=self._padded([torch.from_numpy(job.ids.phone_ids) for job in jobs]),  # [B, T]
+                    tone_ids=self._padded([torch.from_numpy(job.ids.tone_ids) for job in jobs]),  # [B, T]
+                    language_ids=self._padded([torch.from_numpy(job.ids.language_ids) for job in jobs]),  # [B, T]
+                    lengths=torch.tensor([len(job.ids) for job in jobs], device=self._device),  # [B]
+                    bert=self._padded(bert).transpose(1, 2),  # [B, 1024, T]
+                    style=torch.stack([job.style for job in jobs]).to(self._device),  # [B, 256]
+                    speaker_id=self._speakers(jobs),  # [B]
+                    sdp_noise=self._padded(draws).transpose(1, 2),  # [B, 2, T]
+                    noise_scale_w=self._scales([job.options.noise_scale_w for job in jobs]),  # [B]
+                    sdp_ratio=self._scales([job.options.sdp_ratio for job in jobs]),  # [B]
+                    length_scale=self._scales([1 / job.options.speed for job in jobs]),  # [B]
+                )
         frames = frames.cpu()  # [B, T]
         for row, job in enumerate(jobs):
             phones = len(job.ids)
@@ -239,8 +248,9 @@ class JpExtraTorch:
                 self._padded(draws).transpose(1, 2),  # [B, C, F]
                 self._scales([job.options.noise_scale for job in jobs]),  # [B]
             )  # [B, C, F]
-            z = self._network.transform(z_p, frames, speakers)  # [B, C, F]
-        with arithmetic(self._device, tf32=self._decoder != "float32"):
+            with stage("flow", self._settle):
+                z = self._network.transform(z_p, frames, speakers)  # [B, C, F]
+        with arithmetic(self._device, tf32=self._decoder != "float32"), stage("decoder"):
             audio = self._decode(z, frames if len(jobs) > 1 else None, speakers).cpu()  # [B, F * hop]
         hop = self._sizes.hop_length
         return [audio[row, : job.frames * hop].numpy().copy() for row, job in enumerate(jobs)]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from engine.errors import InferenceFailed, InvalidCheckpoint
 from engine.models.network_input import NetworkInput
 from engine.models.onnx_session import Session, sha256
+from engine.observer import stage
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -95,6 +96,7 @@ class OnnxNetwork:
         self._decoder = Session(folder / "decoder.onnx")
         self._decoder.require(("z", "speaker_id"), ("audio",))
 
+    @stage("encoder")
     def encode(self, ids: NetworkInput, bert: FloatArray, control: Control, sdp_noise: FloatArray) -> Prior:
         """Text encoder and durations.
 
@@ -115,6 +117,7 @@ class OnnxNetwork:
             raise InferenceFailed("the network gave a negative duration", str(int(durations.min())))
         return Prior(durations[0], m[0], logs[0])
 
+    @stage("flow")
     def transform(self, z_p: FloatArray, control: Control) -> FloatArray:
         """The flow: a sample of the prior, shape (C, F), to the latent, shape (C, F)."""
         (z,) = self._flow.run(
@@ -128,6 +131,7 @@ class OnnxNetwork:
         latent: FloatArray = z[0]
         return latent
 
+    @stage("decoder")
     def decode(
         self, z: FloatArray, control: Control, window: int = LONGEST_WINDOW, each: Each | None = None
     ) -> FloatArray:
