@@ -27,7 +27,7 @@ _PAGE_BREAK: Final = re.compile(r"［＃改(?:ページ|丁|見開き)］")
 _FOOT: Final = re.compile(r"底本[：:]")
 _RULE: Final = re.compile(r"[-－]{10,}\s*")
 _EXPLANATION: Final = "【テキスト中に現れる記号について】"
-_RUBY: Final = re.compile(r"《[^《》]*》|｜")
+_RUBY: Final = re.compile(r"\\(?P<plain>[\\《｜［])|《[^《》]*》|｜")
 _REPEAT: Final = re.compile(r"／(″)?＼")
 _LAST_WORD: Final = re.compile(r"(?:[\u3400-\u9fff々〇]{1,3}[ぁ-ん]?|[ぁ-ん]{2}|[ァ-ヶー]{2}|[ぁ-んァ-ヶ])$")
 _CREDIT: Final = re.compile(r"(?:訳|譯|編|編纂|校訂|校註|著訳)$")
@@ -65,8 +65,11 @@ def read_aozora(text: str, builder: ScriptBuilder, cast: Cast) -> None:
 
 
 def plain(line: str) -> str:
-    """A line without its notes: characters that are described become characters, ruby stays."""
-    line = _GAIJI.sub(lambda note: character_of(note[1]), line)
+    """A line without its notes: characters that are described become characters, ruby stays.
+
+    What would be markup and is not meant so has a backslash before it: Aozora Bunko describes a 《 that is no ruby.
+    """
+    line = _GAIJI.sub(_described, line.replace("\\", "\\\\"))
     while (shorter := _NOTE.sub("", line)) != line:
         line = shorter
     return _REPEAT.sub(_written_out, accented(line))
@@ -137,13 +140,22 @@ def _heading(line: str) -> tuple[str, str]:
     return "", ""
 
 
+def _described(note: re.Match[str]) -> str:
+    character = character_of(note[1])
+    return f"\\{character}" if character in "《｜［" else character
+
+
 def _title(line: str) -> str:
-    return _RUBY.sub("", plain(line)).strip()
+    return _without_ruby(plain(line)).strip()
+
+
+def _without_ruby(text: str) -> str:
+    return _RUBY.sub(lambda mark: mark["plain"] or "", text)
 
 
 def _written_out(mark: re.Match[str]) -> str:
     """``いろ／＼`` as ``いろいろ``, ``それ／″＼`` as ``それぞれ``: the word before the mark again."""
-    before = _RUBY.sub("", mark.string[max(0, mark.start() - 40) : mark.start()])
+    before = _without_ruby(mark.string[max(0, mark.start() - 40) : mark.start()])
     word = _LAST_WORD.search(before)
     if not word:
         return "〱"

@@ -102,7 +102,7 @@ class MarkupReader:
             position = match.end()
             where = place(match.start())
             if match["escaped"]:
-                run.text += self._escape(match)
+                run.text += match["escaped"]
             elif match["base"]:
                 self._explicit(run, match, where)
             elif match["emphasis"]:
@@ -150,9 +150,6 @@ class MarkupReader:
             raise
         except InvalidInput as error:
             raise InvalidScript(error.what, error.value, error.hint, span.line, span.column) from error
-
-    def _escape(self, match: re.Match[str]) -> str:
-        return match["escaped"] if self._ruby == "strict" else match[0]
 
     def _explicit(self, run: _Run, match: re.Match[str], where: tuple[int, int]) -> None:
         base = match["base"].strip()

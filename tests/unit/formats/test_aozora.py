@@ -139,6 +139,18 @@ def test_ruby_that_is_no_kana_is_left_out_and_no_text_is():
     assert [(passage.text[r.start : r.end], r.kana) for r in passage.readings] == [("長い名", "かな")]
 
 
+def test_brackets_that_are_described_are_no_ruby():
+    opening, closing = "※［＃始め二重山括弧、1-1-52］", "※［＃終わり二重山括弧、1-1-53］"
+    work = (
+        f"［＃大見出し］{opening}罪《つみ》{closing}の話［＃大見出し終わり］\n"
+        f"{opening}罪と罰{closing}を\\読《よ》む。※［＃縦線、1-1-35］※［＃始め角括弧、1-1-46］１］\n"
+    )
+    script = aozora(work)
+    assert script.chapters[0].title == "《罪》の話"
+    assert [passage.text for passage in script.passages] == ["《罪》の話", "《罪と罰》を\\読む。｜［１］"]
+    assert [reading.kana for passage in script.passages for reading in passage.readings] == ["つみ", "よ"]
+
+
 def test_ruby_follows_words_of_any_script():
     passage = aozora(
         "ツアラトウストラ《ザラスシュトラ》とＡＢＣ《エービーシー》とひらがな《ヒラガナ》［＃改丁］"
