@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -135,13 +136,21 @@ def _read(archive: _Archive, builder: ScriptBuilder, cast: Cast) -> None:
     contents = dict(_contents(archive, package))
     pages = [item for item in package.spine if "nav" not in item.properties]
     levels = set() if contents else _levels(archive, pages)
+    paragraphs = count(1)
     for item in pages:
-        _add_page(archive, item, contents, levels, builder, cast)
+        _add_page(archive, item, contents, levels, paragraphs, builder, cast)
 
 
 def _add_page(
-    archive: _Archive, item: _Item, contents: dict[str, str], levels: set[int], builder: ScriptBuilder, cast: Cast
+    archive: _Archive,
+    item: _Item,
+    contents: dict[str, str],
+    levels: set[int],
+    paragraphs: Iterator[int],
+    builder: ScriptBuilder,
+    cast: Cast,
 ) -> None:
+    """Add a page; a book has no lines, so its paragraphs are counted instead."""
     if item.path in contents:
         builder.chapter(contents[item.path])
 
@@ -152,7 +161,7 @@ def _add_page(
         if block.level in levels:
             builder.chapter(block.text.strip())
         _check(block.text, item.path)
-        builder.add(block.text, cast.narrator, readings=block.readings)
+        builder.add(block.text, cast.narrator, readings=block.readings, line=next(paragraphs))
 
     read_page(archive.text(item.path), add, item.path)
     builder.end("paragraph")

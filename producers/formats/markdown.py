@@ -25,6 +25,8 @@ _SOFT, _ASIDE, _BACK = "\x00", "\x01", "\x02"
 _PARENTHESES: Final = re.compile(f"{_ASIDE}[^{_ASIDE}{_BACK}]*{_BACK}")
 _JOINT: Final = re.compile(f"(?<=[{JAPANESE}]){_SOFT}(?=[{JAPANESE}])")
 _MAX_NESTING: Final = 60
+_NOTE: Final = re.compile(r"^ {0,3}\[\^([^\]\s]{1,80})\]:(?=[ \t])", re.MULTILINE)
+_NOTE_MARK: Final = re.compile(r"\[\^([^\]\s]{1,80})\]")
 _PROPERTY: Final = re.compile(r"(title|author)\s*:\s*(.+)")
 
 
@@ -45,7 +47,7 @@ def read_markdown(text: str, builder: ScriptBuilder, cast: Cast) -> None:
     Raises:
         InvalidScript: a mistake in our markup.
     """
-    text = _without_properties(text.replace("\r\n", "\n").replace("\r", "\n"), builder)
+    text = _with_plain_notes(_without_properties(text.replace("\r\n", "\n").replace("\r", "\n"), builder))
     source = text.split("\n")
     parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING}).enable("table")
     _refuse_length(source)
@@ -121,6 +123,12 @@ def _without_properties(text: str, builder: ScriptBuilder) -> str:
             value = found[2].strip().strip("\"'")
             builder.title, builder.author = (value, builder.author) if found[1] == "title" else (builder.title, value)
     return "\n" * (end + 1) + "\n".join(rows[end + 1 :])
+
+
+def _with_plain_notes(text: str) -> str:
+    """Footnotes are read where they are written, as if they were a list; their marks are not."""
+    labels = set(_NOTE.findall(text))
+    return _NOTE_MARK.sub(lambda mark: "" if mark[1] in labels else mark[0], _NOTE.sub("-", text))
 
 
 def _paragraphs(tokens: Sequence[Token]) -> Iterator[_Paragraph]:

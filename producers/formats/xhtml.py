@@ -18,6 +18,7 @@ _BLOCKS: Final = frozenset(
     thead tr ul""".split()  # noqa: SIM905
 )
 _SILENT: Final = frozenset("head script style rp rtc template object iframe math svg audio video noscript".split())  # noqa: SIM905
+_NOTE_MARKS: Final = frozenset(("noteref", "doc-noteref", "doc-backlink"))
 _SPACE: Final = re.compile(r"[ \t\r\n\x7f-\x9f]+")
 """White space, and the control characters that books hold by mistake."""
 JAPANESE: Final = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
@@ -63,10 +64,12 @@ class _Page(safe_xml.Handler):
         self._level = 0
         self._silent: list[str] = []
         self._verbatim = 0
+        self._around = ""
         self._ruby: _Ruby | None = None
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if self._silent or tag in _SILENT or "hidden" in attributes:
+        around, self._around = self._around, "link" if tag == "a" and "#" in attributes.get("href", "") else tag
+        if self._silent or tag in _SILENT or "hidden" in attributes or _marks_note(self._around, attributes, around):
             self._silent.append(tag)
             return
         if tag in _BLOCKS:
@@ -86,6 +89,7 @@ class _Page(safe_xml.Handler):
             self.characters(attributes.get("alt", ""))
 
     def end(self, tag: str) -> None:
+        self._around = ""
         if self._silent:
             self._silent.pop()
             return
@@ -159,6 +163,12 @@ def read_page(page: str, emit: Callable[[Block], None], what: str) -> None:
         InvalidScript: it is not well-formed.
     """
     safe_xml.parse(page, _Page(emit), what)
+
+
+def _marks_note(tag: str, attributes: dict[str, str], around: str) -> bool:
+    """Whether this is the raised number of a note, or the arrow back from it: the note itself is read."""
+    kinds = {*attributes.get("type", "").split(), *attributes.get("role", "").split()}
+    return bool(kinds & _NOTE_MARKS) or {tag, around} == {"link", "sup"}
 
 
 def without_gaps(text: str, readings: list[Reading]) -> tuple[str, tuple[Reading, ...]]:

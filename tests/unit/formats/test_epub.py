@@ -33,8 +33,20 @@ def test_a_book(tmp_path):
     assert [chapter.title for chapter in script.chapters] == ["第一章 朝", "第二章"]
     assert [passage.text for passage in script.passages] == SAID
     assert [passage.chapter for passage in script.passages] == [0] * 7 + [1] * 2
+    assert [passage.line for passage in script.passages] == list(range(1, 10)), "paragraphs, counted over the book"
     readings = [(p.text[r.start : r.end], r.kana) for p in script.passages for r in p.readings]
     assert readings == [("漢字", "かんじ"), ("明日", "あした")]
+
+
+def test_notes_are_read_and_their_marks_are_not(tmp_path):
+    page = (
+        '<html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops"><body>'
+        '<p>一つ目<sup><a href="#n1">1</a></sup>、二つ目<a href="notes.xhtml#n2"><sup>2</sup></a>、'
+        '三つ目<a epub:type="noteref" href="#n3">*3</a>、m<sup>2</sup>と<a href="#n1">次の章</a>。</p>'
+        '<aside id="n1">注です。<a role="doc-backlink" href="#r1">↩︎</a></aside></body></html>'
+    )
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/two.xhtml": page}))
+    assert [passage.text for passage in script.passages][-2:] == ["一つ目、二つ目、三つ目、m2と次の章。", "注です。"]
 
 
 def test_the_contents_of_epub_2(tmp_path):

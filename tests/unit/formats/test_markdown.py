@@ -42,6 +42,11 @@ def test_text_before_the_first_heading_is_a_chapter_without_a_title():
     assert [chapter.title for chapter in script.chapters] == ["", "一"]
 
 
+def test_footnotes_are_read_where_they_stand_and_their_marks_are_not():
+    text = "本文[^1]と[^注]と`[^a]`です。\n\n[^1]: 一つ目の注。\n    その続き。\n[^注]: 二つ目。\n\n[link]: http://x.example\n"
+    assert said(text) == [(1, "本文とと[^a]です。"), (3, "一つ目の注。その続き。"), (5, "二つ目。")]
+
+
 def test_everything_is_read_with_its_line():
     text = """\
 **太字**と*斜体*と`code`と[リンク](http://x.example)。
