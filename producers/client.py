@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Final, Self
 
 from celery import Celery
@@ -20,6 +21,7 @@ from engine.errors import (
     JobCancelled,
     JobFailed,
     JobNotFound,
+    SpeakerError,
     SpeakerNotServed,
     StoreDenied,
     StoreNotFound,
@@ -226,7 +228,11 @@ class Client:
             time.sleep(_POLL_SECONDS)
 
     def _targets(self, script: Script, wait_seconds: float) -> dict[str, Target]:
-        return self.targets((passage.speaker for passage in script.passages), wait_seconds)
+        lines = {passage.speaker: passage.line for passage in reversed(script.passages)}
+        try:
+            return self.targets(lines, wait_seconds)
+        except SpeakerError as error:
+            raise type(error)(error.what, error.value, error.hint, lines.get(error.value, 0)) from error
 
     def status(self, job: str) -> Status:
         """How far a job is; asks the store where Redis knows nothing.
@@ -408,13 +414,12 @@ class Client:
             if self._ledger.state(job) is None:
                 return
 
-    def jobs(self, limit: int = 100) -> list[Status]:
-        """Live jobs, oldest first, then ended ones, last first."""
-        found: list[Status] = []
-        for job in [*self._ledger.live(), *self._ledger.ended(limit)]:
-            if self._ledger.state(job) is not None:
-                found.append(_status(self._ledger.entry(job)))
-        return found[:limit]
+    def jobs(self, limit: int = 100, state: State | None = None) -> list[Status]:
+        """Live jobs, oldest first, then ended ones, last first; only those in ``state``, if one is given."""
+        names = [*self._ledger.live(), *self._ledger.ended()]
+        now = ((name, self._ledger.state(name)) for name in names)
+        wanted = (name for name, found in now if found and (state is None or found is state))
+        return [_status(self._ledger.entry(name)) for name in islice(wanted, limit)]
 
 
 def new_job_id() -> str:

@@ -1,4 +1,4 @@
-"""Exit codes of the ``koebin`` command; ``docs/commands.md`` lists them."""
+"""Exit codes of the ``koebin`` command; ``koebin --help`` lists them."""
 
 from __future__ import annotations
 

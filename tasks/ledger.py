@@ -297,9 +297,9 @@ class Ledger:
         jobs: Any = self._redis.zrange("koebin:jobs", 0, -1)
         return [_text(job) for job in jobs]
 
-    def ended(self, limit: int = 100) -> list[str]:
+    def ended(self) -> list[str]:
         """Jobs that ended, the last first."""
-        jobs: Any = self._redis.zrevrange("koebin:ended", 0, limit - 1)
+        jobs: Any = self._redis.zrevrange("koebin:ended", 0, -1)
         return [_text(job) for job in jobs]
 
     def speaker_of(self, job: str, chunk: int) -> str:

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from engine.errors import InvalidInput
 from producers.client import Client
 from producers.commands.common import given, store_argument
 from producers.commands.speech import AsJson, StoreOption
 from producers.console import describe, megabytes, messages_for_mistakes, note, say, say_json
+from tasks.ledger import State
 from worker.settings import load_settings
 
 Job = Annotated[str, typer.Argument(help="The job's id.")]
@@ -79,12 +81,19 @@ def jobs(
 ) -> None:
     """List jobs: the live ones, then those that ended last."""
     with messages_for_mistakes(), _client(None) as client:
-        found = [one for one in client.jobs(limit) if state is None or one.state == state.upper()]
+        found = client.jobs(limit, _state(state) if state else None)
         if as_json:
             say_json([asdict(one) for one in found])
             return
         for one in found:
             say(f"{one.job}\t{one.state}\t{one.progress:.0%}\t{one.title}")
+
+
+def _state(name: str) -> State:
+    try:
+        return State(name.upper())
+    except ValueError as error:
+        raise InvalidInput("no such state", name, f"Use {', '.join(State).lower()}") from error
 
 
 def events(

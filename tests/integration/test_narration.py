@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from engine.encoding import decode_segment
 from producers.cli import app
-from producers.exits import FAILED, INVALID, PARTIAL
+from producers.exits import FAILED, INVALID, NOT_FOUND, PARTIAL
 from tests.integration.test_webhooks import verify
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
@@ -199,6 +199,25 @@ def test_three_speakers_keep_their_order(koebin: Koebin, tmp_path: Path) -> None
         ("hina", "おはよう、二人とも。"),
         ("mei", "三人は歩きだしました。"),
     ]
+
+
+def test_a_speaker_that_nobody_serves_is_refused_with_the_line(koebin: Koebin, tmp_path: Path) -> None:
+    (tmp_path / "three.dialogue").write_text(DIALOGUE.replace('"hina"', '"hinata"'))
+    refused = koebin("narrate", tmp_path / "three.dialogue")
+    assert refused.exit_code == NOT_FOUND
+    assert "line 10: no live worker serves this speaker: 'hinata'. Did you mean hina?" in refused.stderr
+
+
+def test_jobs_are_found_by_their_state_however_old(koebin: Koebin, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("探される仕事です。")
+    koebin.json("narrate", tmp_path / "one.txt", "--title", "探される仕事")
+    job = koebin("narrate", tmp_path / "one.txt", "--title", "止められた仕事", "--detach").stdout.strip()
+    koebin("cancel", job)
+    assert [row["title"] for row in koebin.json("jobs", "--limit", 1, "--state", "succeeded")] == ["探される仕事"]
+    assert job in [row["job"] for row in koebin.json("jobs", "--state", "cancelled")]
+    refused = koebin("jobs", "--state", "done")
+    assert refused.exit_code == INVALID
+    assert "Use running, assembling, succeeded" in refused.stderr
 
 
 def segments_of(koebin: Koebin) -> dict[Path, bytes]:
