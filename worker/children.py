@@ -48,11 +48,16 @@ class RunDirectory:
         """Leave nothing behind."""
         shutil.rmtree(self.path, ignore_errors=True)
 
+    def folder(self, name: str) -> Path:
+        """A folder in this one, empty."""
+        path = self.path / name
+        path.mkdir(mode=0o700)
+        return path
+
     def clear_scratch(self) -> None:
         """Remove what a child that was killed while it assembled has left; called in its successor."""
-        for old in self.path.iterdir():
-            if old.is_dir():
-                shutil.rmtree(old, ignore_errors=True)
+        for old in self.path.glob("assemble-*"):
+            shutil.rmtree(old, ignore_errors=True)
 
     def report(self, report: ChildReport) -> None:
         """Called in a child."""

@@ -97,6 +97,7 @@ class Gate(bootsteps.StartStopStep):
         elif not ready and station.loop.consuming:
             self._close(consumer)
         station.loop.announcement = self._announcement(ready) if ready else None
+        station.loop.child = ready[0].pid if ready else 0
 
     def _announcement(self, ready: list[ChildReport]) -> Announcement:
         station = _station[0]

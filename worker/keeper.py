@@ -40,6 +40,7 @@ class LoopState:
         ticked: when the loop last ran, on the monotonic clock.
         consuming: names of the queues it consumes.
         announcement: what to say of this worker; None while it is not ready.
+        child: process id of the child that is ready; 0 without one.
         stopping: the worker shuts down; the loop no longer runs and that is right.
         leave_by: when a worker that shuts down must be gone, on the monotonic clock.
     """
@@ -47,6 +48,7 @@ class LoopState:
     ticked: float
     consuming: tuple[str, ...] = ()
     announcement: Announcement | None = None
+    child: int = 0
     stopping: bool = False
     leave_by: float = math.inf
 

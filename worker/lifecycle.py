@@ -13,36 +13,40 @@ from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
 
 from engine.errors import KoebinError, StoreDenied
+from engine.observer import listen
 from engine.revision import engine_revision
 from tasks.celery_config import sender
 from tasks.connection import connect
 from tasks.fleet import ServedSpeaker
 from tasks.leases import Leases
 from tasks.ledger import Ledger
+from tasks.observer import Observer
 from tasks.runtime import Runtime, install
 from tasks.stores.base import Store
 from tasks.stores.uri import open_store, under_root
 from worker.children import ChildReport, RunDirectory, worker_folder
 from worker.exits import ENGINE
+from worker.memory import gpu_memory
 from worker.settings import Settings
 from worker.voices import voices
 
 if TYPE_CHECKING:
     from engine.speaker import Speaker
     from engine.tts import TTS
+    from worker.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 _SPEED_TEXTS: Final = ("今日は朝から良い天気で、風も穏やかです。", "駅前の店で、温かいお茶を一杯いただきました。") * 2
 
 
-def build_in_children(app: Celery, settings: Settings, run_dir: RunDirectory) -> None:
+def build_in_children(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metrics | None) -> None:
     """Build the engine in every pool process as it starts, never in the parent: nothing of CUDA, ONNX Runtime or
     Open JTalk survives a fork."""
 
     def start(**_: object) -> None:
         try:
-            _build(app, settings, run_dir)
+            _build(app, settings, run_dir, metrics)
         except BaseException as error:
             reason = str(error) if isinstance(error, KoebinError) else f"{type(error).__name__}: {error}"
             log.critical("the engine cannot be built: %s", reason, exc_info=not isinstance(error, KoebinError))
@@ -56,7 +60,7 @@ def build_in_children(app: Celery, settings: Settings, run_dir: RunDirectory) ->
     worker_process_shutdown.connect(stop, weak=False)
 
 
-def _build(app: Celery, settings: Settings, run_dir: RunDirectory) -> None:
+def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metrics | None) -> None:
     started = time.monotonic()
     run_dir.clear_scratch()
     wanted = voices(settings)
@@ -74,8 +78,12 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory) -> None:
             send=sender(app),
             drain_deadline=run_dir.drain_deadline,
             work_dir=run_dir.path,
+            observer=metrics or Observer(),
         )
     )
+    if metrics is not None:
+        listen(metrics)
+        metrics.watch_tasks(gpu_memory(settings.device))
     served = tuple(_served(speaker) for speaker in speakers.values())
     run_dir.report(ChildReport(os.getpid(), ready=True, speakers=served))
     log.info("engine ready after %.1f s: %s", time.monotonic() - started, ", ".join(speakers) or "assembling only")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
-from billiard.exceptions import WorkerLostError
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Task
 from celery.worker import state
 from celery.worker.request import Request
@@ -19,6 +19,7 @@ from kombu.transport.virtual.base import QoS
 from redis.exceptions import RedisError
 
 from tasks.leases import Leases
+from tasks.observer import Observer
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,11 @@ class Hold:
 class Holds:
     """All leases of this worker; the parent's loop takes and gives back, its keeper renews."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: Leases, observer: Observer | None = None) -> None:
         self.leases = leases
+        self.observer = observer or Observer()
+        self.renewed = time.monotonic()
+        """When all leases were last renewed, on the monotonic clock."""
         self._lock = threading.Lock()
         self._held: dict[str, Hold] = {}
 
@@ -63,9 +67,11 @@ class Holds:
 
     def renew(self) -> list[str]:
         """Renew every lease; returns the tasks that another worker has taken over."""
-        return [
+        lost = [
             hold.task_id for hold in self.held() if not self.leases.renew(hold.task_id, hold.nonce, hold.delivery_tag)
         ]
+        self.renewed = time.monotonic()
+        return lost
 
     def keep_only(self, task_ids: Collection[str]) -> None:
         """Give back the leases of all other tasks: Celery has dropped their requests and will not end them."""
@@ -156,22 +162,24 @@ class LeasedRequest(Request):
             set_aside(self)
 
     def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> Any:
-        error = exc_info.exception
-        if isinstance(getattr(error, "exc", error), (WorkerLostError, SystemExit)) and not state.should_terminate:
-            self._strike(str(error))
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
+        if isinstance(error, (WorkerLostError, SystemExit)) and not state.should_terminate:
+            self._strike(error)
         return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         if not soft and not state.should_terminate:
-            self._strike(f"longer than the time limit of {timeout:.0f} s")
+            self._strike(TimeLimitExceeded(timeout), f"longer than the time limit of {timeout:.0f} s")
         super().on_timeout(soft, timeout)
 
     def _mine(self) -> bool:
         return not _holds or _holds[0].give_back(self.id)
 
-    def _strike(self, reason: str) -> None:
+    def _strike(self, error: BaseException, reason: str = "") -> None:
         if not _holds:
             return
+        reason = reason or str(error)
+        _holds[0].observer.error(error)
         try:
             strikes = _holds[0].leases.strike(self.id, reason)
         except RedisError as error:

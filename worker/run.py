@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
@@ -30,6 +30,9 @@ from worker.requests import Holds, install_holds
 from worker.settings import Settings
 from worker.sweep import Sweep
 from worker.voices import voices
+
+if TYPE_CHECKING:
+    from worker.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +70,13 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
     app = create_app(settings)
     redis = connect(settings.broker_url.get_secret_value(), retries=1)
     leases = Leases(redis, settings.visibility_timeout)
-    holds, loop = Holds(leases), LoopState(ticked=time.monotonic() + settings.load_timeout)
+    metrics = _metrics(settings, run_dir)
+    holds, loop = Holds(leases, metrics), LoopState(ticked=time.monotonic() + settings.load_timeout)
     queues = tuple(speaker_queue(voice.name) for voice in voices(settings))
     queues += (ASSEMBLE_QUEUE,) if settings.assemble else ()
     install_holds(holds)
     install_station(Station(name, queues, settings.assemble, run_dir, holds, loop))
-    build_in_children(app, settings, run_dir)
+    build_in_children(app, settings, run_dir, metrics)
     keeper = Keeper(
         redis,
         holds,
@@ -102,12 +106,28 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
         without_gossip=True,
         quiet=True,
     )
+    if metrics is not None:
+        from worker.exposition import Present, serve
+
+        serve(metrics, Present(holds, loop), settings.metrics_host, settings.metrics_port)
     keeper.start()
     courier.start()
     worker.start()
     courier.end()
     keeper.end()
     return _exit_code(worker, app)
+
+
+def _metrics(settings: Settings, run_dir: RunDirectory) -> Metrics | None:
+    """None where they are switched off. Raises: InvalidSettings: the package for them is not installed."""
+    if not settings.metrics_port:
+        return None
+    try:
+        from worker.metrics import Metrics
+    except ModuleNotFoundError as error:
+        hint = "Install koebin[metrics], or unset KOEBIN_METRICS_PORT"
+        raise InvalidSettings("metrics need a package that is not installed", str(error.name), hint) from error
+    return Metrics(run_dir.folder("metrics"))
 
 
 def _connect_signals(settings: Settings, run_dir: RunDirectory, loop: LoopState) -> None:

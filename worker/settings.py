@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     sweep_interval: float = Field(
         default=5.0, ge=0.2, le=300.0, description="Seconds between two looks for work that got lost."
     )
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Port on which a worker serves /metrics for Prometheus. 0: none."
+    )
+    metrics_host: str = Field(default="127.0.0.1", description="Address on which it serves them.")
     run_dir: Path = Field(
         default=Path("/tmp/koebin"),  # noqa: S108 - one folder a worker, made with mode 0700
         description="Folder for a worker's own state; `koebin health` reads it.",

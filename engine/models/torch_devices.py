@@ -34,6 +34,16 @@ def open_device(name: str) -> torch.device:
     return device
 
 
+def memory(name: str) -> dict[str, int]:
+    """Bytes of a CUDA device: ``allocated`` and ``reserved`` by this process, and the ``total`` of the card."""
+    device = torch.device(name)
+    return {
+        "allocated": torch.cuda.memory_allocated(device),
+        "reserved": torch.cuda.memory_reserved(device),
+        "total": torch.cuda.get_device_properties(device).total_memory,
+    }
+
+
 @contextmanager
 def arithmetic(device: torch.device, tf32: bool = False) -> Iterator[None]:
     """Full float32 on CUDA while the block runs, unless ``tf32``; the same results for the same batch.

@@ -1,0 +1,140 @@
+"""``/metrics`` of a real worker: true, complete, readable while it works, and never going backwards."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from producers.client import Client
+from tests.integration.queue_texts import numbered
+from tests.servers.ports import free_ports
+from tests.servers.redis import RedisServer
+from tests.servers.worker import Worker, wait_until
+from worker.settings import Settings
+
+TIMEOUT = 3.0
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def scrape(port: int) -> Samples:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(samples: Samples, name: str, **labels: str) -> float:
+    return samples.get((name, tuple(sorted(labels.items()))), 0.0)
+
+
+class Scraper(threading.Thread):
+    """Scrapes without a pause, and keeps everything."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self.port = port
+        self.seen: list[Samples] = []
+        self._end = threading.Event()
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            while not self._end.wait(0.05):
+                self.seen.append(scrape(self.port))
+        except Exception as error:
+            self.error = error
+
+    def end(self) -> list[Samples]:
+        self._end.set()
+        self.join(20)
+        assert self.error is None
+        return self.seen
+
+
+@pytest.fixture
+def port() -> int:
+    return free_ports(1)[0]
+
+
+@pytest.fixture
+def worker(redis_server: RedisServer, tmp_path: Path, port: int) -> Iterator[Worker]:
+    settings = {"metrics_port": port, "visibility_timeout": TIMEOUT, "sweep_interval": 0.5}
+    with Worker(redis_server.url, (tmp_path / "store").as_uri(), settings=settings) as running:
+        yield running
+
+
+@pytest.fixture
+def client(redis_server: RedisServer, tmp_path: Path, worker: Worker) -> Iterator[Client]:
+    settings = Settings(broker_url=redis_server.url, store=(tmp_path / "store").as_uri(), visibility_timeout=TIMEOUT)
+    with Client(settings=settings) as connected:
+        yield connected
+
+
+def test_it_says_what_was_done_and_survives_the_child(worker: Worker, client: Client, port: int) -> None:
+    scraper = Scraper(port)
+    scraper.start()
+    first = client.submit(numbered(40), speaker="mei", job_id="first")
+    wait_until(lambda: value(scrape(port), "koebin_stage_seconds_count", stage="store") > 3, 60)
+    worker.signal_child(signal.SIGKILL)
+    client.wait(first, timeout=90)
+    client.wait(client.submit(numbered(40), speaker="mei", job_id="second"), timeout=60)
+    time.sleep(1.0)
+    seen = scraper.end()
+    now = scrape(port)
+
+    assert value(now, "koebin_segments_total", speaker="mei", outcome="reused") >= 40
+    rendered = value(now, "koebin_segments_total", speaker="mei", outcome="rendered")
+    assert 0 < rendered <= 40
+    assert value(now, "koebin_audio_seconds_total", speaker="mei") > 5
+    speed = value(now, "koebin_audio_seconds_total", speaker="mei") / value(
+        now, "koebin_synthesis_seconds_total", speaker="mei"
+    )
+    assert 0.5 < speed < 500
+    assert value(now, "koebin_worker_speed_factor", speaker="mei") > 0
+    assert value(now, "koebin_errors_total", error="WorkerLostError") == 1
+    for stage in ("front_end", "decoder", "encode", "store"):
+        assert value(now, "koebin_stage_seconds_count", stage=stage) >= rendered, stage
+    assert value(now, "koebin_queue_wait_seconds_count", task="koebin.synthesize_chunk") >= 2
+    assert value(now, "koebin_task_seconds_count", task="koebin.assemble") == 2
+    assert value(now, "koebin_worker_ready") == 1
+    assert value(now, "koebin_resident_memory_bytes", process="child") > 50e6
+    assert value(now, "koebin_resident_memory_bytes", process="parent") > 20e6
+    assert value(now, "koebin_leases") == 0
+
+    assert len(seen) > 5
+    assert max(value(samples, "koebin_leases") for samples in seen) == 1
+    assert max(value(samples, "koebin_lease_renewal_age_seconds") for samples in seen) < TIMEOUT
+    for before, after in pairwise(seen):
+        for key, count in before.items():
+            if key[0].endswith(("_total", "_count", "_sum", "_bucket")):
+                assert after.get(key, 0.0) >= count, f"{key} went backwards"
+
+
+def test_the_port_is_free_again_though_a_child_outlives_the_parent(worker: Worker, port: int) -> None:
+    def listens(pid: int) -> bool:
+        return any(connection.laddr.port == port for connection in psutil.Process(pid).net_connections("tcp"))
+
+    assert listens(worker.pid)
+    assert not listens(worker.child())
+
+
+def test_it_costs_nothing_when_it_is_off(redis_server: RedisServer, tmp_path: Path) -> None:
+    with Worker(redis_server.url, (tmp_path / "store").as_uri()) as running:
+        assert list((running.folder / "run").glob("*/health.json"))
+        assert not list((running.folder / "run").glob("*/metrics"))
+    loaded = "import sys, worker.run, worker.lifecycle; sys.exit('prometheus_client' in sys.modules)"
+    subprocess.run([sys.executable, "-c", loaded], check=True)

@@ -1,0 +1,94 @@
+"""The parent's ``/metrics``: what was counted, and what is true at the moment of the question."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from celery.signals import worker_process_init
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from engine.errors import InvalidSettings
+from engine.revision import engine_revision
+from tasks.contracts import VERSION
+from worker.keeper import LoopState
+from worker.memory import memory_limit, resident
+from worker.metrics import Metrics
+from worker.requests import Holds
+
+
+class Present:
+    """The state of one worker's parent, read when it is asked for."""
+
+    def __init__(self, holds: Holds, loop: LoopState) -> None:
+        self._holds = holds
+        self._loop = loop
+
+    def collect(self) -> Iterator[Metric]:
+        yield InfoMetricFamily(
+            "koebin_worker",
+            "What runs here.",
+            {"version": version("koebin"), "contract": str(VERSION), "engine_revision": engine_revision()},
+        )
+        now = time.monotonic()
+        held = self._holds.held()
+        yield _gauge("koebin_worker_ready", "1 while the queues are consumed.", float(bool(self._loop.consuming)))
+        yield _gauge(
+            "koebin_worker_loop_age_seconds", "Since Celery's loop last ran.", max(0.0, now - self._loop.ticked)
+        )
+        yield _gauge("koebin_leases", "Tasks that this worker holds.", len(held))
+        oldest = max((now - hold.since for hold in held), default=0.0)
+        yield _gauge("koebin_lease_age_seconds", "Since the oldest of them was taken.", oldest)
+        silent = min(oldest, now - self._holds.renewed)
+        yield _gauge("koebin_lease_renewal_age_seconds", "Since they were last renewed.", silent)
+        yield from self._memory()
+        yield self._speeds()
+
+    def _memory(self) -> Iterator[Metric]:
+        pids = {"parent": "self", "child": str(self._loop.child or "none")}
+        sizes = {process: size for process, pid in pids.items() if (size := resident(pid))}
+        yield _gauges("koebin_resident_memory_bytes", "Memory of parent and child.", "process", sizes)
+        limit = memory_limit()
+        if limit:
+            yield _gauge("koebin_memory_limit_bytes", "What this worker's container may use.", limit)
+
+    def _speeds(self) -> Metric:
+        announced = self._loop.announcement
+        speeds = {speaker.name: speaker.speed_factor for speaker in announced.speakers} if announced else {}
+        meaning = "Audio seconds per second, measured at the start."
+        return _gauges("koebin_worker_speed_factor", meaning, "speaker", speeds)
+
+
+def serve(metrics: Metrics, present: Present, host: str, port: int) -> None:
+    """Answer ``/metrics`` from a thread until the process ends.
+
+    Raises:
+        InvalidSettings: the port is taken.
+    """
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(metrics.folder))  # type: ignore[no-untyped-call]
+    registry.register(present)
+    try:
+        server, _ = start_http_server(port, host, registry)
+    except OSError as error:
+        raise InvalidSettings("metrics cannot be served there", f"{host}:{port}", str(error)) from error
+
+    def let_go(**_: object) -> None:
+        """The port is the parent's alone: a child that outlives it must not keep it."""
+        server.socket.close()
+
+    worker_process_init.connect(let_go, weak=False)
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, meaning, value)
+
+
+def _gauges(name: str, meaning: str, label: str, found: dict[str, float] | dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=[label])
+    for value, number in found.items():
+        family.add_metric([value], number)
+    return family

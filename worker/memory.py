@@ -1,0 +1,41 @@
+"""Memory of processes, and how much of it there may be; Linux alone says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+_LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_UNLIMITED: Final = 1 << 60
+"""The first version of control groups says "no limit" with a number above this."""
+
+
+def resident(pid: str) -> int:
+    """Resident bytes of a process (``self`` for this one); 0 if nobody says."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def memory_limit() -> int:
+    """Bytes that this container may use; 0 without a limit."""
+    for path in _LIMITS:
+        try:
+            limit = int(path.read_text())
+        except (OSError, ValueError):  # another version of control groups, or "max"
+            continue
+        return limit if limit < _UNLIMITED else 0
+    return 0
+
+
+def gpu_memory(device: str) -> Callable[[], dict[str, int]] | None:
+    """What asks for the bytes of a GPU that are allocated and reserved here, and that there are; None for a CPU."""
+    if not device.startswith("cuda"):
+        return None
+    from engine.models.torch_devices import memory
+
+    return partial(memory, device)

@@ -1,0 +1,125 @@
+"""What a worker counts for Prometheus. Imported only where ``KOEBIN_METRICS_PORT`` is set.
+
+Parent and child each write numbers into a memory-mapped file in the worker's folder, the parent serves both. The files
+are named for the role and not for the process: a child that takes a dead one's place counts on from where that stood.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from celery.signals import task_postrun, task_prerun
+from prometheus_client import Counter, Gauge, Histogram, values
+
+from engine.observer import Stage
+from tasks.celery_config import SENT_HEADER
+from tasks.observer import Observer
+
+_SECONDS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
+_WAITS: Final = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600, 4 * 3600, 24 * 3600)
+_FILLS: Final = (0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+
+
+class Metrics(Observer):
+    """Counts what parent and child tell it. Labels are names of served speakers, of our tasks and of classes alone.
+
+    Args:
+        folder: of the numbers; it exists, and this process is the parent.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        parent = os.getpid()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # the package takes it from nowhere else
+        values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
+            lambda: "parent" if os.getpid() == parent else "child"
+        )
+        self.folder = folder
+        self._started: dict[str, float] = {}
+        self._waits = Histogram(
+            "koebin_queue_wait_seconds",
+            "From the sending of a message to the start of its task.",
+            ["task"],
+            buckets=_WAITS,
+            registry=None,
+        )
+        self._tasks = Histogram("koebin_task_seconds", "How long tasks ran.", ["task"], buckets=_SECONDS, registry=None)
+        self._stages = Histogram(
+            "koebin_stage_seconds",
+            "Steps from a text to a stored segment, of one utterance or one batch; threads overlap.",
+            ["stage"],
+            buckets=_SECONDS,
+            registry=None,
+        )
+        self._fills = Histogram(
+            "koebin_batch_fill_ratio",
+            "What went together of what might have: utterances in a padded batch, texts in a micro-batch.",
+            ["kind"],
+            buckets=_FILLS,
+            registry=None,
+        )
+        self._audio = Counter("koebin_audio_seconds", "Audio that was made.", ["speaker"], registry=None)
+        self._wall = Counter("koebin_synthesis_seconds", "Time in which it was made.", ["speaker"], registry=None)
+        self._segments = Counter(
+            "koebin_segments", "Segments by outcome: rendered, reused, dead.", ["speaker", "outcome"], registry=None
+        )
+        self._errors = Counter("koebin_errors", "Errors by class, tried again or not.", ["error"], registry=None)
+        self._retries = Counter("koebin_retries", "Tasks put off, to be tried again.", ["task"], registry=None)
+        self._gpu = Gauge(
+            "koebin_gpu_memory_bytes",
+            "The GPU's memory: allocated and reserved by this worker, total of the card.",
+            ["kind"],
+            multiprocess_mode="mostrecent",
+            registry=None,
+        )
+
+    def stage(self, stage: Stage, seconds: float) -> None:
+        self._stages.labels(stage).observe(seconds)
+
+    def batch(self, kind: str, size: int, most: int) -> None:
+        self._fills.labels(kind).observe(size / most)
+
+    def segments(self, speaker: str, *, rendered: int = 0, reused: int = 0, dead: int = 0) -> None:
+        for outcome, count in (("rendered", rendered), ("reused", reused), ("dead", dead)):
+            self._segments.labels(speaker, outcome).inc(count)
+
+    def spoken(self, speaker: str, audio_seconds: float, wall_seconds: float) -> None:
+        if audio_seconds > 0:
+            self._audio.labels(speaker).inc(audio_seconds)
+            self._wall.labels(speaker).inc(wall_seconds)
+
+    def error(self, error: BaseException) -> None:
+        self._errors.labels(type(error).__name__).inc()
+
+    def retry(self, task: str) -> None:
+        self._retries.labels(task).inc()
+
+    def watch_tasks(self, gpu_memory: Callable[[], dict[str, int]] | None = None) -> None:
+        """Called in a child: time its tasks, and ask for the device's memory after each.
+
+        Args:
+            gpu_memory: bytes by kind; None without a GPU.
+        """
+
+        def before(task_id: str, task: Any, **_: Any) -> None:
+            self._started[task_id] = time.monotonic()
+            sent = task.request.get(SENT_HEADER)
+            if isinstance(sent, (int, float)):
+                self._waits.labels(task.name).observe(max(0.0, time.time() - sent))
+
+        def after(task_id: str, task: Any, **_: Any) -> None:
+            started = self._started.pop(task_id, None)
+            if started is not None:
+                self._tasks.labels(task.name).observe(time.monotonic() - started)
+            show_memory()
+
+        def show_memory() -> None:
+            for kind, size in (gpu_memory() if gpu_memory else {}).items():
+                self._gpu.labels(kind).set(size)
+
+        show_memory()
+        task_prerun.connect(before, weak=False)
+        task_postrun.connect(after, weak=False)
