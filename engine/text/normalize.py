@@ -220,6 +220,20 @@ _PUNCTUATION: Final = {
 _UNITS: Final = "[kcm]?m|km/h|[kKMGT]?B|[km]?g|[kMG]?Hz|m?[Ll]|k?W|h?Pa|%"
 _NUMBER_UNITS: Final = "時分秒日月年円人個回歳度章話巻号番本枚台位階点倍割万億兆%℃kgcmmm"
 
+_COUNTED: Final = (
+    "[人名枚本度回日年軒匹冊杯町里間尺寸丁羽頭通行字個点歩升合貫両銭円分秒週台代つ]|時間|[ヶケか箇ヵカ個][月所国]"
+)
+_ABOUT: Final = re.compile(
+    r"(?<![〇一二三四五六七八九第月時])(?<!明治|大正|昭和|平成|令和)"
+    rf"(一(?=二)|二(?=三)|三(?=四)|四(?=五)|五(?=六)|六(?=七)|七(?=八)|八(?=九))(?=.(?:{_COUNTED}))"
+)
+"""``二三人``: two or three people. After an era, a month or an hour, and in longer rows, it is 23."""
+
+_HEADING: Final = re.compile(
+    rf"\A\s*(第[0-9〇一二三四五六七八九十百]+\S?|[一二三四五六七八九十]+)\s+(?=[{_KANA}{_KANJI}])"
+)
+"""``第一章　朝``, ``一　雨の日``: what is numbered is not counted."""
+
 _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(r"\r\n?|[\n\u0085\u2028\u2029\v\f]"), "\n"),
     (re.compile(r"[~∼〜]"), "〜"),
@@ -286,6 +300,8 @@ _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile("[" + re.escape("".join(_SYMBOLS)) + "]"), lambda match: _SYMBOLS[match.group()]),
     (re.compile("[" + re.escape("".join(_PUNCTUATION)) + "]"), lambda match: _PUNCTUATION[match.group()]),
     (re.compile(r"〳〵|〱"), "々々"),
+    (_ABOUT, lambda match: match.group(1) + ","),
+    (_HEADING, lambda match: match.group(1) + ","),
     (re.compile(r"(?<![一二三四五六七八九十〇])〇(?![一二三四五六七八九十〇])"), "まる"),
     (re.compile(rf"[^\s!?.,'\-．0-9A-Za-z\u0370-\u03ff々〇〆{_KANA}{_KANJI}ゟヿ\U00020000-\U0003ffff]+"), " "),
 )
