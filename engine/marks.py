@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Marks:
 
     def shifted(self, seconds: float) -> Marks:
         """The same marks, ``seconds`` later."""
+        if not seconds:
+            return self
         return Marks(*(tuple(_shift(mark, seconds) for mark in level) for level in self._levels()))
 
     def __add__(self, other: Marks) -> Marks:
@@ -53,4 +55,4 @@ class Marks:
 
 
 def _shift(mark: Mark, seconds: float) -> Mark:
-    return replace(mark, start=mark.start + seconds, end=mark.end + seconds)
+    return Mark(mark.text, mark.start + seconds, mark.end + seconds, mark.speaker)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from engine.errors import InvalidOption
@@ -75,7 +75,10 @@ class SynthesisOptions:
 
     def content(self) -> dict[str, Any]:
         """What decides the samples of one sentence: every option but the pause between sentences."""
-        return {name: value for name, value in asdict(self).items() if name != "pause"}
+        return {name: getattr(self, name) for name in _CONTENT}
+
+
+_CONTENT: Final = tuple(field.name for field in fields(SynthesisOptions) if field.name != "pause")
 
 
 def _number(name: str, value: object, low: float, high: float) -> float | int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from engine.audio import Audio
@@ -67,5 +66,5 @@ def clip(marks: Marks, end: float) -> Marks:
 
 
 def _clipped(level: Iterable[Mark], end: float) -> tuple[Mark, ...]:
-    inside = (replace(mark, start=max(0.0, mark.start), end=min(end, mark.end)) for mark in level)
+    inside = (Mark(mark.text, max(0.0, mark.start), min(end, mark.end), mark.speaker) for mark in level)
     return tuple(mark for mark in inside if mark.start < mark.end or mark.speaker)

@@ -309,6 +309,7 @@ class Result(_Frozen):
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_DEFAULT_OPTIONS: Final = SynthesisOptions()
 
 
 def parse(model: type[_Model], document: object) -> _Model:
@@ -342,6 +343,8 @@ def dump(model: BaseModel) -> bytes:
 
 def parse_options(fields: dict[str, Any]) -> SynthesisOptions:
     """Raises: InvalidMessage for an unknown option, InvalidOption for a bad value."""
+    if not fields:
+        return _DEFAULT_OPTIONS
     unknown = sorted(set(fields) - set(SynthesisOptions.__dataclass_fields__))
     if unknown:
         raise InvalidMessage("unknown synthesis option", unknown[0])
@@ -353,7 +356,7 @@ def parse_options(fields: dict[str, Any]) -> SynthesisOptions:
 
 def changed_options(options: SynthesisOptions) -> dict[str, Any]:
     """The options that differ from their defaults, the pause (no part of a segment) left out."""
-    defaults = SynthesisOptions().content()
+    defaults = _DEFAULT_OPTIONS.content()
     return {name: value for name, value in options.content().items() if value != defaults[name]}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.errors import InvalidMessage
@@ -68,8 +67,14 @@ def read_marks(store: Store, key: str) -> Marks:
 
 def dump_marks(marks: Marks, sample_rate_hz: int, samples: int) -> bytes:
     """The JSON of a segment's marks."""
-    document = {"version": 1, "sample_rate_hz": sample_rate_hz, "samples": samples, **asdict(marks)}
+    levels = {"sentences": marks.sentences, "words": marks.words, "moras": marks.moras, "phones": marks.phones}
+    plain = {name: [_plain(mark) for mark in level] for name, level in levels.items()}
+    document = {"version": 1, "sample_rate_hz": sample_rate_hz, "samples": samples, **plain}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _plain(mark: Mark) -> dict[str, Any]:
+    return {"text": mark.text, "start": mark.start, "end": mark.end, "speaker": mark.speaker}
 
 
 def load_marks(data: bytes) -> Marks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from engine.errors import InvalidName
 
 MAX_KEY_BYTES: Final = 800
 MAX_PART_BYTES: Final = 255
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 CONTENT_TYPES: Final = {
     ".flac": "audio/flac",
     ".json": "application/json",
@@ -169,7 +171,7 @@ def check_key(key: str) -> str:
     parts = key.split("/")
     if any(part in ("", ".", "..") for part in parts) or "\\" in key:
         raise InvalidName("not a key of a store", key, "Use a relative path without '..'")
-    if any(ord(character) < 32 or ord(character) == 127 for character in key):
+    if _CONTROL.search(key):
         raise InvalidName("a key holds a control character", key)
     try:
         sizes = [len(part.encode()) for part in parts]

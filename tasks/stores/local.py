@@ -131,13 +131,13 @@ class LocalStore:
 
     def _path(self, key: str) -> Path:
         """The file of ``key``, after a check that no symbolic link leads out of the root."""
-        path = self._root / check_key(key)
-        if path.relative_to(self._root).parts[0] == TEMPORARY:
+        path = os.path.join(self._root, check_key(key))
+        if key.partition("/")[0] == TEMPORARY:
             raise InvalidName("this key is reserved", key)
-        real = Path(os.path.realpath(path))
-        if not real.is_relative_to(self._root):
+        real = os.path.realpath(path)
+        if real != path and not Path(real).is_relative_to(self._root):
             raise StoreDenied("a symbolic link leads out of the store", key, "Remove the link")
-        return path
+        return Path(path)
 
     def _write(self, key: str, fill: Callable[[BinaryIO], None], if_absent: bool) -> bool:
         path = self._path(key)
