@@ -1,7 +1,7 @@
 """``python -m tests.chaos.worker worker …``: the ordinary command, with probes, traps, or stock Celery settings.
 
 Environment: ``CHAOS_DIR`` installs the probes; ``CHAOS_DEAF_SECONDS`` makes the keeper impatient; ``CHAOS_TRAPS`` lets
-texts kill (毒) or hang (眠) their process;
+texts kill (毒) or hang (眠) their process; ``CHAOS_SLOW_SECONDS`` makes every segment take so much longer;
 ``CHAOS_STOCK`` takes away what Koebin adds to Celery's guarantees.
 """
 
@@ -31,6 +31,20 @@ def install_traps() -> None:
             yield from inner(self, [request])
 
     Speaker.render = render  # type: ignore[method-assign]
+
+
+def install_slowness(seconds: float) -> None:
+    """Every segment takes ``seconds`` longer, and its key stands in the log when it is stored."""
+    import tasks.segments
+
+    write = tasks.segments.write
+
+    def slowly(store: Any, key: str, audio: Any) -> None:
+        time.sleep(seconds)
+        write(store, key, audio)
+        print(f"made {key}", flush=True)
+
+    tasks.segments.write = slowly
 
 
 def install_stock() -> None:
@@ -81,6 +95,8 @@ def main() -> None:
         import worker.keeper
 
         setattr(worker.keeper, "_DEAF_SECONDS", float(seconds))  # noqa: B010 - it is final for everybody else
+    if slow := os.environ.get("CHAOS_SLOW_SECONDS"):
+        install_slowness(float(slow))
     if os.environ.get("CHAOS_TRAPS"):
         install_traps()
     if os.environ.get(FOLDER):
