@@ -54,6 +54,12 @@ def _sentinel(url: str, options: dict[str, Any]) -> Redis:
     return master
 
 
+def server_time(client: Redis) -> float:
+    """Seconds since 1970 on the server's clock, which all workers share; their own may differ by minutes."""
+    seconds, microseconds = client.time()
+    return float(seconds) + float(microseconds) / 1e6
+
+
 def check(client: Redis, shown: str) -> None:
     """Ask the server for a sign of life.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redis import Redis
+
+from tasks.connection import server_time
 
 _KEY: Final = "koebin:delayed"
 
@@ -29,12 +30,12 @@ Send = Callable[[Message], None]
 
 def put_off(redis: Redis, message: Message, seconds: float) -> None:
     """Send ``message`` when ``seconds`` have passed."""
-    redis.zadd(_KEY, {_dump(message): time.time() + seconds})
+    redis.zadd(_KEY, {_dump(message): server_time(redis) + seconds})
 
 
 def send_due(redis: Redis, send: Send) -> int:
     """Send what is due; a process that dies here sends one message twice, which a lease makes harmless."""
-    due: Any = redis.zrange(_KEY, "-inf", time.time(), byscore=True, offset=0, num=1000)
+    due: Any = redis.zrange(_KEY, "-inf", server_time(redis), byscore=True, offset=0, num=1000)
     for raw in due:
         send(_load(raw))
         redis.zrem(_KEY, raw)

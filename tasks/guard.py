@@ -31,7 +31,7 @@ class Guard:
     def check(self) -> None:
         """Raises: LeaseLost, JobCancelled, GiveBack."""
         deadline = self._runtime.drain_deadline()
-        if deadline is not None and time.time() >= deadline:
+        if deadline is not None and time.monotonic() >= deadline:
             raise GiveBack("the worker shuts down", self._task_id)
         if time.monotonic() - self._asked < _SECONDS_BETWEEN_QUESTIONS:
             return

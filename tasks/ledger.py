@@ -168,7 +168,7 @@ redis.call('HDEL', job, 'waiting')
 redis.call('ZREM', KEYS[2], ARGV[4])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[4])
 local webhook = redis.call('HGET', job, 'webhook')
-if webhook and webhook ~= '' then redis.call('ZADD', KEYS[4], ARGV[3], ARGV[4]) end
+if webhook and webhook ~= '' then redis.call('ZADD', KEYS[4], redis.call('TIME')[1], ARGV[4]) end
 redis.call('XADD', job .. ':events', 'MAXLEN', '~', 1000, '*', 'event', 'ended', 'state', ARGV[1])
 for _, suffix in ipairs(cjson.decode(ARGV[6])) do redis.call('DEL', job .. suffix) end
 for _, suffix in ipairs({'', ':done', ':chunks', ':dead', ':events'}) do

@@ -28,7 +28,7 @@ class Runtime:
         speakers: what this process speaks with; empty in a process that only assembles.
         open_store: opens a store whose URI lies under an allowed root, else raises StoreDenied.
         send: sends a message of ours.
-        drain_deadline: seconds since the epoch after which running work is given back; None while nobody asked.
+        drain_deadline: when running work is given back, on the monotonic clock; None while nobody asked.
         work_dir: scratch space for assembling.
         observer: is told of what the tasks do.
     """

@@ -20,6 +20,7 @@ from redis import Redis
 
 from engine.errors import InvalidOption, JobNotFound, StoreNotFound
 from tasks import keys
+from tasks.connection import server_time
 from tasks.contracts import parse_json
 from tasks.ledger import WEBHOOKS, Entry, Ledger
 from tasks.outcome import JobOutcome
@@ -68,7 +69,7 @@ class Webhooks:
 
     def claim(self, limit: int = 8) -> list[str]:
         """Jobs whose end is due to be told; nobody else gets them for ``CLAIM_SECONDS``."""
-        now = time.time()
+        now = server_time(self._redis)
         return [_text(job) for job in self._claim(keys=[WEBHOOKS], args=[now, limit, now + CLAIM_SECONDS])]
 
     def entry(self, job: str) -> Entry | None:
@@ -99,7 +100,7 @@ class Webhooks:
             return 0.0
         seconds = jittered(attempt - 1, FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS)
         self._note(keys=[f"koebin:job:{job}"], args=[f"attempt {attempt} failed: {reason}"[:500]])
-        self._redis.zadd(WEBHOOKS, {job: time.time() + seconds}, xx=True)
+        self._redis.zadd(WEBHOOKS, {job: server_time(self._redis) + seconds}, xx=True)
         return seconds
 
     def _forget(self, job: str) -> None:

@@ -81,7 +81,7 @@ class RunDirectory:
         (self.path / f"child-{pid}.json").unlink(missing_ok=True)
 
     def order_drain(self, deadline: float) -> None:
-        """Running work is to be given back at ``deadline`` (seconds since the epoch)."""
+        """Running work is to be given back at ``deadline``, on the machine's monotonic clock."""
         self.write("drain", repr(deadline))
 
     def drain_deadline(self) -> float | None:

@@ -137,7 +137,7 @@ def _connect_signals(settings: Settings, run_dir: RunDirectory, loop: LoopState)
     def on_shutting_down(**_: Any) -> None:
         loop.leave_by = time.monotonic() + settings.grace_period + _LEAVE_SECONDS
         loop.stopping = True
-        run_dir.order_drain(time.time() + settings.grace_period)
+        run_dir.order_drain(time.monotonic() + settings.grace_period)
 
     setup_logging.connect(keep_our_logs, weak=False)
     worker_shutting_down.connect(on_shutting_down, weak=False)

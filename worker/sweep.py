@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -65,13 +64,12 @@ class Sweep:
         missing = candidates.keys() - self._leases.leased(list(candidates)) if candidates else set()
         if missing:
             missing -= self._queued({entry.job: entry for entry in entries}) | put_off_ids(self._redis)
-        raw: Any = self._redis.hgetall(_SUSPECTS)
-        before = {_text(name): float(value) for name, value in raw.items()}
-        lost = [task_id for task_id in missing if before.get(task_id, 0.0) > time.time() - _SUSPECT_SECONDS]
+        before: Any = self._redis.smembers(_SUSPECTS)
+        lost = missing & {_text(name) for name in before}
         self._redis.delete(_SUSPECTS)
-        fresh = missing - set(lost)
-        if fresh:
-            self._redis.hset(_SUSPECTS, mapping={task_id: str(time.time()) for task_id in fresh})
+        if fresh := missing - lost:
+            self._redis.sadd(_SUSPECTS, *fresh)
+            self._redis.expire(_SUSPECTS, _SUSPECT_SECONDS)
         for task_id in sorted(lost):
             entry, number, speaker = candidates[task_id]
             log.warning("queued again: it was neither queued, running nor done", extra={"task_id": task_id})

@@ -1,4 +1,7 @@
-"""kombu's Redis transport, for queues into which anybody may have put anything.
+"""kombu's Redis transport, for queues into which anybody may have put anything, and for workers whose clocks differ.
+
+kombu notes when a message was taken by the worker's own clock, and puts back what is old by that of another: a clock
+that is two minutes fast would put back whatever the others run. Here both go by the server's clock.
 
 kombu takes it for granted that what it reads from a list is an envelope of its own; another text there raises in the
 worker's loop and ends the worker, and the next one. Here it becomes a message that cannot be decoded, which is parked.
@@ -6,13 +9,17 @@ worker's loop and ends the worker, and the next one. Here it becomes a message t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any, Final
 from uuid import uuid4
 
 import kombu.transport
 from kombu.transport import redis
+from kombu.transport.redis import Mutex, MutexHeld
 from kombu.transport.virtual.base import Message as KombuMessage
+from kombu.transport.virtual.base import QoS as LocalQoS
+from kombu.utils.json import dumps
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +63,49 @@ def _wrapped(payload: Any) -> dict[str, Any]:
     }
 
 
+_APPEND: Final = """
+local now = redis.call('TIME')
+redis.call('ZADD', KEYS[1], now[1] .. '.' .. string.format('%06d', now[2]), ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+return 1
+"""
+
+
+class QoS(redis.QoS):
+    """The unacknowledged messages, by the server's clock."""
+
+    channel: Any
+    _vrestore_count: int
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Note a message as taken just now."""
+        route = message.delivery_info
+        noted = dumps([message._raw, route["exchange"], route["routing_key"]])
+        with self.channel.conn_or_acquire() as client:
+            client.eval(_APPEND, 2, self.unacked_index_key, self.unacked_key, delivery_tag, noted)
+        LocalQoS.append(self, message, delivery_tag)
+
+    def restore_visible(self, start: int = 0, num: int | None = None, interval: int = 1) -> None:
+        """Put back what nobody has renewed for the visibility timeout, at every ``interval``-th call."""
+        self._vrestore_count += 1
+        if (self._vrestore_count - 1) % max(1, interval):
+            return
+        with (
+            self.channel.conn_or_acquire() as client,
+            contextlib.suppress(MutexHeld),
+            Mutex(client, self.unacked_mutex_key, self.unacked_mutex_expire),
+        ):
+            oldest = client.time()[0] - self.visibility_timeout
+            paged = {"offset": start, "num": num} if num else {}
+            for tag in client.zrange(self.unacked_index_key, "-inf", oldest, byscore=True, **paged):
+                self.restore_by_tag(tag, client)
+
+
 class _Tolerant:
     """Hands on what is not even JSON."""
 
     Message = Message
+    QoS = QoS
     connection: Any
 
     def _brpop_read(self, **options: Any) -> Any:

@@ -2,6 +2,7 @@
 
 Environment: ``CHAOS_DIR`` installs the probes; ``CHAOS_DEAF_SECONDS`` makes the keeper impatient; ``CHAOS_TRAPS`` lets
 texts kill (毒) or hang (眠) their process; ``CHAOS_SLOW_SECONDS`` makes every segment take so much longer;
+``CHAOS_CLOCK_SECONDS`` sets the clock wrong;
 ``CHAOS_STOCK`` takes away what Koebin adds to Celery's guarantees.
 """
 
@@ -31,6 +32,12 @@ def install_traps() -> None:
             yield from inner(self, [request])
 
     Speaker.render = render  # type: ignore[method-assign]
+
+
+def install_clock(seconds: float) -> None:
+    """This process's wall clock is ``seconds`` ahead of the truth."""
+    true = time.time
+    time.time = lambda: true() + seconds
 
 
 def install_slowness(seconds: float) -> None:
@@ -89,6 +96,8 @@ def install_stock() -> None:
 
 
 def main() -> None:
+    if ahead := os.environ.get("CHAOS_CLOCK_SECONDS"):
+        install_clock(float(ahead))  # before kombu imports the function
     if os.environ.get("CHAOS_STOCK"):
         install_stock()
     if seconds := os.environ.get("CHAOS_DEAF_SECONDS"):
