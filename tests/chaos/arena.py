@@ -22,6 +22,7 @@ from tasks.stores.uri import open_store
 from tests.chaos.faults import StoreKind, small_disk
 from tests.chaos.probes import FOLDER, Steps
 from tests.chaos.proxy import Proxy
+from tests.chaos.voice import NAME, small_voice
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 from tests.servers.worker import Worker
@@ -84,7 +85,7 @@ class Arena:
     """Made by ``arena()``.
 
     Attributes:
-        outage_seconds: how long what lasts, lasts.
+        outage_seconds: how long what lasts, lasts; the driver sets it for every run.
         timeout: the visibility timeout.
         small: a small file system, None where none may be mounted.
     """
@@ -111,6 +112,7 @@ class Arena:
         self._small, self._s3, self.stock = small, s3, stock
         self.redis: Redis = Redis.from_url(server.url, socket_timeout=10, socket_connect_timeout=5)
         self.steps = Steps(folder / "steps")
+        self.voice = small_voice(folder / "voice")
         self.bucket = s3.bucket() if s3 else ""
         self.workers: list[Supervised] = []
         self.supervisor = Supervisor(self.workers)
@@ -172,9 +174,14 @@ class Arena:
             worker = Supervised(
                 self.server.url,
                 self.root("file"),
-                "mei,ken",
+                f"mei,ken,{NAME}={self.voice}",
                 name=f"chaos-{number}",
-                settings={**self.settings(self.root("file")), "stores": roots},
+                settings={
+                    **self.settings(self.root("file")),
+                    "stores": roots,
+                    "bert": self.voice,
+                    "cache": self.folder / "cache",
+                },
                 variables=variables,
             )
             worker.start(ready=False)

@@ -26,7 +26,7 @@ from tests.chaos.checks import Undisturbed, check_nothing_left, check_outputs, f
 from tests.chaos.faults import FAULTS, Fault, StoreKind
 from tests.chaos.probes import STEPS
 from tests.chaos.producer import SUBMITTING, killed_submission
-from tests.chaos.texts import script
+from tests.chaos.texts import KINDS, VOICES, script
 
 RANDOM: Final = "random moment"
 PRODUCER: Final = "SIGKILL producer"
@@ -35,7 +35,12 @@ WISHES: Final = Wishes(Output(subtitles=("srt",)))
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One fault at one step."""
+    """One fault at one step.
+
+    Attributes:
+        outage: seconds that the fault lasts, if it is one that lasts.
+        long: it lasts longer than those of most runs.
+    """
 
     number: int
     fault: str
@@ -43,6 +48,17 @@ class Plan:
     store: StoreKind
     book: int
     seed: int
+    outage: float
+    long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outages:
+    """How long outages last: most of them ``seconds``, a share of them longer."""
+
+    seconds: float = 4.0
+    long_seconds: float = 30.0
+    share_of_long: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +75,7 @@ class Report:
     problems: tuple[str, ...]
 
 
-def plans(runs: int, seed: int, arena: Arena) -> Iterator[Plan]:
+def plans(runs: int, seed: int, arena: Arena, outages: Outages) -> Iterator[Plan]:
     """Every pair of fault and step comes before one comes again, in an order that the seed decides."""
     rng = random.Random(seed)
     pairs: list[tuple[str, str]] = []
@@ -69,9 +85,12 @@ def plans(runs: int, seed: int, arena: Arena) -> Iterator[Plan]:
             pairs += [(PRODUCER, SUBMITTING)] * 5
             rng.shuffle(pairs)
         name, step = pairs.pop()
-        wanted = next((fault.store for fault in FAULTS if fault.name == name), "")
+        fault = next((fault for fault in FAULTS if fault.name == name), None)
+        wanted = fault.store if fault else ""
         store: StoreKind = wanted or ("s3" if arena.can("s3") and rng.random() < 0.2 else "file")
-        yield Plan(number, name, step, store, rng.randrange(3), rng.randrange(2**31))
+        long = rng.random() < outages.share_of_long and fault is not None and fault.outage
+        seconds = outages.long_seconds if long else outages.seconds
+        yield Plan(number, name, step, store, rng.randrange(KINDS), rng.randrange(2**31), seconds, long)
 
 
 class Driver:
@@ -126,19 +145,19 @@ class Driver:
         rng = random.Random(plan.seed)
         book = script(plan.book, self._sentences)
         if plan.fault == PRODUCER:
-            client.targets(["mei", "ken"], 60)
+            client.targets(VOICES, 60)
             killed_submission(self.arena.settings(uri, direct=True), job, plan.book, self._sentences, rng.randrange(12))
             return self._submit_again(client, job, plan)
         fault = next(found for found in FAULTS if found.name == plan.fault)
         self.arena.steps.reset()
         if plan.step != RANDOM:
-            client.targets(["mei", "ken"], 60)
+            client.targets(VOICES, 60)
             self.arena.steps.arm(plan.step)
         client.submit(book, job_id=job, wishes=WISHES, wait_seconds=60)
         victim = self._victim(plan, job, client, rng)
         in_flight = self._in_flight(client, job)
         started = time.monotonic()
-        self._cause(fault, victim)
+        self._cause(plan, fault, victim)
         return self._recovered(client, store, job, in_flight, started)
 
     def _victim(self, plan: Plan, job: str, client: Client, rng: random.Random) -> Supervised:
@@ -158,11 +177,12 @@ class Driver:
             return None
         return {number for speaker in client.ledger.speakers(job) for number, _ in client.ledger.open(job, speaker)}
 
-    def _cause(self, fault: Fault, victim: Supervised) -> None:
+    def _cause(self, plan: Plan, fault: Fault, victim: Supervised) -> None:
+        self.arena.outage_seconds = plan.outage
         fault.start(self.arena, victim)
         self.arena.steps.go()
         if fault.end is not None:
-            lasts = 2 * self.arena.timeout if "SIGSTOP" in fault.name else self.arena.outage_seconds
+            lasts = plan.outage if fault.outage else 2 * self.arena.timeout
             self._ending = threading.Timer(lasts, fault.end, (self.arena, victim))
             self._ending.start()
 

@@ -32,12 +32,14 @@ class Fault:
         store: the store that a run with it needs; "" takes any.
         start: does it to the arena; ``victim`` is the worker at the step.
         end: undoes it; None where nothing is to be undone (the supervisor starts what died).
+        outage: it lasts as long as the plan says; a frozen worker lasts twice the visibility timeout.
     """
 
     name: str
     start: Callable[[Arena, Worker], None]
     end: Callable[[Arena, Worker], None] | None = None
     store: StoreKind | Literal[""] = ""
+    outage: bool = False
 
 
 def _kill_child(_: Arena, victim: Worker) -> None:
@@ -143,16 +145,16 @@ FAULTS: Final = (
     Fault("SIGSTOP parent, SIGCONT", _freeze_parent, _thaw),
     Fault("SIGTERM", _terminate),
     Fault("connections dropped", _drop_connections),
-    Fault("Redis killed, data kept", _kill_redis, _start_redis),
-    Fault("Redis killed, data lost", _kill_redis, _start_redis_empty),
-    Fault("Redis frozen", _freeze_redis, _thaw_redis),
-    Fault("Redis CLIENT PAUSE", _client_pause),
-    Fault("store cut", _trouble(Trouble.CUT), _no_trouble, "s3"),
-    Fault("store 500", _trouble(Trouble.ERROR_500), _no_trouble, "s3"),
-    Fault("store 503", _trouble(Trouble.ERROR_503), _no_trouble, "s3"),
-    Fault("store slow", _trouble(Trouble.SLOW), _no_trouble, "s3"),
-    Fault("store half-written", _trouble(Trouble.HALF), _no_trouble, "s3"),
-    Fault("disk full", _fill_disk, _free_disk, "small"),
+    Fault("Redis killed, data kept", _kill_redis, _start_redis, outage=True),
+    Fault("Redis killed, data lost", _kill_redis, _start_redis_empty, outage=True),
+    Fault("Redis frozen", _freeze_redis, _thaw_redis, outage=True),
+    Fault("Redis CLIENT PAUSE", _client_pause, outage=True),
+    Fault("store cut", _trouble(Trouble.CUT), _no_trouble, "s3", outage=True),
+    Fault("store 500", _trouble(Trouble.ERROR_500), _no_trouble, "s3", outage=True),
+    Fault("store 503", _trouble(Trouble.ERROR_503), _no_trouble, "s3", outage=True),
+    Fault("store slow", _trouble(Trouble.SLOW), _no_trouble, "s3", outage=True),
+    Fault("store half-written", _trouble(Trouble.HALF), _no_trouble, "s3", outage=True),
+    Fault("disk full", _fill_disk, _free_disk, "small", outage=True),
 )
 
 

@@ -6,6 +6,8 @@ from typing import Final
 
 from tasks.script import Passage, Script
 
+KINDS: Final = 4
+VOICES: Final = ("mei", "ken", "small")
 SENTENCES: Final = (
     "朝の市場には魚と野菜が並びます。",
     "雨の日は図書館で本を読みます。",
@@ -16,12 +18,14 @@ SENTENCES: Final = (
 
 
 def script(kind: int, sentences: int) -> Script:
-    """One of three: a reader, two who talk in turn, a reader with long lines."""
+    """One of ``KINDS``: a reader, two who talk in turn, a reader with long lines, one with a JP-Extra voice."""
     lines = [f"第{n}。{SENTENCES[n % len(SENTENCES)]}" for n in range(1, sentences // 2 + 1)]
-    match kind % 3:
+    match kind % KINDS:
         case 0:
             return Script([Passage("".join(lines), "mei")])
         case 1:
             return Script([Passage(line, "mei" if n % 2 else "ken", line=n) for n, line in enumerate(lines, 1)])
-        case _:
+        case 2:
             return Script([Passage("".join(lines[at : at + 5]), "ken", line=at) for at in range(0, len(lines), 5)])
+        case _:
+            return Script([Passage(line, "mei" if n % 4 == 0 else "small", line=n) for n, line in enumerate(lines, 1)])
