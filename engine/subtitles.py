@@ -28,8 +28,12 @@ class SubtitleFormat(Protocol):
 
     def head(self) -> str: ...
 
-    def body(self, marks: Marks) -> str:
-        """The next marks, in seconds from the start of the file."""
+    def body(self, marks: Marks, name: str | None = None) -> str:
+        """The next marks, in seconds from the start of the file.
+
+        Args:
+            name: whom listeners know the speaker as; "" announces nobody, None the marks' own speakers.
+        """
         ...
 
     def foot(self) -> str: ...
@@ -79,17 +83,17 @@ class _Srt:
     def head(self) -> str:
         return ""
 
-    def body(self, marks: Marks) -> str:
-        return "".join(self._cue(mark) for mark in level_of(marks, self.level))
+    def body(self, marks: Marks, name: str | None = None) -> str:
+        return "".join(self._cue(mark, name) for mark in level_of(marks, self.level))
 
     def foot(self) -> str:
         return ""
 
-    def _cue(self, mark: Mark) -> str:
+    def _cue(self, mark: Mark, name: str | None) -> str:
         self._number += 1
         start, end = _milliseconds(mark)
-        named = self.speakers and mark.speaker and self.level == "sentence"
-        text = wrap(f"{mark.speaker}: {mark.text}" if named else mark.text)
+        who = (mark.speaker if self.speakers else "") if name is None else name
+        text = wrap(f"{who}: {mark.text}" if who and self.level == "sentence" else mark.text)
         return f"{self._number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n\n"
 
 
@@ -100,16 +104,17 @@ class _Vtt:
     def head(self) -> str:
         return "WEBVTT\n\n"
 
-    def body(self, marks: Marks) -> str:
-        return "".join(self._cue(mark) for mark in level_of(marks, self.level))
+    def body(self, marks: Marks, name: str | None = None) -> str:
+        return "".join(self._cue(mark, name) for mark in level_of(marks, self.level))
 
     def foot(self) -> str:
         return ""
 
-    def _cue(self, mark: Mark) -> str:
+    def _cue(self, mark: Mark, name: str | None) -> str:
         start, end = _milliseconds(mark)
         text = _escape(wrap(mark.text))
-        voiced = f"<v {_escape(mark.speaker)}>{text}</v>" if mark.speaker else text
+        who = mark.speaker if name is None else name
+        voiced = f"<v {_escape(who)}>{text}</v>" if who else text
         return f"{_clock(start, '.')} --> {_clock(end, '.')}\n{voiced}\n\n"
 
 
@@ -122,7 +127,7 @@ class _Lab:
     def head(self) -> str:
         return ""
 
-    def body(self, marks: Marks) -> str:
+    def body(self, marks: Marks, name: str | None = None) -> str:  # noqa: ARG002
         return "".join(self._label(mark) for mark in level_of(marks, self.level))
 
     def foot(self) -> str:
@@ -135,16 +140,17 @@ class _Lab:
 
 @dataclass(slots=True)
 class _Json:
-    """``{"version": 1, "sentences": [{text, start, end, speaker, words, moras, phones}]}``, times in seconds."""
+    """``{"version": 1, "sentences": [{text, start, end, speaker, words, moras, phones, name?}]}``, times in seconds."""
 
     _first: bool = True
 
     def head(self) -> str:
         return '{"version": 1, "sentences": ['
 
-    def body(self, marks: Marks) -> str:
+    def body(self, marks: Marks, name: str | None = None) -> str:
         pieces = []
-        for sentence in _nested(marks):
+        for nested in _nested(marks):
+            sentence = {**nested, "name": name} if name else nested
             pieces.append(("\n" if self._first else ",\n") + json.dumps(sentence, ensure_ascii=False, allow_nan=False))
             self._first = False
         return "".join(pieces)

@@ -218,6 +218,8 @@ def _deliver_items(
 def _render(
     store: Store, manifest: Manifest, placed: Sequence[Placed], folder: Path, guard: Guard, wanted: Deliverables
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    named = any(segment.place.name for segment in placed)
+
     def parts() -> Iterator[Part]:
         timings = (segments.read_timing(store, segment.key) for segment in placed)
         seen, measured = tee(timings)
@@ -230,6 +232,7 @@ def _render(
                 text=segment.text,
                 marks=clip(marks.shifted(-joint.head), seconds - joint.head - joint.tail),
                 speaker=segment.speaker,
+                name=segment.place.name if named else None,
                 pause_after=joint.silence,
                 chapter=segment.place.chapter,
                 chapter_title=manifest.chapters[segment.place.chapter],

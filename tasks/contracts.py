@@ -132,8 +132,9 @@ class Placement(_Frozen):
 
     Attributes:
         index: position among all segments of the job.
-        pause: seconds of silence that follow; None is the voice's own (see ``Pauses``).
-        paragraph: the segment ends a paragraph.
+        pause: seconds of silence that follow.
+        item: id of the item that the segment belongs to, "" where there are no items.
+        name: what the script calls its speaker, "" for the narrator.
     """
 
     index: int = Field(ge=0)
@@ -141,6 +142,7 @@ class Placement(_Frozen):
     line: int = Field(default=0, ge=0)
     pause: float = Field(default=0.0, ge=0.0, le=600.0)
     item: str = ""
+    name: str = ""
 
 
 class PlannedSegment(_Frozen):

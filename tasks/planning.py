@@ -154,7 +154,14 @@ def _plan(
         )
         for take in range(quality.takes if quality else 1)
     )
-    place = Placement(index=index, chapter=passage.chapter, line=passage.line, pause=sentence.pause, item=passage.item)
+    place = Placement(
+        index=index,
+        chapter=passage.chapter,
+        line=passage.line,
+        pause=sentence.pause,
+        item=passage.item,
+        name=passage.name,
+    )
     return PlannedSegment(segment=first, place=place, takes=tuple(other.key for other in others))
 
 
@@ -181,7 +188,7 @@ def script_content(script: Script, wishes: Mapping[str, object], pauses: Pauses)
                     passage.speaker,
                     passage.options.content(),
                     [[r.start, r.end, r.kana, r.accent] for r in sentence.readings],
-                    [passage.chapter, passage.item, sentence.pause],
+                    [passage.chapter, passage.item, sentence.pause, passage.name],
                 ]
             )
         )

@@ -21,6 +21,7 @@ class Passage:
     Attributes:
         text: what is spoken, without markup; never empty.
         speaker: name of the speaker.
+        name: what the script calls them, "" where it has no name of its own for them.
         options: how it is spoken.
         readings: spans of ``text`` with their reading.
         chapter: index into ``Script.chapters``.
@@ -39,6 +40,7 @@ class Passage:
     ends: Ending = "paragraph"
     pause: float | None = None
     item: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, get_args
 import typer
 
 from engine.errors import ConfigurationError, InvalidOption, SpeakerNotServed
+from engine.subtitles import subtitle_format
 from engine.text.checks import check_text
 from producers.client import Client
 from producers.commands.check import Dictionaries
@@ -58,7 +59,9 @@ def narrate(
     per_chapter: Annotated[bool, typer.Option(help="Also one file for each chapter.")] = False,
     whole: Annotated[bool, typer.Option(help="One file for all chapters.")] = True,
     loudness: Annotated[float | None, typer.Option(help="Integrated loudness in LUFS, such as -18.")] = None,
-    subtitles: Annotated[list[str] | None, typer.Option(help="srt vtt lab; several times for several.")] = None,
+    subtitles: Annotated[
+        list[str] | None, typer.Option(help="srt vtt lab, or of a level: vtt:word; several times for several.")
+    ] = None,
     player: Annotated[bool, typer.Option(help="Also a page to listen and read along.")] = False,
     sentence_pause: Annotated[
         float | None, typer.Option(min=0.0, max=60.0, help="Seconds after a sentence.", show_default="0.35")
@@ -98,6 +101,8 @@ def narrate(
             webhook=webhook,
             quality=parse(Quality, {"recognisers": recogniser or ()}) if quality or recogniser else None,
         )
+        for error in script.errors:
+            note(f"line {error.line}: {error.message}")
         settings = load_settings(**given(store=store_argument(store)))
         if dry_run:
             _show(_preview(settings, script, wishes, wait), as_json)
@@ -136,7 +141,9 @@ def _output(
     if formats:
         wanted["formats"] = tuple(one_of(name, get_args(AudioFormat), "format") for name in formats)
     if subtitles:
-        wanted["subtitles"] = tuple(one_of(name, ("srt", "vtt", "lab"), "subtitle format") for name in subtitles)
+        for name in subtitles:
+            subtitle_format(*name.split(":", 1))  # refuses what is none
+        wanted["subtitles"] = tuple(subtitles)
     wanted |= {name: True for name, on in (("per_chapter", per_chapter), ("player", player)) if on}
     if not whole:
         wanted |= {"whole": False, "per_chapter": True}
@@ -195,7 +202,7 @@ def _show(plan: Preview, as_json: bool) -> None:
         say_json(asdict(plan))
         return
     time_needed = "unknown without a worker" if plan.wall_seconds is None else f"about {clock(plan.wall_seconds)}"
-    say(f"segments\t{plan.segments}, of which {plan.reused} are stored")
+    say(f"segments\t{plan.segments}, of which {plan.reused} are stored or said before")
     say(f"characters\t{plan.characters}")
     say(f"duration\tabout {clock(plan.seconds)}")
     say(f"to make\tabout {clock(plan.seconds_to_make)} of speech in {plan.segments - plan.reused} segments")

@@ -95,6 +95,7 @@ class ScriptBuilder:
             line=line,
             ends=ends,
             item=item,
+            name=voice.name,
         )
         self._passages.append(passage)
 

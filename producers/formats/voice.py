@@ -16,14 +16,17 @@ OPTION_NAMES: Final = tuple(option.name for option in fields(SynthesisOptions))
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A speaker with the options that hold until an input changes them."""
+    """A speaker with the options that hold until an input changes them, and the name that the input has for them."""
 
     speaker: str
     options: SynthesisOptions = SynthesisOptions()
+    name: str = ""
 
     def with_speaker(self, voice: Voice) -> Voice:
         """Another speaker; a style belongs to a speaker and is not taken along."""
-        return voice if voice.options != SynthesisOptions() else Voice(voice.speaker, replace(self.options, style=""))
+        if voice.options != SynthesisOptions():
+            return voice
+        return replace(voice, options=replace(self.options, style=""))
 
     def with_options(self, **changes: Any) -> Voice:
         """Raises: InvalidOption."""
@@ -51,7 +54,7 @@ class Cast:
             InvalidScript: nobody is called that, or it cannot be a name.
         """
         if name in self.names:
-            return self.names[name]
+            return replace(self.names[name], name=name)
         if name == self.narrator.speaker:
             return self.narrator
         if self.closed:

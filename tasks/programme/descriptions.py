@@ -37,11 +37,11 @@ def write_descriptions(parts: Parts, layout: Layout) -> None:
                     chapter_marks = inner.enter_context(open_marks(layout.folder, stem, wanted.subtitles, several))
             relative = marks.shifted(-layout.span(chapter).start / timeline.sample_rate_hz)
             for whole in whole_marks:
-                whole.add(marks)
+                whole.add(marks, part.name)
             for one in chapter_marks:
-                one.add(relative)
+                one.add(relative, part.name)
             if page:
-                page.add(marks if wanted.whole else relative, chapter - 1, part.line)
+                page.add(marks if wanted.whole else relative, chapter - 1, part.line, part.name)
     if layout.lists_chapters():
         listing = json.dumps(chapter_list(layout), ensure_ascii=False, indent=1)
         _write(layout.folder / "chapters.json", listing.encode())

@@ -76,9 +76,9 @@ class MarksFile:
         self._chosen = chosen
         self._write(chosen.head())
 
-    def add(self, marks: Marks) -> None:
-        """The next marks, in seconds from the start of this file's sound."""
-        self._write(self._chosen.body(marks))
+    def add(self, marks: Marks, name: str | None) -> None:
+        """The next marks, in seconds from the start of this file's sound; ``name`` as in ``Part``."""
+        self._write(self._chosen.body(marks, name))
 
     def finish(self) -> None:
         self._write(self._chosen.foot())

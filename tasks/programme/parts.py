@@ -32,6 +32,7 @@ class Part:
         chapter: number of the chapter, from 0; never falls from one part to the next.
         chapter_title: of that chapter, the same in all of its parts.
         line: line in the script; another line begins a paragraph on the player page.
+        name: whom listeners know the speaker as; "" for a narrator, whom nobody announces; None: ``speaker``.
     """
 
     sound: bytes | Path | Callable[[], Audio]
@@ -42,6 +43,7 @@ class Part:
     chapter: int = 0
     chapter_title: str = ""
     line: int = 0
+    name: str | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.pause_after) and 0.0 <= self.pause_after <= _LONGEST_PAUSE_SECONDS):

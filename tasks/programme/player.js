@@ -115,8 +115,19 @@
   audio.addEventListener("timeupdate", update);
   audio.addEventListener("seeked", update);
   audio.addEventListener("play", () => { find("toggle").textContent = "停止"; tick(); });
-  audio.addEventListener("pause", () => { find("toggle").textContent = "再生"; });
-  audio.addEventListener("ended", () => { if (track + 1 < tracks.length) seek(track + 1, 0, true); });
+  audio.addEventListener("pause", () => { find("toggle").textContent = "再生"; remember(); });
+  audio.addEventListener("ended", () => { if (track + 1 < tracks.length) seek(track + 1, 0, true); else forget(); });
+  addEventListener("pagehide", () => { if (!pending) remember(); });
+
+  // Where the listener stopped, for the next time; a browser may keep nothing.
+  const shelf = `koebin ${location.href.split("#")[0]}`;
+  const shelved = (act) => { try { return act(localStorage); } catch { return null; } };
+  const remember = () => { if (!audio.ended) shelved((kept) => kept.setItem(shelf, `${track} ${audio.currentTime}`)); };
+  const forget = () => { shelved((kept) => kept.removeItem(shelf)); };
+  const remembered = () => {
+    const [index, seconds] = (shelved((kept) => kept.getItem(shelf)) || "").split(" ").map(Number);
+    return index < tracks.length && seconds > 0 ? { index, seconds } : null;
+  };
 
   document.querySelector("article").addEventListener("click", (event) => {
     const link = event.target.closest("a");
@@ -152,9 +163,11 @@
   });
 
   const linked = sentences.findIndex((one) => one.link.hash === location.hash);
-  load(linked < 0 ? 0 : sentences[linked].track);
+  const stopped = linked < 0 ? remembered() : null;
+  load(linked >= 0 ? sentences[linked].track : stopped ? stopped.index : 0);
   if (sentences.length) {
     enter(Math.max(linked, 0));
     if (linked >= 0) goTo(linked, false);
   }
+  if (stopped) seek(stopped.index, stopped.seconds, false);
 })();

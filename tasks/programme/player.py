@@ -22,6 +22,9 @@ from engine.marks import Marks
 # What browsers seek best comes first; they take the first one they can play.
 _PREFERENCE = ("m4b", "m4a", "mp3", "opus", "flac", "wav")
 
+_COLOURS = 6
+"""Of speakers' names, in the style sheet."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlayerChapter:
@@ -43,7 +46,7 @@ class PlayerPage:
         tracks: file names of each sound that is played in turn, in all its formats.
         chapters: in order; a single untitled one is not listed.
         cover: file name, "" for none.
-        several_speakers: show who speaks.
+        several_speakers: show who speaks, also where the script has no names.
     """
 
     title: str
@@ -56,16 +59,18 @@ class PlayerPage:
     _text: list[str] = field(default_factory=list)
     _count: int = 0
     _chapter: int = -1
-    _line: int = -1
-    _speaker: str = ""
+    _paragraph: tuple[int, str] | None = None
+    _end: str = ""
+    _colours: dict[str, int] = field(default_factory=dict)
 
-    def add(self, marks: Marks, chapter: int, line: int) -> None:
-        """The sentences of the next part, in seconds within the chapter's track."""
-        if chapter != self._chapter:
-            self._open_chapter(chapter)
+    def add(self, marks: Marks, chapter: int, line: int, name: str | None = None) -> None:
+        """The sentences of the next part, in seconds within the chapter's track; ``name`` as in ``Part``."""
         for mark in marks.sentences:
-            if line != self._line or mark.speaker != self._speaker:
-                self._open_paragraph(line, mark.speaker)
+            who = (mark.speaker if self.several_speakers else "") if name is None else name
+            if chapter != self._chapter and self._open_chapter(chapter, mark.text):
+                self._open("<h2>", "</h2>")
+            elif self._paragraph != (line, who):
+                self._open_paragraph(line, who)
             track = self.chapters[chapter].track
             self._text.append(
                 f'<a id="s{self._count}" href="#s{self._count}" tabindex="-1" data-track="{track}"'
@@ -76,8 +81,7 @@ class PlayerPage:
 
     def render(self) -> str:
         """The whole page."""
-        if self._count:
-            self._text.append("</p>\n")
+        self._close()
         style, script = _asset("player.css"), _asset("player.js")
         return _filled(
             _asset("player.html"),
@@ -96,20 +100,35 @@ class PlayerPage:
             },
         )
 
-    def _open_chapter(self, chapter: int) -> None:
-        if self._count:
-            self._text.append("</p>\n")
-        if self._lists_chapters():
-            self._text.append(f"<h2>{html.escape(self.chapters[chapter].title)}</h2>\n")
-        self._chapter, self._line, self._speaker = chapter, -1, ""
+    def _open_chapter(self, chapter: int, first: str) -> bool:
+        """Begin a chapter; True if its first sentence speaks the title, and so is the heading."""
+        self._close()
+        self._chapter, self._paragraph = chapter, None
+        if not self._lists_chapters():
+            return False
+        title = self.chapters[chapter].title
+        if title == first.strip():
+            return True
+        self._text.append(f"<h2>{html.escape(title)}</h2>\n")
+        return False
 
-    def _open_paragraph(self, line: int, speaker: str) -> None:
-        if self._line != -1:
-            self._text.append("</p>\n")
-        self._text.append("<p>")
-        if self.several_speakers and speaker != self._speaker:
-            self._text.append(f'<span class="who">{html.escape(speaker)}</span>')
-        self._line, self._speaker = line, speaker
+    def _open_paragraph(self, line: int, who: str) -> None:
+        self._paragraph = (line, who)
+        if not who:
+            self._open("<p>", "</p>")
+            return
+        colour = self._colours.setdefault(who, len(self._colours)) % _COLOURS
+        self._open(f'<p class="said"><span class="who c{colour}">{html.escape(who)}</span> <span>', "</span></p>")
+
+    def _open(self, start: str, end: str) -> None:
+        self._close()
+        self._text.append(start)
+        self._end = end
+
+    def _close(self) -> None:
+        if self._end:
+            self._text.append(f"{self._end}\n")
+        self._end = ""
 
     def _lists_chapters(self) -> bool:
         return len(self.chapters) > 1 or any(chapter.title for chapter in self.chapters)

@@ -15,6 +15,7 @@ import av
 import numpy as np
 import pyloudnorm
 import pytest
+import webvtt
 from typer.testing import CliRunner, Result
 
 from engine.encoding import decode_segment
@@ -191,14 +192,29 @@ def test_lines_become_files_and_broken_ones_are_named(koebin: Koebin, tmp_path: 
 
 def test_three_speakers_keep_their_order(koebin: Koebin, tmp_path: Path) -> None:
     (tmp_path / "three.dialogue").write_text(DIALOGUE)
-    outcome = koebin.json("narrate", tmp_path / "three.dialogue", "--speaker", "mei")
+    outcome = koebin.json(
+        "narrate", tmp_path / "three.dialogue", "--speaker", "mei", "--subtitles", "srt", "--subtitles", "vtt"
+    )
     marks = json.loads(Path(outcome["result"]["marks_uri"].removeprefix("file://")).read_text())
-    assert [(mark["speaker"], mark["text"]) for mark in marks["sentences"]] == [
-        ("mei", "おはようございます。"),
-        ("ken", "おはよう。"),
-        ("hina", "おはよう、二人とも。"),
-        ("mei", "三人は歩きだしました。"),
+    assert [(mark["speaker"], mark.get("name", ""), mark["text"]) for mark in marks["sentences"]] == [
+        ("mei", "メイ", "おはようございます。"),
+        ("ken", "ケン", "おはよう。"),
+        ("hina", "ヒナ", "おはよう、二人とも。"),
+        ("mei", "", "三人は歩きだしました。"),
     ]
+    spoken = [(mark.get("name", ""), mark["text"], mark["start"], mark["end"]) for mark in marks["sentences"]]
+    cues = webvtt.from_srt(str(path_of(files(outcome, "srt")[0]))).captions
+    assert [cue.text for cue in cues] == [f"{name}: {text}" if name else text for name, text, _, _ in spoken]
+    for number, place in enumerate(("start", "end"), start=2):
+        times = [seconds(getattr(cue, place)) for cue in cues]
+        assert times == pytest.approx([row[number] for row in spoken], abs=0.001)
+    captions = webvtt.read(str(path_of(files(outcome, "vtt")[0])))
+    assert [(caption.voice or "", caption.text) for caption in captions.captions] == [row[:2] for row in spoken]
+
+
+def seconds(clock: str) -> float:
+    """``00:01:02.500`` as 62.5."""
+    return sum(float(part) * 60**place for place, part in enumerate(reversed(clock.split(":"))))
 
 
 def test_a_speaker_that_nobody_serves_is_refused_with_the_line(koebin: Koebin, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The player page in a real browser: mouse, keyboard, sound, accessibility, and no network."""
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.skipif(
     PROGRAM is None, reason="no Chromium is installed: the player page is checked for its structure only"
 )
 
+OPENED = count()
 CURRENT = "(document.querySelector('article [aria-current]') || {}).id"
 
 
@@ -47,7 +49,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 @pytest.fixture
 def page(browser: Page, folder: Path) -> Page:
     browser.events.clear()
-    browser.open(f"{(folder / 'whole' / 'index.html').as_uri()}?{id(object())}")
+    browser.open(f"{(folder / 'whole' / 'index.html').as_uri()}?{next(OPENED)}")
     browser.wait("audio.readyState >= 1")
     return browser
 
@@ -96,6 +98,29 @@ def test_tab_reaches_every_control_and_one_sentence(page: Page) -> None:
     assert {"audio", "previous", "toggle", "next", "rate", "follow"} <= set(seen)
     assert [name for name in seen if name in ("s0", "s1", "s2", "s3")][:1] == ["s0"]
     assert not {"s1", "s2", "s3"} & set(seen)
+
+
+def reload(page: Page) -> None:
+    page.eval("window.before = true")
+    page.call("Page.reload")
+    page.wait("!window.before && document.readyState === 'complete' && audio.readyState >= 1")
+
+
+def test_it_goes_on_where_the_listener_stopped(page: Page) -> None:
+    page.eval("audio.currentTime = 3.5")
+    page.click("#toggle")
+    page.wait("audio.currentTime > 3.6")
+    page.click("#toggle")
+    page.wait("document.querySelector('#toggle').textContent === '再生'")
+    stopped = page.eval("audio.currentTime")
+    reload(page)
+    page.wait(f"Math.abs(audio.currentTime - {stopped}) < 0.1")
+    assert page.eval("audio.paused")
+    page.eval("audio.currentTime = audio.duration - 0.1")
+    page.click("#toggle")
+    page.wait("audio.ended")
+    reload(page)
+    assert page.eval("audio.currentTime") == 0, "what was heard to its end begins anew"
 
 
 def test_buttons_step_and_change_the_speed(page: Page) -> None:

@@ -78,6 +78,21 @@ def test_vtt_escapes_and_names_the_voice() -> None:
     assert text.count("-->") == 3
 
 
+def test_a_name_that_is_given_takes_the_place_of_the_speaker() -> None:
+    one = Marks((Mark("短。", 0.0, 1.0, "mei"),))
+    assert "\n駅員: 短。" in subtitle_format("srt").body(one, "駅員")
+    assert "<v 駅&lt;員>短。</v>" in subtitle_format("vtt").body(one, "駅<員")
+    assert (
+        json.loads("[" + subtitle_format("json").body(one, "駅員") + "]")[0].items()
+        >= {
+            "speaker": "mei",
+            "name": "駅員",
+        }.items()
+    )
+    for form in ("srt", "vtt"):
+        assert "mei" not in subtitle_format(form, speakers=True).body(one, ""), "a narrator is not announced"
+
+
 def test_labels_are_in_units_of_100_ns() -> None:
     assert to_text(MARKS, "lab") == "1000000 2000000 ネ\n2000000 4000000 コ\n20000000 22000000 ト\n"
     assert to_text(MARKS, "lab", "phone").splitlines()[0] == "0 1000000 sil"

@@ -41,6 +41,7 @@ def test_three_speakers_and_a_narrator():
         (19, "mei", "", 0.9, "第二場"),
         (20, "mei", "", 0.9, "終わり。"),
     ]
+    assert [p.name for p in script.passages] == ["", "メイ", "ケン", "", "Third", "ケン", "", ""]
 
 
 def test_what_is_no_name_is_narration():

@@ -97,10 +97,34 @@ def test_chapters_paragraphs_and_speakers() -> None:
     assert [attributes["data-start"] for attributes in buttons] == ["0.000", "62.000"]
     assert "1:02" in page().render()
     assert "1時間2分5秒" in page().render()
-    who = [text for attributes, text in outline.all("span") if attributes.get("class") == "who"]
-    assert who == ["mei", "ken", "ken"]
-    alone = Outline(page(several_speakers=False).render())
-    assert not [text for attributes, text in alone.all("span") if attributes.get("class") == "who"]
+    assert who(page()) == [("who c0", "mei"), ("who c1", "ken"), ("who c1", "ken")]
+    assert who(page(several_speakers=False)) == []
+
+
+def who(made: PlayerPage) -> list[tuple[str | None, str]]:
+    spans = Outline(made.render()).all("span")
+    return [(attributes["class"], text) for attributes, text in spans if "who" in (attributes.get("class") or "")]
+
+
+def test_names_of_the_script_are_shown_and_the_narrator_has_none() -> None:
+    made = PlayerPage("題", "", 1.0, [["a.mp3"]], [PlayerChapter("", 0, 0.0, 1.0)], several_speakers=True)
+    for line, (name, speaker) in enumerate([("", "mei"), ("<駅員>", "ken"), ("", "mei"), ("ヒナ", "ken")]):
+        made.add(Marks((Mark("一。", 0.0, 1.0, speaker),)), 0, line, name)
+    assert who(made) == [("who c0", "<駅員>"), ("who c1", "ヒナ")]
+
+
+def test_a_title_that_is_spoken_is_the_heading() -> None:
+    chapters = [PlayerChapter("第一章", 0, 0.0, 2.0), PlayerChapter("第二章", 0, 2.0, 2.0)]
+    made = PlayerPage("題", "", 4.0, [["a.mp3"]], chapters)
+    for chapter, line, text in [(0, 1, "第一章"), (0, 2, "本文。"), (1, 3, "題を読まない。"), (1, 3, "続き。")]:
+        made.add(Marks((Mark(text, 0.0, 1.0),)), chapter, line)
+    article = made.render().split("<article")[1]
+    assert re.sub(r"<a [^>]*>|</a>", "", article.split(">", 1)[1].split("</article>")[0]).split() == [
+        "<h2>第一章</h2>",
+        "<p>本文。</p>",
+        "<h2>第二章</h2>",
+        "<p>題を読まない。続き。</p>",
+    ]
 
 
 def test_a_single_untitled_chapter_is_not_listed() -> None:
