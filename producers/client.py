@@ -24,7 +24,6 @@ from engine.errors import (
     SpeakerError,
     SpeakerNotServed,
     StoreDenied,
-    StoreNotFound,
     StoreUnavailable,
     UnknownSpeaker,
 )
@@ -35,13 +34,13 @@ from engine.text.dictionary import Dictionary
 from tasks import keys
 from tasks.celery_config import configure, sender
 from tasks.connection import check, connect
-from tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result, dump, parse_json
+from tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result, dump
 from tasks.delayed import Send
 from tasks.fleet import Fleet, ServedSpeaker, fleet
 from tasks.housekeeping import storage
 from tasks.leases import Leases
 from tasks.ledger import Entry, Ledger, State
-from tasks.outcome import JobOutcome
+from tasks.outcome import JobOutcome, stored_outcome
 from tasks.parking import parked
 from tasks.planning import Target
 from tasks.preview import Preview, preview
@@ -246,20 +245,13 @@ class Client:
             return _status(entry, sum(self._ledger.waiting_seconds(job).values()))
         except JobNotFound:
             manifest = self._manifest(job)
-            return _stored_status(manifest, self._ended_state(job), self._count_done(job))
+            return _stored_status(manifest, stored_outcome(self._store, job), self._count_done(job))
 
     def _manifest(self, job: str) -> Manifest:
         manifest = stored_manifest(self._store, job)
         if manifest is None:
             raise JobNotFound("no such job", job, f"The store is {self._store.uri}")
         return manifest
-
-    def _ended_state(self, job: str) -> JobOutcome | None:
-        try:
-            return parse_json(JobOutcome, self._store.get(keys.result(job)))
-        except StoreNotFound:
-            cancelled = self._store.exists(keys.cancelled(job))
-            return JobOutcome(job=job, state=State.CANCELLED) if cancelled else None
 
     def _count_done(self, job: str) -> int:
         return sum(1 for _ in self._store.list(keys.done_prefix(job)))
@@ -305,7 +297,7 @@ class Client:
         state = self._ledger.state(keys.check_job(job))
         if state in (State.RUNNING, State.ASSEMBLING):
             return None
-        stored = self._ended_state(job)
+        stored = stored_outcome(self._store, job)
         if stored is not None:
             return stored
         if state is None:

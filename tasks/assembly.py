@@ -15,7 +15,7 @@ from itertools import tee
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import JobFailed, KoebinError, StoreError, StoreNotFound
+from engine.errors import InvalidMessage, JobFailed, KoebinError, StoreError, StoreNotFound
 from engine.pauses import clip
 from tasks import keys, segments
 from tasks.contracts import (
@@ -27,6 +27,7 @@ from tasks.contracts import (
     Result,
     SegmentCounts,
     dump,
+    parse,
     parse_json,
 )
 from tasks.guard import Guard
@@ -101,8 +102,8 @@ def _stored_outcome(store: Store, job: str) -> JobOutcome | None:
 
 def _assemble(runtime: Runtime, store: Store, manifest: Manifest, guard: Guard) -> JobOutcome:
     done = [parse_json(DoneDocument, store.get(keys.done(manifest.job, n))) for n in range(manifest.chunks)]
-    dead = {evidence["key"]: evidence for document in done for evidence in document.dead}
-    failures = tuple(_failure(evidence) for evidence in dead.values())
+    dead = {found.key: found for document in done for found in map(_failure, document.dead)}
+    failures = tuple(dead.values())
     counts = SegmentCounts(total=manifest.segments, reused=sum(document.reused for document in done))
     if dead and not manifest.partial and not manifest.items:
         first = failures[0]
@@ -134,6 +135,9 @@ def _placed(store: Store, manifest: Manifest) -> list[Placed]:
             Placed(planned.segment.key, document.speaker, planned.segment.text, planned.place)
             for planned in document.segments
         ]
+    for segment in found:
+        if segment.place.chapter >= len(manifest.chapters) or segment.speaker not in manifest.speakers:
+            raise InvalidMessage("a chunk does not belong to the manifest", segment.key)
     return sorted(found, key=lambda segment: segment.place.index)
 
 
@@ -185,7 +189,7 @@ def _deliver_items(
         for file in files:
             file.path.unlink()
     rows += [ItemResult(custom_id=f.item, line=f.line, error=f.reason) for f in failed.values()]
-    rows += [ItemResult(custom_id=e["item"], line=e["line"], error=e["message"]) for e in manifest.errors]
+    rows += [ItemResult(custom_id=e.item, line=e.line, error=e.message) for e in manifest.errors]
     rows.sort(key=lambda row: row.line)
     lines = b"".join(dump(row) + b"\n" for row in rows)
     store.put(keys.output(manifest.job, "results.jsonl"), lines)
@@ -306,14 +310,7 @@ def _result(outputs: Sequence[OutputFile], counts: SegmentCounts, sample_rate_hz
 
 
 def _failure(evidence: Mapping[str, Any]) -> Failure:
-    return Failure(
-        key=evidence["key"],
-        line=evidence["line"],
-        item=evidence["item"],
-        speaker=evidence["speaker"],
-        text=evidence["text"],
-        reason=evidence["reason"],
-    )
+    return parse(Failure, {name: value for name, value in evidence.items() if name in Failure.model_fields})
 
 
 @contextmanager

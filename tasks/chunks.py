@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import InferenceFailed, JobNotFound, KoebinError, UnknownSpeaker
+from engine.errors import InferenceFailed, InvalidMessage, JobNotFound, KoebinError, UnknownSpeaker
 from engine.text.dictionary import Dictionary
 from tasks import keys, segments
 from tasks.contracts import (
@@ -112,7 +112,12 @@ def _document(store: Store, request: ChunkRequest) -> ChunkDocument:
 
 
 def _dictionary(store: Store, revision: str) -> Dictionary:
-    return Dictionary.from_json(store.get(keys.dictionary(revision)).decode()) if revision else Dictionary()
+    if not revision:
+        return Dictionary()
+    try:
+        return Dictionary.from_json(store.get(keys.dictionary(revision)).decode())
+    except UnicodeDecodeError as error:
+        raise InvalidMessage("the dictionary cannot be read", revision) from error
 
 
 def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:

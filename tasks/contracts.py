@@ -221,6 +221,14 @@ class Pauses(_Frozen):
     chapter: float = Field(default=2.0, ge=0.0, le=60.0)
 
 
+class InputError(_Frozen):
+    """A line of the input that could not be taken."""
+
+    line: int
+    item: str
+    message: str
+
+
 class Manifest(_Frozen):
     """``jobs/<id>/manifest.json``: all that holds for the whole job, written once.
 
@@ -239,7 +247,7 @@ class Manifest(_Frozen):
     chapters: tuple[str, ...] = ("",)
     cover: str = ""
     items: bool = False
-    errors: tuple[dict[str, Any], ...] = ()
+    errors: tuple[InputError, ...] = ()
     speakers: dict[str, PlannedSpeaker]
     engine_revision: _Revision
     dictionary_revision: _DictionaryRevision = ""

@@ -19,7 +19,7 @@ from tasks.ledger import State
 from tasks.parking import park
 from tasks.policy import MAX_HEADLESS_STRIKES, delay_seconds, retried
 from tasks.runtime import current
-from tasks.synthesis import lease_nonce, task_id
+from tasks.synthesis import lease_nonce, priority_of, task_id
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
         seconds = delay_seconds(runtime.leases.count_delay(task_id(self)))
         log.warning("tried again in %.0f s: %s", seconds, error, extra={"job": wanted.job})
         runtime.ledger.wait_for(wanted.job, f"{error} (next try in {seconds:.0f} s)")
-        put_off(runtime.redis, Message(ASSEMBLE, task_id(self), request, ASSEMBLE_QUEUE, 6), seconds)
+        put_off(runtime.redis, _again(self, request), seconds)
         runtime.observer.retry(ASSEMBLE)
     except RedisError as error:
         raise Reject(str(error), requeue=True) from error
@@ -78,5 +78,10 @@ def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
         if runtime.leases.strike(task_id(self), str(surprise)) >= MAX_HEADLESS_STRIKES:
             fail_job(runtime, wanted, surprise)
             return
-        put_off(runtime.redis, Message(ASSEMBLE, task_id(self), request, ASSEMBLE_QUEUE, 6), delay_seconds(0))
+        put_off(runtime.redis, _again(self, request), delay_seconds(0))
         runtime.observer.retry(ASSEMBLE)
+
+
+def _again(task: Task[Any, Any], request: dict[str, Any]) -> Message:
+    """The message that is being handled, to be sent once more."""
+    return Message(ASSEMBLE, task_id(task), request, ASSEMBLE_QUEUE, priority_of(task))

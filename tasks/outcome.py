@@ -6,8 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.contracts import Result, SegmentCounts
+from engine.errors import StoreNotFound
+from tasks import keys
+from tasks.contracts import Result, SegmentCounts, parse_json
 from tasks.ledger import State
+from tasks.stores.base import Store
 
 
 class _Frozen(BaseModel):
@@ -58,3 +61,20 @@ class JobOutcome(_Frozen):
     failures: tuple[Failure, ...] = ()
     segments: SegmentCounts = SegmentCounts(total=0, reused=0)
     report: dict[str, Any] = Field(default_factory=dict)
+
+    def model_post_init(self, _context: object) -> None:
+        if not self.state.ended:
+            raise ValueError("a job that goes on has no outcome")
+
+
+def stored_outcome(store: Store, job: str) -> JobOutcome | None:
+    """How a job ended as its store tells it, None if it does not.
+
+    Raises:
+        InvalidMessage: what stands there is no outcome.
+    """
+    try:
+        return parse_json(JobOutcome, store.get(keys.result(job)))
+    except StoreNotFound:
+        cancelled = store.exists(keys.cancelled(job))
+        return JobOutcome(job=job, state=State.CANCELLED) if cancelled else None

@@ -87,7 +87,7 @@ def _document(data: bytes) -> dict[str, Any]:
         document = json.loads(data)
         if document["samples"] < 0 or document["sample_rate_hz"] <= 0:
             raise ValueError("its length makes no sense")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidMessage("a segment's marks cannot be read", str(error)) from error
     return dict(document)
 

@@ -14,22 +14,28 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from pydantic import RootModel
 from redis import Redis
 
-from engine.errors import InvalidScript, JobConflict, StoreNotFound
+from engine.errors import InvalidMessage, InvalidScript, JobConflict, StoreNotFound
 from tasks import keys
-from tasks.contracts import Manifest, Output, Pauses, Quality, dump, parse_json
+from tasks.contracts import InputError, Manifest, Output, Pauses, Quality, dump, parse_json
 from tasks.delayed import Send
 from tasks.dispatch import assemble_message, dispatch
 from tasks.fleet import fleet
 from tasks.housekeeping import wait_for_quiet
 from tasks.ledger import Ledger, LedgerChunk, State
+from tasks.outcome import stored_outcome
 from tasks.planning import Target, plan_chunks, script_content
 from tasks.script import Script
 from tasks.stores.base import Store
 from tasks.webhooks import check_webhook
 
 _LOCK_SECONDS: Final = 15
+
+
+class ChunkTable(RootModel[tuple[tuple[str, float], ...]]):
+    """``jobs/<id>/chunks/table.json``: speaker and predicted seconds of every chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +98,18 @@ def submit(
 
 
 def stored_manifest(store: Store, job: str) -> Manifest | None:
-    """The job's manifest, None if it was never submitted to this store."""
+    """The job's manifest, None if it was never submitted to this store.
+
+    Raises:
+        InvalidMessage: what stands there is none, or another job's.
+    """
     try:
-        return parse_json(Manifest, store.get(keys.manifest(job)))
+        manifest = parse_json(Manifest, store.get(keys.manifest(job)))
     except StoreNotFound:
         return None
+    if manifest.job != job:
+        raise InvalidMessage("the manifest is another job's", manifest.job)
+    return manifest
 
 
 def _keep(redis: Redis, lock: str, token: str, job: str) -> None:
@@ -127,7 +140,7 @@ def _write(
         keep()
     if not table:
         raise InvalidScript("there is nothing to speak")
-    store.put(_table_key(job), json.dumps(table).encode(), if_absent=False)
+    store.put(_table_key(job), ChunkTable(tuple(table)).model_dump_json().encode(), if_absent=False)
     used = {speaker for speaker, _ in table}
     manifest = Manifest(
         job=job,
@@ -138,7 +151,7 @@ def _write(
         chapters=tuple(chapter.title for chapter in script.chapters),
         cover=_write_cover(store, job, script),
         items=script.items,
-        errors=tuple({"line": e.line, "item": e.item, "message": e.message} for e in script.errors),
+        errors=tuple(InputError(line=e.line, item=e.item, message=e.message) for e in script.errors),
         speakers={name: targets[name].planned for name in used},
         engine_revision=next(iter(targets.values())).engine_revision,
         dictionary_revision=script.dictionary.revision,
@@ -174,12 +187,17 @@ def _table_key(job: str) -> str:
 def enter(redis: Redis, store: Store, send: Send, manifest: Manifest) -> bool:
     """Make sure that the ledger knows a submitted job, from the store alone if need be; False if it did already.
 
-    A job whose result the store has is not entered: it has ended.
+    A job whose result the store has is not entered: it has ended. But Redis may have lost its webhook with it, so that
+    one is told again.
     """
-    if store.exists(keys.result(manifest.job)) or store.exists(keys.cancelled(manifest.job)):
-        return False
     ledger = Ledger(redis)
-    entered = ledger.state(manifest.job) is None and _create(ledger, store, manifest)
+    unknown = ledger.state(manifest.job) is None
+    outcome = stored_outcome(store, manifest.job)
+    if outcome is not None:
+        if unknown and manifest.webhook and _create(ledger, store, manifest, State.ASSEMBLING):
+            ledger.end(manifest.job, outcome.state, outcome.error)
+        return False
+    entered = unknown and _create(ledger, store, manifest)
     entry = ledger.entry(manifest.job)
     if entered and entry.state is State.ASSEMBLING:
         send(assemble_message(entry))
@@ -187,11 +205,15 @@ def enter(redis: Redis, store: Store, send: Send, manifest: Manifest) -> bool:
     return entered
 
 
-def _create(ledger: Ledger, store: Store, manifest: Manifest) -> bool:
-    table: list[tuple[str, float]] = json.loads(store.get(_table_key(manifest.job)))
+def _create(ledger: Ledger, store: Store, manifest: Manifest, state: State = State.RUNNING) -> bool:
+    table = parse_json(ChunkTable, store.get(_table_key(manifest.job))).root
+    if len(table) != manifest.chunks or not {speaker for speaker, _ in table} <= manifest.speakers.keys():
+        raise InvalidMessage("the table of chunks does not belong to the manifest", manifest.job)
     chunks = [LedgerChunk(number, speaker, seconds) for number, (speaker, seconds) in enumerate(table)]
-    done = [int(key.rpartition("/")[2].removesuffix(".json")) for key in store.list(keys.done_prefix(manifest.job))]
+    stored = set(store.list(keys.done_prefix(manifest.job)))
+    done = [chunk.number for chunk in chunks if keys.done(manifest.job, chunk.number) in stored]
     fields = {
+        "state": state,
         "store": manifest.store,
         "created": manifest.created,
         "priority": manifest.priority,

@@ -99,6 +99,11 @@ def lease_nonce(task: Task[Any, Any]) -> str:
     return str((task.request.get("koebin") or {}).get("nonce", ""))
 
 
+def priority_of(task: Task[Any, Any]) -> int:
+    """With which the task's message was sent."""
+    return int((task.request.delivery_info or {}).get("priority") or 0)
+
+
 def _try_later(
     runtime: Runtime, task: Task[Any, Any], chunk: ChunkRequest, request: dict[str, Any], error: KoebinError
 ) -> None:
@@ -110,8 +115,7 @@ def _try_later(
 
 def _send_later(runtime: Runtime, task: Task[Any, Any], name: str, request: dict[str, Any], queue: str) -> float:
     seconds = delay_seconds(runtime.leases.count_delay(task_id(task)))
-    priority = (task.request.delivery_info or {}).get("priority") or 0
-    put_off(runtime.redis, Message(name, task_id(task), request, queue, int(priority)), seconds)
+    put_off(runtime.redis, Message(name, task_id(task), request, queue, priority_of(task)), seconds)
     runtime.observer.retry(name)
     return seconds
 

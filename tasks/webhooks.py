@@ -18,12 +18,11 @@ from urllib.parse import urlsplit
 
 from redis import Redis
 
-from engine.errors import InvalidOption, JobNotFound, StoreNotFound
-from tasks import keys
+from engine.errors import InvalidOption, JobNotFound
 from tasks.connection import server_time
-from tasks.contracts import parse_json
+from tasks.contracts import dump
 from tasks.ledger import WEBHOOKS, Entry, Ledger
-from tasks.outcome import JobOutcome
+from tasks.outcome import JobOutcome, stored_outcome
 from tasks.policy import jittered
 from tasks.stores.base import Store
 
@@ -114,21 +113,23 @@ def notice(entry: Entry, store: Store, secret: str, attempt: int) -> Notice:
     Raises:
         StoreUnavailable, StoreDenied: its result cannot be read now.
     """
-    body = _dump(_document(entry, store))
+    document = _document(entry, store)
+    body = _dump(document)
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "koebin-webhook/1",
         "Koebin-Event": "job.ended",
-        "Koebin-Event-Id": event_id(entry),
+        "Koebin-Event-Id": document["id"],
     }
     if secret:
         headers["Koebin-Signature"] = signature(secret, int(time.time()), body)
     return Notice(entry.job, entry.webhook, headers, body, attempt)
 
 
-def event_id(entry: Entry) -> str:
-    """The same for every attempt to tell one end of one job."""
-    return hashlib.sha256(f"{entry.job}\n{entry.created}\n{entry.updated}".encode()).hexdigest()[:32]
+def event_id(entry: Entry, outcome: JobOutcome) -> str:
+    """The same for every attempt to tell one end of one job, also after Redis has lost and entered it again."""
+    end = f"{entry.job}\n{entry.created}\n".encode() + dump(outcome)
+    return hashlib.sha256(end).hexdigest()[:32]
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:
@@ -158,14 +159,12 @@ def check_webhook(url: str) -> str:
 
 
 def _document(entry: Entry, store: Store) -> Mapping[str, Any]:
-    try:
-        outcome = parse_json(JobOutcome, store.get(keys.result(entry.job)))
-    except StoreNotFound:  # cancelled, or failed before there was anything to store
-        outcome = JobOutcome(job=entry.job, state=entry.state, error=entry.error)
+    # Without one it failed before there was anything to store.
+    outcome = stored_outcome(store, entry.job) or JobOutcome(job=entry.job, state=entry.state, error=entry.error)
     return {
         "version": 1,
         "event": "job.ended",
-        "id": event_id(entry),
+        "id": event_id(entry, outcome),
         "job": entry.job,
         "title": entry.title,
         "state": entry.state,

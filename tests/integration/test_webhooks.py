@@ -18,10 +18,13 @@ from redis import Redis
 
 from engine.errors import InvalidOption
 from tasks import keys
-from tasks.contracts import dump
+from tasks.contracts import PlannedSpeaker, dump
 from tasks.ledger import WEBHOOKS, Ledger, LedgerChunk, State
 from tasks.outcome import JobOutcome
+from tasks.planning import Target
+from tasks.script import Passage, Script
 from tasks.stores.uri import open_store
+from tasks.submission import Wishes, enter, submit
 from tasks.webhooks import MAX_ATTEMPTS, Webhooks, check_webhook
 from tests.servers.redis import RedisServer
 from worker.courier import Courier
@@ -144,6 +147,26 @@ def test_a_worker_that_dies_while_telling_loses_nothing(redis: Redis, tmp_path: 
     assert courier(redis).look() == 0
     make_due(redis)
     assert courier(redis).look() == 1
+
+
+def test_an_end_that_redis_lost_is_told_again_under_the_same_id(
+    redis: Redis, tmp_path: Path, receiver: Receiver
+) -> None:
+    store = open_store(tmp_path.as_uri())
+    target = Target(PlannedSpeaker(model_revision="m1", sample_rate_hz=24_000), "e1", ("Neutral",), 10.0)
+    script = Script([Passage("一つ目です。", "mei")])
+    wishes = Wishes(webhook=receiver.url)
+    manifest = submit(redis, store, lambda _: None, "j1", script, wishes, {"mei": target})
+    store.put(keys.result("j1"), dump(JobOutcome(job="j1", state=State.FAILED, error="理由")))
+    Ledger(redis).end("j1", State.FAILED, "理由")
+    assert courier(redis).look() == 1
+    redis.flushall()
+    assert not enter(redis, store, lambda _: None, manifest)
+    assert Ledger(redis).state("j1") is State.FAILED
+    assert courier(redis).look() == 1
+    assert not enter(redis, store, lambda _: None, manifest)
+    assert courier(redis).look() == 0, "Redis knows by now that it was told"
+    assert len({headers["Koebin-Event-Id"] for headers, _ in receiver.got}) == 1
 
 
 def test_it_is_given_up_in_the_end(
