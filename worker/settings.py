@@ -175,7 +175,10 @@ class Settings(BaseSettings):
 
 def mask(url: str) -> str:
     """A URL without its credentials and its query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "***"
     if not parts.scheme:
         return "***" if url else ""
     host = parts.netloc.rpartition("@")[2]

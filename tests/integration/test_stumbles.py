@@ -2,76 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pytest
 from redis import Redis
 
-from engine.audio import Audio
-from engine.marks import Mark, Marks
-from engine.request import Request
-from engine.speaker import Speaker
-from tasks import fleet, synthesis
+from tasks import synthesis
 from tasks.assembly import assemble_job
-from tasks.contracts import AssembleRequest, PlannedSpeaker
-from tasks.delayed import Message
+from tasks.contracts import AssembleRequest
 from tasks.guard import Guard
-from tasks.leases import Leases
-from tasks.ledger import Ledger, State
-from tasks.planning import Target
+from tasks.ledger import State
 from tasks.policy import MAX_HEADLESS_STRIKES
-from tasks.runtime import Runtime, install
+from tasks.runtime import Runtime
 from tasks.script import Passage, Script
 from tasks.stores.base import Store
 from tasks.stores.uri import open_store
 from tasks.submission import Wishes, submit
+from tests.integration.toy_voice import TARGET, toy_runtime
 from tests.servers.redis import RedisServer
-
-RATE = 24_000
-
-
-class Stumbling:
-    """A voice with a defect: it raises what no engine should on a text with 「転」 in it."""
-
-    name, revision, styles, sample_rate_hz = "mei", "m1", ("Neutral",), RATE
-
-    def render(self, requests: Sequence[Request]) -> Iterator[Audio]:
-        for request in requests:
-            if "転" in request.text:
-                raise RuntimeError("an index is out of range")
-            marks = (Mark(request.text, 0.0, 0.5, "mei"),)
-            yield Audio(np.full(RATE // 2, 0.1, np.float32), RATE, Marks(marks, (), marks, marks))
 
 
 @pytest.fixture
 def runtime(redis_server: RedisServer, tmp_path: Path) -> Iterator[Runtime]:
     redis: Redis = Redis.from_url(redis_server.url)
-    sent: list[Message] = []
-    made = Runtime(
-        redis=redis,
-        ledger=Ledger(redis),
-        leases=Leases(redis, 30),
-        speakers={"mei": cast(Speaker, Stumbling())},
-        engine_revision="e1",
-        open_store=lambda uri: open_store(uri),
-        send=sent.append,
-        drain_deadline=lambda: None,
-        work_dir=tmp_path,
-    )
-    install(made)
-    fleet.announce(
-        redis,
-        fleet.Announcement("w", "e1", 1, True, (fleet.ServedSpeaker("mei", ("Neutral",), RATE, "m1", 10.0),)),
-    )
-    yield made
+    yield toy_runtime(redis, tmp_path, [])
     redis.close()
 
 
 def job_of(runtime: Runtime, store: Store, text: str, *, partial: bool = False) -> str:
-    targets = {"mei": Target(PlannedSpeaker(model_revision="m1", sample_rate_hz=RATE), "e1", ("Neutral",), 10.0)}
+    targets = {"mei": TARGET}
     script = Script([Passage(text, "mei", line=7)])
     return submit(runtime.redis, store, runtime.send, "job", script, Wishes(partial=partial), targets).job
 
