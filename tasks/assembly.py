@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -181,7 +182,7 @@ def _deliver_items(
     for number, (item, parts) in enumerate(by_item.items()):
         if item in failed:
             continue
-        wanted = _deliverables(store, manifest, f"{number + 1:06d}")
+        wanted = _deliverables(store, manifest, _item_name(number + 1, item))
         files, report = _render(store, manifest, parts, folder, guard, wanted)
         outputs = tuple(_upload(store, manifest.job, file, file.path.name) for file in files)
         only = _result(outputs, SegmentCounts(total=len(parts), reused=0), int(report["sample_rate_hz"]))
@@ -217,6 +218,11 @@ def _deliver_items(
         failures=failures,
         segments=counts,
     )
+
+
+def _item_name(number: int, item: str) -> str:
+    """``000012-welcome``: the number keeps names apart that a file system or another suffix would make one."""
+    return f"{number:06d}-{re.sub(r'[.]{2,}|[^A-Za-z0-9._-]', '_', item)[:80]}"
 
 
 def _render(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tasks import segments
-from tasks.contracts import Pauses
+from tasks.contracts import Pauses, PlannedSegment
 from tasks.planning import Target, plan_chunks, predicted_seconds
 from tasks.script import Script
 from tasks.stores.base import Store
@@ -68,11 +69,17 @@ def preview(
         reused=len(planned) - len(new),
         characters=sum(len(segment.segment.text) for segment, _ in planned),
         chunks=len(documents),
-        seconds=round(sum(d.seconds for d in documents) + sum(segment.place.pause for segment, _ in planned[:-1]), 1),
+        seconds=round(sum(document.seconds for document in documents) + _pauses(planned), 1),
         seconds_to_make=round(sum(by_speaker.values()), 1),
         wall_seconds=_wall_seconds(by_speaker, targets, processes or {}),
         changed=tuple((segment.place.line, segment.segment.text) for segment, _ in new[:limit]),
     )
+
+
+def _pauses(planned: Sequence[tuple[PlannedSegment, str]]) -> float:
+    """Seconds of silence between segments; an item of a list ends with its last word."""
+    places = [segment.place for segment, _ in planned]
+    return sum(place.pause for place, following in pairwise(places) if place.item == following.item)
 
 
 def _wall_seconds(

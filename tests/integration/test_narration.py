@@ -175,7 +175,10 @@ def test_lines_become_files_and_broken_ones_are_named(koebin: Koebin, tmp_path: 
     rows[16] = '{"id": "item-17", "text": ""}'
     rows[30] = '{"id": "item-31", "text": "速い。", "speed": 99}'
     (tmp_path / "lines.jsonl").write_text("\n".join(rows) + "\n")
-    outcome = koebin.json("narrate", tmp_path / "lines.jsonl", code=PARTIAL)
+    done = koebin("narrate", tmp_path / "lines.jsonl", "--json")
+    assert done.exit_code == PARTIAL
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()[:3]] == ["line 5", "line 17", "line 31"]
+    outcome = json.loads(done.stdout)
     results = [json.loads(line) for line in path_of(outcome["files"][0]).read_text().splitlines()]
     assert [(row["line"], row.get("error", "") == "") for row in results] == [
         (n, n not in (5, 17, 31)) for n in range(1, 41)
@@ -187,7 +190,8 @@ def test_lines_become_files_and_broken_ones_are_named(koebin: Koebin, tmp_path: 
     for row in good:
         data = path_of(row["result"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == row["result"]["sha256"]
-    assert len({row["result"]["uri"] for row in good}) == 37
+    names = [path_of(row["result"]).name for row in good]
+    assert names == [f"{number:06d}-{row['custom_id']}.flac" for number, row in enumerate(good, start=1)]
 
 
 def test_three_speakers_keep_their_order(koebin: Koebin, tmp_path: Path) -> None:
