@@ -34,6 +34,10 @@ MAX_SEGMENT_CHARACTERS: Final = 20_000
 MAX_TEXT_CHARACTERS: Final = 5_000
 """Longest text of ``koebin.synthesize``; longer ones are narrations."""
 MAX_CHUNK_SEGMENTS: Final = 2_000
+MAX_CHUNK_CHARACTERS: Final = 400_000
+"""Most text of the segments that travel inside a message; longer chunks lie in the store."""
+MAX_MESSAGE_BYTES: Final = 8 << 20
+"""A worker reads no longer message; it is parked."""
 
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Revision = Annotated[str, Field(pattern=r"^[0-9A-Za-z._+-]{1,100}$")]
@@ -97,6 +101,8 @@ class ChunkRequest(_Frozen):
     def model_post_init(self, _context: object) -> None:
         check_job(self.job)
         check_speaker(self.speaker)
+        if sum(len(segment.text) for segment in self.segments or ()) > MAX_CHUNK_CHARACTERS:
+            raise ValueError(f"its segments hold more than {MAX_CHUNK_CHARACTERS} characters")
 
 
 class AssembleRequest(_Frozen):

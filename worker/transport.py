@@ -21,10 +21,14 @@ from kombu.transport.virtual.base import Message as KombuMessage
 from kombu.transport.virtual.base import QoS as LocalQoS
 from kombu.utils.json import dumps
 
+from tasks.contracts import MAX_MESSAGE_BYTES
+
 log = logging.getLogger(__name__)
 
 UNREADABLE: Final = "application/x-koebin-unreadable"
-"""The content type of what is no envelope; nobody accepts it."""
+TOO_LONG: Final = "application/x-koebin-too-long"
+"""Content types of what is no envelope, or too long a one; nobody accepts them."""
+_SHOWN: Final = 4000
 
 
 class Message(KombuMessage):
@@ -32,9 +36,15 @@ class Message(KombuMessage):
 
     def __init__(self, payload: Any, channel: Any = None, **kwargs: Any) -> None:
         try:
-            super().__init__(payload if _sound(payload) else _wrapped(payload), channel=channel, **kwargs)
+            super().__init__(_checked(payload), channel=channel, **kwargs)
         except (ValueError, TypeError, LookupError, AttributeError):
-            super().__init__(_wrapped(payload), channel=channel, **kwargs)
+            super().__init__(_wrapped(payload, UNREADABLE), channel=channel, **kwargs)
+
+
+def _checked(payload: Any) -> Any:
+    if not _sound(payload):
+        return _wrapped(payload, UNREADABLE)
+    return payload if len(payload["body"]) <= MAX_MESSAGE_BYTES else _wrapped(payload["body"], TOO_LONG)
 
 
 def _sound(payload: Any) -> bool:
@@ -53,10 +63,10 @@ def _sound(payload: Any) -> bool:
     )
 
 
-def _wrapped(payload: Any) -> dict[str, Any]:
+def _wrapped(payload: Any, kind: str) -> dict[str, Any]:
     return {
-        "body": payload if isinstance(payload, str) else repr(payload),
-        "content-type": UNREADABLE,
+        "body": (payload if isinstance(payload, str) else repr(payload))[:_SHOWN],
+        "content-type": kind,
         "content-encoding": "utf-8",
         "headers": {},
         "properties": {"delivery_tag": str(uuid4()), "delivery_info": {"exchange": "", "routing_key": ""}},

@@ -112,3 +112,25 @@ def test_a_narration_with_nothing_set_up_leaves_nothing_running(home: Path) -> N
     assert all(Path(uri.removeprefix("file://")).stat().st_size for uri in uris)
     assert {child.pid for child in psutil.Process().children(recursive=True)} == before
     assert not subprocess.run(["pgrep", "-f", str(home)], capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "sentinel"])
+def test_doctor_names_what_fails_and_repeats_no_secret(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (port,) = free_ports(1)
+    secrets = {
+        "KOEBIN_BROKER_URL": f"{scheme}://someone:hunter2@127.0.0.1:{port}/0",
+        "KOEBIN_STORE": "s3://nowhere/audio",
+        "KOEBIN_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "KOEBIN_S3_ACCESS_KEY_ID": "hunter3",
+        "KOEBIN_S3_SECRET_ACCESS_KEY": "hunter4",
+        "KOEBIN_HF_TOKEN": "hunter5",
+        "KOEBIN_WEBHOOK_SECRET": "hunter6",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    for options in ([], ["--json"]):
+        code, output = koebin("doctor", *options)
+        assert code == exits.FAILED
+        assert "hunter" not in output
+    assert "broker" in output
+    assert f"127.0.0.1:{port}" in output

@@ -114,6 +114,7 @@ def test_forged_messages_are_parked_and_the_worker_goes_on(
         json.dumps(envelope(chunk, chunk_request(store, **revisions, **tampered))),
         json.dumps(envelope(chunk, chunk_request(tmp_path.as_uri(), **revisions))),
         json.dumps(envelope(chunk, "no object")),
+        json.dumps(envelope(chunk, {"text": "長" * (3 << 20)})),
         json.dumps(
             envelope(
                 chunk,
@@ -131,6 +132,7 @@ def test_forged_messages_are_parked_and_the_worker_goes_on(
         30,
         lambda: json.dumps([row["reason"] for row in client.parked()], ensure_ascii=False, indent=1),
     )
+    assert sum("too-long" in row["reason"] for row in client.parked()) == 1
     assert client.wait(client.submit("それでも声は届きます。"), 60).state is State.SUCCEEDED
     assert worker.process.poll() is None
     assert not list(tmp_path.iterdir())

@@ -75,6 +75,15 @@ def test_only_differences_from_the_defaults_travel() -> None:
     assert planned(pause=1.0).key == planned().key
 
 
+@pytest.mark.parametrize("count", [21, 2001])
+def test_a_message_holds_so_much_and_no_more(count: int) -> None:
+    segment = planned("長" * (20_000 if count == 21 else 1)).model_dump()
+    document = json.loads(request(planned()).model_dump_json())
+    parse(ChunkRequest, document | {"segments": [segment] * (count - 1)})
+    with pytest.raises(InvalidMessage):
+        parse(ChunkRequest, document | {"segments": [segment] * count})
+
+
 @pytest.mark.parametrize(
     ("model", "document"),
     [

@@ -1,0 +1,68 @@
+"""``python -m benchmarks.precedence``: how long a short job takes beside long ones on the same speaker and worker."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from producers.client import Client
+from tests.servers.redis import RedisServer
+from tests.servers.worker import Worker
+from worker.settings import Settings
+
+_BOOK = 3000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.precedence", description=__doc__)
+    parser.add_argument("--tries", type=int, default=10)
+    tries = parser.parse_args().tries
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RedisServer() as server,
+        Worker(server.url, Path(folder).as_uri()),
+        Client(settings=Settings(broker_url=server.url, store=Path(folder).as_uri())) as client,
+    ):
+        print("| a sentence is submitted | runs | median s | worst s |")
+        print("|---|---:|---:|---:|")
+        print(_row("to an idle worker", client, "interactive", tries))
+        with _busy(client, books=1):
+            print(_row("as `interactive` beside a batch", client, "interactive", tries))
+            print(_row("as `batch` beside a batch of the same priority", client, "batch", tries))
+        with _busy(client, books=3):
+            print(_row("as `interactive` beside three", client, "interactive", tries))
+            print(_row("as `batch` beside three", client, "batch", tries))
+
+
+@contextmanager
+def _busy(client: Client, books: int) -> Iterator[None]:
+    """While long jobs are spoken; each ``_BOOK`` sentences."""
+    jobs = []
+    for book in range(books):
+        text = "".join(f"これは第{book}巻の{time.time_ns()}番目、{n}行です。" for n in range(_BOOK))
+        jobs.append(client.submit(text, priority="batch"))
+    while client.status(jobs[0]).rendered == 0:
+        time.sleep(0.1)
+    yield
+    for job in jobs:
+        if client.status(job).state.ended:
+            raise RuntimeError("the batch was done too early: nothing was measured")
+        client.cancel(job)
+
+
+def _row(label: str, client: Client, priority: str, tries: int) -> str:
+    seconds = []
+    for _ in range(tries):
+        started = time.monotonic()
+        client.wait(client.submit(f"{time.time_ns()}番。", priority=priority), 300)
+        seconds.append(time.monotonic() - started)
+    return f"| {label} | {tries} | {statistics.median(seconds):.1f} | {max(seconds):.1f} |"
+
+
+if __name__ == "__main__":
+    main()
