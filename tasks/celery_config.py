@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from celery import Celery
 
+from tasks.connection import sentinel_master
 from tasks.contracts import PRIORITY_STEPS
 from tasks.delayed import Message, Send
 from tasks.keys import ASSEMBLE_QUEUE
@@ -22,7 +23,7 @@ def configure(app: Celery, *, broker: str, result_backend: str, visibility_timeo
     The names of the unacknowledged messages are our own: by default they are shared by all applications of a Redis
     database, and our short timeout would requeue the running tasks of the others.
     """
-    transport = {
+    transport: dict[str, Any] = {
         "visibility_timeout": visibility_timeout,
         "unacked_restore_interval": max(1, int(visibility_timeout / 10)),
         "unacked_restore_throttle": 1,
@@ -36,11 +37,15 @@ def configure(app: Celery, *, broker: str, result_backend: str, visibility_timeo
         "socket_connect_timeout": 5,
         "health_check_interval": 10,
     }
+    results: dict[str, Any] = {"visibility_timeout": visibility_timeout}
+    for url, options in ((broker, transport), (result_backend or broker, results)):
+        if url.startswith("sentinel://"):
+            options["master_name"] = sentinel_master(url)
     app.conf.update(
         broker_url=broker,
         result_backend=result_backend or broker,
         broker_transport_options=transport,
-        result_backend_transport_options={"visibility_timeout": visibility_timeout},
+        result_backend_transport_options=results,
         visibility_timeout=visibility_timeout,
         accept_content=["json"],
         result_accept_content=["json"],

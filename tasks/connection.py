@@ -50,7 +50,7 @@ def _sentinel(url: str, options: dict[str, Any]) -> Redis:
     database = int(parts[-1].path.strip("/") or 0)
     master: Redis = Sentinel(  # type: ignore[no-untyped-call]
         nodes, socket_timeout=options["socket_timeout"]
-    ).master_for(parts[-1].fragment or "mymaster", db=database, password=parts[0].password, **options)
+    ).master_for(sentinel_master(url), db=database, password=parts[0].password, **options)
     return master
 
 
@@ -58,6 +58,11 @@ def server_time(client: Redis) -> float:
     """Seconds since 1970 on the server's clock, which all workers share; their own may differ by minutes."""
     seconds, microseconds = client.time()
     return float(seconds) + float(microseconds) / 1e6
+
+
+def sentinel_master(url: str) -> str:
+    """Which master a ``sentinel://`` URL asks for: its fragment."""
+    return urlsplit(url.split(";")[-1]).fragment or "mymaster"
 
 
 def check(client: Redis, shown: str) -> None:

@@ -42,6 +42,11 @@ def send_due(redis: Redis, send: Send) -> int:
     return len(due)
 
 
+def count_put_off(redis: Redis) -> int:
+    """How many messages wait here."""
+    return int(redis.zcard(_KEY))
+
+
 def put_off_ids(redis: Redis) -> set[str]:
     """Task ids that wait here."""
     rows: Any = redis.zrange(_KEY, 0, -1)

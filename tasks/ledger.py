@@ -333,6 +333,10 @@ class Ledger:
         self._redis.hset(f"{_job(job)}:dead", segment, document)
         self._redis.hset("koebin:dead", f"{job} {segment}", document)
 
+    def dead_letters(self) -> int:
+        """Segments of all jobs that were given up and not looked after yet."""
+        return int(self._redis.hlen("koebin:dead"))
+
     def dead(self, job: str) -> dict[str, dict[str, Any]]:
         """The job's segments that were given up, with the evidence."""
         rows: Any = self._redis.hgetall(f"{_job(job)}:dead")

@@ -22,6 +22,11 @@ def park(redis: Redis, reason: str, message: object) -> None:
     pipe.execute()
 
 
+def count_parked(redis: Redis) -> int:
+    """How many messages are kept."""
+    return int(redis.llen(_KEY))
+
+
 def parked(redis: Redis, limit: int = _MOST) -> list[dict[str, Any]]:
     """The last one first."""
     rows: Any = redis.lrange(_KEY, 0, limit - 1)

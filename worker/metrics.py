@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.signals import task_postrun, task_prerun
 from prometheus_client import Counter, Gauge, Histogram, values
 
 from engine.observer import Stage
 from tasks.celery_config import SENT_HEADER
+from tasks.contracts import ASSEMBLE, SYNTHESIZE, SYNTHESIZE_CHUNK
 from tasks.observer import Observer
 
 _SECONDS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
@@ -29,9 +31,10 @@ class Metrics(Observer):
 
     Args:
         folder: of the numbers; it exists, and this process is the parent.
+        speakers: that this worker serves.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, speakers: Iterable[str]) -> None:
         parent = os.getpid()
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # the package takes it from nowhere else
         values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
@@ -75,6 +78,24 @@ class Metrics(Observer):
             multiprocess_mode="mostrecent",
             registry=None,
         )
+        self._begin_at_zero(speakers)
+
+    def _begin_at_zero(self, speakers: Iterable[str]) -> None:
+        """What is 0 is shown as 0: a rate over a counter that has just appeared misses its first step."""
+        for task in (SYNTHESIZE, SYNTHESIZE_CHUNK, ASSEMBLE):
+            self._waits.labels(task)
+            self._tasks.labels(task)
+            self._retries.labels(task)
+        for stage in get_args(Stage):
+            self._stages.labels(stage)
+        for kind in ("texts", "utterances"):
+            self._fills.labels(kind)
+        for error in (WorkerLostError, TimeLimitExceeded):
+            self._errors.labels(error.__name__)
+        for speaker in speakers:
+            self._audio.labels(speaker)
+            self._wall.labels(speaker)
+            self.segments(speaker)
 
     def stage(self, stage: Stage, seconds: float) -> None:
         self._stages.labels(stage).observe(seconds)

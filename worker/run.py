@@ -127,7 +127,7 @@ def _metrics(settings: Settings, run_dir: RunDirectory) -> Metrics | None:
     except ModuleNotFoundError as error:
         hint = "Install koebin[metrics], or unset KOEBIN_METRICS_PORT"
         raise InvalidSettings("metrics need a package that is not installed", str(error.name), hint) from error
-    return Metrics(run_dir.folder("metrics"))
+    return Metrics(run_dir.folder("metrics"), [voice.name for voice in voices(settings)])
 
 
 def _connect_signals(settings: Settings, run_dir: RunDirectory, loop: LoopState) -> None:

@@ -13,6 +13,9 @@ from producers.commands.speech import AsJson
 from producers.console import clock, messages_for_mistakes, note, say, say_json
 from tasks.backlog import assembling, backlog
 from tasks.connection import check, connect
+from tasks.delayed import count_put_off
+from tasks.ledger import Ledger
+from tasks.parking import count_parked
 from worker.settings import load_settings
 
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,7 +51,11 @@ def show(
 
 
 def describe(redis: Redis) -> dict[str, Any]:
-    """The backlog as JSON: ``speakers`` by name, and how many jobs are ``assembling``."""
+    """The backlog as JSON: ``speakers`` by name, how many jobs are ``assembling``, and what went wrong.
+
+    That is: segments given up (``dead``), messages that nobody could read (``parked``) or that wait for another try
+    (``delayed``).
+    """
     speakers = {
         name: {
             "audio_seconds": round(sum(waiting.audio_seconds.values()), 3),
@@ -59,7 +66,13 @@ def describe(redis: Redis) -> dict[str, Any]:
         }
         for name, waiting in backlog(redis).items()
     }
-    return {"speakers": speakers, "assembling": assembling(redis)}
+    return {
+        "speakers": speakers,
+        "assembling": assembling(redis),
+        "dead": Ledger(redis).dead_letters(),
+        "parked": count_parked(redis),
+        "delayed": count_put_off(redis),
+    }
 
 
 def metrics(document: dict[str, Any]) -> str:
@@ -76,8 +89,13 @@ def metrics(document: dict[str, Any]) -> str:
     ):
         lines += _family(metric, meaning)
         lines += [f'{metric}{{speaker="{name}"}} {waiting[key]}' for name, waiting in speakers.items()]
-    lines += _family("koebin_backlog_assembling_jobs", "Jobs that are assembled or wait for it.")
-    lines.append(f"koebin_backlog_assembling_jobs {document['assembling']}")
+    for metric, key, meaning in (
+        ("koebin_backlog_assembling_jobs", "assembling", "Jobs that are assembled or wait for it."),
+        ("koebin_dead_letters", "dead", "Segments that were given up; see: koebin dead list."),
+        ("koebin_parked_messages", "parked", "Messages that nobody could read; the last thousand are kept."),
+        ("koebin_delayed_messages", "delayed", "Messages that are tried again later."),
+    ):
+        lines += [*_family(metric, meaning), f"{metric} {document[key]}"]
     return "\n".join(lines) + "\n"
 
 

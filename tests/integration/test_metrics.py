@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,16 +17,18 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from producers.client import Client
 from tests.integration.queue_texts import numbered
-from tests.servers.ports import free_ports
+from tests.servers.ports import free_ports, wait_for_port
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
 from worker.settings import Settings
 
 TIMEOUT = 3.0
+MONITORING = Path(__file__).parents[2] / "deploy/monitoring"
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -122,6 +127,57 @@ def test_it_says_what_was_done_and_survives_the_child(worker: Worker, client: Cl
         for key, count in before.items():
             if key[0].endswith(("_total", "_count", "_sum", "_bucket")):
                 assert after.get(key, 0.0) >= count, f"{key} went backwards"
+
+
+def named() -> set[str]:
+    """The metrics that alerts and dashboard ask for."""
+    rules = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]
+    dashboard = json.loads((MONITORING / "grafana/dashboards/koebin.json").read_text())
+    queries = [rule["expr"] for rule in rules]
+    queries += [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    return {name for query in queries for name in re.findall(r"\b(?:koebin|flower)_[a-z_]+\b", query)}
+
+
+def test_alerts_and_dashboard_ask_only_for_what_is_there(
+    redis_server: RedisServer, worker: Worker, port: int, tmp_path: Path
+) -> None:
+    backlog_port = free_ports(1)[0]
+    environment = {**os.environ, "KOEBIN_BROKER_URL": redis_server.url}
+    command = [sys.executable, "-m", "producers", "backlog", "--listen", str(backlog_port)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as backlog:
+        try:
+            wait_for_port(backlog_port, backlog)
+            there = {name for port in (port, backlog_port) for name, _ in scrape(port)}
+        finally:
+            backlog.terminate()
+    # Flower's own, and what needs a GPU or a container with a limit: the last test shows those.
+    assert named() - there <= {"flower_events_total", "koebin_gpu_memory_bytes", "koebin_memory_limit_bytes"}
+    assert there & named()
+
+
+def test_memory_of_a_gpu_and_of_a_container(tmp_path: Path) -> None:
+    script = f"""
+from pathlib import Path
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from redis import Redis
+from tasks.leases import Leases
+from worker import exposition
+from worker.keeper import LoopState
+from worker.metrics import Metrics
+from worker.requests import Holds
+
+metrics = Metrics(Path({str(tmp_path)!r}), ["mei"])
+metrics.watch_tasks(lambda: {{"allocated": 3, "reserved": 5, "total": 7}})
+exposition.memory_limit = lambda: 11
+registry = CollectorRegistry()
+MultiProcessCollector(registry, {str(tmp_path)!r})
+registry.register(exposition.Present(Holds(Leases(Redis(), 1.0)), LoopState(ticked=0.0)))
+print(generate_latest(registry).decode())
+"""
+    shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert 'koebin_gpu_memory_bytes{kind="reserved"} 5.0' in shown
+    assert "koebin_memory_limit_bytes 11.0" in shown
 
 
 def test_the_port_is_free_again_though_a_child_outlives_the_parent(worker: Worker, port: int) -> None:

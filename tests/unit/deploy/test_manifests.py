@@ -1,8 +1,8 @@
 """What the files for Docker and Kubernetes say of Koebin is true of it."""
 
-import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -68,7 +68,7 @@ def test_a_pod_outlives_its_grace_period():
     for deployment in DEPLOYMENTS:
         if deployment["spec"]["template"]["spec"]["containers"][0]["args"][0] == "worker":
             grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-            assert grace > float(literals["KOEBIN_GRACE_PERIOD"])
+            assert grace >= float(literals["KOEBIN_GRACE_PERIOD"]) + 15, "ten seconds are left for the last sentence"
 
 
 def test_every_deployment_of_workers_has_a_disruption_budget():
@@ -92,7 +92,9 @@ def test_the_autoscalers_name_what_there_is(monkeypatch):
     (scaled,) = [document for document in DOCUMENTS if document["kind"] == "ScaledObject"]
     (trigger,) = scaled["spec"]["triggers"]
     monkeypatch.setattr(command, "backlog", lambda _: {"mei": Backlog("mei", {6: 60.0}, 1, 4.0)})
-    monkeypatch.setattr(command, "assembling", lambda _: 0)
+    for count in ("assembling", "count_parked", "count_put_off"):
+        monkeypatch.setattr(command, count, lambda _: 0)
+    monkeypatch.setattr(command, "Ledger", lambda _: SimpleNamespace(dead_letters=lambda: 0))
     found = command.describe(None)
     for name in trigger["metadata"]["valueLocation"].split("."):
         found = found[name]
@@ -108,19 +110,30 @@ def test_the_autoscalers_name_what_there_is(monkeypatch):
     assert f"http://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}/" in trigger["metadata"]["url"]
 
 
-def test_alerts_and_dashboard_name_only_metrics_that_exist():
-    from producers.commands.backlog import metrics
-
-    mei = {"by_priority": {}, "work_seconds": 0, "children": 0, "speed_factor": 0}
-    empty = {"speakers": {"mei": mei}, "assembling": 0}
-    exposed = set(re.findall(r"^# TYPE (\S+)", metrics(empty), re.MULTILINE)) | {"flower_events_total"}
+def test_every_alert_says_what_to_do_and_is_in_the_guide_and_tested():
     rules = yaml.safe_load((ROOT / "deploy/monitoring/alerts.yml").read_text())["groups"][0]["rules"]
-    dashboard = json.loads((ROOT / "deploy/monitoring/grafana/dashboards/koebin.json").read_text())
-    queries = [rule["expr"] for rule in rules]
-    queries += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    named = {name for query in queries for name in re.findall(r"\b(?:koebin|flower)_[a-z_]+\b", query)}
-    assert named <= exposed
+    tested = yaml.safe_load((ROOT / "deploy/monitoring/alerts_test.yml").read_text())["tests"]
+    names = {rule["alert"] for rule in rules}
+    guide = (ROOT / "docs/operations.md").read_text()
     assert all(rule["annotations"]["action"] for rule in rules)
+    assert names == {case["alertname"] for test in tested for case in test["alert_rule_test"]}
+    assert names <= set(re.findall(r"`(Koebin\w+)`", guide))
+
+
+def test_prometheus_finds_the_workers_where_they_serve():
+    jobs = yaml.safe_load((ROOT / "deploy/monitoring/prometheus.yml").read_text())["scrape_configs"]
+    (workers,) = (job["dns_sd_configs"][0] for job in jobs if job["job_name"] == "koebin-workers")
+    port = str(workers["port"])
+    for name in workers["names"]:
+        environment = COMPOSE["services"][name]["environment"]
+        assert (environment["KOEBIN_METRICS_PORT"], environment["KOEBIN_METRICS_HOST"]) == (port, "0.0.0.0")
+    base = yaml.safe_load((KUBERNETES / "base/kustomization.yaml").read_text())
+    assert f"KOEBIN_METRICS_PORT={port}" in base["configMapGenerator"][0]["literals"]
+    for deployment in DEPLOYMENTS:
+        template = deployment["spec"]["template"]
+        if template["spec"]["containers"][0]["args"][0] == "worker":
+            assert template["metadata"]["annotations"]["prometheus.io/port"] == port
+            assert template["spec"]["containers"][0]["ports"] == [{"name": "metrics", "containerPort": int(port)}]
 
 
 def test_compose_runs_commands_that_exist_and_keeps_the_queue():
