@@ -1,4 +1,4 @@
-"""Log lines for people or for programs."""
+"""Log lines for people or for programs. Each line of a task says which task it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import json
 import logging
 import sys
 import time
-from typing import Final
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, Final
+
+from celery.signals import task_postrun, task_prerun
 
 from worker.settings import Settings
 
@@ -37,16 +41,57 @@ class _Json(logging.Formatter):
 
 
 def _context(record: logging.LogRecord) -> dict[str, object]:
-    return {name: getattr(record, name) for name in _CONTEXT if getattr(record, name, None) is not None}
+    """What is known of the record's task: from the line itself, from what runs here, from the task's id."""
+    said = {name: getattr(record, name) for name in _CONTEXT if getattr(record, name, None) is not None}
+    celery = getattr(record, "data", None)  # Celery's own lines carry the task there
+    task_id = said.get("task_id") or (celery.get("id") if isinstance(celery, dict) else None) or _current()
+    if not task_id:
+        return said
+    known = _of_id(str(task_id)) | _running.get(str(task_id), {}) | said | {"task_id": task_id}
+    return {name: known[name] for name in _CONTEXT if name in known}
+
+
+_running: dict[str, dict[str, object]] = {}
+"""What this process's tasks are about, by their ids."""
+_mine: ContextVar[str] = ContextVar("task_id", default="")
+
+
+def _current() -> str:
+    """The task of this thread; a thread of the engine's own works for the one task that runs, if it is one."""
+    return _mine.get() or (next(iter(_running), "") if len(_running) == 1 else "")
+
+
+def _of_id(task_id: str) -> dict[str, object]:
+    """Ids of our tasks are ``job/chunk`` and ``job/assemble``."""
+    job, separator, rest = task_id.rpartition("/")
+    if not separator:
+        return {}
+    return {"job": job, "chunk": int(rest)} if rest.isdecimal() else {"job": job}
+
+
+def _begin(task_id: str, args: Sequence[Any], **_: object) -> None:
+    request = args[0] if args and isinstance(args[0], Mapping) else {}
+    _running[task_id] = {name: request[name] for name in ("job", "chunk", "speaker") if name in request}
+    _mine.set(task_id)
+
+
+def _end(task_id: str, **_: object) -> None:
+    _running.pop(task_id, None)
+    _mine.set("")
 
 
 def set_up_logs(settings: Settings) -> None:
     """Send everything to stderr in the chosen form."""
+    task_prerun.connect(_begin)
+    task_postrun.connect(_end)
     handler = logging.StreamHandler(sys.stderr)
     text = _Text("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(_Json() if settings.log_format == "json" else text)
+    pool = logging.getLogger("multiprocessing")  # billiard keeps it from the root, again and again
+    pool.handlers[:], pool.propagate = [handler], False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
+    logging.captureWarnings(True)
     for noisy in ("kombu", "botocore", "urllib3", "celery.redirected", "amqp"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
