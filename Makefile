@@ -8,7 +8,7 @@ STAMPS := $(VENV)/.stamps
 # Torch is no part of the locks: one version, from wherever pip finds it, is needed by the tests alone.
 TORCH ?= torch==2.13.0
 
-.PHONY: help demo test test-all lint format lock chaos bench clean
+.PHONY: help demo test test-all lint format lock package chaos bench clean
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ format: $(STAMPS)/dev ## Format the code.
 lock: $(STAMPS)/venv ## Resolve the dependencies anew.
 	$(BIN)/python -m pip install --quiet uv
 	bash requirements/lock.sh $(BIN)/uv
+
+package: $(STAMPS)/venv ## Build wheel and sdist into dist/, and try them in empty environments.
+	bash requirements/package.sh $(BIN)/python
 
 RUNS ?= 20
 SEED ?= 1

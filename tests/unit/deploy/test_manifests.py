@@ -1,6 +1,7 @@
 """What the files for Docker and Kubernetes say of Koebin is true of it."""
 
 import re
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -164,3 +165,24 @@ def test_an_image_runs_without_rights_and_says_how_it_is(path):
     for match in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE):
         for source in match.split()[:-1]:
             assert (ROOT / source).exists(), source
+
+
+def test_the_version_is_pyprojects_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for path in (ROOT / "docker").glob("*.Dockerfile"):
+        assert f"ARG VERSION={version}\n" in path.read_text()
+    for path in KUBERNETES.rglob("kustomization.yaml"):
+        assert all(tag == version for tag in re.findall(r"newTag: c\w+-(\S+)", path.read_text()))
+    assert f"\n## {version}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_workflow_runs_what_there_is_with_actions_that_cannot_change():
+    text = (ROOT / ".github/workflows/ci.yml").read_text()
+    workflow = yaml.safe_load(text)
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    made = {step["run"].removeprefix("make ") for step in steps if step.get("run", "").startswith("make ")}
+    assert {"demo", "test", "package"} <= made <= targets
+    for script in re.findall(r"(?:deploy|docker)/\w+\.sh", text):
+        assert (ROOT / script).exists()
