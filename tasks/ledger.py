@@ -255,6 +255,11 @@ class Ledger:
         state: Any = self._redis.hget(_job(job), "state")
         return State(_text(state)) if state else None
 
+    def seconds(self, job: str) -> float:
+        """Predicted seconds of the job's audio, 0 if the ledger does not know it."""
+        value: Any = self._redis.hget(_job(job), "seconds")
+        return float(value or 0.0)
+
     def entry(self, job: str) -> Entry:
         """Raises: JobNotFound."""
         raw: Any = self._redis.hgetall(_job(job))

@@ -58,7 +58,7 @@ class Keeper(threading.Thread):
 
     Args:
         renew_seconds: between two renewals, a fraction of the visibility timeout.
-        stuck_seconds: a task that is held longer than this has outlived its time limit.
+        stuck_seconds: a task that is held so much longer than its time limit has outlived it.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Keeper(threading.Thread):
             self._attended_since = now
         if now - self._attended_since > _DEAF_SECONDS:
             return f"a task was taken and no process has run it for {_DEAF_SECONDS:.0f} s"
-        if any(now - hold.since > self._stuck_seconds for hold in held):
+        if any(now - hold.since > hold.time_limit + self._stuck_seconds for hold in held):
             return "a task outlived its time limit and its process was not ended"
         return ""
 

@@ -18,7 +18,10 @@ from celery.worker.request import Request
 from kombu.transport.virtual.base import QoS
 from redis.exceptions import RedisError
 
+from tasks.contracts import ASSEMBLE
+from tasks.keys import assemble_task
 from tasks.leases import Leases
+from tasks.ledger import Ledger
 from tasks.observer import Observer
 
 log = logging.getLogger(__name__)
@@ -26,31 +29,33 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A lease that this worker holds for a running request."""
+    """A lease that this worker holds for a running request, and the seconds that the request may take."""
 
     task_id: str
     nonce: str
     delivery_tag: str
     since: float
+    time_limit: float
 
 
 class Holds:
     """All leases of this worker; the parent's loop takes and gives back, its keeper renews."""
 
-    def __init__(self, leases: Leases, observer: Observer | None = None) -> None:
+    def __init__(self, leases: Leases, ledger: Ledger, observer: Observer | None = None) -> None:
         self.leases = leases
+        self.ledger = ledger
         self.observer = observer or Observer()
         self.renewed = time.monotonic()
         """When all leases were last renewed, on the monotonic clock."""
         self._lock = threading.Lock()
         self._held: dict[str, Hold] = {}
 
-    def take(self, task_id: str, delivery_tag: str) -> str | None:
+    def take(self, task_id: str, delivery_tag: str, time_limit: float) -> str | None:
         """The nonce of a new lease, None if somebody (perhaps this worker) holds one."""
         nonce = self.leases.acquire(task_id)
         if nonce is not None:
             with self._lock:
-                self._held[task_id] = Hold(task_id, nonce, delivery_tag, time.monotonic())
+                self._held[task_id] = Hold(task_id, nonce, delivery_tag, time.monotonic(), time_limit)
         return nonce
 
     def give_back(self, task_id: str) -> bool:
@@ -114,17 +119,28 @@ def gate(request: Request, run: Callable[[Request], Any]) -> None:
     if not _holds:
         run(request)
         return
-    nonce = _holds[0].take(request.id, message_of(request).delivery_tag)
+    limit = _time_limit(request, _holds[0].ledger)
+    nonce = _holds[0].take(request.id, message_of(request).delivery_tag, limit)
     if nonce is None:
         log.info("set aside: the task runs elsewhere", extra={"task_id": request.id})
         set_aside(request)
         return
     request.request_dict["koebin"] = {"nonce": nonce}
+    request.time_limits = (limit, None)
     try:
         run(request)
     except BaseException:
         _holds[0].give_back(request.id)
         raise
+
+
+def _time_limit(request: Request, ledger: Ledger) -> float:
+    """Seconds until the request's process is killed. A book takes longer to assemble than any chunk to speak, but not
+    longer than it lasts."""
+    limit = float(request._app.conf.task_time_limit)  # type: ignore[attr-defined]
+    if request.name != ASSEMBLE:
+        return limit
+    return limit + ledger.seconds(request.id.removesuffix(assemble_task("")))
 
 
 def message_of(request: Request) -> Any:

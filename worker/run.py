@@ -16,6 +16,7 @@ from tasks.celery_config import sender
 from tasks.connection import check, connect
 from tasks.keys import ASSEMBLE_QUEUE, speaker_queue
 from tasks.leases import Leases
+from tasks.ledger import Ledger
 from tasks.webhooks import Webhooks
 from worker.app import create_app
 from worker.children import RunDirectory
@@ -71,7 +72,7 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
     redis = connect(settings.broker_url.get_secret_value(), retries=1)
     leases = Leases(redis, settings.visibility_timeout)
     metrics = _metrics(settings, run_dir)
-    holds, loop = Holds(leases, metrics), LoopState(ticked=time.monotonic() + settings.load_timeout)
+    holds, loop = Holds(leases, Ledger(redis), metrics), LoopState(ticked=time.monotonic() + settings.load_timeout)
     queues = tuple(speaker_queue(voice.name) for voice in voices(settings))
     queues += (ASSEMBLE_QUEUE,) if settings.assemble else ()
     install_holds(holds)
@@ -84,7 +85,7 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
         loop,
         renew_seconds=settings.visibility_timeout / 6,
         sweep_seconds=settings.sweep_interval,
-        stuck_seconds=settings.time_limit + settings.visibility_timeout,
+        stuck_seconds=settings.visibility_timeout,
         health=lambda problem: run_dir.write(
             "health.json", health_text(ready=bool(loop.consuming), problem=problem, consuming=loop.consuming)
         ),

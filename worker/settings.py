@@ -76,7 +76,10 @@ class Settings(BaseSettings):
         default=30.0, ge=2.0, le=3600.0, description="Seconds after which work of a silent worker goes to another one."
     )
     time_limit: float = Field(
-        default=1800.0, ge=1.0, description="Seconds after which a chunk's process is killed and the chunk tried again."
+        default=1800.0,
+        ge=1.0,
+        description="Seconds after which a chunk's process is killed and the chunk tried again. Assembling may take as "
+        "much longer as the programme lasts.",
     )
     load_timeout: float = Field(
         default=900.0, ge=5.0, description="Seconds that building and warming up the engine may take."

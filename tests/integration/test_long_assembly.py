@@ -1,0 +1,33 @@
+"""A programme may take longer to assemble than a chunk may take to speak."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from producers.client import Client
+from tasks.contracts import Output
+from tasks.ledger import State
+from tasks.script import Passage, Script
+from tasks.submission import Wishes
+from tests.servers.redis import RedisServer
+from tests.servers.worker import Worker
+from worker.settings import Settings
+
+SENTENCES = [f"これは{word}についての、少しばかり長い説明の文です。" for word in ("犬", "猫", "鳥", "魚", "花", "星")]
+
+
+def test_a_book_outlasts_the_time_limit_of_a_chunk(redis_server: RedisServer, tmp_path: Path) -> None:
+    script = Script(tuple(Passage(sentence, "mei") for sentence in SENTENCES * 15))
+    settings = Settings(broker_url=redis_server.url, store=tmp_path.as_uri())
+    with (
+        Worker(redis_server.url, tmp_path.as_uri(), "mei", assemble=False),
+        Worker(redis_server.url, tmp_path.as_uri(), "", settings={"time_limit": 1}) as assembler,
+        Client(settings=settings) as client,
+    ):
+        job = client.submit(script, wishes=Wishes(output=Output(formats=("mp3", "m4b", "flac"), loudness_lufs=-18.0)))
+        outcome = client.wait(job, timeout=300)
+        log = assembler.log.read_text()
+    assert outcome.state is State.SUCCEEDED
+    assert outcome.result is not None
+    assert outcome.result.duration_seconds > 180
+    assert "process lost" not in log
