@@ -196,7 +196,7 @@ class Seen:
         A clock that was wrong for a while and jumps forth again goes on where it once was: what lies between was
         decided then. One that moves on steadily from an earlier time looks at everything, and ticks that ran are known.
         """
-        jumped = now > self.furthest and now - self.cursor > ON_TIME
+        jumped = now > self.furthest - ON_TIME and now - self.cursor > ON_TIME
         return self.furthest if jumped else self.cursor
 
 

@@ -17,6 +17,7 @@ from producers.briefings.calendar import (
     spoken_year,
 )
 from producers.briefings.ticks import next_ticks, ticks_between
+from producers.schedule import Seen
 
 
 def at(write, crontab: str, zone: str = "Asia/Tokyo", extra: str = ""):
@@ -26,6 +27,23 @@ def at(write, crontab: str, zone: str = "Asia/Tokyo", extra: str = ""):
 
 def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("furthest", "cursor", "now", "since"),
+    [
+        (0, 0, 5, 0),  # five minutes in which nobody looked
+        (0, -60, 0, 0),  # an hour back by mistake, and forth to where it was: that hour was decided then
+        (0, -60, -0.01, 0),
+        (0, -60, 5, 0),
+        (0, -60, -59.5, -60),  # set back for good: it moves on from there
+        (60 * 24 * 365, 0, 90, 0),  # once a year ahead, and nobody looked for an hour and a half
+    ],
+)
+def test_where_to_look_on_after_the_clock_was_set(furthest: float, cursor: float, now: float, since: float) -> None:
+    begin = datetime(2026, 11, 23, tzinfo=UTC)
+    at = [begin + timedelta(minutes=minutes) for minutes in (furthest, cursor, now, since)]
+    assert Seen(at[0], at[1]).since(at[2]) == at[3]
 
 
 def test_weekdays_at_seven(write) -> None:
