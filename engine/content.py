@@ -55,7 +55,7 @@ def content_id(
                 "text": text,
                 "speaker": speaker,
                 "options": options.content(),
-                "readings": [asdict(reading) for reading in readings],
+                "readings": [asdict(reading) for reading in sorted(readings, key=lambda reading: reading.start)],
                 "dictionary": dictionary_revision,
             }
         )

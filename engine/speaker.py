@@ -332,9 +332,11 @@ class Speaker:
     def _utterances(self, request: Request) -> tuple[Utterance, ...]:
         from engine.text.frontend import analyze_utterances
 
+        # No other word decides how the sentence is read, so none may decide its noise.
+        words = request.dictionary.within(request.text) if request.dictionary else None
         with stage("front_end"):
-            analyses = analyze_utterances(request.text, readings=request.readings, dictionary=request.dictionary)
-        revision = request.dictionary.revision if request.dictionary else ""
+            analyses = analyze_utterances(request.text, readings=request.readings, dictionary=words)
+        revision = words.revision if words else ""
         content = content_id(request.text, self.name, request.options, request.readings, revision)
         return tuple(
             Utterance(analysis, request.options, utterance_seed(content, index))

@@ -252,7 +252,7 @@ def _request(chunk: Chunk, segment: SegmentSpec) -> Request:
         text=segment.text,
         options=segment.synthesis_options(),
         readings=segment.engine_readings(),
-        dictionary=chunk.dictionary.within(segment.text),
+        dictionary=chunk.dictionary,
     )
 
 

@@ -154,7 +154,7 @@ def _check_dimensions(sizes: HyperParameters) -> None:
             "an upsampling kernel does not fit its rate",
         ),
         (
-            sizes.upsample_initial_channel % 2 ** len(sizes.upsample_rates) == 0,
+            sizes.upsample_initial_channel >= 2 ** len(sizes.upsample_rates),
             "upsample_initial_channel cannot be halved at every stage",
         ),
         (all(kernel % 2 for kernel in sizes.resblock_kernel_sizes), "a residual block has an even kernel"),

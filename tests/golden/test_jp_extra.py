@@ -1,4 +1,8 @@
-"""The torch network against a reference network's outputs on a small random voice, in both published namings."""
+"""The torch network against a reference network's outputs on small random voices.
+
+``jp_extra`` is one speaker in both published namings; ``jp_extra_other`` has float16 weights, three speakers, and
+dimensions and strides that no published voice has.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,8 @@ from engine.models.hyper_parameters import HyperParameters
 from engine.models.jp_extra.synthesizer import Synthesizer, sample_prior
 from engine.models.style import Styles
 
-GOLDEN = Path(__file__).parent / "jp_extra"
+GOLDEN = Path(__file__).parent
+WEIGHTS = ("jp_extra/legacy_names", "jp_extra/newer_names", "jp_extra_other")
 TOLERANCE = 1e-4
 
 Case = dict[str, NDArray[np.generic]]
@@ -29,14 +34,16 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module", params=["legacy_names", "newer_names"])
-def network(request: pytest.FixtureRequest) -> Synthesizer:
-    sizes = HyperParameters.load(GOLDEN / "config.json")
-    return load_synthesizer(find_weights(GOLDEN / request.param), sizes)
+@pytest.fixture(scope="module", params=WEIGHTS)
+def voice(request: pytest.FixtureRequest) -> tuple[Path, Synthesizer]:
+    """The folder of the cases, and the network."""
+    folder = GOLDEN / request.param.split("/")[0]
+    sizes = HyperParameters.load(folder / "config.json")
+    return folder, load_synthesizer(find_weights(GOLDEN / request.param), sizes)
 
 
-def load_case(number: int) -> Case:
-    with np.load(GOLDEN / "cases.npz", allow_pickle=False) as cases:
+def load_case(folder: Path, number: int) -> Case:
+    with np.load(folder / "cases.npz", allow_pickle=False) as cases:
         return {name.split("/")[1]: cases[name] for name in cases.files if name.startswith(f"{number}/")}
 
 
@@ -47,8 +54,9 @@ def batch_of_one(case: Case, name: str) -> torch.Tensor:
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 @torch.inference_mode()
-def test_the_network_speaks_as_the_reference_does(network: Synthesizer, number: int) -> None:
-    case = load_case(number)
+def test_the_network_speaks_as_the_reference_does(voice: tuple[Path, Synthesizer], number: int) -> None:
+    folder, network = voice
+    case = load_case(folder, number)
     frames, m, logs = network.encode(
         batch_of_one(case, "phone_ids"),
         batch_of_one(case, "tone_ids"),
@@ -79,10 +87,12 @@ def test_the_network_speaks_as_the_reference_does(network: Synthesizer, number: 
         np.testing.assert_allclose(audio[0].numpy(), case["audio"], atol=TOLERANCE, rtol=0)
 
 
-def test_the_style_vector_of_the_reference() -> None:
-    styles = Styles.load(GOLDEN / "style_vectors.npy", HyperParameters.load(GOLDEN / "config.json"))
+@pytest.mark.parametrize("voice_folder", ["jp_extra", "jp_extra_other"])
+def test_the_style_vector_of_the_reference(voice_folder: str) -> None:
+    folder = GOLDEN / voice_folder
+    styles = Styles.load(folder / "style_vectors.npy", HyperParameters.load(folder / "config.json"))
     for number in range(3):
-        wanted = load_case(number)["style_vector"]
+        wanted = load_case(folder, number)["style_vector"]
         assert any(
             np.allclose(styles.vector(name, weight), wanted, atol=1e-6)
             for name in styles.names

@@ -27,6 +27,7 @@ from engine.errors import (
     UnknownStyle,
 )
 from engine.models.export import export_bert
+from engine.text.dictionary import Dictionary, Entry
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "onnx"
 TEXT = "良い天気。はい。"
@@ -136,6 +137,25 @@ def test_seed_and_take_change_the_noise_and_nothing_else_does(tree: Path, cache:
         for changes in ({"seed": 1}, {"take": 1}):
             changed = voice.generate(TEXT, **changes).samples
             assert len(changed) != len(samples) or not np.array_equal(changed, samples)
+
+
+def test_only_the_words_that_are_written_decide(tree: Path, cache: Path) -> None:
+    """Not even the noise: so the engine alone and a worker, whose segments hold no others, say the same."""
+    unwritten, written = Entry("声便", "コエビン", 2), Entry("天気", "ヌヌ", 1)
+    with make(tree, cache, "exported", threads=2).prepare(warmup=False) as tts:
+        voice = tts.speakers["exported"]
+        spoken = {
+            words: voice.generate(TEXT, dictionary=Dictionary(words)).samples.tobytes()
+            for words in ((), (unwritten,), (written,), (unwritten, written))
+        }
+        requests = [Request(text, dictionary=Dictionary([unwritten, written])) for text in ("良い天気。", "はい。")]
+        first, second = (audio.samples.tobytes() for audio in voice.render(requests))
+        changed = [
+            voice.generate(request.text, dictionary=Dictionary([written]).within(request.text)).samples.tobytes()
+            for request in requests
+        ]
+    assert spoken[()] == spoken[unwritten,] != spoken[written,] == spoken[unwritten, written]
+    assert [first, second] == changed
 
 
 def test_threads_change_nothing(tree: Path, cache: Path) -> None:

@@ -35,6 +35,7 @@ def test_what_a_configuration_leaves_out_takes_the_published_values() -> None:
         ({"model": {"upsample_rates": [8, 8]}}, "differ in number"),
         ({"model": {"upsample_rates": [8, 8, 2, 2, 3]}}, "does not fit its rate"),
         ({"model": {"upsample_rates": []}}, "upsample_rates"),
+        ({"model": {"upsample_initial_channel": 31}}, "halved"),
         ({"model": {"resblock": "2"}}, "residual block"),
         ({"model": {"use_spk_conditioned_encoder": False}}, "speaker-conditioned"),
         ({"data": {"n_speakers": 0}}, "n_speakers"),
