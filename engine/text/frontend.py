@@ -16,14 +16,14 @@ from engine.text.kana import analyze_kana, has_phrases
 from engine.text.mapped import MappedText
 from engine.text.normalize import normalize
 from engine.text.openjtalk import MAX_CHARS, Feature, make_label, mark_devoiced, run_frontend
-from engine.text.parts import cut_labels, cut_words
+from engine.text.parts import cut_labels, cut_words, spread_boundaries
 from engine.text.readings import apply_reading, check_readings, spoken_word
 from engine.text.sentences import split_long
 
 if TYPE_CHECKING:
     from engine.text.dictionary import Dictionary
 
-NORMALIZER_VERSION: Final = 1
+NORMALIZER_VERSION: Final = 2
 """Raise it with every change of this package that changes phones, tones or labels."""
 
 _DECIDING_PACKAGES: Final = ("pyopenjtalk-plus", "kanalizer", "SudachiPy", "SudachiDict-core")
@@ -186,13 +186,14 @@ def _within(readings: Sequence[Reading], start: int, end: int) -> list[Reading]:
 
 
 def _utterances(text: str, words: Words, limit: int) -> list[Analysis]:
-    cuts = cut_words(words.features, words.boundaries, limit)
+    boundaries = spread_boundaries(words.boundaries, limit)
+    cuts = cut_words(words.features, boundaries, limit)
     labels = cut_labels(words.features, cuts)
     edges = [0, *cuts, len(words.features)]
     analyses = []
     for index, part in enumerate(labels):
         first, last = edges[index], edges[index + 1]
-        span = text[words.boundaries[first] if first else 0 : words.boundaries[last]]
+        span = text[boundaries[first] if first else 0 : boundaries[last]]
         nodes = tuple(map(_node, words.features[first:last]))
         norm = "".join(node.surface for node in nodes) if len(labels) > 1 else words.norm
         analyses.append(Analysis(span, norm, nodes, tuple(part)))

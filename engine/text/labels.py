@@ -85,7 +85,7 @@ def accent_phrases(labels: Sequence[str]) -> list[list[list[bool]]]:
                 groups.append([])
             if previous.phone in _ENDS or _ends_phrase(previous, label.a2):
                 groups[-1].append([])
-            if not groups[-1][-1] or label.a2 != previous.a2:
+            if not groups[-1][-1] or previous.phone in _MORAIC:  # A2 does not count beyond 49
                 groups[-1][-1].append(label.a1 == 0)
         previous = label
     return groups

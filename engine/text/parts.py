@@ -41,6 +41,20 @@ def cut_words(features: Sequence[Feature], boundaries: Sequence[int | None], lim
     return cuts
 
 
+def spread_boundaries(boundaries: Sequence[int | None], limit: int) -> list[int | None]:
+    """Offsets also within a stretch of more than ``limit`` characters that was rewritten as one, evenly spread.
+
+    Of a number with hundreds of figures it is not known which word stands for which figure, and yet it must be cut.
+    """
+    spread = list(boundaries)
+    known = [(word, offset) for word, offset in enumerate(boundaries) if offset is not None]
+    for (first, start), (last, end) in pairwise(known):
+        if end - start > limit:
+            for word in range(first + 1, last):
+                spread[word] = start + (end - start) * (word - first) // (last - first)
+    return spread
+
+
 def cut_labels(features: Sequence[Feature], cuts: Sequence[int]) -> list[list[str]]:
     """The labels of each part as they are in the whole sentence, with ``sil`` for the pauses at which it is cut."""
     if not cuts:

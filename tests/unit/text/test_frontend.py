@@ -187,6 +187,14 @@ def test_no_text_is_too_long(text: str) -> None:
         assert_consistent(part)
 
 
+def test_a_number_without_end_is_cut_like_any_other_text() -> None:
+    text = f"円周率は3.{'1415926535' * 40}です。"
+    parts = analyze_utterances(text)
+    assert "".join(part.text for part in parts) == text
+    assert max(len(part.text) for part in parts) <= 200
+    assert [node for part in parts for node in part.nodes] == list(analyze(text).nodes)
+
+
 def test_one_pass_must_not_be_too_long() -> None:
     with pytest.raises(InvalidText, match="analyze_utterances"):
         analyze("あ" * 1001)

@@ -37,6 +37,12 @@ def test_every_golden_text_there_and_back() -> None:
             assert spoken(analyze_kana(to_kana(analysis))) == spoken(analysis)
 
 
+@pytest.mark.parametrize("text", ["9" * 73, "ア" * 120])
+def test_an_accent_phrase_of_more_morae_than_labels_count_there_and_back(text: str) -> None:
+    analysis = analyze(text)
+    assert spoken(analyze_kana(to_kana(analysis))) == spoken(analysis)
+
+
 @pytest.mark.parametrize("mark", ["。", "？", "！"])
 def test_the_final_mark_is_kept(mark: str) -> None:
     assert to_kana(analyze_kana(f"ソーデス{mark}")) == f"ソーデス{mark}"
