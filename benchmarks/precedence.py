@@ -44,7 +44,7 @@ def _busy(client: Client, books: int) -> Iterator[None]:
     """While long jobs are spoken; each ``_BOOK`` sentences."""
     jobs = []
     for book in range(books):
-        text = "".join(f"これは第{book}巻の{time.time_ns()}番目、{n}行です。" for n in range(_BOOK))
+        text = "\n".join(f"これは第{book}巻の{time.time_ns()}番目、{n}行です。" for n in range(_BOOK))
         jobs.append(client.submit(text, priority="batch"))
     while client.status(jobs[0]).rendered == 0:
         time.sleep(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -9,9 +10,11 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from tasks import synthesis
+from engine.errors import StoreUnavailable
+from tasks import narration, synthesis
 from tasks.assembly import assemble_job
 from tasks.contracts import AssembleRequest
+from tasks.dispatch import assemble_message
 from tasks.guard import Guard
 from tasks.ledger import State
 from tasks.policy import MAX_HEADLESS_STRIKES
@@ -88,3 +91,18 @@ def test_a_defect_outside_of_any_segment_ends_the_job_after_some_tries(
     entry = runtime.ledger.entry(job)
     assert entry.state is State.FAILED
     assert "KeyError" in entry.error
+
+
+def test_an_assembly_that_is_put_off_keeps_its_priority(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(*_: object) -> None:
+        raise StoreUnavailable("the store does not answer", "")
+
+    job = job_of(runtime, open_store((tmp_path / "store").as_uri()), "一つ目です。")
+    runtime.ledger.tick(job, 0, "mei")
+    message = assemble_message(runtime.ledger.entry(job))
+    monkeypatch.setattr(narration, "assemble_job", unavailable)
+    narration.assemble.apply(args=[message.request], task_id=message.task_id, priority=3)
+    (row,) = runtime.redis.zrange("koebin:delayed", 0, -1)
+    assert json.loads(row) == ["koebin.assemble", message.task_id, message.request, "assemble", 3]
