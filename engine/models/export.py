@@ -18,7 +18,8 @@ encoder      inputs ``phone_ids`` [B, T], ``tone_ids`` [B, T], ``language_ids`` 
              normal), ``noise_scale_w`` [B], ``sdp_ratio`` [B], ``length_scale`` [B]
              outputs ``durations`` [B, T] int64 frames (0 where padded), ``m`` [B, C, T], ``logs`` [B, C, T]
 flow         inputs ``z_p`` [B, C, F], ``frame_lengths`` [B], ``speaker_id`` [B]; output ``z`` [B, C, F]
-decoder      inputs ``z`` [B, C, F], ``speaker_id`` [B]; output ``audio`` [B, F * hop_length]
+decoder      inputs ``z`` [B, C, F], ``speaker_id`` [B], ``trim`` [2]; output ``audio`` [B, S], of all frames but
+             the first ``trim[0]`` and the last ``trim[1]``: S = (F - sum(trim)) * hop_length
              every item of a batch is F frames long: no mask, so that a CPU need not pay for one
 ===========  ==============================================================================================
 
@@ -26,15 +27,15 @@ Between the encoder and the flow the caller repeats column t of ``m`` and ``logs
 ``z_p = m + prior_noise * exp(logs) * noise_scale``; at least one frame, even if all durations are 0.
 
 The decoder may be given windows of ``z`` with ``receptive_field_frames`` (``voice.json``) more frames on each side
-than are kept; at the real beginning and end of an utterance nothing is added. Where z comes out of a padded batch, the
-padding is cut off first.
+than are wanted, which ``trim`` tells; at the real beginning and end of an utterance nothing is added. Where z comes out
+of a padded batch, the padding is cut off first.
 
 ``export_bert`` writes one graph, ``bert_q8.onnx`` or ``bert_fp32.onnx``, and ``vocab.txt`` beside it: inputs
 ``input_ids`` [B, S] and ``attention_mask`` [B, S], output ``hidden_states`` [B, S, 1024].
 
 ``voice.json``::
 
-    {"format": "koebin-voice-1", "sample_rate_hz": 44100, "hop_length": 512, "channels": 192, "symbols": 112,
+    {"format": "koebin-voice-2", "sample_rate_hz": 44100, "hop_length": 512, "channels": 192, "symbols": 112,
      "tones": 12, "languages": 3, "speakers": 1, "styles": {"Neutral": 0}, "style_dimension": 256,
      "bert_dimension": 1024, "add_blank": true, "receptive_field_frames": 9, "source_sha256": "...",
      "model_name": "...", "version": "2.7.0-JP-Extra", "files": {"encoder.onnx": "<sha256>", ...}}
@@ -66,12 +67,12 @@ from engine.models.hyper_parameters import (
     HyperParameters,
 )
 from engine.models.jp_extra.synthesizer import Synthesizer
-from engine.models.onnx_convolutions import convolutions_as_2d
+from engine.models.onnx_decoder import decoder_for_cpu
 from engine.models.onnx_session import simplify
 from engine.models.receptive_field import receptive_field_frames
 from engine.models.style import Styles
 
-VOICE_FORMAT: Final = "koebin-voice-1"
+VOICE_FORMAT: Final = "koebin-voice-2"
 OPSET: Final = 17
 
 ENCODER_INPUTS: Final = (
@@ -220,7 +221,7 @@ def _export_decoder(network: Synthesizer, path: Path) -> None:
     inputs = (torch.zeros(batch, network.sizes.inter_channels, frames), torch.zeros(batch, dtype=torch.int64))
     axes = {"z": {0: "batch", 2: "frames"}, "speaker_id": {0: "batch"}, "audio": {0: "batch", 1: "samples"}}
     _export(_Decode(network), inputs, path, DECODER_INPUTS, DECODER_OUTPUTS, axes)
-    onnx.save(convolutions_as_2d(onnx.load(str(path))), str(path))
+    onnx.save(decoder_for_cpu(onnx.load(str(path))), str(path))
 
 
 def _export_bert(model: nn.Module, path: Path) -> None:

@@ -45,6 +45,8 @@ class _Rewrite:
         self.flat: set[str] = set()
         """Those of ``tall`` that were turned back."""
         self.raised: set[str] = set()
+        self.turned: set[str] = set()
+        """Weights."""
 
     def run(self) -> None:
         for node in list(self.graph.node):
@@ -66,14 +68,16 @@ class _Rewrite:
         self.graph.initializer.append(numpy_helper.from_array(np.array([2], np.int64), _AXES))
 
     def _is_1d(self, node: NodeProto) -> bool:
-        return node.input[1] in self.weights and len(self.weights[node.input[1]].dims) in (3, 4)
+        name = node.input[1]
+        return name in self.turned or (name in self.weights and len(self.weights[name].dims) == 3)
 
     def _convolution(self, node: NodeProto) -> None:
         weight = self.weights[node.input[1]]
-        if len(weight.dims) == 3:  # a weight that two convolutions share is already turned
+        if weight.name not in self.turned:  # two convolutions may share it
             outer, inner, kernel = weight.dims
             del weight.dims[:]
             weight.dims.extend([outer, inner, 1, kernel])
+            self.turned.add(weight.name)
         tall = NodeProto()
         tall.CopyFrom(node)
         tall.input[0] = self._raise(node.input[0])

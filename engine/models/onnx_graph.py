@@ -30,6 +30,12 @@ class Cut:
     dtype: int
     shape: tuple[int | str, ...]
 
+    @classmethod
+    def of(cls, value: ValueInfoProto) -> Cut:
+        """An input that stays one."""
+        tensor = value.type.tensor_type
+        return cls(value.name, tensor.elem_type, tuple(size.dim_param or size.dim_value for size in tensor.shape.dim))
+
     def value_info(self) -> ValueInfoProto:
         return helper.make_tensor_value_info(self.name, self.dtype, list(self.shape))
 
@@ -122,11 +128,12 @@ class Graph:
         """
         outputs, before, after = list(outputs), list(before), list(after)
         made = {name for node in before for name in node.output}
-        wanted = {name for node in after for name in node.input} | {value.name for value in outputs}
+        made_after = {name for node in after for name in node.output}
+        wanted = {name for node in after for name in node.input} | ({value.name for value in outputs} - made_after)
         needed = self.needed_for(wanted, stop=set(inputs) | made)
         names = {old: cut.name for old, cut in inputs.items()}
         for taken in {cut.name for cut in inputs.values()} | {value.name for value in outputs}:
-            names.setdefault(taken, f"published_{taken}")
+            names.setdefault(taken, self._other_name(taken))
         given = inputs.keys() | made
         graph = self.model.graph
         kept = [node for node in graph.node if needed.intersection(node.output) and not given.issuperset(node.output)]
@@ -146,6 +153,13 @@ class Graph:
             ir_version=min(self.model.ir_version, 10),
             producer_name="koebin",
         )
+
+    def _other_name(self, name: str) -> str:
+        """One that no tensor has."""
+        other = f"published_{name}"
+        while other in self.producers or other in self.inputs or other in self.constants:
+            other = f"published_{other}"
+        return other
 
 
 def _renamed(node: NodeProto, names: Mapping[str, str], outputs: bool = True) -> NodeProto:

@@ -27,10 +27,10 @@ Window = tuple[int, int]
 Each = Callable[[Callable[[Window], None], Sequence[Window]], None]
 """Does the work for every window, in any order and on any threads."""
 
-VOICE_FORMAT: Final = "koebin-voice-1"
+VOICE_FORMAT: Final = "koebin-voice-2"
 FILES: Final = ("config.json", "decoder.onnx", "encoder.onnx", "flow.onnx", "style_vectors.npy")
-LONGEST_WINDOW: Final = 256
-"""Frames that the decoder is given at once, overlaps not counted: about 3 s, and 50 MB of memory."""
+LONGEST_WINDOW: Final = 160
+"""Frames that the decoder is given at once, overlaps not counted: about 2 s, and 50 MB of memory."""
 SHORTEST_WINDOW: Final = 64
 """An utterance of more frames is decoded in two windows at least, so that two threads can share it."""
 _ENCODER_INPUTS: Final = (
@@ -94,7 +94,7 @@ class OnnxNetwork:
         self._flow = Session(folder / "flow.onnx")
         self._flow.require(("z_p", "frame_lengths", "speaker_id"), ("z",))
         self._decoder = Session(folder / "decoder.onnx")
-        self._decoder.require(("z", "speaker_id"), ("audio",))
+        self._decoder.require(("z", "speaker_id", "trim"), ("audio",))
 
     @stage("encoder")
     def encode(self, ids: NetworkInput, bert: FloatArray, control: Control, sdp_noise: FloatArray) -> Prior:
@@ -147,9 +147,10 @@ class OnnxNetwork:
         def decode_window(place: Window) -> None:
             start, stop = place
             low, high = max(0, start - self._overlap), min(frames, stop + self._overlap)
-            (part,) = self._decoder.run(("audio",), {"z": z[None, :, low:high], "speaker_id": speaker})
-            kept = slice((start - low) * self.hop_length, (stop - low) * self.hop_length)
-            audio[start * self.hop_length : stop * self.hop_length] = part[0, kept]
+            trim = np.array([start - low, high - stop])
+            feeds: dict[str, NDArray[Any]] = {"z": z[None, :, low:high], "speaker_id": speaker, "trim": trim}
+            (part,) = self._decoder.run(("audio",), feeds)
+            audio[start * self.hop_length : stop * self.hop_length] = part[0]
 
         (each or _one_by_one)(decode_window, windows(frames, window))
         return audio

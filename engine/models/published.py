@@ -40,7 +40,7 @@ SYNTHESIZER: Final = "synthesizer.onnx"
 _SOURCES: Final = ("config.json", "style_vectors.npy", SYNTHESIZER)
 _OPTIONAL_FILES: Final = ("synthesizer.onnx.data",)
 _BERT_VERSION: Final = 1
-_SPLIT_VERSION: Final = 1
+_SPLIT_VERSION: Final = 2
 """Raise it whenever the same published file is cut in another way."""
 
 

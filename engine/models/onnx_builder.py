@@ -1,0 +1,54 @@
+"""Writes ONNX nodes one after the other, and names what is between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+Array = NDArray[Any]
+
+
+class Builder:
+    """Nodes and weights of a graph in the making. Signals are [B, C, H, W]; methods give the name of what they make.
+
+    Args:
+        prefix: of all names, so that they meet no others.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.nodes: list[NodeProto] = []
+        self.weights: list[TensorProto] = []
+        self._prefix = prefix
+        self._count = 0
+
+    def node(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """Any operator with one output, named ``output`` if that is given."""
+        output = output or self._name(kind)
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def constant(self, values: Array) -> str:
+        name = self._name("weight")
+        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def integers(self, *values: int) -> str:
+        return self.constant(np.array(values, np.int64))
+
+    def convolution(
+        self, x: str, weight: Array, bias: Array | None = None, pads: Sequence[int] = (0, 0, 0, 0), **attributes: Any
+    ) -> str:
+        """``weight``: shape (O, C / group, height, width)."""
+        constants = [self.constant(part.astype(np.float32)) for part in (weight, bias) if part is not None]
+        return self.node("Conv", x, *constants, pads=pads, kernel_shape=weight.shape[2:], **attributes)
+
+    def reshape(self, x: str, *shape: int) -> str:
+        return self.node("Reshape", x, self.integers(*shape))
+
+    def _name(self, kind: str) -> str:
+        self._count += 1
+        return f"{self._prefix}_{kind.lower()}_{self._count}"

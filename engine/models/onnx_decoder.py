@@ -1,0 +1,161 @@
+"""The decoder's graph, written anew from its weights for ONNX Runtime's kernels: the same sums with less work.
+
+- Stages of many channels are computed in four phases with a half of the multiplications (``fast_convolution``).
+- Everything from one convolution to the next is a convolution, activations and additions among them: ONNX Runtime
+  fuses those, and values stay in its blocked layout.
+- Up-sampling is a convolution with a row per phase of the output.
+- The mean of the blocks is a sum; its factor is in the next weights, which a leaky ReLU does not mind.
+- Of the frames that a window is given only because samples depend on them, most matter to the first stage alone: the
+  other stages do not see them (``trim``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, reduce
+from typing import Final
+
+import numpy as np
+from onnx import ModelProto, helper
+
+from engine.models.fast_convolution import PHASES, convolve_phases
+from engine.models.hifigan_graph import Convolution, Generator, Stage, UnknownStructure, Upsampling, read_generator
+from engine.models.onnx_builder import Builder
+from engine.models.onnx_convolutions import convolutions_as_2d
+from engine.models.onnx_graph import INT64, Cut, Graph
+
+FASTER_FROM: Final = 64
+"""Channels; with fewer, the additions take as long as the multiplications that they save."""
+Convolve = Callable[[Builder, str, Convolution], str]
+_BLOCK: Final = 16
+"""ONNX Runtime's blocked layout takes channels in multiples of so many."""
+_TRIM: Final = "trim"
+
+
+def decoder_for_cpu(model: ModelProto) -> ModelProto:
+    """A decoder with one more input, ``trim`` [2] int64: frames at both ends of which no samples are wanted.
+
+    Args:
+        model: inputs ``z`` [B, C, F] and perhaps ``speaker_id`` [B], output ``audio`` [B, F * hop_length].
+
+    Returns:
+        The same but for rounding; where the graph is no generator of HiFi-GAN as they are usually exported, with its
+        convolutions turned to 2-D only.
+    """
+    graph, build = Graph(model), Builder("koebin")
+    (audio,) = model.graph.output
+    try:
+        samples = _generate(build, read_generator(graph, audio.name))
+    except UnknownStructure:
+        hop_length = build.node("Div", _length(build, audio.name), _length(build, "z"))
+        samples = _without_ends(build, audio.name, build.node("Mul", _TRIM, hop_length))
+    end = helper.make_node("Identity", [samples], [audio.name])
+    inputs = {value.name: Cut.of(value) for value in graph.inputs.values()}
+    inputs[_TRIM] = Cut(_TRIM, INT64, (2,))
+    return convolutions_as_2d(graph.cut_out([audio], inputs, after=[*build.nodes, end], constants=build.weights))
+
+
+def _generate(build: Builder, generator: Generator) -> str:
+    """From the trunk to samples [B, S]."""
+    # Unwanted frames that only the first stage sees, and those that all see; both [2].
+    beyond = build.node("Sub", _TRIM, build.integers(generator.reach_behind_first_stage))
+    early = build.node("Max", beyond, build.integers(0))
+    late = build.node("Sub", _TRIM, early)
+    x = build.node("Unsqueeze", generator.trunk, build.integers(2))  # [B, C, 1, F]
+    scale, rate = 1.0, 1
+    for number, stage in enumerate(generator.stages):
+        rate *= stage.up.rate
+        x = _upsampled(build, x, stage.up, scale)  # [B, C / 2, 1, F * rate]
+        x = _sum_in_phases(build, x, stage) if _has_phases(stage, rate) else _sum(build, x, stage, _convolved)
+        scale = stage.scale
+        if number == 0:
+            x = _without_ends(build, x, build.node("Mul", early, build.integers(rate)))
+    last = generator.last
+    x = build.node("LeakyRelu", x, alpha=last.slope)
+    x = build.convolution(x, last.weight[:, :, None] * scale, last.bias, pads=(0, last.reach, 0, last.reach))
+    samples = build.reshape(build.node("Tanh", x), 0, -1)
+    return _without_ends(build, samples, build.node("Mul", late, build.integers(rate)))
+
+
+def _upsampled(build: Builder, x: str, up: Upsampling, scale: float) -> str:
+    """[B, C, 1, L] -> [B, O, 1, L * rate].
+
+    Sample n is in row (n + padding) % rate of a convolution's output, in column (n + padding) // rate.
+    """
+    inputs, outputs, kernel = up.weight.shape
+    width = -(-kernel // up.rate)
+    taps = np.zeros((inputs, outputs, width * up.rate))
+    taps[..., :kernel] = up.weight * scale
+    rows = taps.reshape(inputs, outputs, width, up.rate).transpose(1, 0, 3, 2)[:, :, ::-1, ::-1]  # (O, C, rate, width)
+    x = build.node("LeakyRelu", x, alpha=up.slope)
+    pads = (up.rate - 1, width - 1, up.rate - 1, width - 1)
+    x = build.convolution(x, rows, up.bias, pads=pads)  # [B, O, rate, L + width - 1]
+    x = build.reshape(build.node("Transpose", x, perm=[0, 1, 3, 2]), 0, outputs, 1, -1)
+    beyond = up.rate * (width - 1)
+    return _without_ends(build, x, build.integers(up.padding, beyond - up.padding)) if beyond else x
+
+
+def _has_phases(stage: Stage, rate: int) -> bool:
+    odd = all(convolution.dilation % 2 for block in stage.blocks for pair in block for convolution in pair)
+    return stage.up.weight.shape[1] >= FASTER_FROM and rate % PHASES == 0 and odd
+
+
+def _sum_in_phases(build: Builder, x: str, stage: Stage) -> str:
+    """[B, C, 1, L] -> [B, C, 1, L], L a multiple of 4."""
+    channels = stage.up.weight.shape[1]
+    x = build.node("Transpose", build.reshape(x, 0, channels, -1, PHASES), perm=[0, 1, 3, 2])  # [B, C, 4, L / 4]
+    x = build.node("Transpose", _sum(build, x, stage, _convolved_in_phases), perm=[0, 1, 3, 2])
+    return build.reshape(x, 0, channels, 1, -1)
+
+
+def _sum(build: Builder, x: str, stage: Stage, convolved: Convolve) -> str:
+    """Of the blocks' outputs, in the shape of ``x``."""
+    x = _blocked(build, x, stage.up.weight.shape[1])
+    activations: dict[tuple[str, float], str] = {}
+
+    def activated(x: str, slope: float) -> str:
+        if (x, slope) not in activations:
+            copied = _blocked(build, x, stage.up.weight.shape[1])
+            activations[x, slope] = build.node("LeakyRelu", copied, alpha=slope)
+        return activations[x, slope]
+
+    ends = []
+    for block in stage.blocks:
+        end = x
+        for dilated, plain in block:
+            between = convolved(build, activated(end, dilated.slope), dilated)
+            between = build.node("LeakyRelu", between, alpha=plain.slope)
+            end = build.node("Add", end, convolved(build, between, plain))
+        ends.append(end)
+    return reduce(partial(build.node, "Add"), ends)
+
+
+def _blocked(build: Builder, x: str, channels: int) -> str:
+    """The same, as a convolution with 1 gives it: in ONNX Runtime's blocked layout, for what is fused with it.
+
+    An addition or a leaky ReLU alone is computed in the plain layout, and values go back and forth between both.
+    """
+    return build.convolution(x, np.ones((channels, 1, 1, 1)), group=channels) if channels % _BLOCK == 0 else x
+
+
+def _convolved(build: Builder, x: str, convolution: Convolution) -> str:
+    pads = (0, convolution.reach, 0, convolution.reach)
+    return build.convolution(
+        x, convolution.weight[:, :, None], convolution.bias, pads, dilations=(1, convolution.dilation)
+    )
+
+
+def _convolved_in_phases(build: Builder, x: str, convolution: Convolution) -> str:
+    return convolve_phases(build, x, convolution.weight, convolution.bias, convolution.dilation)
+
+
+def _without_ends(build: Builder, x: str, ends: str) -> str:
+    """Leave out so many of the last axis' places at its beginning and its end; ``ends`` is [2]."""
+    start, from_end = (build.node("Slice", ends, *map(build.integers, (n, n + 1, 0))) for n in (0, 1))
+    stop = build.node("Sub", _length(build, x), from_end)
+    return build.node("Slice", x, start, stop, build.integers(-1))
+
+
+def _length(build: Builder, x: str) -> str:
+    """Size of the last axis, [1]."""
+    return build.node("Shape", x, start=-1)
