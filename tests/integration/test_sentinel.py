@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
+from engine.errors import KoebinError
 from producers.client import Client
 from tasks.celery_config import configure
 from tests.servers.ports import HOST, free_ports, wait_for_port
@@ -22,12 +24,12 @@ from worker.settings import Settings
 
 @contextmanager
 def sentinel(master: RedisServer) -> Iterator[int]:
-    """One sentinel that alone decides, after a second of silence; gives its port."""
+    """One sentinel that alone decides, after two seconds of silence; gives its port."""
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory() as folder:
         configuration = Path(folder) / "sentinel.conf"
         lines = [f"port {port}", f"dir {folder}", f"sentinel monitor voices {HOST} {master.port} 1"]
-        lines += ["sentinel down-after-milliseconds voices 1000", "sentinel failover-timeout voices 5000"]
+        lines += ["sentinel down-after-milliseconds voices 2000", "sentinel failover-timeout voices 5000"]
         configuration.write_text("\n".join(lines) + "\n")
         command = [str(server_binary()), str(configuration), "--sentinel"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
@@ -64,11 +66,17 @@ def test_work_goes_on_after_a_failover(tmp_path: Path) -> None:
         )
         settings = Settings(broker_url=url, store=store, visibility_timeout=3.0)
         client = stack.enter_context(Client(settings=settings))
-        wait_until(lambda: "mei" in client.speakers(), 60)
+
+        def served() -> bool:
+            with suppress(RedisError, KoebinError):  # until the sentinel names the new master
+                return "mei" in client.speakers()
+            return False
+
+        wait_until(served, 60)
         client.wait(client.submit("一つ目の文です。", speaker="mei", job_id="before"), timeout=60)
 
         master.kill()
-        wait_until(lambda: follower.info("replication")["role"] == "master", 30)
-        wait_until(lambda: "mei" in client.speakers(), 60)
+        wait_until(lambda: follower.info("replication")["role"] == "master", 60)
+        wait_until(served, 60)
         client.wait(client.submit("二つ目の文です。", speaker="mei", job_id="after"), timeout=90)
         assert client.result("after").uri
