@@ -22,7 +22,7 @@ RUN apt-get update \
 
 FROM base AS build
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install -y --no-install-recommends python3-venv && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends binutils python3-venv && rm -rf /var/lib/apt/lists/*
 ARG PIP_INDEX_URL=https://pypi.org/simple
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_DEFAULT_TIMEOUT=180
 WORKDIR /src
@@ -35,6 +35,7 @@ COPY engine engine
 COPY tasks tasks
 COPY worker worker
 COPY producers producers
+# What no worker uses stays behind: pip, tests, other services than S3 and its logins, symbols for debuggers.
 # The build back end alone comes without a hash: it is pinned in pyproject.toml's range and leaves nothing behind.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=ca \
     /opt/koebin/bin/pip install --no-deps . \
@@ -46,7 +47,11 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=
         /opt/runtime/lib/python3*/site-packages/_distutils_hack \
         /opt/runtime/lib/python3*/site-packages/distutils-precedence.pth \
         /opt/runtime/lib/python3*/site-packages/pkg_resources \
-    && find /opt/runtime -type d -name tests -prune -exec rm -rf {} +
+    && find /opt/runtime -type d -name tests -prune -exec rm -rf {} + \
+    && rm -rf /opt/runtime/lib/python3*/site-packages/onnx/backend/test \
+    && find /opt/runtime/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
+        ! -name s3 ! -name sts ! -name 'sso*' ! -name signin -exec rm -rf {} + \
+    && strip --strip-unneeded /opt/runtime/lib/python3*/site-packages/pyopenjtalk/*.so
 
 FROM build AS bake
 ARG SPEAKERS=mei

@@ -5,7 +5,6 @@
     koebin.lock.json        speakers, revisions and checksums; it also seals the folder: nothing is fetched into it
     voices.toml             for KOEBIN_VOICES: each speaker with the address of its voice in here
     tree/                   the voices and their BERT, in the layout that hayakoe publishes
-    prepared/               what the engine keeps beside them to load faster
 ```
 Voices that are to run on a CPU are kept as the three graphs that the engine runs, made here if they are published in
 another form. Addresses in ``voices.toml`` are absolute: the folder is to stay where it was made.
@@ -28,7 +27,8 @@ import numpy as np
 
 from engine.errors import InferenceFailed, InvalidOption, SourceCorrupt, SourceError
 from engine.models.bert_onnx import find_graph
-from engine.models.published import is_published, prepare
+from engine.models.onnx_session import sha256
+from engine.models.published import is_published, keep_bert, prepare, published_checksum
 from engine.models.registry import BUILTIN
 from engine.models.voice_files import VoiceFiles, fetch_voice
 from engine.revision import engine_revision
@@ -131,12 +131,14 @@ def _add(name: str, source: Source, fallback: Source, tree: Path, device: str) -
     files = fetch_voice(source, fallback, name, device)
     if device.startswith("cuda"):
         _keep(files.voice, tree / "pytorch/speakers" / name)
-        _keep_bert(files.bert, files.tokenizer, tree / "pytorch/bert/fp32")
+        _only_bert(tree / "pytorch/bert/fp32")
+        _keep(files.bert, tree / "pytorch/bert/fp32")
+        _keep(files.tokenizer, tree / _TOKENIZER)
     elif files.backend == "onnx":
         with tempfile.TemporaryDirectory(dir=tree.parent) as scratch:
             prepared = prepare(files.voice, Path(scratch)) if is_published(files.voice) else files.voice
             _keep(prepared, tree / "onnx/speakers" / name)
-        _keep_bert(files.bert, files.tokenizer, tree / _precision(find_graph(files.bert)))
+        _keep_onnx_bert(files.bert, files.tokenizer, tree)
     else:
         _export(name, files, (source, fallback), tree)
     return content_revision(describe(files.voice))
@@ -150,22 +152,34 @@ def _export(name: str, files: VoiceFiles, homes: Iterable[Source], tree: Path) -
     published = ((home, prefix) for home in homes for prefix in _ONNX_BERTS if home.children(prefix))
     home, prefix = next(published, (None, _ONNX_BERTS[0]))
     if home is not None:
-        _keep_bert(home.fetch(prefix), home.fetch(_TOKENIZER), tree / prefix)
+        _keep_onnx_bert(home.fetch(prefix), home.fetch(_TOKENIZER), tree)
     elif not (tree / prefix).exists():
-        export_bert(files.bert, tree / prefix, quantize=True)
-        _keep(files.tokenizer, tree / _TOKENIZER)
+        with tempfile.TemporaryDirectory(dir=tree.parent) as scratch:
+            export_bert(files.bert, Path(scratch) / "bert", quantize=True)
+            _keep_onnx_bert(Path(scratch) / "bert", files.tokenizer, tree)
 
 
 def _precision(graph: Path) -> str:
     return _ONNX_BERTS[1] if graph.stem.endswith("fp32") else _ONNX_BERTS[0]
 
 
-def _keep_bert(model: Path, tokenizer: Path, target: Path) -> None:
-    others = [path for path in target.parent.glob("*") if path != target]
-    if others:
+def _keep_onnx_bert(model: Path, tokenizer: Path, tree: Path) -> None:
+    """BERT is kept once, in the form that is loaded; the published one is not needed beside it."""
+    graph = find_graph(model)
+    target = tree / _precision(graph)
+    _only_bert(target)
+    if not target.exists() and not published_checksum(graph):
+        keep_bert(graph, target)
+    elif not target.exists():
+        _keep(model, target)
+    elif published_checksum(target / graph.name) != (published_checksum(graph) or sha256(graph)):
         raise _different_berts(target)
-    _keep(model, target)
-    _keep(tokenizer, target.parents[2] / _TOKENIZER)
+    _keep(tokenizer, tree / _TOKENIZER)
+
+
+def _only_bert(target: Path) -> None:
+    if any(path != target for path in target.parent.glob("*")):
+        raise _different_berts(target)
 
 
 def _keep(folder: Path, target: Path) -> None:

@@ -61,10 +61,26 @@ class Limiter:
         return (inner * self._smoothed(wanted)).astype(np.float32)
 
     def _smoothed(self, wanted: DoubleArray) -> DoubleArray:
-        from scipy.ndimage import minimum_filter1d  # type: ignore[import-untyped]
-
-        held = minimum_filter1d(wanted, 2 * self._reach + 1, mode="nearest")[self._reach : -self._reach]
+        held = lowest(wanted, 2 * self._reach + 1)
         # Rounding may leave a sum of ones a hair below one: samples away from any peak stay as they are.
         gain = np.convolve(held, self._window, mode="valid")
-        untouched = minimum_filter1d(held, 2 * self._reach + 1, mode="nearest")[self._reach : -self._reach] >= 1.0
+        untouched = lowest(held, 2 * self._reach + 1) >= 1.0
         return np.where(untouched, 1.0, gain)
+
+
+def lowest(values: DoubleArray, width: int) -> DoubleArray:
+    """The minimum of every ``width`` neighbours.
+
+    Args:
+        values: shape (N,), N >= width.
+        width: 1 or more.
+
+    Returns:
+        Shape (N - width + 1,).
+    """
+    covered = 1
+    while 2 * covered <= width:
+        values = np.minimum(values[:-covered], values[covered:])
+        covered *= 2
+    rest = width - covered
+    return np.minimum(values[: len(values) - rest], values[rest:])

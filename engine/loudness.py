@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,15 +61,18 @@ class Gain:
 class LoudnessMeter:
     """Integrated loudness and true peak of mono sound that is fed to it block by block.
 
-    Memory: eight bytes per 100 ms. The reading does not depend on how the sound is cut into blocks. A programme
-    shorter than 400 ms counts as one block.
+    Memory: eight bytes per 100 ms, and a second of sound. The reading does not depend on how the sound is cut into
+    blocks. A programme shorter than 400 ms counts as one block.
     """
 
     def __init__(self, sample_rate_hz: int) -> None:
-        self._sections = k_weighting(sample_rate_hz)
-        self._state = np.zeros((2, 2))
+        self._taps = k_weighting_taps(sample_rate_hz)
         self._step = round(sample_rate_hz / 10)
-        self._pending = np.zeros(0)
+        self._piece = 10 * self._step
+        self._size = 1 << (len(self._taps) - 2 + self._piece).bit_length()
+        self._spectrum = np.fft.rfft(self._taps, self._size)
+        self._before = np.zeros(len(self._taps) - 1)
+        self._pending: FloatArray = np.zeros(0, np.float32)
         self._energies = array("d")
         self._peak = TruePeakMeter()
         self._frames = 0
@@ -77,26 +81,39 @@ class LoudnessMeter:
         """Take the next samples: shape (N,), float32."""
         if not len(block):
             return
-        from scipy.signal import sosfilt  # type: ignore[import-untyped]
-
         self._frames += len(block)
         self._peak.update(block)
-        weighted, self._state = sosfilt(self._sections, block.astype(np.float64), zi=self._state)
-        power = np.concatenate([self._pending, np.square(weighted)])
-        steps = len(power) // self._step
-        whole = steps * self._step
-        self._energies.extend(power[:whole].reshape(steps, self._step).mean(axis=1).tolist())
-        self._pending = power[whole:]
+        sound = np.concatenate([self._pending, block])
+        whole = len(sound) - len(sound) % self._piece
+        for first in range(0, whole, self._piece):
+            self._energies.extend(self._means(self._power(sound[first : first + self._piece])))
+            self._before = np.concatenate([self._before, sound[first : first + self._piece]])[-len(self._before) :]
+        self._pending = sound[whole:]
 
     def read(self) -> Loudness:
         """The reading over all that was fed so far."""
         return Loudness(self._integrated(), _decibels(self._peak.read()), self._frames)
 
+    def _power(self, piece: FloatArray) -> DoubleArray:
+        """The squares of a piece's weighted samples: shape (N,), N at most ``_piece``.
+
+        Convolved by way of the spectrum; what wraps around falls on the samples before the piece.
+        """
+        sound = np.concatenate([self._before, piece])
+        weighted = np.fft.irfft(np.fft.rfft(sound, self._size) * self._spectrum, self._size)
+        return np.square(weighted[len(self._before) :][: len(piece)])
+
+    def _means(self, power: DoubleArray) -> list[float]:
+        """Of every whole step."""
+        steps = len(power) // self._step
+        means: list[float] = power[: steps * self._step].reshape(steps, self._step).mean(axis=1).tolist()
+        return means
+
     def _integrated(self) -> float:
-        steps = np.frombuffer(self._energies, dtype=np.float64) if self._energies else np.zeros(0)
+        power = self._power(self._pending)
+        steps = np.array([*self._energies, *self._means(power)])
         if len(steps) < _STEPS_PER_BLOCK:
-            power = float(steps.sum()) * self._step + float(self._pending.sum())
-            blocks = np.array([power / max(self._frames, 1)])
+            blocks = np.array([float(power.sum()) / max(self._frames, 1)])
         else:
             blocks = np.convolve(steps, np.full(_STEPS_PER_BLOCK, 1 / _STEPS_PER_BLOCK), mode="valid")
         return _gated(blocks)
@@ -191,6 +208,23 @@ def k_weighting(sample_rate_hz: int) -> DoubleArray:
     a0 = 1.0 + k / q + k * k
     high_pass = [1.0, -2.0, 1.0, 1.0, 2.0 * (k * k - 1.0) / a0, (1.0 - k / q + k * k) / a0]
     return np.array([shelf, high_pass])
+
+
+@cache
+def k_weighting_taps(sample_rate_hz: int) -> DoubleArray:
+    """The impulse response of both filters, until it is below 1e-13 of its peak: a sixth of a second.
+
+    Returns:
+        Shape (ceil(sample_rate_hz / 6),), float64.
+    """
+    sound = [1.0] + [0.0] * (math.ceil(sample_rate_hz / 6) - 1)
+    for b0, b1, b2, _, a1, a2 in k_weighting(sample_rate_hz).tolist():
+        first = second = 0.0  # direct form II, transposed
+        for index, value in enumerate(sound):
+            out = b0 * value + first
+            first, second = b1 * value - a1 * out + second, b2 * value - a2 * out
+            sound[index] = out
+    return np.array(sound)
 
 
 def _gated(blocks: DoubleArray) -> float:

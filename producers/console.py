@@ -20,7 +20,7 @@ from producers.client import Status
 from producers.exits import FAILED, INTERRUPTED, UNAVAILABLE, code_of
 
 EXTRAS: Final = {
-    **dict.fromkeys(("numpy", "onnx", "onnxruntime", "pyopenjtalk", "pyworld", "safetensors", "scipy"), "engine"),
+    **dict.fromkeys(("numpy", "onnx", "onnxruntime", "pyopenjtalk", "pyworld", "safetensors"), "engine"),
     **dict.fromkeys(("kanalizer", "soundfile", "soxr", "sudachipy"), "engine"),
     **dict.fromkeys(("torch", "transformers"), "torch"),
     "av": "m4b",

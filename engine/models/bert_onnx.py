@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.errors import BackendMissing, InvalidCheckpoint
 from engine.models.hyper_parameters import BERT_DIMENSION
 from engine.models.onnx_session import Session, sha256
-from engine.models.published import prepare_bert
+from engine.models.published import prepare_bert, published_checksum
 from engine.observer import stage
 
 FloatArray = NDArray[np.float32]
@@ -28,7 +28,8 @@ class OnnxBert:
     shares a batch with an utterance would change its features.
 
     Args:
-        path: a graph, or a folder with ``bert_q8.onnx`` or ``bert_fp32.onnx``; the 8-bit one is preferred.
+        path: a graph, or a folder with ``bert_q8.onnx`` or ``bert_fp32.onnx``; the 8-bit one is preferred. As it is
+            published, or as ``engine.models.published.keep_bert`` wrote it.
         cache: where a copy is kept that takes a quarter of the time and memory to load; None loads the graph itself.
 
     Raises:
@@ -38,15 +39,16 @@ class OnnxBert:
 
     def __init__(self, path: Path, cache: Path | None = None) -> None:
         self.path = find_graph(path)
-        self._session = Session(self.path if cache is None else prepare_bert(self.path, cache, self.sha256))
+        kept = published_checksum(self.path)
+        self._session = Session(self.path if cache is None or kept else prepare_bert(self.path, cache, self.sha256))
         self._session.require(("input_ids", "attention_mask"), ())
         if len(self._session.outputs) != 1:
             raise InvalidCheckpoint("BERT's graph has more than one output", str(self.path))
 
     @cached_property
     def sha256(self) -> str:
-        """Of the graph's file."""
-        return sha256(self.path)
+        """Of the graph's file, as it is published."""
+        return published_checksum(self.path) or sha256(self.path)
 
     @stage("bert")
     def features(self, token_ids: Sequence[int]) -> FloatArray:

@@ -40,6 +40,8 @@ SYNTHESIZER: Final = "synthesizer.onnx"
 _SOURCES: Final = ("config.json", "style_vectors.npy", SYNTHESIZER)
 _OPTIONAL_FILES: Final = ("synthesizer.onnx.data",)
 _BERT_VERSION: Final = 1
+_BERT_WEIGHTS: Final = "bert.data"
+_BERT_CHECKSUM: Final = "published.sha256"
 _SPLIT_VERSION: Final = 2
 """Raise it whenever the same published file is cut in another way."""
 
@@ -84,9 +86,31 @@ def prepare_bert(graph: Path, cache: Path, checksum: str) -> Path:
     digest = hashlib.sha256(f"bert {_BERT_VERSION} {checksum}".encode()).hexdigest()
 
     def make(staging: Path) -> None:
-        simplify(graph, staging / "bert.onnx", weights="bert.data")
+        simplify(graph, staging / "bert.onnx", weights=_BERT_WEIGHTS)
 
     return _kept(cache, digest, "bert.onnx", make) / "bert.onnx"
+
+
+def keep_bert(graph: Path, folder: Path) -> None:
+    """Write what ``prepare_bert`` would make, under the graph's own name, with the checksum of what was published.
+
+    Whoever has such a folder needs neither the published graph nor a cache, and has the same revision.
+
+    Args:
+        graph: BERT, as it is published.
+        folder: made here.
+    """
+    folder.mkdir(parents=True)
+    simplify(graph, folder / graph.name, weights=_BERT_WEIGHTS)
+    (folder / _BERT_CHECKSUM).write_text(sha256(graph) + "\n")
+
+
+def published_checksum(graph: Path) -> str:
+    """SHA-256 of the graph that ``keep_bert`` made this one of; "" if this is as it is published."""
+    try:
+        return graph.with_name(_BERT_CHECKSUM).read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _kept(cache: Path, digest: str, last: str, make: Callable[[Path], None]) -> Path:

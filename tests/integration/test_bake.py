@@ -38,6 +38,12 @@ def baked(root, sources, **speakers):
     return bake({"mei": None, **speakers}, root, sources, bert_source="hf://user/voices")
 
 
+def revision(tree, cache):  # noqa: F811
+    """Of the same voice in a worker that fetched it."""
+    with TTS(cache=cache, bert_source=str(tree)) as tts:
+        return tts.load("small", str(tree)).prepare(warmup=False).speakers["small"].revision
+
+
 def test_a_baked_folder_speaks_without_a_network_and_holds_no_credential(hub, sources, tmp_path, tree):  # noqa: F811
     root = tmp_path / "models"
     lock = baked(root, sources, small="hf://user/voices", plain=str(tree))
@@ -48,6 +54,9 @@ def test_a_baked_folder_speaks_without_a_network_and_holds_no_credential(hub, so
     assert lock["speakers"]["small"]["source"] == "hf://user/voices"
     assert {"encoder.onnx", "flow.onnx", "decoder.onnx"} <= set(read(root / "tree/onnx/speakers/plain"))
     assert not list(root.rglob("*.safetensors")), "a CPU needs none"
+    graphs = [path.relative_to(root).as_posix() for path in root.rglob("bert*.onnx")]
+    assert len(graphs) == 1, "BERT is there once"
+    assert lock["speakers"]["small"]["model_revision"] == revision(tree, tmp_path / "cache")
     for path in root.rglob("*"):
         assert path.is_dir() or b"PlantedSecret" not in path.read_bytes()
     assert "PlantedSecret" not in repr(sources) + json.dumps(lock)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soxr
 
-from engine.limiter import Limiter
+from engine.limiter import Limiter, lowest
 
 RATE = 24_000
 
@@ -60,3 +60,10 @@ def test_nothing_to_do_and_nothing_at_all() -> None:
     quiet = np.full(5_000, 0.01, dtype=np.float32)
     assert np.array_equal(limited(quiet, -1.0, 999), quiet)
     assert len(limited(quiet[:0], -1.0, 10)) == 0
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 7, 241])
+def test_the_lowest_of_every_neighbourhood(width: int) -> None:
+    values = np.random.default_rng(5).random(1_000)
+    expected = [values[first : first + width].min() for first in range(1_000 - width + 1)]
+    assert lowest(values, width).tolist() == expected

@@ -12,7 +12,6 @@ HEAVY = (
     "pyopenjtalk",
     "transformers",
     "soundfile",
-    "scipy",
     "boto3",
     "huggingface_hub",
 )

@@ -10,6 +10,7 @@ import pytest
 
 from engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
 from engine.models.bert_onnx import OnnxBert, expand
+from engine.models.published import keep_bert
 from tests.unit.models.onnx_voices import ONNX, small_bert
 
 
@@ -37,6 +38,14 @@ def test_the_prepared_copy_gives_the_same_and_is_made_once(bert: OnnxBert, tmp_p
         assert prepared.sha256 == bert.sha256
     (folder,) = (path for path in (tmp_path / "prepared").iterdir() if path.is_dir())
     assert sorted(path.name for path in folder.iterdir()) == ["bert.data", "bert.onnx"]
+
+
+def test_what_is_kept_is_the_same_with_the_same_revision_and_needs_no_cache(bert: OnnxBert, tmp_path: Path) -> None:
+    keep_bert(bert.path, tmp_path / "kept")
+    kept = OnnxBert(tmp_path / "kept", tmp_path / "cache")
+    assert (kept.features([1, 9, 30, 2]) == bert.features([1, 9, 30, 2])).all()
+    assert kept.sha256 == bert.sha256
+    assert not (tmp_path / "cache").exists()
 
 
 def test_8_bits_are_near_to_32(bert: OnnxBert, tmp_path: Path) -> None:
