@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from producers.client import Client
 from producers.exits import UNAVAILABLE
 from tasks.contracts import Output
 from tasks.ledger import State
+from tasks.script import Passage
 from tasks.submission import Wishes
 from tests.integration.queue_texts import CAT, CAT_SENTENCES
 from tests.servers.redis import RedisServer
@@ -85,3 +87,17 @@ def test_wrong_credentials_are_refused_before_anything_is_queued(
     assert "Traceback" not in done.output
     with Client(settings=Settings(**settings)) as client:  # type: ignore[arg-type]
         assert not [job for job in client.ledger.live() if client.status(job).title == "a"]
+
+
+def test_a_worker_that_the_store_refuses_fails_the_job_at_once_and_says_why(
+    client: Client, settings: dict[str, str]
+) -> None:
+    wrong = {**settings, "s3_secret_access_key": "not-the-secret"}
+    with Worker(settings["broker_url"], settings["store"], "hina", assemble=False, settings=wrong) as worker:
+        started = time.monotonic()
+        job = client.submit([Passage("鍵が違います。", "hina")])
+        outcome = client.wait(job, 60)
+        assert time.monotonic() - started < 30
+        assert outcome.state is State.FAILED
+        assert "denied" in outcome.error or "credentials" in outcome.error or "refuses" in outcome.error
+        assert "not-the-secret" not in worker.text() + outcome.error
