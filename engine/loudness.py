@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -40,6 +41,28 @@ class Loudness:
     integrated_lufs: float
     true_peak_dbtp: float
     frames: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Section:
+    """What a meter read of one section of a programme.
+
+    Attributes:
+        steps: mean K-weighted power of every whole 100 ms, shape (N,), float64.
+        energy: K-weighted power summed over all samples.
+        peak: highest absolute value between the samples.
+        frames: how many samples were measured.
+    """
+
+    steps: DoubleArray
+    energy: float
+    peak: float
+    frames: int
+
+    def louder(self, db: float) -> Section:
+        """The reading of the same sound, ``db`` louder."""
+        factor = 10.0 ** (db / 20.0)
+        return Section(self.steps * factor**2, self.energy * factor**2, self.peak * factor, self.frames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +115,7 @@ class LoudnessMeter:
 
     def read(self) -> Loudness:
         """The reading over all that was fed so far."""
-        return Loudness(self._integrated(), _decibels(self._peak.read()), self._frames)
+        return read_together([self.section()])
 
     def _power(self, piece: FloatArray) -> DoubleArray:
         """The squares of a piece's weighted samples: shape (N,), N at most ``_piece``.
@@ -109,14 +132,29 @@ class LoudnessMeter:
         means: list[float] = power[: steps * self._step].reshape(steps, self._step).mean(axis=1).tolist()
         return means
 
-    def _integrated(self) -> float:
+    def section(self) -> Section:
+        """The same, to be put together with the readings of what precedes and follows."""
         power = self._power(self._pending)
+        energy = sum(self._energies) * self._step + float(power.sum())
         steps = np.array([*self._energies, *self._means(power)])
-        if len(steps) < _STEPS_PER_BLOCK:
-            blocks = np.array([float(power.sum()) / max(self._frames, 1)])
-        else:
-            blocks = np.convolve(steps, np.full(_STEPS_PER_BLOCK, 1 / _STEPS_PER_BLOCK), mode="valid")
-        return _gated(blocks)
+        return Section(steps, energy, self._peak.read(), self._frames)
+
+
+def read_together(sections: Iterable[Section]) -> Loudness:
+    """The reading over sections that follow each other, each of them measured by itself.
+
+    Steps of 100 ms begin anew with each section; what is left of the last one counts only where nothing else does. So
+    between two sections less than 100 ms are not heard, of what should be silence.
+    """
+    found = list(sections)
+    frames = sum(section.frames for section in found)
+    steps = np.concatenate([section.steps for section in found]) if found else np.zeros(0)
+    if len(steps) < _STEPS_PER_BLOCK:
+        blocks = np.array([sum(section.energy for section in found) / max(frames, 1)])
+    else:
+        blocks = np.convolve(steps, np.full(_STEPS_PER_BLOCK, 1 / _STEPS_PER_BLOCK), mode="valid")
+    peak = max((section.peak for section in found), default=0.0)
+    return Loudness(_gated(blocks), _decibels(peak), frames)
 
 
 class TruePeakMeter:

@@ -10,21 +10,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import tee
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from engine.errors import InvalidMessage, JobFailed, KoebinError, StoreError, StoreNotFound
-from engine.pauses import clip
-from tasks import keys, segments
+from tasks import keys
+from tasks.blocks import Placed, cut
 from tasks.contracts import (
     AssembleRequest,
     ChunkDocument,
     DoneDocument,
     Manifest,
-    Placement,
     Result,
     SegmentCounts,
     dump,
@@ -32,10 +29,9 @@ from tasks.contracts import (
     parse_json,
 )
 from tasks.guard import Guard
-from tasks.joints import Ends, joints
 from tasks.ledger import State
 from tasks.outcome import Failure, ItemResult, JobOutcome, OutputFile
-from tasks.programme import Deliverables, Part, render_programme
+from tasks.programme import Deliverables, render_programme
 from tasks.runtime import Runtime
 from tasks.stores.base import Store
 
@@ -45,14 +41,20 @@ TEMPORARY_SECONDS: Final = 2 * 3600
 """Older than this, an unfinished write is nobody's any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A segment of the job where it stands: enough to fetch it."""
+class StoreShelf:
+    """Keeps what a programme is made from in the store, until ``koebin gc`` finds it old."""
 
-    key: str
-    speaker: str
-    text: str
-    place: Placement
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, name: str) -> bytes | None:
+        try:
+            return self._store.get(keys.piece(name))
+        except StoreNotFound:
+            return None
+
+    def put(self, name: str, data: bytes) -> None:
+        self._store.put(keys.piece(name), data, if_absent=False)  # what stands there may be damaged
 
 
 def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> JobOutcome:
@@ -228,28 +230,8 @@ def _item_name(number: int, item: str) -> str:
 def _render(
     store: Store, manifest: Manifest, placed: Sequence[Placed], folder: Path, guard: Guard, wanted: Deliverables
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
-    named = any(segment.place.name for segment in placed)
-
-    def parts() -> Iterator[Part]:
-        timings = (segments.read_timing(store, segment.key) for segment in placed)
-        seen, measured = tee(timings)
-        ends = (Ends.of(marks, seconds) for marks, seconds in measured)
-        meeting = joints(ends, (segment.place.pause for segment in placed))
-        for segment, joint, (marks, seconds) in zip(placed, meeting, seen, strict=True):
-            guard.check()
-            yield Part(
-                sound=partial(segments.read_cut, store, segment.key, joint.head, joint.tail),
-                text=segment.text,
-                marks=clip(marks.shifted(-joint.head), seconds - joint.head - joint.tail),
-                speaker=segment.speaker,
-                name=segment.place.name if named else None,
-                pause_after=joint.silence,
-                chapter=segment.place.chapter,
-                chapter_title=manifest.chapters[segment.place.chapter],
-                line=segment.place.line,
-            )
-
-    programme = render_programme(parts, wanted, folder, guard.check)
+    blocks = cut(store, placed, manifest.chapters)
+    programme = render_programme(blocks, wanted, folder, guard.check, StoreShelf(store))
     return programme.files, programme.report
 
 
@@ -275,7 +257,7 @@ def _deliverables(store: Store, manifest: Manifest, name: str) -> Deliverables:
 
 def _upload(store: Store, job: str, file: Any, name: str) -> OutputFile:
     key = keys.output(job, name)
-    store.put_file(key, file.path, content_type=file.media_type)
+    store.put_file(key, file.path, content_type=file.media_type, given=True)
     return OutputFile(
         uri=store.url(key),
         kind=file.kind,

@@ -2,7 +2,7 @@
 
 Rules: a job that ended longer ago than the retention goes, with everything below ``jobs/<id>/``; a live or unfinished
 one stays. A segment, a dictionary or a single text goes if it is older than the retention and no job that stays refers
-to it.
+to it. So does what is kept of programmes, whoever might use it again: it is made from the segments.
 
 A job's chunks are written before a worker asks which of its segments exist. So it is enough that no submission is under
 way between the last look at the chunks and the removal: ``_quiet`` makes submissions wait for the few seconds of one
@@ -40,8 +40,10 @@ _PARALLEL_QUESTIONS: Final = 16
 
 _AUDIO: Final = re.compile("segments/[0-9a-f]{2}/([0-9a-f]{64})[.]flac")
 
-Kind = Literal["job", "segment", "dictionary", "text"]
+Kind = Literal["job", "segment", "dictionary", "text", "piece"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_BY_AGE: Final[tuple[tuple[Kind, str], ...]] = (("text", "texts/"), ("piece", "pieces/"))
+"""What goes by its age alone: a single text is nobody's, and what is kept of a programme can be made again."""
 _Subject = TypeVar("_Subject")
 _Answer = TypeVar("_Answer")
 
@@ -114,7 +116,8 @@ def survey(
     old += _aged(store, "segment", [(name, _segment(name)) for name in loose], born_before)
     dictionaries = [key for key in store.list("dictionaries/") if _revision(key) not in references.dictionaries]
     old += _aged(store, "dictionary", [(_revision(key), (key,)) for key in dictionaries], born_before)
-    old += _aged(store, "text", [(key, (key,)) for key in store.list("texts/")], born_before)
+    for kind, prefix in _BY_AGE:
+        old += _aged(store, kind, [(key, (key,)) for key in store.list(prefix)], born_before)
     kept_segments = len(stored) - sum(one.kind == "segment" for one in old)
     return Survey(tuple(old), kept, kept_segments, tuple(unfinished), references)
 

@@ -54,6 +54,11 @@ def segment_marks(key: str) -> str:
     return f"segments/{_hex(key)[:2]}/{key}.json"
 
 
+def piece(name: str) -> str:
+    """What is kept of a block of a programme: ``<digest>.<kind>``; see ``tasks.programme.shelf``."""
+    return f"pieces/{_hex(name.partition('.')[0])[:2]}/{name}"
+
+
 def dictionary(revision: str) -> str:
     """A dictionary as it was when a job was planned."""
     return f"dictionaries/{_hex(revision)}.json"

@@ -13,6 +13,7 @@ from engine.encoding.tags import Chapter, Cover, Tags
 from engine.encoding.vorbis import comment_block, comment_fields, picture_block
 from engine.errors import InvalidInput
 
+STREAMINFO = 0
 _PADDING, _COMMENT, _PICTURE = 1, 4, 6
 
 
@@ -22,16 +23,23 @@ def write_tags(
     """Copy a FLAC stream with its comments replaced; the audio frames are copied as they are."""
     if source.read(4) != b"fLaC":
         raise InvalidInput("not a FLAC stream")
-    blocks = [(_COMMENT, comment_block("koebin", comment_fields(tags, chapters)))]
+    kept = [block for block in _read_blocks(source) if block[0] not in (_PADDING, _COMMENT, _PICTURE)]
+    target.write(metadata(kept, tags, chapters, cover))
+    shutil.copyfileobj(source, target, 1 << 20)
+
+
+def metadata(
+    blocks: Sequence[tuple[int, bytes]], tags: Tags, chapters: Sequence[Chapter], cover: Cover | None
+) -> bytes:
+    """All that stands before a stream's first frame: the given blocks, then comments and the cover."""
+    blocks = [*blocks, (_COMMENT, comment_block("koebin", comment_fields(tags, chapters)))]
     if cover is not None:
         blocks.append((_PICTURE, picture_block(cover)))
-    kept = [block for block in _read_blocks(source) if block[0] not in (_PADDING, _COMMENT, _PICTURE)]
-    blocks = kept + blocks
-    target.write(b"fLaC")
+    pieces = [b"fLaC"]
     for position, (kind, body) in enumerate(blocks):
         last = position == len(blocks) - 1
-        target.write(bytes([kind | 0x80 * last]) + len(body).to_bytes(3, "big") + body)
-    shutil.copyfileobj(source, target, 1 << 20)
+        pieces.append(bytes([kind | 0x80 * last]) + len(body).to_bytes(3, "big") + body)
+    return b"".join(pieces)
 
 
 def _read_blocks(source: BinaryIO) -> list[tuple[int, bytes]]:

@@ -17,7 +17,13 @@ from worker.settings import load_settings
 
 _UNITS: Final = {"h": 3600.0, "d": 86400.0, "w": 604800.0}
 _SHOWN: Final = 20
-_PLURALS: Final = {"job": "jobs", "segment": "segments", "dictionary": "dictionaries", "text": "texts"}
+_PLURALS: Final = {
+    "job": "jobs",
+    "segment": "segments",
+    "dictionary": "dictionaries",
+    "text": "texts",
+    "piece": "pieces",
+}
 
 
 def register(app: typer.Typer) -> None:

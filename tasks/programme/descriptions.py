@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from engine.encoding.files import translated, whole_file
+from engine.marks import Marks
+from tasks.programme.blocks import Block, Place
 from tasks.programme.files import MarksFile, open_marks
 from tasks.programme.layout import Layout
-from tasks.programme.parts import Parts
+from tasks.programme.outline import Outline
 from tasks.programme.player import PlayerChapter, PlayerPage
 from tasks.programme.report import chapter_list
+from tasks.programme.timeline import Slot, Timeline
 
 
-def write_descriptions(parts: Parts, layout: Layout) -> None:
-    """Write marks, player page, chapter list and cover in one pass over the parts' texts."""
+def write_descriptions(outlines: Iterable[tuple[Block, Outline]], layout: Layout) -> None:
+    """Write marks, player page, chapter list and cover in one pass over the blocks' marks."""
     wanted, timeline = layout.wanted, layout.timeline
     several = len(timeline.speakers) > 1
     page = _player(layout) if wanted.player else None
@@ -28,7 +32,7 @@ def write_descriptions(parts: Parts, layout: Layout) -> None:
             else []
         )
         inner = stack.enter_context(ExitStack())
-        for part, slot, marks in timeline.with_parts(parts):
+        for place, slot, marks in _placed(outlines, timeline):
             if chapter == 0 or slot.start >= layout.span(chapter).end:
                 chapter += 1
                 inner.close()
@@ -37,11 +41,11 @@ def write_descriptions(parts: Parts, layout: Layout) -> None:
                     chapter_marks = inner.enter_context(open_marks(layout.folder, stem, wanted.subtitles, several))
             relative = marks.shifted(-layout.span(chapter).start / timeline.sample_rate_hz)
             for whole in whole_marks:
-                whole.add(marks, part.name)
+                whole.add(marks, place.name)
             for one in chapter_marks:
-                one.add(relative, part.name)
+                one.add(relative, place.name)
             if page:
-                page.add(marks if wanted.whole else relative, chapter - 1, part.line, part.name)
+                page.add(marks if wanted.whole else relative, chapter - 1, place.line, place.name)
     if layout.lists_chapters():
         listing = json.dumps(chapter_list(layout), ensure_ascii=False, indent=1)
         _write(layout.folder / "chapters.json", listing.encode())
@@ -49,6 +53,15 @@ def write_descriptions(parts: Parts, layout: Layout) -> None:
         _write(layout.cover_path(), wanted.cover)
     if page:
         _write(layout.folder / "index.html", page.render().encode())
+
+
+def _placed(outlines: Iterable[tuple[Block, Outline]], timeline: Timeline) -> Iterator[tuple[Place, Slot, Marks]]:
+    """Each part's place, and its marks in seconds since the programme's first sample."""
+    slots = timeline.slots()
+    for block, outline in outlines:
+        for place, marks in zip(block.places, outline.marks(), strict=True):
+            slot = next(slots)
+            yield place, slot, marks.shifted(slot.start / timeline.sample_rate_hz)
 
 
 def _player(layout: Layout) -> PlayerPage:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
+
 from engine.encoding import Encoding, Writer, find_format, open_writer
 from engine.encoding.files import translated, whole_file
+from engine.encoding.joined import FlacJoiner, open_joined
 from engine.marks import Marks
 from engine.subtitles import SubtitleFormat, subtitle_format
+from tasks.programme.material import Piece
 
+_BLOCK_FRAMES = 65_536
 _MEDIA_TYPES = {
     "srt": "application/x-subrip",
     "vtt": "text/vtt",
@@ -58,13 +63,40 @@ def finished(path: Path, kind: str, *, chapter: int = 0, duration_seconds: float
 
 
 @contextmanager
-def open_audio(folder: Path, stem: str, formats: Sequence[str], encoding: Encoding) -> Iterator[list[Writer]]:
-    """One writer per format; all files appear together at the end."""
+def open_audio(
+    folder: Path, stem: str, formats: Sequence[str], encoding: Encoding, *, variable: bool
+) -> Iterator[list[Callable[[Piece], None]]]:
+    """For each format a function that takes the blocks in order; all files appear together at the end.
+
+    Args:
+        variable: see ``open_joined``.
+    """
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(open_writer(folder / audio_name(stem, name), replace(encoding, format=name)))
-            for name in formats
-        ]
+        takers: list[Callable[[Piece], None]] = []
+        for name in formats:
+            path, chosen = folder / audio_name(stem, name), replace(encoding, format=name)
+            if name == "flac":
+                takers.append(_joining(stack.enter_context(open_joined(path, chosen, variable=variable))))
+            else:
+                takers.append(_writing(stack.enter_context(open_writer(path, chosen))))
+        yield takers
+
+
+def _joining(joiner: FlacJoiner) -> Callable[[Piece], None]:
+    def take(piece: Piece) -> None:
+        if piece.frames is not None:
+            joiner.add(piece.frames)
+
+    return take
+
+
+def _writing(writer: Writer) -> Callable[[Piece], None]:
+    def take(piece: Piece) -> None:
+        sound = piece.sound if piece.sound is not None else np.zeros(0, dtype=np.float32)
+        for first in range(0, len(sound), _BLOCK_FRAMES):
+            writer.write(sound[first : first + _BLOCK_FRAMES])
+
+    return take
 
 
 class MarksFile:

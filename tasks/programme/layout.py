@@ -86,12 +86,17 @@ class Layout:
     def cover_path(self) -> Path:
         return self.folder / f"cover{Cover(self.wanted.cover or b'').suffix}"
 
-    def finished(self) -> tuple[File, ...]:
-        """Every file, measured and hashed."""
+    def finished_audio(self) -> tuple[File, ...]:
+        """Every audio file, measured and hashed."""
+        return tuple(
+            finished(path, "audio", chapter=number, duration_seconds=self.seconds(number))
+            for number in self.numbers()
+            for path in self.audio_paths(number)
+        )
+
+    def finished_descriptions(self) -> tuple[File, ...]:
+        """Every other file, measured and hashed."""
         wanted, files = self.wanted, []
-        for number in self.numbers():
-            for path in self.audio_paths(number):
-                files.append(finished(path, "audio", chapter=number, duration_seconds=self.seconds(number)))
         for number in self.numbers():
             for one in wanted.subtitles:
                 path = self.folder / marks_name(self.stem(number), one)

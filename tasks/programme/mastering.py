@@ -1,24 +1,25 @@
-"""The gain of a programme: measured in one pass, applied in the next."""
+"""The gain of a programme: found from what its blocks are measured to be, applied to each of them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.limiter import Limiter
-from engine.loudness import Gain, Loudness, LoudnessMeter, plan_gain
-from tasks.programme.parts import Deliverables, Parts
-from tasks.programme.spool import Spool, silence
-from tasks.programme.timeline import Timeline
+from engine.loudness import Gain, Loudness, Section, plan_gain, read_together
+from tasks.programme.parts import Deliverables
 
 FloatArray = NDArray[np.float32]
 
+STEP_DB: Final = 0.1
+"""Gains for a loudness target are rounded to steps, so that one changed sentence does not change every sample."""
 _TOLERANCE_LU = 0.1
 _CORRECTIONS = 3
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,47 +36,61 @@ class Master:
     gain: Gain
     ceiling_dbtp: float
 
-    def apply(self, blocks: Iterable[FloatArray], sample_rate_hz: int) -> Iterator[FloatArray]:
-        """The finished sound: as many samples as went in, in other blocks where the limiter looks ahead."""
-        factor = np.float32(10.0 ** (self.gain.db / 20.0))
-        louder = (block * factor for block in blocks) if self.gain.db else iter(blocks)
-        if not self.gain.limited_db:
-            yield from louder
-            return
+    def limits(self, section: Section) -> bool:
+        """Whether the limiter has anything to do in a block that is so loud."""
+        return bool(self.gain.limited_db) and section.louder(self.gain.db).peak > 10.0 ** (self.ceiling_dbtp / 20.0)
+
+    def decisive(self, section: Section) -> tuple[float, ...]:
+        """What decides the finished samples of a block that is so loud."""
+        return (self.gain.db, self.ceiling_dbtp) if self.limits(section) else (self.gain.db,)
+
+    def apply(self, samples: FloatArray, section: Section, sample_rate_hz: int) -> FloatArray:
+        """A block's finished samples, as many as went in; its neighbours are taken for silent."""
+        louder = samples * np.float32(10.0 ** (self.gain.db / 20.0)) if self.gain.db else samples
+        if not self.limits(section):
+            return louder
         limiter = Limiter(sample_rate_hz, self.ceiling_dbtp)
-        for block in louder:
-            yield limiter.process(block)
-        yield limiter.flush()
+        pieces = [limiter.process(louder[first : first + _PIECE]) for first in range(0, len(louder), _PIECE)]
+        return np.concatenate([*pieces, limiter.flush()])
 
 
-def survey(parts: Parts, sample_rate_hz: int | None, spool: Spool) -> tuple[Timeline, Loudness]:
-    """The first pass: where every part stands, and how loud the whole is."""
-    timeline = Timeline()
-    meter: LoudnessMeter | None = None
-    for part in parts():
-        samples = spool.add(part, timeline, sample_rate_hz)
-        meter = meter or LoudnessMeter(timeline.sample_rate_hz)
-        meter.update(samples)
-        for block in silence(round(part.pause_after * timeline.sample_rate_hz)):
-            meter.update(block)
-    return timeline, meter.read() if meter else Loudness(-math.inf, -math.inf, 0)
+def plan_master(
+    sections: Sequence[Section],
+    wanted: Deliverables,
+    mastered: Callable[[Master, Sequence[Section]], Iterable[Section]],
+) -> tuple[Master, Loudness]:
+    """The gain for the loudness target, and what it achieves.
+
+    Where a limiter must work, the gain makes up for what the limiter takes away.
+
+    Args:
+        mastered: measures all blocks as a master makes them.
+    """
+    measured, ceiling = read_together(sections), wanted.true_peak_dbtp
+    target = wanted.loudness_lufs
+    gain = plan_gain(measured, target, ceiling)
+    if target is None:
+        return _achieved(Master(measured, gain, ceiling), sections, mastered)
+    gain = _changed(gain, _in_steps(gain.db) - gain.db)
+    for _ in range(_CORRECTIONS):
+        master, achieved = _achieved(Master(measured, gain, ceiling), sections, mastered)
+        missing = target - achieved.integrated_lufs
+        if not gain.limited_db or abs(missing) <= _TOLERANCE_LU:
+            return master, achieved
+        gain = _changed(gain, _in_steps(missing))
+    return _achieved(Master(measured, gain, ceiling), sections, mastered)
 
 
-def plan_master(spool: Spool, timeline: Timeline, measured: Loudness, wanted: Deliverables) -> Master:
-    """The gain for the loudness target; where a limiter must work, it makes up for what the limiter takes away."""
-    ceiling = wanted.true_peak_dbtp
-    gain = plan_gain(measured, wanted.loudness_lufs, ceiling)
-    if gain.limited_db and wanted.loudness_lufs is not None:
-        for _ in range(_CORRECTIONS):
-            missing = wanted.loudness_lufs - _loudness(spool, timeline, Master(measured, gain, ceiling))
-            if abs(missing) <= _TOLERANCE_LU:
-                break
-            gain = Gain(gain.db + missing, gain.limited_db + missing, gain.overshoot_db)
-    return Master(measured, gain, ceiling)
+def _achieved(
+    master: Master, sections: Sequence[Section], mastered: Callable[[Master, Sequence[Section]], Iterable[Section]]
+) -> tuple[Master, Loudness]:
+    return master, read_together(mastered(master, sections))
 
 
-def _loudness(spool: Spool, timeline: Timeline, master: Master) -> float:
-    meter = LoudnessMeter(timeline.sample_rate_hz)
-    for block in master.apply(spool.blocks(timeline), timeline.sample_rate_hz):
-        meter.update(block)
-    return meter.read().integrated_lufs
+def _in_steps(db: float) -> float:
+    return round(round(db / STEP_DB) * STEP_DB, 3)
+
+
+def _changed(gain: Gain, db: float) -> Gain:
+    limited = max(0.0, gain.limited_db + db) if gain.limited_db else 0.0
+    return Gain(round(gain.db + db, 3), limited, gain.overshoot_db)

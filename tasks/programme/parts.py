@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,10 +66,6 @@ class Part:
 
     def _kept(self, mark: Mark, end: float) -> Mark:
         return Mark(mark.text, min(mark.start, end), min(mark.end, end), mark.speaker or self.speaker)
-
-
-Parts = Callable[[], Iterator[Part]]
-"""Gives the parts from the beginning each time it is called: the same parts, in the same order, each time."""
 
 
 @dataclass(frozen=True, slots=True)

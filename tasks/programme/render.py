@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from engine.encoding import Writer
+from engine.encoding.flac_frames import BLOCK_FRAMES
 from engine.errors import InvalidInput
-from engine.loudness import Loudness, LoudnessMeter
+from tasks.programme.blocks import Block
 from tasks.programme.descriptions import write_descriptions
 from tasks.programme.files import File, open_audio
 from tasks.programme.layout import Layout
-from tasks.programme.mastering import plan_master, survey
-from tasks.programme.parts import Deliverables, Parts
+from tasks.programme.mastering import plan_master
+from tasks.programme.material import Material, Piece
+from tasks.programme.parts import Deliverables
 from tasks.programme.report import make_report
-from tasks.programme.spool import open_spool
-
-FloatArray = NDArray[np.float32]
+from tasks.programme.shelf import NoShelf, Shelf
+from tasks.programme.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,74 +37,73 @@ class Programme:
 
 
 def render_programme(
-    parts: Parts, wanted: Deliverables, workdir: Path, check: Callable[[], None] = lambda: None
+    blocks: Sequence[Block],
+    wanted: Deliverables,
+    workdir: Path,
+    check: Callable[[], None] = lambda: None,
+    shelf: Shelf = NoShelf(),  # noqa: B008
 ) -> Programme:
     """Join, level, encode and describe a programme, in memory that does not grow with its length.
 
-    ``parts`` is called twice: once for the sound (each part is loaded once), once for texts and marks. It must give
-    equal parts each time. The sound is kept in a temporary file in ``workdir`` meanwhile: four bytes a sample, 0.7 GB
-    an hour at 48 kHz. The same parts give the same bytes in every file.
+    What is not on the shelf is fetched once and kept in a temporary file in ``workdir`` meanwhile: four bytes a sample,
+    0.7 GB an hour at 48 kHz. The same blocks give the same bytes in every file, whatever was on the shelf.
 
     Args:
-        parts: the sentences in order, at least one; ``Part.sound`` is best a function or a path, so that a part is
-            fetched when its turn comes.
+        blocks: in order, with at least one part.
         wanted: the files to be written.
         workdir: an existing folder that nothing else writes to; every file is put there and stays there.
-        check: called every few seconds of sound while files are written; what it raises ends the work, and no file is
-            left half written. (``parts`` may raise as well.)
+        check: called for every block while files are written; what it raises ends the work, and no file is left half
+            written. (A block's ``load`` may raise as well.)
+        shelf: where outlines and FLAC frames of blocks are kept for another programme that has them, too.
 
     Raises:
         InvalidInput: no parts, a part that cannot be decoded (names its line), chapters out of order.
-        InferenceFailed: the second call gave other parts than the first.
         BackendMissing: M4A or M4B is wanted and the extra ``m4b`` is not installed.
         StoreFull, StoreDenied, StoreNotFound: ``workdir`` cannot be written to.
     """
-    with open_spool(workdir, check) as spool:
-        timeline, measured = survey(parts, wanted.sample_rate_hz, spool)
+    if not any(block.places for block in blocks):
+        raise InvalidInput("there is nothing to assemble", "", "Give at least one part with sound")
+    rate = wanted.sample_rate_hz or blocks[0].load()[0].load().sample_rate_hz
+    with Material(blocks, rate, shelf, check, workdir).opened() as material:
+        timeline, sections, lengths = Timeline(rate), [], []
+        for block, outline in material.survey():
+            for place, (spoken, silence) in zip(block.places, outline.spans, strict=True):
+                timeline.add(place, spoken, silence)
+            sections.append(outline.section)
+            lengths.append(outline.frames)
         if timeline.frames == 0:
             raise InvalidInput("there is nothing to assemble", "", "Give at least one part with sound")
-        master = plan_master(spool, timeline, measured, wanted)
+        master, achieved = plan_master(sections, wanted, material.mastered)
         layout = Layout(wanted, timeline, workdir)
-        achieved = _write_audio(master.apply(spool.blocks(timeline), timeline.sample_rate_hz), layout)
-    write_descriptions(parts, layout)
-    files = layout.finished()
+        sound = any(name != "flac" for name in wanted.formats)
+        pieces = material.finished(master, sections, sound=sound, flac="flac" in wanted.formats)
+        with material.beside(lambda: _write_audio(pieces, lengths, layout)) as audio:
+            write_descriptions(material.outlines(), layout)
+            files = (*audio(), *layout.finished_descriptions())
     return Programme(files, make_report(layout, master, achieved, files))
 
 
-def _write_audio(sound: Iterator[FloatArray], layout: Layout) -> Loudness:
-    """Encode the whole and the chapters in one pass; returns what a meter reads on the way."""
-    meter = LoudnessMeter(layout.timeline.sample_rate_hz)
-    remaining = _Cutter(sound)
+def _write_audio(pieces: Iterator[Piece], lengths: Sequence[int], layout: Layout) -> tuple[File, ...]:
+    """Encode the whole and the chapters in one pass."""
+    position = 0
+    remaining = iter(lengths)
     with ExitStack() as stack:
-        whole = stack.enter_context(_open(layout, 0)) if layout.wanted.whole else []
+        whole = stack.enter_context(_open(layout, 0, lengths)) if layout.wanted.whole else []
         for number, span in enumerate(layout.timeline.chapters, start=1):
+            inside = []
+            while position < span.end:
+                inside.append(next(remaining))
+                position += inside[-1]
             with ExitStack() as inner:
-                chapter = inner.enter_context(_open(layout, number)) if layout.wanted.per_chapter else []
-                for block in remaining.take(span.end - span.start):
-                    meter.update(block)
-                    for writer in [*whole, *chapter]:
-                        writer.write(block)
-    return meter.read()
+                chapter = inner.enter_context(_open(layout, number, inside)) if layout.wanted.per_chapter else []
+                for _ in inside:
+                    piece = next(pieces)
+                    for take in [*whole, *chapter]:
+                        take(piece)
+    return layout.finished_audio()
 
 
-def _open(layout: Layout, number: int) -> AbstractContextManager[list[Writer]]:
-    return open_audio(layout.folder, layout.stem(number), layout.wanted.formats, layout.encoding(number))
-
-
-class _Cutter:
-    """Hands out a stream of blocks in portions of given lengths."""
-
-    def __init__(self, blocks: Iterator[FloatArray]) -> None:
-        self._blocks = blocks
-        self._rest: FloatArray = np.zeros(0, dtype=np.float32)
-
-    def take(self, frames: int) -> Iterator[FloatArray]:
-        """The next ``frames`` samples; fewer only at the end of the stream."""
-        while frames > 0:
-            block = self._rest if len(self._rest) else next(self._blocks, None)
-            if block is None:
-                return
-            portion, self._rest = block[:frames], block[frames:]
-            frames -= len(portion)
-            if len(portion):
-                yield portion
+def _open(layout: Layout, number: int, lengths: Sequence[int]) -> AbstractContextManager[list[Callable[[Piece], None]]]:
+    variable = any(length % BLOCK_FRAMES for length in lengths[:-1])
+    encoding = layout.encoding(number)
+    return open_audio(layout.folder, layout.stem(number), layout.wanted.formats, encoding, variable=variable)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 
-from engine.errors import InferenceFailed, InvalidInput
-from engine.marks import Marks
-from tasks.programme.parts import Part, Parts
+from engine.errors import InvalidInput
+from tasks.programme.blocks import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +33,12 @@ class Timeline:
     """Where the parts of a programme stand; grows part by part.
 
     Attributes:
-        sample_rate_hz: of the programme; 0 as long as it is not known.
+        sample_rate_hz: of the programme.
         chapters: in order, without gaps.
         speakers: in the order of their first word.
     """
 
-    sample_rate_hz: int = 0
+    sample_rate_hz: int
     chapters: list[Span] = field(default_factory=list)
     speakers: list[str] = field(default_factory=list)
     # Three numbers a part, so that a book of many thousands stays small.
@@ -62,33 +60,21 @@ class Timeline:
         for first in range(0, len(self._slots), 3):
             yield Slot(*self._slots[first : first + 3])
 
-    def add(self, part: Part, spoken: int) -> None:
-        """Place the next part, of ``spoken`` samples.
+    def add(self, place: Place, spoken: int, silence: int) -> None:
+        """Place the next part, of ``spoken`` samples and as much ``silence``.
 
         Raises:
             InvalidInput: it belongs to an earlier chapter than the part before it.
         """
-        if part.chapter < self._chapter:
-            raise InvalidInput("a part belongs to an earlier chapter", str(part.chapter), "Sort the parts", part.line)
+        if place.chapter < self._chapter:
+            raise InvalidInput("a part belongs to an earlier chapter", str(place.chapter), "Sort the parts", place.line)
         start = self.frames
-        end = start + spoken + round(part.pause_after * self.sample_rate_hz)
-        if part.chapter == self._chapter:
+        end = start + spoken + silence
+        if place.chapter == self._chapter:
             self.chapters[-1] = replace(self.chapters[-1], end=end)
         else:
-            self.chapters.append(Span(part.chapter_title, start, end))
-            self._chapter = part.chapter
+            self.chapters.append(Span(place.chapter_title, start, end))
+            self._chapter = place.chapter
         self._slots.extend((start, spoken, end))
-        if part.speaker and part.speaker not in self.speakers:
-            self.speakers.append(part.speaker)
-
-    def with_parts(self, parts: Parts) -> Iterator[tuple[Part, Slot, Marks]]:
-        """The parts again, each with its place and its marks in seconds since the programme's first sample.
-
-        Raises:
-            InferenceFailed: there are more or fewer of them than the first time.
-        """
-        rate = self.sample_rate_hz
-        for part, slot in zip_longest(parts(), self.slots()):
-            if part is None or slot is None:
-                raise InferenceFailed("the parts have changed while the programme was written", "", "Try again")
-            yield part, slot, part.marks_within(slot.spoken / rate).shifted(slot.start / rate)
+        if place.speaker and place.speaker not in self.speakers:
+            self.speakers.append(place.speaker)

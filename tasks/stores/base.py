@@ -105,8 +105,14 @@ class Store(Protocol):
         """Store ``data``. False: an object already stood there and stays; go on with what is stored."""
         ...
 
-    def put_file(self, key: str, path: Path, *, if_absent: bool = False, content_type: str | None = None) -> bool:
-        """The same for a file of any size, without reading it into memory."""
+    def put_file(
+        self, key: str, path: Path, *, if_absent: bool = False, content_type: str | None = None, given: bool = False
+    ) -> bool:
+        """The same for a file of any size, without reading it into memory.
+
+        Args:
+            given: nobody writes to the file again, so that it may become the object itself instead of being copied.
+        """
         ...
 
     def get(self, key: str) -> bytes:

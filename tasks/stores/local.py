@@ -55,9 +55,22 @@ class LocalStore:
     def put(self, key: str, data: bytes, *, if_absent: bool = True, content_type: str | None = None) -> bool:  # noqa: ARG002
         return self._write(key, lambda file: _write_all(file, data), if_absent)
 
-    def put_file(self, key: str, path: Path, *, if_absent: bool = False, content_type: str | None = None) -> bool:  # noqa: ARG002
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        *,
+        if_absent: bool = False,
+        content_type: str | None = None,  # noqa: ARG002
+        given: bool = False,
+    ) -> bool:
         with translated(path), path.open("rb") as source:
-            return self._write(key, lambda file: shutil.copyfileobj(source, file, _COPY_BYTES), if_absent)
+            return self._write(
+                key,
+                lambda file: shutil.copyfileobj(source, file, _COPY_BYTES),
+                if_absent,
+                given=path if given else None,
+            )
 
     def get(self, key: str) -> bytes:
         path = self._path(key)
@@ -139,7 +152,7 @@ class LocalStore:
             raise StoreDenied("a symbolic link leads out of the store", key, "Remove the link")
         return Path(path)
 
-    def _write(self, key: str, fill: Callable[[BinaryIO], None], if_absent: bool) -> bool:
+    def _write(self, key: str, fill: Callable[[BinaryIO], None], if_absent: bool, given: Path | None = None) -> bool:
         path = self._path(key)
         temporary = self._temporary(key)
         with translated(path):
@@ -149,9 +162,11 @@ class LocalStore:
                 return False
             _make_folder(temporary.parent)
             try:
-                with temporary.open("xb") as file:
-                    fill(file)
-                    file.flush()
+                if given is None or not _taken(given, temporary):
+                    with temporary.open("xb") as file:
+                        fill(file)
+                        file.flush()
+                with temporary.open("rb") as file:
                     os.fsync(file.fileno())
                 return self._commit(temporary, path, if_absent)
             finally:
@@ -185,6 +200,17 @@ class LocalStore:
 
 def _write_all(file: BinaryIO, data: bytes) -> None:
     file.write(data)
+
+
+def _taken(given: Path, temporary: Path) -> bool:
+    """Whether a finished file could become the temporary one without a copy: it lies on the same file system."""
+    try:
+        os.link(given, temporary)
+    except OSError as error:
+        if error.errno in _NO_LINKS | {errno.EXDEV}:
+            return False
+        raise
+    return True
 
 
 def _replace(temporary: Path, path: Path) -> bool:

@@ -83,7 +83,15 @@ class S3Store:
 
         return self._write(key, send, if_absent)
 
-    def put_file(self, key: str, path: Path, *, if_absent: bool = False, content_type: str | None = None) -> bool:
+    def put_file(
+        self,
+        key: str,
+        path: Path,
+        *,
+        if_absent: bool = False,
+        content_type: str | None = None,
+        given: bool = False,  # noqa: ARG002
+    ) -> bool:
         size = path.stat().st_size
 
         def send(condition: dict[str, Any]) -> None:

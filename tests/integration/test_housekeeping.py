@@ -79,7 +79,9 @@ def test_an_old_job_goes_with_what_only_it_needs(redis: Redis, store: Store, tmp
     only_old, shared = enter(redis, store, "old", "古い文です。", "同じ文です。")
     end(redis, store, "old")
     store.put("texts/ab/abc.flac", b"text")
+    store.put("pieces/ab/abc.frames", b"frames")
     age(tmp_path, 40)
+    store.put("pieces/cd/cde.frames", b"young frames")
     (again,) = enter(redis, store, "live", "同じ文です。")
     assert again == shared
     found = survey(store, redis, 30 * DAY)
@@ -88,9 +90,10 @@ def test_an_old_job_goes_with_what_only_it_needs(redis: Redis, store: Store, tmp
     assert (found.kept_jobs, found.kept_segments) == (1, 1)
     assert store.exists(keys.manifest("old")), "a survey removes nothing"
     count, size = remove(store, redis, found)
-    assert (count, size) == (3, sum(one.bytes for one in found.unneeded))
+    assert (count, size) == (4, sum(one.bytes for one in found.unneeded))
     assert not list(store.list("jobs/old/"))
     assert not list(store.list("texts/"))
+    assert list(store.list("pieces/")) == ["pieces/cd/cde.frames"]
     assert set(store.list("segments/")) == {keys.segment_audio(shared), keys.segment_marks(shared)}
     assert list(store.list("dictionaries/")) == [keys.dictionary(WORDS.revision)]
     assert Ledger(redis).state("old") is None

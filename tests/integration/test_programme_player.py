@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.programme import Deliverables, render_programme
+from tasks.programme import Deliverables, in_blocks, render_programme
 from tests.integration.programme_browser import Page, chromium, find_chromium
 from tests.integration.programme_parts import SENTENCES, TITLES, parts
 from tests.unit.audio.test_encoding import png
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             author="芥川龍之介",
             cover=png(),
         )
-        render_programme(parts, wanted, folder / name)
+        render_programme(in_blocks(parts()), wanted, folder / name)
     return folder
 
 

@@ -1,0 +1,93 @@
+"""Where a job's programme is cut into blocks, so that a changed sentence changes its own and its neighbour at most.
+
+A block ends where the key of its last segment says so, as content-defined chunking does: what is inserted or changed
+elsewhere moves no boundary. How two segments meet depends on both of them, so a block is identified by its segments, by
+those beside it, and by the pauses between them: all this is known before anything is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Final
+
+from engine.content import canonical_json
+from engine.pauses import clip
+from tasks import segments
+from tasks.contracts import Placement
+from tasks.joints import Ends, joints
+from tasks.planning import SECONDS_PER_CHARACTER
+from tasks.programme import Block, Part, Place
+from tasks.stores.base import Store
+
+MEAN_SECONDS: Final = 30.0
+LONGEST_SECONDS: Final = 60.0
+_DIGITS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A segment of the job where it stands: enough to fetch it."""
+
+    key: str
+    speaker: str
+    text: str
+    place: Placement
+
+
+def cut(store: Store, placed: Sequence[Placed], titles: Sequence[str]) -> list[Block]:
+    """The blocks of a programme, each within one chapter.
+
+    Args:
+        placed: in reading order.
+        titles: of the chapters.
+    """
+    named = any(segment.place.name for segment in placed)
+    places = [_place(segment, titles, named=named) for segment in placed]
+    bounds = [0, *_ends(placed)]
+    return [_block(store, placed, places, first, last) for first, last in pairwise(bounds)]
+
+
+def _ends(placed: Sequence[Placed]) -> Iterator[int]:
+    """Behind which segments a block ends."""
+    seconds = 0.0
+    for index, segment in enumerate(placed, start=1):
+        own = len(segment.text) * SECONDS_PER_CHARACTER
+        seconds += own
+        # Longer segments end a block more often: its length does not depend on theirs.
+        chosen = int(segment.key[:_DIGITS], 16) / 16**_DIGITS < own / MEAN_SECONDS and segment.place.pause > 0.0
+        closing = index == len(placed) or placed[index].place.chapter != segment.place.chapter
+        if closing or chosen or seconds >= LONGEST_SECONDS:
+            yield index
+            seconds = 0.0
+
+
+def _block(store: Store, placed: Sequence[Placed], places: Sequence[Place], first: int, last: int) -> Block:
+    around = placed[max(0, first - 1) : last + 1]
+    inside = slice(1 if first else 0, None if last == len(placed) else -1)
+    identity = [inside.start, inside.stop, [(segment.key, segment.place.pause) for segment in around]]
+    return Block(places[first:last], partial(_parts, store, around, inside), canonical_json(identity).decode())
+
+
+def _place(segment: Placed, titles: Sequence[str], *, named: bool) -> Place:
+    place = segment.place
+    return Place(place.chapter, titles[place.chapter], place.line, segment.speaker, place.name if named else None)
+
+
+def _parts(store: Store, around: Sequence[Placed], inside: slice) -> list[Part]:
+    timings = [segments.read_timing(store, segment.key) for segment in around]
+    ends = [Ends.of(marks, seconds) for marks, seconds in timings]
+    meeting = list(joints(ends, [segment.place.pause for segment in around]))
+    return [
+        Part(
+            sound=partial(segments.read_cut, store, segment.key, joint.head, joint.tail),
+            text=segment.text,
+            marks=clip(marks.shifted(-joint.head), seconds - joint.head - joint.tail),
+            speaker=segment.speaker,
+            pause_after=joint.silence,
+            line=segment.place.line,
+        )
+        for segment, joint, (marks, seconds) in list(zip(around, meeting, timings, strict=True))[inside]
+    ]

@@ -1,0 +1,59 @@
+"""Blocks: about half a minute of a programme that is measured, encoded and kept by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from tasks.programme.parts import Part
+
+_LOOSE_PARTS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a part belongs, which may change without a change of its sound.
+
+    Attributes:
+        chapter: number of the chapter, from 0; never falls from one part to the next.
+        chapter_title: of that chapter, the same in all of its parts.
+        line: line in the script; another line begins a paragraph on the player page.
+        speaker: who speaks.
+        name: whom listeners know the speaker as; "" for a narrator, whom nobody announces; None: ``speaker``.
+    """
+
+    chapter: int = 0
+    chapter_title: str = ""
+    line: int = 0
+    speaker: str = ""
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive parts of one chapter.
+
+    Attributes:
+        places: of its parts.
+        load: gives the parts; called when their sound or marks are needed, perhaps again later, from several threads.
+        identity: everything that decides what ``load`` gives; "" where nobody can say. What is kept of a block is
+            found again under it.
+    """
+
+    places: Sequence[Place]
+    load: Callable[[], Sequence[Part]]
+    identity: str = ""
+
+
+def in_blocks(parts: Iterable[Part]) -> list[Block]:
+    """Blocks of parts that are at hand."""
+    blocks = []
+    for _, chapter in groupby(parts, key=lambda part: part.chapter):
+        inside = list(chapter)
+        for first in range(0, len(inside), _LOOSE_PARTS):
+            some = inside[first : first + _LOOSE_PARTS]
+            places = [Place(part.chapter, part.chapter_title, part.line, part.speaker, part.name) for part in some]
+            blocks.append(Block(places, lambda some=some: some))  # type: ignore[misc]
+    return blocks

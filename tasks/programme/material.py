@@ -1,0 +1,180 @@
+"""The blocks of one programme at work: surveyed, measured, finished, in as many threads as there are cores."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.encoding.flac_frames import Frames, encode_frames
+from engine.errors import InvalidInput
+from engine.loudness import Section
+from tasks.programme.blocks import Block
+from tasks.programme.mastering import Master
+from tasks.programme.outline import Outline, dump_section, load_section, measured, outlined
+from tasks.programme.shelf import Shelf, shelf_name
+from tasks.programme.spool import Spool, open_spools
+
+FloatArray = NDArray[np.float32]
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_KEPT_FROM_BLOCKS: Final = 4
+"""A shorter programme is made again sooner than it is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A finished block: its samples and FLAC frames, None where nobody needs them."""
+
+    sound: FloatArray | None
+    frames: Frames | None
+
+
+class Material:
+    """What all passes over a programme share.
+
+    Attributes:
+        blocks: in order.
+        sample_rate_hz: of the programme.
+    """
+
+    def __init__(
+        self, blocks: Sequence[Block], sample_rate_hz: int, shelf: Shelf, check: Callable[[], None], folder: Path
+    ) -> None:
+        self.blocks = blocks
+        self.sample_rate_hz = sample_rate_hz
+        self._shelf = shelf
+        self._check = check
+        self._folder = folder
+        self._stopped = False
+        self._pool: ThreadPoolExecutor
+        self._sounds: Spool
+        self._outlines: Spool
+
+    @contextmanager
+    def opened(self) -> Iterator[Material]:
+        """At work; threads and temporary files end with the context."""
+        with open_spools(self._folder) as (self._sounds, self._outlines):
+            self._pool = ThreadPoolExecutor(_threads(), thread_name_prefix="programme")
+            try:
+                yield self
+            finally:
+                self._pool.shutdown(cancel_futures=True)
+
+    def survey(self) -> Iterator[tuple[Block, Outline]]:
+        """Every block's outline, from the shelf or from its sound."""
+        for number, (samples, outline) in enumerate(self._in_order(self._surveyed)):
+            if samples is not None:
+                self._sounds.add(number, samples.tobytes())
+            self._outlines.add(number, outline.dump())
+            yield self.blocks[number], outline
+
+    def outlines(self) -> Iterator[tuple[Block, Outline]]:
+        """The same again."""
+        for number, block in enumerate(self.blocks):
+            self._check()
+            yield block, Outline.load(self._outlines.read(number))
+
+    def mastered(self, master: Master, sections: Sequence[Section]) -> Iterator[Section]:
+        """How loud every block is when it is finished; ``sections`` says how loud it is now."""
+        return self._in_order(lambda number: self._mastered(number, sections[number], master))
+
+    def finished(self, master: Master, sections: Sequence[Section], *, sound: bool, flac: bool) -> Iterator[Piece]:
+        """Every block as it goes into the files."""
+        return self._in_order(lambda number: self._finished(number, sections[number], master, sound, flac))
+
+    @contextmanager
+    def beside(self, work: Callable[[], T]) -> Iterator[Callable[[], T]]:
+        """Runs in a thread of its own; yields what waits for its result. What it raises is raised there, or at last."""
+        with ThreadPoolExecutor(1, thread_name_prefix="programme-audio") as pool:
+            future = pool.submit(work)
+            try:
+                yield future.result
+            except BaseException:
+                self._stopped = True
+                raise
+
+    def _surveyed(self, number: int) -> tuple[FloatArray | None, Outline]:
+        name = self._name(number)
+        if (kept := self._kept(name, Outline.load)) is not None:
+            return None, kept
+        samples, outline = outlined(self.blocks[number], self.sample_rate_hz)
+        if name:
+            self._shelf.put(name, outline.dump())
+        return samples, outline
+
+    def _mastered(self, number: int, section: Section, master: Master) -> Section:
+        if not master.limits(section):
+            return section.louder(master.gain.db)
+        name = self._name(number) and shelf_name("section.json", self._name(number), *master.decisive(section))
+        if (kept := self._kept(name, load_section)) is not None:
+            return kept
+        found = measured(master.apply(self._samples(number), section, self.sample_rate_hz), self.sample_rate_hz)
+        if name:
+            self._shelf.put(name, dump_section(found))
+        return found
+
+    def _finished(self, number: int, section: Section, master: Master, sound: bool, flac: bool) -> Piece:
+        name = self._name(number) and shelf_name("frames", self._name(number), *master.decisive(section))
+        frames = self._kept(name, Frames.load) if flac else None
+        if not sound and (frames or not flac or not section.frames):
+            return Piece(None, frames)
+        samples = master.apply(self._samples(number), section, self.sample_rate_hz)
+        if flac and frames is None and len(samples):
+            frames = encode_frames(samples, self.sample_rate_hz)
+            if name:
+                self._shelf.put(name, frames.dump())
+        return Piece(samples, frames)
+
+    def _kept(self, name: str, load: Callable[[bytes], T]) -> T | None:
+        """What the shelf has under the name; None if that is nothing, or damaged."""
+        data = self._shelf.get(name) if name else None
+        try:
+            return load(data) if data is not None else None
+        except InvalidInput as error:
+            log.warning("made again: %s", error)
+            return None
+
+    def _samples(self, number: int) -> FloatArray:
+        if number in self._sounds:
+            return np.frombuffer(self._sounds.read(number), dtype=np.float32)
+        samples, _ = outlined(self.blocks[number], self.sample_rate_hz)
+        return samples
+
+    def _name(self, number: int) -> str:
+        """What the block's outline is called on the shelf, "" if nothing is kept of it."""
+        identity = self.blocks[number].identity
+        if not identity or len(self.blocks) < _KEPT_FROM_BLOCKS:
+            return ""
+        return shelf_name("outline.json", identity, self.sample_rate_hz)
+
+    def _in_order(self, work: Callable[[int], T]) -> Iterator[T]:
+        """The results for all blocks in their order, a few of them made ahead."""
+        waiting: deque[Future[T]] = deque()
+        for number in range(len(self.blocks)):
+            waiting.append(self._pool.submit(work, number))
+            if len(waiting) > _threads():
+                yield self._next(waiting)
+        while waiting:
+            yield self._next(waiting)
+
+    def _next(self, waiting: deque[Future[T]]) -> T:
+        if self._stopped:
+            raise CancelledError
+        self._check()
+        return waiting.popleft().result()
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0))

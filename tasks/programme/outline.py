@@ -1,0 +1,137 @@
+"""What is known of a block besides its samples: lengths, marks, loudness."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio import resample
+from engine.encoding.flac_frames import BLOCK_FRAMES, SHORTEST_FRAME
+from engine.errors import InvalidInput
+from engine.loudness import LoudnessMeter, Section
+from engine.marks import Mark, Marks
+from tasks.programme.blocks import Block
+from tasks.programme.parts import Part
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A block's outline.
+
+    Attributes:
+        spans: of each part the samples that are spoken, and those of silence that follow.
+        section: how loud the block is.
+        rows: the marks as JSON: read when they are asked for, and that is once.
+    """
+
+    spans: tuple[tuple[int, int], ...]
+    section: Section
+    rows: bytes
+
+    @property
+    def frames(self) -> int:
+        return sum(spoken + silence for spoken, silence in self.spans)
+
+    def marks(self) -> Iterator[Marks]:
+        """Of each part, in seconds from its first sample. Raises: InvalidInput: these are no marks."""
+        try:
+            for part in json.loads(self.rows):
+                yield Marks(*(tuple(Mark(*row) for row in level) for level in part))
+        except (ValueError, TypeError) as error:
+            raise InvalidInput("a block's marks cannot be read", str(error)) from error
+
+    def dump(self) -> bytes:
+        """Three lines of JSON that ``load`` reads."""
+        head = _json({"spans": self.spans, "bytes": len(self.rows)})
+        return b"\n".join((head, dump_section(self.section), self.rows))
+
+    @classmethod
+    def load(cls, data: bytes) -> Outline:
+        """Raises: InvalidInput: that is no outline."""
+        try:
+            head, section, rows = data.split(b"\n")
+            said = json.loads(head)
+            if len(rows) != said["bytes"]:
+                raise ValueError("it is cut short")
+            spans = tuple((spoken, silence) for spoken, silence in said["spans"])
+            return cls(spans, load_section(section), rows)
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidInput("an outline cannot be read", str(error)) from error
+
+
+def outlined(block: Block, sample_rate_hz: int) -> tuple[FloatArray, Outline]:
+    """Load a block, join its parts at the programme's rate, and measure the whole.
+
+    Raises:
+        InvalidInput: a part cannot be decoded; names its line.
+    """
+    pieces: list[FloatArray] = []
+    spans: list[tuple[int, int]] = []
+    parts = block.load()
+    for part in parts:
+        spoken = _spoken(part, sample_rate_hz)
+        silence = round(part.pause_after * sample_rate_hz)
+        pieces += [spoken, np.zeros(silence, dtype=np.float32)]
+        spans.append((len(spoken), silence))
+    missing = _short_of_a_frame(sum(map(len, pieces)))
+    if spans:
+        pieces.append(np.zeros(missing, dtype=np.float32))
+        spans[-1] = spans[-1][0], spans[-1][1] + missing
+    samples = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
+    marks = [part.marks_within(spoken / sample_rate_hz) for part, (spoken, _) in zip(parts, spans, strict=True)]
+    rows = _json([[[_row(mark) for mark in level] for level in _levels(one)] for one in marks])
+    return samples, Outline(tuple(spans), measured(samples, sample_rate_hz), rows)
+
+
+def measured(samples: FloatArray, sample_rate_hz: int) -> Section:
+    """How loud they are."""
+    meter = LoudnessMeter(sample_rate_hz)
+    for first in range(0, len(samples), 1 << 16):
+        meter.update(samples[first : first + (1 << 16)])
+    return meter.section()
+
+
+def _spoken(part: Part, sample_rate_hz: int) -> FloatArray:
+    try:
+        audio = part.load()
+    except InvalidInput as error:
+        raise InvalidInput(error.what, error.value, error.hint, part.line) from error
+    return resample(audio.samples, audio.sample_rate_hz, sample_rate_hz)
+
+
+def _short_of_a_frame(frames: int) -> int:
+    """Samples without which the last FLAC frame of a block would be shorter than one may be inside a stream."""
+    rest = frames % BLOCK_FRAMES
+    return SHORTEST_FRAME - rest if 0 < rest < SHORTEST_FRAME else 0
+
+
+def dump_section(section: Section) -> bytes:
+    """JSON that ``load_section`` reads."""
+    return _json([section.steps.tolist(), section.energy, section.peak, section.frames])
+
+
+def load_section(data: bytes) -> Section:
+    """Raises: InvalidInput: that is no section."""
+    try:
+        steps, energy, peak, frames = json.loads(data)
+        return Section(np.array(steps, dtype=np.float64), float(energy), float(peak), int(frames))
+    except (ValueError, TypeError) as error:
+        raise InvalidInput("a reading of loudness cannot be read", str(error)) from error
+
+
+def _levels(marks: Marks) -> tuple[tuple[Mark, ...], ...]:
+    return (marks.sentences, marks.words, marks.moras, marks.phones)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _row(mark: Mark) -> tuple[str, float, float, str]:
+    return (mark.text, mark.start, mark.end, mark.speaker)
