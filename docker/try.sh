@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # The real thing, where there is an engine for containers: build the CPU image with a secret, look for the secret in
-# everything that is left, start compose.yaml, narrate, scale out, stop. Exit code 77 where there is no engine.
+# everything that is left, start compose.yaml with three workers, narrate from this machine, look at the metrics, stop.
+# Exit code 77 where there is no engine.
 #   usage: docker/try.sh [arguments of docker build, such as --build-arg BASE_IMAGE=… --network host]
+# KOEBIN is the command that narrates (with the extra s3 installed); without one, a container does.
 # REDIS_IMAGE, S3_IMAGE and BASE_IMAGE let it run where no registry can be reached.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,13 +36,36 @@ rm -rf "$scratch/image"
 echo "in no layer, no configuration, no history"
 
 echo "== up"
-"${compose[@]}" up --detach --no-build --scale worker=2 "${services[@]}" > "$scratch/up" 2>&1 || { cat "$scratch/up"; exit 1; }
+"${compose[@]}" up --detach --no-build --scale worker=3 "${services[@]}" > "$scratch/up" 2>&1 || { cat "$scratch/up"; exit 1; }
+children() { "${compose[@]}" exec -T assembler koebin backlog --json 2> /dev/null | tr -d ' \n' | grep -o '"children":3' || true; }
 for _ in $(seq 90); do
-  ready=$("${compose[@]}" exec -T assembler koebin speakers 2> /dev/null | grep -c '^mei' || true)
-  [ "$ready" = 0 ] || break
+  [ -z "$(children)" ] || break
   sleep 2
 done
-"${compose[@]}" exec -T assembler sh -c 'printf "%s\n" "吾輩は猫である。" "名前はまだ無い。" > /tmp/book.txt; koebin narrate /tmp/book.txt'
+[ -n "$(children)" ] || { echo "try: three workers did not get ready" >&2; "${compose[@]}" logs --tail 20; exit 1; }
+echo "three workers are ready"
+
+echo "== narrate"
+printf '%s\n' "吾輩は猫である。" "名前はまだ無い。" > "$scratch/book.txt"
+if [ -n "${KOEBIN:-}" ]; then
+  (
+    export KOEBIN_BROKER_URL=redis://localhost:6379/0 KOEBIN_STORE=s3://koebin/audio
+    export KOEBIN_S3_ENDPOINT_URL=http://localhost:8333 KOEBIN_S3_ACCESS_KEY_ID=koebin
+    export KOEBIN_S3_SECRET_ACCESS_KEY=change-me-too
+    "$KOEBIN" narrate "$scratch/book.txt" --format mp3
+  )
+else
+  "${compose[@]}" exec -T assembler sh -c 'cat > /tmp/book.txt; koebin narrate /tmp/book.txt --format mp3' < "$scratch/book.txt"
+fi
+
+echo "== metrics"
+"${compose[@]}" exec -T assembler python3 -c '
+import socket, urllib.request
+addresses = sorted({entry[4][0] for entry in socket.getaddrinfo("worker", 9809, socket.AF_INET)})
+pages = [urllib.request.urlopen(f"http://{address}:9809/metrics", timeout=10).read().decode() for address in addresses]
+spoken = sum(float(line.split()[1]) for page in pages for line in page.splitlines() if line.startswith("koebin_audio_seconds_total{"))
+print(f"{len(pages)} workers say that they made {spoken:.1f} s of audio")
+assert len(pages) == 3 and spoken > 0'
 
 echo "== stop"
 "${compose[@]}" stop --timeout 40 worker > "$scratch/stop" 2>&1
