@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Collection
 from typing import Final
 
 from engine.audio import Audio
@@ -31,33 +32,51 @@ from tasks.stores.base import Store
 _PAUSES: Final = Pauses()
 
 
-def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard) -> Result:
+Planned = list[tuple[Sentence, SegmentSpec]]
+
+
+def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard, made: Collection[str] = ()) -> Result:
     """Speak a text, reusing sentences that the store has; the object's name follows from the content.
+
+    Args:
+        made: keys of sentences that were rendered for this text a moment ago, see ``tasks.together``.
 
     Raises:
         UnknownSpeaker, InvalidText, InvalidOption, StoreDenied: refused.
     """
+    planned = plan_text(runtime, request)
+    store = runtime.open_store(request.store)
+    try:
+        return _synthesize(runtime, request, planned, store, guard, made)
+    except StoreNotFound:  # `koebin gc` took an old sentence away just after we saw it
+        return _synthesize(runtime, request, planned, store, guard, made)
+
+
+def plan_text(runtime: Runtime, request: SynthesizeRequest) -> Planned:
+    """The sentences of a text with their keys.
+
+    Raises:
+        UnknownSpeaker, InvalidText, InvalidOption: refused.
+    """
     check_text(request.text)
     if request.speaker not in runtime.speakers:
         raise UnknownSpeaker("this worker does not serve the speaker", request.speaker)
-    store = runtime.open_store(request.store)
-    try:
-        return _synthesize(runtime, request, store, guard)
-    except StoreNotFound:  # `koebin gc` took an old sentence away just after we saw it
-        return _synthesize(runtime, request, store, guard)
+    return [(sentence, _plan(runtime, sentence)) for sentence in sentences([_passage(request)], _PAUSES)]
 
 
-def _synthesize(runtime: Runtime, request: SynthesizeRequest, store: Store, guard: Guard) -> Result:
-    planned = [(sentence, _plan(runtime, sentence)) for sentence in sentences([_passage(request)], _PAUSES)]
+def _synthesize(
+    runtime: Runtime, request: SynthesizeRequest, planned: Planned, store: Store, guard: Guard, made: Collection[str]
+) -> Result:
     present = segments.stored(store, (spec.key for _, spec in planned))
+    missing = [spec for _, spec in planned if spec.key not in present]
     started = time.monotonic()
-    made = _render_missing(runtime, request, store, [spec for _, spec in planned if spec.key not in present], guard)
-    runtime.observer.segments(request.speaker, rendered=len(made), reused=len(present))
-    made_seconds = sum(audio.duration_seconds for audio in made.values())
+    rendered = _render_missing(runtime, request, store, missing, guard)
+    runtime.observer.segments(request.speaker, rendered=len(rendered), reused=len(present - set(made)))
+    made_seconds = sum(audio.duration_seconds for audio in rendered.values())
     runtime.observer.spoken(request.speaker, made_seconds, time.monotonic() - started)
-    parts = [made.get(spec.key) or segments.read(store, spec.key) for _, spec in planned]
+    parts = [rendered.get(spec.key) or segments.read(store, spec.key) for _, spec in planned]
     audio = _join(parts, [sentence.pause for sentence, _ in planned])
-    return _deliver(request, store, audio, [spec.key for _, spec in planned], reused=len(present))
+    return _deliver(request, store, audio, [spec.key for _, spec in planned], reused=len(present - set(made)))
 
 
 def _passage(request: SynthesizeRequest) -> Passage:
@@ -84,15 +103,20 @@ def _render_missing(
     runtime: Runtime, request: SynthesizeRequest, store: Store, missing: list[SegmentSpec], guard: Guard
 ) -> dict[str, Audio]:
     wanted = list({spec.key: spec for spec in missing}.values())
-    requests = [Request(spec.text, spec.synthesis_options(), spec.engine_readings()) for spec in wanted]
     made: dict[str, Audio] = {}
     guard.check()
+    requests = [sentence_request(spec) for spec in wanted]
     for spec, audio in zip(wanted, runtime.speakers[request.speaker].render(requests), strict=True):
         segments.write(store, spec.key, audio)
         # What is stored is what counts: another worker's audio, or this one as 24 bits hold it.
         made[spec.key] = segments.read(store, spec.key)
         guard.check()
     return made
+
+
+def sentence_request(spec: SegmentSpec) -> Request:
+    """What the engine is asked for."""
+    return Request(spec.text, spec.synthesis_options(), spec.engine_readings())
 
 
 def _join(parts: list[Audio], pauses: list[float]) -> Audio:

@@ -104,6 +104,11 @@ def priority_of(task: Task[Any, Any]) -> int:
     return int((task.request.delivery_info or {}).get("priority") or 0)
 
 
+def made_together(task: Task[Any, Any]) -> tuple[str, ...]:
+    """Keys of the sentences that were rendered for this task together with those of others; see ``tasks.together``."""
+    return tuple((task.request.get("koebin") or {}).get("made", ()))
+
+
 def _try_later(
     runtime: Runtime, task: Task[Any, Any], chunk: ChunkRequest, request: dict[str, Any], error: KoebinError
 ) -> None:
@@ -133,12 +138,9 @@ def synthesize(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
     runtime = current()
     wanted = parse(SynthesizeRequest, request)
     guard = Guard(runtime, task_id(self), lease_nonce(self), "")
-    attempt = runtime.leases.attempt(task_id(self))
-    if attempt.strikes > MAX_STRIKES:
-        runtime.leases.forget(task_id(self))
-        raise InferenceFailed(f"the text ended its worker's process {attempt.strikes} times", attempt.reason)
     try:
-        result = synthesize_text(runtime, wanted, guard).model_dump(mode="json")
+        _refuse_poison(runtime, task_id(self))
+        result = synthesize_text(runtime, wanted, guard, made_together(self)).model_dump(mode="json")
         runtime.leases.forget(task_id(self))
         return result
     except LeaseLost as error:
@@ -151,3 +153,12 @@ def synthesize(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
             raise
         _send_later(runtime, self, SYNTHESIZE, request, speaker_queue(wanted.speaker))
         raise Ignore from error
+    except RedisError as error:
+        raise Reject(str(error), requeue=True) from error
+
+
+def _refuse_poison(runtime: Runtime, task: str) -> None:
+    attempt = runtime.leases.attempt(task)
+    if attempt.strikes > MAX_STRIKES:
+        runtime.leases.forget(task)
+        raise InferenceFailed(f"the text ended its worker's process {attempt.strikes} times", attempt.reason)

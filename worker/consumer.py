@@ -20,6 +20,7 @@ from worker.children import ChildReport, RunDirectory
 from worker.exits import ENGINE
 from worker.keeper import LoopState
 from worker.requests import Holds, gate
+from worker.texts import Texts
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,11 @@ _MAX_FAILED_BUILDS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """What the parent of a pool works with."""
+    """What the parent of a pool works with.
+
+    Attributes:
+        texts_together: most single texts that are here at once; 1 runs them one by one.
+    """
 
     worker: str
     queues: tuple[str, ...]
@@ -37,6 +42,7 @@ class Station:
     run_dir: RunDirectory
     holds: Holds
     loop: LoopState
+    texts_together: int = 1
 
 
 _station: list[Station] = []
@@ -57,8 +63,12 @@ class Gate(bootsteps.StartStopStep):
         self.enabled = bool(_station)
         self._timer: Any = None
         self._failed: set[int] = set()
+        self._texts: Texts | None = None
         if self.enabled:
             run = consumer.on_task_request
+            if _station[0].texts_together > 1:
+                self._texts = Texts(run, consumer, _station[0].holds, _station[0].texts_together)
+                run = self._texts.take
 
             def pass_gate(request: Request) -> None:
                 gate(request, run)
@@ -71,6 +81,7 @@ class Gate(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         consumer.task_consumer.on_decode_error = _parks_undecodable
+        self._drop_texts()
         _station[0].holds.keep_only({request.id for request in state.active_requests})
         self._close(consumer)
         self._timer = consumer.timer.call_repeatedly(_TICK_SECONDS, self._tick, (consumer,))
@@ -79,11 +90,17 @@ class Gate(bootsteps.StartStopStep):
     def stop(self, consumer: Any) -> None:
         del consumer
         _station[0].loop.consuming = ()
+        self._drop_texts()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     shutdown = stop
+
+    def _drop_texts(self) -> None:
+        """What no process has begun goes back: its connection is gone, or the worker goes."""
+        if self._texts is not None:
+            self._texts.drop()
 
     def _tick(self, consumer: Any) -> None:
         station = _station[0]

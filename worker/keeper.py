@@ -58,7 +58,7 @@ class Keeper(threading.Thread):
 
     Args:
         renew_seconds: between two renewals, a fraction of the visibility timeout.
-        stuck_seconds: a task that is held so much longer than its time limit has outlived it.
+        stuck_seconds: a task that has run so much longer than its time limit has outlived it.
     """
 
     def __init__(
@@ -157,12 +157,11 @@ class Keeper(threading.Thread):
 
     def _problem(self) -> str:
         """Why this worker is of no use any more, "" if it is."""
-        held = self._holds.held()
         now = time.monotonic()
         if self._loop.stopping:
             late = now - self._loop.leave_by
             return f"what it runs did not end, {late:.0f} s after the time to go" if late > 0 else ""
-        if held or not self._loop.consuming or not self._waiting():
+        if self._holds.held() or not self._loop.consuming or not self._waiting():
             self._idle_since = now
         if now - self._loop.ticked > _DEAF_SECONDS and self._redis.ping():
             return f"the worker's loop has not run for {now - self._loop.ticked:.0f} s"
@@ -172,7 +171,7 @@ class Keeper(threading.Thread):
             self._attended_since = now
         if now - self._attended_since > _DEAF_SECONDS:
             return f"a task was taken and no process has run it for {_DEAF_SECONDS:.0f} s"
-        if any(now - hold.since > hold.time_limit + self._stuck_seconds for hold in held):
+        if self._holds.outlived(self._stuck_seconds):
             return "a task outlived its time limit and its process was not ended"
         return ""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Task
+from celery.exceptions import Reject
 from celery.worker import state
 from celery.worker.request import Request
 from kombu.transport.virtual.base import QoS
@@ -96,6 +97,14 @@ class Holds:
                 return True
         return False
 
+    def outlived(self, seconds: float) -> bool:
+        """Whether a process has been at a task for so much longer than it may; waiting for a process does not count."""
+        for hold in self.held():
+            request = state.requests.get(hold.task_id)
+            if request and request.time_start and time.time() - request.time_start > hold.time_limit + seconds:
+                return True
+        return False
+
     def held(self) -> tuple[Hold, ...]:
         with self._lock:
             return tuple(self._held.values())
@@ -137,7 +146,7 @@ def gate(request: Request, run: Callable[[Request], Any]) -> None:
 def _time_limit(request: Request, ledger: Ledger) -> float:
     """Seconds until the request's process is killed. A book takes longer to assemble than any chunk to speak, but not
     longer than it lasts."""
-    limit = float(request._app.conf.task_time_limit)  # type: ignore[attr-defined]
+    limit = float(request.time_limits[0] or request._app.conf.task_time_limit)  # type: ignore[attr-defined]
     if request.name != ASSEMBLE:
         return limit
     return limit + ledger.seconds(request.id.removesuffix(assemble_task("")))
@@ -179,14 +188,28 @@ class LeasedRequest(Request):
 
     def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         error = getattr(exc_info.exception, "exc", exc_info.exception)
+        if isinstance(error, Reject) and not error.requeue:  # type: ignore[attr-defined]
+            # Celery would store a failure here, and the task is well: another worker runs it.
+            state.task_ready(self)
+            return self.reject()
         if isinstance(error, (WorkerLostError, SystemExit)) and not state.should_terminate:
-            self._strike(error)
+            self._lost(error)
         return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        if not soft and not state.should_terminate:
-            self._strike(TimeLimitExceeded(timeout), f"longer than the time limit of {timeout:.0f} s")
-        super().on_timeout(soft, timeout)
+        if soft:
+            super().on_timeout(soft, timeout)
+            return
+        # Celery would store a failure here, and the task is to run again.
+        state.task_ready(self)
+        if not state.should_terminate:
+            self._lost(TimeLimitExceeded(timeout), f"longer than the time limit of {timeout:.0f} s")
+        self.reject(requeue=True)
+
+    def _lost(self, error: BaseException, reason: str = "") -> None:
+        """Count the process, unless it had done with this request: of several that it was given, another ended it."""
+        if not self._success_was_stored():  # type: ignore[attr-defined]
+            self._strike(error, reason)
 
     def _mine(self) -> bool:
         return not _holds or _holds[0].give_back(self.id)

@@ -76,7 +76,7 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
     queues = tuple(speaker_queue(voice.name) for voice in voices(settings))
     queues += (ASSEMBLE_QUEUE,) if settings.assemble else ()
     install_holds(holds)
-    install_station(Station(name, queues, settings.assemble, run_dir, holds, loop))
+    install_station(Station(name, queues, settings.assemble, run_dir, holds, loop, settings.texts_together()))
     build_in_children(app, settings, run_dir, metrics)
     keeper = Keeper(
         redis,

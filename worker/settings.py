@@ -65,6 +65,13 @@ class Settings(BaseSettings):
     device: str = Field(default="cpu", description="cpu, cuda or cuda:N.")
     threads: int = Field(default=0, ge=0, le=1024, description="Utterances at once on a CPU. 0: the cores.")
     max_loaded: int = Field(default=0, ge=0, description="Most voices in memory at once. 0: all.")
+    batch_texts: int | None = Field(
+        default=None,
+        ge=0,
+        le=256,
+        description="Most single texts (koebin.synthesize, 200 characters or fewer) that a worker takes to speak them "
+        "together; 0 or 1: one by one. Empty: 64 on CUDA, on a CPU as many as it speaks at once (KOEBIN_THREADS).",
+    )
     cache: Path = Field(default=Path("~/.cache/koebin"), description="Folder of fetched voices.")
     bert: str = Field(
         default="hf://lemondouble/hayakoe", description="Source of BERT for voices whose own source has none."
@@ -158,6 +165,14 @@ class Settings(BaseSettings):
             encryption=self.s3_encryption,
             kms_key_id=self.s3_kms_key_id,
         )
+
+    def texts_together(self) -> int:
+        """How many single texts a worker takes at once, 1 or more."""
+        from engine.tts import available_cores
+
+        if self.batch_texts is not None:
+            return max(1, self.batch_texts)
+        return 64 if self.device.startswith("cuda") else self.threads or available_cores()
 
     def source_options(self) -> SourceOptions:
         """How voices are fetched; S3 sources use the same endpoint and credentials as the store."""

@@ -1,0 +1,240 @@
+"""Single texts that run together: each is acknowledged, fails, and is given back on its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery.exceptions import TaskRevokedError
+from celery.result import AsyncResult
+from redis import Redis
+
+from producers.client import Client
+from tasks.contracts import SYNTHESIZE
+from tasks.keys import speaker_queue
+from tasks.ledger import State
+from tests.chaos.arena import Supervised
+from tests.integration.queue_texts import numbered
+from tests.servers.redis import RedisServer
+from tests.servers.worker import Worker, wait_until
+from worker.settings import Settings
+
+pytestmark = [pytest.mark.xdist_group("texts"), pytest.mark.timeout(300)]
+
+TOGETHER = {"visibility_timeout": 3, "sweep_interval": 0.5, "batch_texts": 8}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with RedisServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The store of those tests that leave their worker as it was."""
+    return tmp_path_factory.mktemp("shared").as_uri()
+
+
+@pytest.fixture(scope="module")
+def worker(server: RedisServer, shared: str) -> Iterator[Worker]:
+    with Worker(server.url, shared, settings=TOGETHER) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def calm(server: RedisServer, shared: str, worker: Worker) -> Iterator[Client]:
+    with Client(settings=Settings(broker_url=server.url, store=shared, visibility_timeout=3)) as connected:
+        yield connected
+
+
+@pytest.fixture
+def broker(server: RedisServer) -> str:
+    """A database of its own for a test that ends its workers."""
+    url = server.database(1)
+    Redis.from_url(url).flushdb()
+    return url
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    return (tmp_path / "store").as_uri()
+
+
+@pytest.fixture
+def client(broker: str, store: str) -> Iterator[Client]:
+    with Client(settings=Settings(broker_url=broker, store=store, visibility_timeout=3)) as connected:
+        yield connected
+
+
+def send(client: Client, store: str, text: str, **fields: Any) -> AsyncResult[Any]:
+    request = {"text": text, "speaker": "mei", "store": store, **fields}
+    return client.app.send_task(SYNTHESIZE, args=[request], queue=speaker_queue("mei"))
+
+
+def fills(worker: Worker) -> list[tuple[int, int]]:
+    """Sentences and texts of each batch."""
+    found = re.findall(r"(\d+) sentences of (\d+) texts were rendered together", worker.text())
+    return [(int(sentences), int(texts)) for sentences, texts in found]
+
+
+def nothing_is_left(broker: str) -> None:
+    redis: Redis = Redis.from_url(broker)
+    wait_until(lambda: not redis.keys("koebin:lease:*"), 5, "a lease is left")
+    wait_until(lambda: not redis.exists("koebin.unacked"), 5, "a message is left unacknowledged")
+    assert not redis.keys("speaker.*")
+    assert not redis.keys("koebin:attempt:*")
+
+
+@contextmanager
+def held_up(worker: Worker) -> Iterator[None]:
+    """Its process stands still meanwhile."""
+    child = worker.child()
+    os.kill(child, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGCONT)
+
+
+def test_full_batches_give_the_bytes_that_each_text_has_alone(
+    calm: Client, server: RedisServer, shared: str, worker: Worker, client: Client, broker: str, store: str
+) -> None:
+    texts = [f"{number}番の荷物です。" for number in range(32)]
+    before = len(fills(worker))
+    with held_up(worker):
+        first = send(calm, shared, "長い文です。" * 40)  # too long to be gathered
+        worker.wait_for_log(first.id)
+        sent = [send(calm, shared, text) for text in texts]
+    together = [result.get(timeout=60) for result in sent]
+    nothing_is_left(server.url)
+    assert fills(worker)[before:] == [(8, 8)] * 4
+    assert all(result["segments"] == {"total": 1, "reused": 0} for result in together)
+
+    with Worker(broker, store, assemble=False, settings={**TOGETHER, "batch_texts": 1}) as lone:
+        alone = [result.get(timeout=60) for result in [send(client, store, text) for text in texts]]
+        assert not fills(lone)
+    assert [result["sha256"] for result in together] == [result["sha256"] for result in alone]
+    assert len({result["sha256"] for result in alone}) == len(texts)
+
+
+def test_one_that_fails_fails_alone(
+    calm: Client, server: RedisServer, shared: str, worker: Worker, tmp_path: Path
+) -> None:
+    before = len(fills(worker))
+    with held_up(worker):
+        worker.wait_for_log(send(calm, shared, "長い文です。" * 41).id)
+        bad = [
+            send(calm, shared, "様式の無い文です。", options={"style": "Angry"}),
+            send(calm, (tmp_path / "elsewhere").as_uri(), "よその倉庫です。"),
+            send(calm, shared, ""),
+            calm.app.send_task(SYNTHESIZE, args=[], queue=speaker_queue("mei")),
+        ]
+        good = [send(calm, shared, text) for text in ("朝の港です。", "船が出ます。", "朝の港です。")]
+    results = [result.get(timeout=60) for result in good]
+    errors = [str(result.get(timeout=60, propagate=False)) for result in bad]
+    nothing_is_left(server.url)
+    assert fills(worker)[before:] == [(2, 7)]
+    assert results[0]["uri"] == results[2]["uri"] != results[1]["uri"]
+    for error, expected in zip(errors, ("Angry", "may not write there", "text", "request"), strict=True):
+        assert expected in error
+
+
+def test_what_was_revoked_or_has_expired_is_left_out(
+    calm: Client, server: RedisServer, shared: str, worker: Worker
+) -> None:
+    before = len(fills(worker))
+    with held_up(worker):
+        full = [send(calm, shared, f"{number}番の手紙です。") for number in range(8)]
+        wait_until(lambda: all(result.id in worker.text() for result in full), 30)
+        sent = [send(calm, shared, f"{number}番の葉書です。") for number in range(4)]
+        late = {"text": "遅れた葉書です。", "speaker": "mei", "store": shared}
+        sent.append(calm.app.send_task(SYNTHESIZE, args=[late], queue=speaker_queue("mei"), expires=1.5))
+        sent[1].revoke()
+        wait_until(lambda: all(result.id in worker.text() for result in sent), 30)
+        worker.wait_for_log(f"Tasks flagged as revoked: {sent[1].id}")
+        time.sleep(1.5)
+    for result in (sent[1], sent[4]):
+        with pytest.raises(TaskRevokedError):
+            result.get(timeout=60)
+    assert all(result.get(timeout=60)["uri"] for result in (*full, sent[0], sent[2], sent[3]))
+    nothing_is_left(server.url)
+    assert fills(worker)[before:] == [(8, 8), (3, 3)]
+
+
+def test_of_chunks_no_more_than_one_waits(calm: Client, server: RedisServer, worker: Worker) -> None:
+    redis: Redis = Redis.from_url(server.url)
+    job = calm.submit(numbered(60), wait_seconds=30)
+    most = 0
+    while calm.status(job).state is State.RUNNING:
+        most = max(most, int(redis.hlen("koebin.unacked")))  # type: ignore[arg-type]
+        time.sleep(0.02)
+    assert calm.wait(job, 60).state is State.SUCCEEDED
+    assert most == 1
+
+
+def test_one_that_kills_its_process_is_found_and_its_neighbours_are_spoken(
+    client: Client, broker: str, store: str
+) -> None:
+    good = [send(client, store, f"{number}番の荷物です。") for number in range(4)]
+    poison = send(client, store, "毒の話です。")
+    good += [send(client, store, f"{number}番の荷物です。") for number in range(4, 11)]
+    with Supervised(broker, store, assemble=False, settings=TOGETHER, variables={"CHAOS_TRAPS": "1"}) as worker:
+        assert [result.get(timeout=90)["segments"]["total"] for result in good] == [1] * 11
+        with pytest.raises(Exception, match="ended its worker's process 3 times"):
+            poison.get(timeout=90)
+        nothing_is_left(broker)
+        assert worker.text().count("process lost (1 since") == 8  # of the first batch; which was guilty is not known
+        assert worker.text().count("process lost (2 since") == 1  # alone: it was the poison
+
+
+@pytest.mark.slow
+def test_one_that_hangs_fails_no_neighbour(client: Client, broker: str, store: str) -> None:
+    good = [send(client, store, f"{number}番の荷物です。") for number in range(3)]
+    hanging = send(client, store, "眠りの話です。")
+    settings = {**TOGETHER, "time_limit": 4}
+    with Supervised(broker, store, assemble=False, settings=settings, variables={"CHAOS_TRAPS": "1"}):
+        assert [result.get(timeout=90)["segments"]["total"] for result in good] == [1] * 3
+        with pytest.raises(Exception, match="time limit"):
+            hanging.get(timeout=90)
+        nothing_is_left(broker)
+
+
+def test_revoking_one_that_runs_ends_the_process_and_the_others_run_again(
+    client: Client, broker: str, store: str
+) -> None:
+    with Supervised(broker, store, assemble=False, settings=TOGETHER, variables={"CHAOS_TRAPS": "1"}) as worker:
+        first = send(client, store, "眠りの話です。")
+        others = [send(client, store, f"{number}番の荷物です。") for number in range(3)]
+        wait_until(lambda: all(result.id in worker.text() for result in others), 30)
+        time.sleep(1.0)
+        first.revoke(terminate=True)
+        assert [result.get(timeout=60)["segments"]["total"] for result in others] == [1] * 3
+        with pytest.raises(TaskRevokedError):
+            first.get(timeout=60)
+        nothing_is_left(broker)
+        assert "process lost" not in worker.text()
+
+
+def test_told_to_go_it_gives_back_what_no_process_has_begun(client: Client, broker: str, store: str) -> None:
+    redis: Redis = Redis.from_url(broker)
+    sent = [send(client, store, f"{number}番の荷物は、とても遠い国から船で届きました。") for number in range(40)]
+    with Worker(broker, store, assemble=False, settings={**TOGETHER, "grace_period": 0}) as worker:
+        with held_up(worker):
+            wait_until(lambda: redis.hlen("koebin.unacked") == 16, 30)  # eight at work, eight that wait
+            worker.signal(signal.SIGTERM)
+            time.sleep(0.5)
+        assert worker.process.wait(30) == 0
+    assert not redis.keys("koebin:lease:*")
+    assert not redis.exists("koebin.unacked")
+    assert sum(redis.llen(key) for key in redis.keys("speaker.mei*")) == sum(not result.ready() for result in sent) > 8
+    with Worker(broker, store, assemble=False, settings=TOGETHER):
+        assert all(result.get(timeout=60)["uri"] for result in sent)
+        nothing_is_left(broker)

@@ -1,0 +1,221 @@
+"""Single texts that wait on one speaker, gathered and handed to the pool as one job.
+
+Only the way to the child is shared: every request keeps its lease, its attempts and its acknowledgement, and in the
+child each is a task of its own. Before they run, what they lack is rendered in one pass (``tasks.together``).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from billiard.einfo import ExceptionInfo
+from billiard.exceptions import Terminated
+from celery.exceptions import TaskRevokedError
+from celery.worker.request import Request
+from celery.worker.state import task_ready
+
+from tasks.contracts import SYNTHESIZE
+from worker.batch import Call, speak_texts, text_of
+from worker.requests import Holds
+
+log = logging.getLogger(__name__)
+
+QUIET_SECONDS: Final = 0.02
+"""Nothing has come for so long: what was gathered goes."""
+LONGEST_SECONDS: Final = 0.2
+"""What was gathered goes, whatever comes."""
+LONGEST_CHARACTERS: Final = 200
+"""A longer text runs alone: it fills a batch by itself, and a batch of such would outlast the time limit of one."""
+
+
+class Texts:
+    """Gathers the texts of each queue until there are enough, or for a moment, or until the child is free.
+
+    While a full batch runs the next one is gathered; while one runs that was not full, one text more is taken in and no
+    second one: whatever comes then shall go to a worker that is idle.
+
+    Args:
+        run: Celery's own way to the pool; it waits for a free process.
+        consumer: its prefetch count grows by one with each text that is gathered. So texts come in while there is room,
+            and of chunks never more than one waits.
+        limit: most texts of a batch, and most that are gathered at once.
+    """
+
+    def __init__(self, run: Callable[[Any], Any], consumer: Any, holds: Holds, limit: int) -> None:
+        self._run = run
+        self._consumer = consumer
+        self._holds = holds
+        self._limit = limit
+        self._gathered: dict[str, Batch] = {}
+        self._running = 0
+        self._running_full = False
+
+    def take(self, request: Request) -> None:
+        """Gather a text; anything else goes to the pool, after what was gathered before it."""
+        if not self._gathers(request):
+            self._send_all()
+            self._run(request)
+            return
+        queue = str(request.delivery_info.get("routing_key"))
+        if queue not in self._gathered:
+            self._gathered[queue] = batch = Batch(lambda: self._begin(queue), self._end)
+            self._consumer.timer.call_after(QUIET_SECONDS, self._look, (batch, 0, time.monotonic() + LONGEST_SECONDS))
+        self._gathered[queue].requests.append(request)
+        if self._waiting() >= self._limit:
+            self._send_all()
+        self._adjust()
+
+    def drop(self) -> None:
+        """Give back what no process has begun: the connection is gone, or the worker goes."""
+        for batch in self._gathered.values():
+            batch.dropped = True
+            for request in batch.requests:
+                self._holds.give_back(request.id)
+        self._gathered.clear()
+
+    def _begin(self, queue: str) -> None:
+        full = self._waiting() >= self._limit
+        self._running, self._running_full = len(self._gathered.pop(queue).requests), full
+        self._holds.observer.batch("texts", self._running, self._limit)
+        self._adjust()
+
+    def _end(self) -> None:
+        self._running = 0
+        self._adjust()
+
+    def _waiting(self) -> int:
+        return sum(len(batch.requests) for batch in self._gathered.values())
+
+    def _adjust(self) -> None:
+        """Set how many messages may be here.
+
+        Never below what is here and one more, until that one has come: kombu has asked Redis for it by then, and what
+        Redis has handed out and nobody has read is lost if this process is killed.
+        """
+        waiting = self._waiting()
+        crowded = self._running and not self._running_full
+        wanted = self._running + (max(1, waiting) if crowded else min(self._limit, waiting + 1))
+        qos = self._consumer.qos
+        more = wanted - qos.value
+        (qos.increment_eventually if more > 0 else qos.decrement_eventually)(abs(more))
+
+    def _gathers(self, request: Request) -> bool:
+        """A text that ended a process runs alone from then on, and so does one with a time limit of its own."""
+        if request.name != SYNTHESIZE or any(request.request_dict.get("timelimit") or ()):
+            return False
+        if len(text_of(call_of(request))) > LONGEST_CHARACTERS:
+            return False
+        return not self._holds.leases.attempt(request.id).strikes
+
+    def _send_all(self) -> None:
+        for batch in list(self._gathered.values()):
+            self._send(batch)
+
+    def _look(self, batch: Batch, before: int, at_last: float) -> None:
+        """Send the batch unless more has come meanwhile."""
+        if len(batch.requests) > before and time.monotonic() < at_last:
+            self._consumer.timer.call_after(QUIET_SECONDS, self._look, (batch, len(batch.requests), at_last))
+        else:
+            self._send(batch)
+
+    def _send(self, batch: Batch) -> None:
+        """Ask for a process; until one is free, the batch goes on growing."""
+        if not batch.sent and not batch.dropped:
+            batch.sent = True
+            self._run(batch)
+
+
+class Batch:
+    """Several requests that Celery's worker takes for one.
+
+    Args:
+        begun: called before the batch goes to a process; nothing is added after that.
+        ended: called after the last request has ended.
+
+    Attributes:
+        sent: a process has been asked for.
+        dropped: it was given back before one was free.
+    """
+
+    def __init__(self, begun: Callable[[], object], ended: Callable[[], None]) -> None:
+        self.requests: list[Request] = []
+        self.sent = False
+        self.dropped = False
+        self._begun = begun
+        self._ended = ended
+
+    def execute_using_pool(self, pool: Any, **_: Any) -> Any:
+        """Called by Celery when a process is free.
+
+        Raises:
+            TaskRevokedError: nothing is left to do.
+        """
+        if self.dropped:
+            raise TaskRevokedError("texts that were given back")
+        self._begun()
+        self.requests = [request for request in self.requests if not request.revoked()]
+        if not self.requests:
+            self._ended()
+            raise TaskRevokedError("all texts that were gathered")
+        return pool.apply_async(
+            speak_texts,
+            args=([call_of(request) for request in self.requests],),
+            accept_callback=self._accepted,
+            timeout_callback=self._timed_out,
+            callback=self._returned,
+            error_callback=self._failed,
+            correlation_id=self.requests[0].id,
+        )
+
+    def _accepted(self, pid: str, time_accepted: float) -> None:
+        for request in self.requests:
+            request.on_accepted(pid, time_accepted)
+
+    def _returned(self, results: list[Any]) -> None:
+        outcome = dict(zip((request.id for request in self.requests), results, strict=True))
+        self._end(lambda request: request.on_success(outcome[request.id]))
+
+    def _failed(self, einfo: ExceptionInfo) -> None:
+        """The process died, or was ended because one of the texts was revoked."""
+        terminated = isinstance(getattr(einfo.exception, "exc", einfo.exception), Terminated)
+
+        def end(request: Request) -> None:
+            if terminated and not _revoked(request):
+                task_ready(request)
+                request.reject(requeue=True)
+            else:
+                request.on_failure(einfo)
+
+        self._end(end)
+
+    def _timed_out(self, soft: bool, timeout: float) -> None:
+        self._end(lambda request: request.on_timeout(soft, timeout))
+
+    def _end(self, end: Callable[[Request], object]) -> None:
+        """End every request, whatever happens to its neighbours."""
+        for request in self.requests:
+            try:
+                end(request)
+            except Exception:
+                log.exception("a text's end could not be noted", extra={"task_id": request.id})
+        self._ended()
+
+
+def _revoked(request: Request) -> bool:
+    """Whether the request was revoked; Celery keeps it without showing it."""
+    return bool(request._already_revoked)  # type: ignore[attr-defined]
+
+
+def call_of(request: Request) -> Call:
+    """What the child needs to run the request."""
+    return Call(
+        request.name,
+        request.id,
+        request.request_dict,
+        request.body,
+        request.content_type,
+        request.content_encoding,
+    )
