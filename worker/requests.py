@@ -72,9 +72,11 @@ class Holds:
             return True
 
     def renew(self) -> list[str]:
-        """Renew every lease; returns the tasks that another worker has taken over."""
+        """Renew every lease but those of tasks whose process is frozen; returns what another worker has taken over."""
         lost = [
-            hold.task_id for hold in self.held() if not self.leases.renew(hold.task_id, hold.nonce, hold.delivery_tag)
+            hold.task_id
+            for hold in self.held()
+            if not _frozen(hold.task_id) and not self.leases.renew(hold.task_id, hold.nonce, hold.delivery_tag)
         ]
         self.renewed = time.monotonic()
         return lost
@@ -113,6 +115,18 @@ class Holds:
         """Give back what is left, so that others need not wait for it to expire."""
         for hold in self.held():
             self.give_back(hold.task_id)
+
+
+def _frozen(task_id: str) -> bool:
+    """Whether the process that runs a task was stopped by a signal."""
+    request = state.requests.get(task_id)
+    pid = request.worker_pid if request else None
+    if pid is None:
+        return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except (OSError, IndexError):  # gone a moment ago, or no Linux
+        return False
 
 
 _holds: list[Holds] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -112,6 +113,23 @@ def test_a_frozen_worker_is_replaced_and_does_no_harm_when_it_thaws(
         again = client.submit(numbered(30))
         assert client.wait(again, 60).state is State.SUCCEEDED
         assert second.process.poll() is None
+
+
+@pytest.mark.slow
+def test_a_frozen_pool_process_is_replaced_by_another_worker(
+    client: Client, server: RedisServer, store: str, undisturbed: str
+) -> None:
+    """Its parent is alive, and lets the lease go."""
+    with Worker(server.url, store, settings=FAST) as first, Worker(server.url, store, settings=FAST) as second:
+        job = in_the_middle(client, first)
+        frozen = first.child()
+        first.signal_child(signal.SIGSTOP)
+        ended(client, job, undisturbed)
+        os.kill(frozen, signal.SIGCONT)
+        again = client.submit(numbered(30))
+        assert client.wait(again, 60).state is State.SUCCEEDED
+        assert (first.process.poll(), second.process.poll()) == (None, None)
+        assert first.child() == frozen
 
 
 def test_told_to_go_it_gives_back_at_once(client: Client, server: RedisServer, store: str, undisturbed: str) -> None:
