@@ -25,6 +25,7 @@ from tasks.runtime import Runtime, install
 from tasks.stores.base import Store
 from tasks.stores.uri import open_store, under_root
 from worker.children import ChildReport, RunDirectory, worker_folder
+from worker.devices import claim_device, cuda_devices
 from worker.exits import ENGINE
 from worker.memory import gpu_memory
 from worker.settings import Settings
@@ -65,7 +66,7 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
     run_dir.clear_scratch()
     wanted = voices(settings)
     redis = connect(settings.broker_url.get_secret_value())
-    tts = build_engine(settings) if wanted else None
+    tts = build_engine(settings, _own_device(settings)) if wanted else None
     speakers: dict[str, Speaker] = {voice.name: tts.speakers[voice.name] for voice in wanted} if tts else {}
     install(
         Runtime(
@@ -89,8 +90,13 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
     log.info("engine ready after %.1f s: %s", time.monotonic() - started, ", ".join(speakers) or "assembling only")
 
 
-def build_engine(settings: Settings) -> TTS:
-    """The engine with all speakers of this worker, warmed up.
+def _own_device(settings: Settings) -> str:
+    folder = settings.run_dir / "devices"
+    return claim_device(settings.device, folder, cuda_devices, shared=settings.device_shared)
+
+
+def build_engine(settings: Settings, device: str) -> TTS:
+    """The engine with all speakers of this worker on a device that is its own, warmed up.
 
     Raises:
         ModelError, SourceError, SourceUnavailable: names the speaker.
@@ -98,7 +104,7 @@ def build_engine(settings: Settings) -> TTS:
     from engine.tts import TTS
 
     tts = TTS(
-        device=settings.device,
+        device=device,
         sources=settings.source_options(),
         bert_source=settings.bert,
         threads=settings.threads or None,

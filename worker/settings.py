@@ -62,7 +62,13 @@ class Settings(BaseSettings):
     voices: Path | None = Field(
         default=None, description="TOML file with a [voices] table: speaker name = URI of its voice."
     )
-    device: str = Field(default="cpu", description="cpu, cuda or cuda:N.")
+    device: str = Field(
+        default="cpu", description="cpu, cuda (the first GPU that no other worker of this machine has) or cuda:N."
+    )
+    device_shared: bool = Field(
+        default=False,
+        description="Whether workers that all say so may use the same GPU. Else each takes one for itself.",
+    )
     threads: int = Field(default=0, ge=0, le=1024, description="Utterances at once on a CPU. 0: the cores.")
     max_loaded: int = Field(default=0, ge=0, description="Most voices in memory at once. 0: all.")
     batch_texts: int | None = Field(

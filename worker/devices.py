@@ -1,0 +1,123 @@
+"""Which GPU a process has: one each, claimed by a lock on a file for as long as the process lives.
+
+It is chosen before CUDA is touched, for a context on the wrong device would stay there. The kernel gives the lock back
+when the process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from engine.errors import BackendMissing, ConfigurationError
+
+PATIENCE_SECONDS: Final = 10.0
+"""A process that is replaced may take a moment to be gone."""
+
+_held: list[int] = []
+"""File descriptors of this process's locks; closing one would give the device back."""
+
+
+def claim_device(
+    wanted: str,
+    folder: Path,
+    devices: Callable[[], Sequence[str]],
+    *,
+    shared: bool = False,
+    patience: float = PATIENCE_SECONDS,
+) -> str:
+    """Have a GPU to oneself until this process ends.
+
+    Args:
+        wanted: ``cpu`` needs no claim; ``cuda`` takes the first device that is free, ``cuda:N`` that one.
+        folder: of the lock files; the same for all workers of a machine.
+        devices: names the devices that this process sees, see ``device_names``; not asked for ``cpu``.
+        shared: others that also say so may have the same device.
+        patience: seconds to wait for one that is taken.
+
+    Returns:
+        ``cpu`` or ``cuda:N``.
+
+    Raises:
+        BackendMissing: there is no such device.
+        ConfigurationError: it is, or all are, taken; says by which process.
+    """
+    if not wanted.startswith("cuda"):
+        return wanted
+    names = devices()
+    numbers = _candidates(wanted, len(names))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience
+    while True:
+        holders = []
+        for number in numbers:
+            holder = _lock(folder / f"cuda-{_file_name(names[number])}.lock", shared)
+            if holder is None:
+                return f"cuda:{number}"
+            holders.append(f"cuda:{number} by process {holder}")
+        if time.monotonic() >= deadline:
+            raise ConfigurationError(
+                "every GPU that this worker may use is taken",
+                ", ".join(holders),
+                "Start one worker a GPU, name another device, or let all share with KOEBIN_DEVICE_SHARED",
+            )
+        time.sleep(min(0.2, patience))
+
+
+def device_names(count: int, visible: str | None) -> list[str]:
+    """A name for each CUDA device of this process that means the same in every process of the machine.
+
+    Args:
+        count: how many devices CUDA shows.
+        visible: ``CUDA_VISIBLE_DEVICES``, which renumbers them: its entries are the names. Workers of one machine
+            should all give numbers there, or all UUIDs.
+    """
+    entries = [entry.strip() for entry in (visible or "").split(",") if entry.strip()]
+    return [entries[number] if number < len(entries) else str(number) for number in range(count)]
+
+
+def cuda_devices() -> list[str]:
+    """The devices of this process; asks the driver how many there are, and makes no context.
+
+    Raises:
+        BackendMissing: torch is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise BackendMissing("a GPU needs torch", "", "Install the torch extra with a CUDA build of torch") from error
+    return device_names(torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def _candidates(wanted: str, count: int) -> Sequence[int]:
+    if not count:
+        raise BackendMissing("there is no CUDA device", wanted, "Check nvidia-smi and that torch is a CUDA build")
+    if wanted == "cuda":
+        return range(count)
+    number = int(wanted.removeprefix("cuda:"))
+    if number >= count:
+        raise BackendMissing(f"there are only {count} CUDA devices", wanted, "Count from cuda:0")
+    return [number]
+
+
+def _lock(path: Path, shared: bool) -> str | None:
+    """Take the lock; if somebody has it, their process id as they wrote it down."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(file, 32, 0).decode("ascii", "replace").strip()
+        os.close(file)
+        return holder or "unknown"
+    os.truncate(file, 0)
+    os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+    _held.append(file)
+    return None
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-._" else "_" for letter in name)
