@@ -28,15 +28,15 @@ PUBLISHED_SPEAKERS: Final = (
 _SPEAKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def check_speaker(name: str) -> str:
+def check_speaker(name: object) -> str:
     """Return ``name`` if it may name a speaker: ``[A-Za-z0-9][A-Za-z0-9._-]{0,63}``.
 
     Raises:
         InvalidName: anything else, a path or a glob among it.
     """
-    if not _SPEAKER.fullmatch(name):
+    if not isinstance(name, str) or not _SPEAKER.fullmatch(name):
         raise InvalidName(
-            "not a speaker name", name, "Use 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or a digit"
+            "not a speaker name", str(name), "Use 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or a digit"
         )
     return name
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Any, Final
 
 from engine.errors import InvalidOption
@@ -47,7 +47,7 @@ class SynthesisOptions:
         take: another try at the same text; the quality gate raises it.
 
     Raises:
-        InvalidOption: a value out of its range, or not a finite number.
+        InvalidOption: a value out of its range, or no number at all.
     """
 
     style: str = ""
@@ -65,8 +65,7 @@ class SynthesisOptions:
     take: int = 0
 
     def __post_init__(self) -> None:
-        if len(self.style) > 64:
-            raise InvalidOption("style is longer than 64 characters", self.style)
+        _check_style(self.style)
         for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if value is None and name == "pause":
@@ -81,12 +80,18 @@ class SynthesisOptions:
 _CONTENT: Final = tuple(field.name for field in fields(SynthesisOptions) if field.name != "pause")
 
 
+def _check_style(style: object) -> None:
+    if not isinstance(style, str) or len(style) > 64:
+        raise InvalidOption("style is not a name", str(style), "Use a style of the speaker, or ''")
+
+
 def _number(name: str, value: object, low: float, high: float) -> float | int:
     wanted = int if name in _INTEGERS else float
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    number: Any = value  # numpy's numbers are welcome, too
+    if isinstance(value, bool) or not isinstance(value, Real) or number != number:
         raise InvalidOption(f"{name} is not a finite number", str(value), f"Use {low} to {high}")
-    if wanted is int and int(value) != value:
-        raise InvalidOption(f"{name} is not a whole number", str(value), f"Use {low} to {high}")
-    if not low <= value <= high:
+    if not low <= number <= high:
         raise InvalidOption(f"{name} is out of range", str(value), f"Use {low} to {high}")
-    return wanted(value)
+    if wanted is int and int(number) != number:
+        raise InvalidOption(f"{name} is not a whole number", str(value), f"Use {low} to {high}")
+    return wanted(number)

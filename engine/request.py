@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.content import Reading
 from engine.errors import InvalidOption
 from engine.names import nearest
 from engine.options import SynthesisOptions
+from engine.text.dictionary import Dictionary
 from engine.text.sentences import split_sentences
-
-if TYPE_CHECKING:
-    from engine.text.dictionary import Dictionary
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +22,26 @@ class Request:
         options: how.
         readings: spans of ``text`` whose reading is given.
         dictionary: the user's words; None for none.
+
+    Raises:
+        InvalidOption: something of another type.
     """
 
     text: str
     options: SynthesisOptions = SynthesisOptions()
     readings: tuple[Reading, ...] = ()
     dictionary: Dictionary | None = None
+
+    def __post_init__(self) -> None:
+        _check_type("options", self.options, SynthesisOptions)
+        _check_type("dictionary", self.dictionary, Dictionary)
+        for reading in self.readings:
+            _check_type("a reading", reading, Reading)
+
+
+def _check_type(name: str, value: object, wanted: type) -> None:
+    if value is not None and not isinstance(value, wanted):
+        raise InvalidOption(f"{name} of a wrong type", repr(value), f"Give a {wanted.__name__} of the engine's")
 
 
 def split_request(request: Request) -> list[Request]:
@@ -60,6 +72,7 @@ def merge_options(options: SynthesisOptions | None, changes: dict[str, Any]) -> 
     Raises:
         InvalidOption: no such option (names the nearest), or a value out of range.
     """
+    _check_type("options", options, SynthesisOptions)
     known = [field.name for field in fields(SynthesisOptions)]
     for name in changes:
         if name not in known:

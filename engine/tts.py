@@ -75,7 +75,7 @@ class TTS:
         self._executor_lock = threading.Lock()
         self._pid: int | None = None
 
-    def load(self, name: str, source: str | None = None) -> Self:
+    def load(self, name: str, source: str | Path | None = None) -> Self:
         """Register a speaker; ``prepare`` loads it.
 
         Args:
@@ -88,6 +88,7 @@ class TTS:
             InvalidOption: the speaker is registered with another source.
         """
         check_speaker(name)
+        source = str(source) if isinstance(source, Path) else source
         self._check_process()
         with self._preparing:
             if name in self._voices and self._voices[name] != source:
@@ -254,14 +255,14 @@ class Speakers(Mapping[str, Speaker]):
         return f"Speakers({', '.join(self._ready)})"
 
 
-def check_device(device: str) -> str:
+def check_device(device: object) -> str:
     """Return ``device`` if it is ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
         InvalidOption: anything else.
     """
-    if not _DEVICE.fullmatch(device):
-        raise InvalidOption("no such device", device, "Use cpu, cuda or cuda:N")
+    if not isinstance(device, str) or not _DEVICE.fullmatch(device):
+        raise InvalidOption("no such device", str(device), "Use cpu, cuda or cuda:N")
     return device
 
 
@@ -311,7 +312,9 @@ def _source_options(cache: Path | str | None, sources: SourceOptions | None) -> 
     return replace(sources, cache_root=folder) if folder else sources
 
 
-def _at_least_one(name: str, value: int | None) -> int | None:
-    if value is not None and value < 1:
+def _at_least_one(name: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or value < 1:
         raise InvalidOption(f"{name} is out of range", str(value), "Use 1 or more, or None")
     return value

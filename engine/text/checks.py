@@ -26,10 +26,12 @@ def check_text(
         allow_mute: accept a text of punctuation alone, which is silence.
 
     Raises:
-        InvalidText: it is empty or white space, holds a control character, half of a surrogate pair or a letter of a
-            script that cannot be read, has nothing to speak, or a line (or all of it) is too long. With line and
-            column, counted from 1 in characters.
+        InvalidText: it is no string, it is empty or white space, holds a control character, half of a surrogate pair or
+            a letter of a script that cannot be read, has nothing to speak, or a line (or all of it) is too long. With
+            line and column, counted from 1 in characters.
     """
+    if not isinstance(text, str):
+        raise InvalidText("the text is no string", type(text).__name__, "Decode it first")
     if not text.strip():
         raise InvalidText("the text is empty", hint="Give at least one word")
     if len(text) > max_chars:

@@ -47,6 +47,9 @@ class Entry:
     priority: int = 8
 
     def __post_init__(self) -> None:
+        for field in ("surface", "reading"):
+            if not isinstance(getattr(self, field), str):
+                raise InvalidDictionary(f"the {field} of a word is no string", repr(getattr(self, field)))
         object.__setattr__(self, "surface", _check_surface(self.surface))
         object.__setattr__(self, "reading", _check_reading(self.reading))
         _check_range("accent", self.accent, len(split_morae(self.reading)), self.surface, "the morae of its reading")

@@ -28,13 +28,13 @@ from engine.speaker import Speaker, SpeakerInfo
 FAST = SynthesisOptions(speed=4.0)
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:", "CUDA", "cuda:x", "mps", "", "cpu "])
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "CUDA", "cuda:x", "mps", "", "cpu ", None])
 def test_an_unknown_device_is_refused(device: str) -> None:
     with pytest.raises(InvalidOption, match="cuda:N"):
         TTS(device)
 
 
-@pytest.mark.parametrize("arguments", [{"threads": 0}, {"max_loaded": 0}])
+@pytest.mark.parametrize("arguments", [{"threads": 0}, {"max_loaded": 0}, {"threads": "2"}])
 def test_numbers_below_one_are_refused(arguments: dict[str, int]) -> None:
     with pytest.raises(InvalidOption, match="out of range"):
         TTS(**arguments)  # type: ignore[arg-type]

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from engine.errors import InvalidText
@@ -36,3 +38,9 @@ def test_ten_megabytes_in_one_line_are_refused_quickly() -> None:
 def test_a_text_has_a_limit() -> None:
     with pytest.raises(InvalidText, match="more than 20"):
         check_text("あ\n" * 20, max_chars=20)
+
+
+@pytest.mark.parametrize("text", [None, b"abc", 3])
+def test_what_is_no_string_is_refused(text: Any) -> None:
+    with pytest.raises(InvalidText, match="no string"):
+        check_text(text)
