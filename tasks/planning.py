@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.content import Reading, canonical_json
-from engine.errors import InvalidScript, UnknownStyle
+from engine.errors import InvalidScript, InvalidText, UnknownStyle
 from engine.text.checks import check_text
 from engine.text.dictionary import Dictionary
+from engine.text.readings import check_readings
 from engine.text.sentences import split_sentences
 from tasks.contracts import (
     ChunkDocument,
@@ -61,7 +62,7 @@ def sentences(passages: Iterable[Passage], pauses: Pauses) -> Iterator[Sentence]
 
     Raises:
         InvalidText: a passage that cannot be spoken.
-        InvalidScript: a reading that reaches over the end of a sentence.
+        InvalidScript: a reading that reaches over the end of a sentence or cannot be spoken.
     """
     for passage in passages:
         check_text(passage.text)
@@ -70,6 +71,7 @@ def sentences(passages: Iterable[Passage], pauses: Pauses) -> Iterator[Sentence]
         for number, piece in enumerate(pieces):
             last = number == len(pieces) - 1
             readings = tuple(_inside(passage, piece.start, piece.end))
+            _check(passage, piece.text, readings)
             pause = _ending_pause(passage, pauses, between) if last else between
             yield Sentence(passage, piece.text, readings, pause)
 
@@ -92,6 +94,13 @@ def _inside(passage: Passage, start: int, end: int) -> Iterator[Reading]:
                 passage.line,
             )
         yield replace(reading, start=reading.start - start, end=reading.end - start)
+
+
+def _check(passage: Passage, text: str, readings: tuple[Reading, ...]) -> None:
+    try:
+        check_readings(text, readings)
+    except InvalidText as error:
+        raise InvalidScript(error.what, error.value, error.hint, passage.line) from error
 
 
 def predicted_seconds(text: str, speed: float) -> float:

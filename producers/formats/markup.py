@@ -13,7 +13,7 @@ from engine.content import Reading
 from engine.errors import InvalidInput, InvalidScript
 from engine.text.characters import script
 from producers.formats.builder import MAX_PAUSE, ScriptBuilder
-from producers.formats.readings import MAX_WORD, parse_reading
+from producers.formats.readings import MAX_WORD, Spoken, parse_phrases, parse_reading
 from producers.formats.voice import Cast, Voice
 from tasks.script import Ending
 
@@ -42,7 +42,7 @@ _NAMES: Final = (*SPANS, *PAUSES)
 
 _TOKEN: Final = re.compile(
     r"\\(?P<escaped>[\\\[［｜|《])"
-    r"|[｜|](?P<base>[^｜|《》\[［\n]{1,100})《(?P<explicit>[^《》\n]*)(?P<closed>》?)"
+    r"|[｜|](?P<base>[^｜|《》\[［\n]{1,1000})《(?P<explicit>[^《》\n]*)(?P<closed>》?)"
     r"|《《(?P<emphasis>[^《》\n]+)》》"
     r"|《(?P<implicit>[^《》\n]*)》"
     r"|[\[［](?P<end>/?)(?P<name>[A-Za-z]+|話者|スタイル|速さ|高さ|音量|抑揚|間)"
@@ -153,7 +153,9 @@ class MarkupReader:
 
     def _explicit(self, run: _Run, match: re.Match[str], where: tuple[int, int]) -> None:
         base = match["base"].strip()
-        spoken = parse_reading(match["explicit"])
+        spoken = parse_reading(match["explicit"]) if len(base) <= MAX_WORD else None
+        if self._ruby == "strict" and match[0][0] == "｜" and spoken is None:
+            spoken = parse_phrases(match["explicit"])
         if self._ruby == "strict" and match[0][0] == "|" and (spoken is None or not match["closed"]):
             run.text += match[0]  # a bar of a table before a quotation
             return
@@ -171,23 +173,23 @@ class MarkupReader:
             )
         before, _, after = match["base"].partition(base)
         run.text += before
-        self._read(run, len(run.text), base, match["explicit"])
+        self._read(run, len(run.text), base, spoken)
         run.text += after
 
     def _implicit(self, run: _Run, match: re.Match[str]) -> None:
         taken = run.readings[-1].end if run.readings else 0
         start = _word_start(run.text, taken, self._ruby)
         word = run.text[start:]
-        if not word or (self._ruby == "strict" and parse_reading(match["implicit"]) is None):
+        spoken = parse_reading(match["implicit"])
+        if not word or (self._ruby == "strict" and spoken is None):
             run.text += match[0]  # a quotation
             return
         run.text = run.text[:start]
-        self._read(run, start, word, match["implicit"])
+        self._read(run, start, word, spoken if len(word) <= MAX_WORD else None)
 
-    def _read(self, run: _Run, start: int, word: str, written: str) -> None:
+    def _read(self, run: _Run, start: int, word: str, spoken: Spoken | None) -> None:
         """Append ``word`` with its reading; kana take the place of a character that no font has."""
-        spoken = parse_reading(written)
-        if spoken is None or len(word) > MAX_WORD:
+        if spoken is None:
             run.text += word
         elif UNKNOWN in word:
             run.text += spoken.kana

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from engine.errors import InvalidText
+from engine.text.kana import check_kana, has_phrases
 from engine.text.katakana import is_katakana_reading, split_morae, to_katakana
 
 MAX_WORD: Final = 100
-"""Characters that one reading may belong to; the front end takes about 200 at once."""
+"""Characters that a word with a reading may have; the front end takes about 200 at once."""
 
 _SILENT: Final = re.compile(r"[\s・･]")
 _ACCENT_NUMBER: Final = re.compile(r"(.*)[:：]([0-9]{1,3})")
@@ -49,6 +51,15 @@ def parse_reading(written: str) -> Spoken | None:
     if accent is not None and accent > len(split_morae(to_katakana(kana))):
         return None
     return Spoken(kana, accent)
+
+
+def parse_phrases(written: str) -> Spoken | None:
+    """A whole sentence as ``koebin check`` prints it: ``キョ'ーワ/イイ/テ'ンキデス。``; None if it is none."""
+    try:
+        check_kana(written)
+    except InvalidText:
+        return None
+    return Spoken(written) if has_phrases(written) else None
 
 
 def _split_fall(text: str) -> tuple[str, bool, str]:

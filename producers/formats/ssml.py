@@ -14,9 +14,10 @@ from typing import Final
 
 from engine.content import Reading
 from engine.errors import InvalidInput, InvalidScript
+from engine.text.kana import has_phrases
 from producers.formats import safe_xml
 from producers.formats.builder import ScriptBuilder
-from producers.formats.readings import MAX_WORD, Spoken, parse_reading
+from producers.formats.readings import MAX_WORD, Spoken, parse_phrases, parse_reading
 from producers.formats.voice import Cast, Voice
 from producers.formats.xhtml import without_gaps
 from tasks.script import Ending
@@ -139,7 +140,7 @@ class _Speech(safe_xml.Handler):
         if not word:
             raise InvalidScript(f"{element.tag} holds no text", "", "Write the word between its tags", *self.place())
         start = self._length - len(text) + text.index(word)
-        if element.spoken is not None and len(word) > MAX_WORD:
+        if element.spoken is not None and len(word) > MAX_WORD and not has_phrases(element.spoken.kana):
             what = f"{element.tag} holds more than {MAX_WORD} characters"
             raise InvalidScript(what, word, "Give each word its own reading", *self.place())
         if element.spoken is not None:
@@ -193,7 +194,7 @@ def _phoneme(attributes: dict[str, str]) -> Spoken:
     if alphabet not in _ALPHABETS:
         raise InvalidScript("this alphabet is not taken", alphabet, f"Use {_ALPHABETS[0]} (kana)")
     written = _given(attributes, "ph")
-    spoken = parse_reading(written)
+    spoken = parse_reading(written) or parse_phrases(written)
     if spoken is None:
         raise InvalidScript("not kana", written, "Write kana, with ' after the mora where the pitch falls")
     return spoken

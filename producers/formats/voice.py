@@ -102,7 +102,4 @@ def changed(base: SynthesisOptions, options: Mapping[str, object]) -> SynthesisO
             raise InvalidScript("there is no such option", name, f"Use {known}")
     if not isinstance(options.get("style", ""), str):
         raise InvalidScript("style is not a text", str(options["style"]), "Use the name of a style")
-    try:
-        return replace(base, **dict(options))  # type: ignore[arg-type]
-    except OverflowError as error:  # an integer of hundreds of digits
-        raise InvalidScript("a number is too large", ", ".join(options)) from error
+    return replace(base, **dict(options))  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ BROKEN = {
     '{"id": "x", "text": "あ", "speed": NaN}': "speed is not a finite number",
     '{"id": "x", "text": "あ", "speed": "1"}': "speed is not a finite number",
     '{"id": "x", "text": "あ", "style": 1}': "style is not a text",
-    '{"id": "x", "text": "あ", "seed": ' + "9" * 400 + "}": "a number is too large",
+    '{"id": "x", "text": "あ", "seed": ' + "9" * 400 + "}": "seed is out of range",
     '{"id": "x", "text": "あ", "seed": ' + "9" * 5000 + "}": "not JSON that can be read",
     '{"id": "x", "text": "あ", "speaker": "../a"}': "not a speaker name",
     '{"id": "x", "text": "あ", "speaker": 1}': "speaker is not a string",

@@ -4,13 +4,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InvalidInput
+from engine.errors import InvalidInput, InvalidScript
 from engine.options import SynthesisOptions
 from engine.text.checks import check_text
+from producers.commands.check import read_lines
 from producers.formats.load import parse_script
 from producers.formats.readings import Spoken, parse_reading
 from producers.formats.source import FORMATS, Source, source_from
 from producers.formats.voice import Voice
+from tasks.contracts import Pauses
+from tasks.planning import sentences
 
 
 def script(text, kind="text"):
@@ -106,6 +109,30 @@ def test_readings(text, readings):
 )
 def test_what_a_reading_is(written, spoken):
     assert parse_reading(written) == spoken
+
+
+def test_what_check_prints_of_a_sentence_is_its_reading_when_it_is_given_back():
+    long = "長い文は読点で切れて、それでも一つです、" * 8
+    text = f"今日はいい天気ですね。明日、東京都へ行きますか？\n{long}はい。"
+    printed = [(line.text, line.kana) for line in read_lines(script(text))]
+    assert len(printed) == 3
+    assert printed[0] == ("今日はいい天気ですね。", "キョ'ーワ/イイ/テ'ンキデスネ。")
+    marked = "\n".join(f"｜{sentence}《{kana}》" for sentence, kana in printed)
+    spoken = "".join(f'<phoneme ph="{kana}">{sentence}</phoneme>' for sentence, kana in printed)
+    assert [(line.text, line.kana) for line in read_lines(script(marked))] == printed
+    assert [(line.text, line.kana) for line in read_lines(script(f"<speak>{spoken}</speak>", "ssml"))] == printed
+    # Where they are said in other words, that is what is read.
+    assert next(iter(read_lines(script("｜今日は《キョ'ー/ワ》。")))).kana == "キョ'ー/ワ"
+
+
+@pytest.mark.parametrize("text", ["｜今日は《キョ'ー/ワ》いい。", "｜良い《イイ/ヨイ》｜天気《てんき》"])
+def test_accent_phrases_belong_to_a_whole_sentence(text):
+    with pytest.raises(InvalidScript, match=r"line 2: .*whole sentence"):
+        list(sentences(script(f"はい。\n{text}").passages, Pauses()))
+
+
+def test_a_bar_of_a_table_is_no_reading_of_a_sentence():
+    assert read("| 太郎《はい、どうも。》")[0][:2] == ("| 太郎《はい、どうも。》", [])
 
 
 def test_a_reading_belongs_to_a_word_and_not_to_a_paragraph():
