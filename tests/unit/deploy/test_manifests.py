@@ -107,6 +107,9 @@ def test_the_autoscalers_name_what_there_is(monkeypatch):
         if document["kind"] in ("ScaledObject", "HorizontalPodAutoscaler")
     }
     assert targets <= names
+    text = (KUBERNETES / "overlays/hpa-backlog/hpa.yaml").read_text()
+    (external,) = re.findall(r"^          name: (koebin_\w+)$", text, re.MULTILINE)
+    assert f"# TYPE {external} gauge" in command.metrics(command.describe(None))
     service = next(document for document in DOCUMENTS if document["kind"] == "Service")
     assert f"http://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}/" in trigger["metadata"]["url"]
 
