@@ -45,7 +45,7 @@ _DictionaryRevision = Annotated[str, Field(pattern=r"^([0-9a-f]{8,64})?$")]
 SubtitleName = Annotated[str, Field(pattern=r"^(srt|vtt|lab|json)(:(sentence|word|mora|phone))?$")]
 """A format of subtitles, with its level if it is not the format's own."""
 _MOST_OPUS_KBPS: Final = 256
-AudioFormat = Literal["wav", "flac", "mp3", "opus", "m4b"]
+AudioFormat = Literal["wav", "flac", "mp3", "opus", "m4a", "m4b"]
 
 
 class _Frozen(BaseModel):

@@ -53,7 +53,7 @@ def narrate(
     author: Annotated[str | None, typer.Option(help="Instead of the file's own.")] = None,
     cover: Annotated[Path | None, typer.Option(help="A JPEG or PNG picture for MP3, FLAC and M4B.")] = None,
     format: Annotated[  # noqa: A002
-        list[str] | None, typer.Option("--format", "-f", help="wav flac mp3 opus m4b; several times for several.")
+        list[str] | None, typer.Option("--format", "-f", help="wav flac mp3 opus m4a m4b; several times for several.")
     ] = None,
     bitrate: Annotated[int | None, typer.Option(help="kbit/s of MP3, Opus and M4B.")] = None,
     per_chapter: Annotated[bool, typer.Option(help="Also one file for each chapter.")] = False,

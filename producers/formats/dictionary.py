@@ -18,6 +18,8 @@ _TYPES: Final = {"surface": str, "reading": str, "accent": int, "priority": int}
 _NAMES: Final = {"surface": "surface", "reading": "reading", "accent": "accent", "priority": "priority",
                  "表記": "surface", "読み": "reading", "アクセント": "accent", "優先度": "priority"}  # fmt: skip
 _COLUMNS: Final = tuple(_TYPES)
+_MECAB_COLUMNS: Final = 13
+"""Up to the pronunciation; Open JTalk adds the accent."""
 _TABLE: Final = re.compile(r"^\s*\[\[\s*word\s*\]\]", re.MULTILINE)
 
 
@@ -59,7 +61,7 @@ def parse_dictionary(text: str, suffix: str) -> Dictionary:
 
     TOML: a table ``[words]`` of ``surface = "reading"`` or ``surface = { reading = "…", accent = 1 }``, or one
     ``[[word]]`` per word. CSV: ``surface,reading,accent,priority``, the last two as wished, with or without a first
-    line of names. JSON: as ``Dictionary.to_json`` writes it.
+    line of names; or the rows of a user dictionary of MeCab or Open JTalk. JSON: as ``Dictionary.to_json`` writes it.
 
     Raises:
         InvalidDictionary: with line and column where there are some.
@@ -138,6 +140,9 @@ def _from_csv(text: str) -> Iterator[tuple[int, Entry]]:
             row = [cell.strip() for cell in cells]
             if not any(row) or row[0].startswith("#"):
                 continue
+            if not columns and len(row) >= _MECAB_COLUMNS:
+                yield reader.line_num, _entry(_numbers(_of_mecab(row), reader.line_num), reader.line_num)
+                continue
             if not columns:
                 columns = _header(row, reader.line_num)
                 if columns:
@@ -149,6 +154,13 @@ def _from_csv(text: str) -> Iterator[tuple[int, Entry]]:
             yield reader.line_num, _entry(_numbers(fields, reader.line_num), reader.line_num)
     except csv.Error as error:
         raise InvalidDictionary(f"not CSV: {error}", "", "Check the quotation marks", reader.line_num) from error
+
+
+def _of_mecab(row: list[str]) -> dict[str, str]:
+    """``surface,left,right,cost,6 of grammar,base form,reading,pronunciation[,accent/morae,rule]``."""
+    accent = row[_MECAB_COLUMNS].partition("/")[0] if len(row) > _MECAB_COLUMNS else "*"
+    fields = {"surface": row[0], "reading": row[_MECAB_COLUMNS - 1]}
+    return fields if accent == "*" else {**fields, "accent": accent}
 
 
 def _header(row: list[str], line: int) -> tuple[str, ...]:

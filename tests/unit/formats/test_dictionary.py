@@ -42,6 +42,14 @@ def test_every_kind_says_the_same(suffix, text):
     assert parse_dictionary(text, suffix) == WORDS
 
 
+def test_a_user_dictionary_of_open_jtalk_is_taken_as_it_is():
+    grammar = "名詞,固有名詞,一般,*,*,*"
+    rows = f"声便,1348,1348,5000,{grammar},声便,コエビン,コエビン,2/4,C1\n市,,,1,{grammar},市,シ,シ\n"
+    assert parse_dictionary(rows, ".csv") == Dictionary([Entry("声便", "コエビン", 2), Entry("市", "シ")])
+    with pytest.raises(InvalidDictionary, match="accent is not a number: 'x'"):
+        parse_dictionary(rows.replace("2/4", "x/4"), ".csv")
+
+
 def test_a_reading_alone_is_enough():
     assert (
         parse_dictionary('[words]\n"市" = "シ"', ".toml")
