@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, segments_own
 from tasks.quality import Gate
 from tasks.runtime import Runtime
 from tasks.stores.base import Store
+from tasks.storing import AHEAD, Storing
 from tasks.takes import Take, judge, settle
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ def _dictionary(store: Store, revision: str) -> Dictionary:
 
 
 def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
-    """Render what the store lacks, one stored segment after the other.
+    """Render what the store lacks, and store it.
 
     Raises:
         LeaseLost, JobCancelled, GiveBack: see ``Guard``.
@@ -138,20 +140,24 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
     if attempt.strikes >= MAX_HEADLESS_STRIKES:
         dead |= {segment.key: f"worker processes were lost again and again: {attempt.reason}" for segment in missing}
         missing = []
-    seconds = 0.0
-    doubted: dict[str, Take] = {}
-    for key, made in _render(runtime, chunk, missing, guard, isolated=isolated):
-        take = judge(chunk.gate, specs[key].segment, chunk.request.speaker, made)
-        if not take.good:
-            doubted[key] = take
-            continue
-        if isinstance(made, KoebinError):
-            runtime.observer.error(made)
-            dead[key] = str(made)
-            continue
-        segments.write(chunk.store, key, made)
+    seconds: list[float] = []
+
+    def on_stored(audio: Audio) -> None:
         runtime.leases.progress(chunk.task_id)
-        seconds += made.duration_seconds
+        seconds.append(audio.duration_seconds)
+
+    doubted: dict[str, Take] = {}
+    # A segment that is rendered alone is told from the one before it: that one is stored before it begins.
+    with Storing(chunk.store, on_stored, ahead=0 if isolated else AHEAD) as storing:
+        for key, made in _render(runtime, chunk, missing, guard, isolated=isolated):
+            take = judge(chunk.gate, specs[key].segment, chunk.request.speaker, made)
+            if not take.good:
+                doubted[key] = take
+            elif isinstance(made, KoebinError):
+                runtime.observer.error(made)
+                dead[key] = str(made)
+            else:
+                storing.add(key, made)
     if chunk.gate is not None:
         doubted |= _doubted_stored(chunk, specs, present, guard)
     judged: list[Judged] = []
@@ -168,7 +174,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
     return Outcome(
         reused=len(chunk.planned) - sum(key not in present for key in specs),
         rendered=sum(segment.key not in dead for segment in missing),
-        seconds=seconds,
+        seconds=math.fsum(seconds),
         wall_seconds=time.monotonic() - started,
         dead=tuple(_evidence(chunk, specs[key], why) for key, why in dead.items()),
         judged=tuple(judged),

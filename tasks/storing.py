@@ -1,0 +1,63 @@
+"""Segments are encoded and stored while the next ones are rendered: a voice that is fast would wait for the disk."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from tasks import segments
+from tasks.stores.base import Store
+
+if TYPE_CHECKING:
+    from engine.audio import Audio
+
+AHEAD: Final = 8
+"""So many rendered segments may wait for the store; that bounds the memory they take."""
+_THREADS: Final = 4
+
+
+class Storing:
+    """Stores a chunk's segments in their order of rendering, a few of them at a time.
+
+    Use as a context: its end waits until everything is stored; after an exception until what had begun is.
+
+    Args:
+        on_stored: called for each segment as soon as it is stored, from any thread.
+        ahead: how many may be on their way while the caller goes on; 0 stores each before ``add`` returns.
+    """
+
+    def __init__(self, store: Store, on_stored: Callable[[Audio], None], ahead: int = AHEAD) -> None:
+        self._store = store
+        self._on_stored = on_stored
+        self._ahead = ahead
+        self._waiting: deque[Future[None]] = deque()
+        self._pool = ThreadPoolExecutor(_THREADS, "koebin-store")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._settle(0)
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def add(self, key: str, audio: Audio) -> None:
+        """Take the next segment. Raises: what storing it, or one before it, raised."""
+        self._waiting.append(self._pool.submit(self._write, key, audio))
+        self._settle(self._ahead)
+
+    def _write(self, key: str, audio: Audio) -> None:
+        segments.write(self._store, key, audio)
+        self._on_stored(audio)
+
+    def _settle(self, most: int) -> None:
+        """Wait while more than ``most`` are on their way; look at what those that are there have to say."""
+        while self._waiting and (len(self._waiting) > most or self._waiting[0].done()):
+            self._waiting.popleft().result()

@@ -1,0 +1,84 @@
+"""Segments are stored while the next ones are rendered."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.audio import Audio
+from engine.errors import StoreFull
+from tasks import segments
+from tasks.stores.local import LocalStore
+from tasks.storing import AHEAD, Storing
+
+KEYS = [f"{number:064x}" for number in range(2 * AHEAD)]
+
+
+def audio(number: int) -> Audio:
+    return Audio(np.full(1000 + number, 0.1, np.float32), 24_000)
+
+
+class Gated(LocalStore):
+    """A store that takes nothing until it is told to."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.gate = threading.Event()
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = True, content_type: str | None = None) -> bool:
+        assert self.gate.wait(10)
+        return super().put(key, data, if_absent=if_absent, content_type=content_type)
+
+
+def test_rendering_goes_on_and_what_waits_is_bounded(tmp_path: Path) -> None:
+    store = Gated(tmp_path)
+    stored: list[int] = []
+    added: list[int] = []
+
+    def render() -> None:
+        with Storing(store, lambda sound: stored.append(len(sound))) as storing:
+            for number, key in enumerate(KEYS):
+                added.append(number)
+                storing.add(key, audio(number))
+
+    thread = threading.Thread(target=render)
+    thread.start()
+    thread.join(0.3)
+    assert thread.is_alive()
+    assert (len(added), stored) == (AHEAD + 1, []), "one more waits for room"
+    store.gate.set()
+    thread.join(10)
+    assert sorted(stored) == [1000 + number for number in range(len(KEYS))]
+    assert segments.stored(store, KEYS) == set(KEYS), "the end waits for all of them"
+
+
+def test_nothing_ahead_is_stored_at_once(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    with Storing(store, lambda _: None, ahead=0) as storing:
+        for number, key in enumerate(KEYS):
+            storing.add(key, audio(number))
+            assert segments.stored(store, [key])
+
+
+def test_a_full_store_is_reported_and_what_had_begun_is_stored(tmp_path: Path) -> None:
+    class Full(LocalStore):
+        def put(self, key: str, data: bytes, *, if_absent: bool = True, content_type: str | None = None) -> bool:
+            if KEYS[1] in key:
+                raise StoreFull("no space is left in the store", key)
+            return super().put(key, data, if_absent=if_absent, content_type=content_type)
+
+    store = Full(tmp_path)
+    stored: list[int] = []
+
+    def render() -> None:
+        with Storing(store, lambda sound: stored.append(len(sound))) as storing:
+            for number, key in enumerate(KEYS):
+                storing.add(key, audio(number))
+
+    with pytest.raises(StoreFull):
+        render()
+    there = segments.stored(store, KEYS)
+    assert KEYS[0] in there
+    assert KEYS[1] not in there
+    assert len(stored) == len(there), "progress is counted for what is stored and for nothing else"
