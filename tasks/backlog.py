@@ -1,4 +1,5 @@
-"""How much audio waits to be made, from the ledgers; queues hold only the small window that is dispatched."""
+"""How much audio waits to be made: of jobs from the ledgers, for queues hold only the small window that is dispatched;
+of single texts, which are no jobs, from the queues."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from redis import Redis
 from engine.errors import JobNotFound
 from tasks.fleet import fleet
 from tasks.ledger import Ledger, State
+from tasks.waiting import WaitingTexts, waiting_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +18,10 @@ class Backlog:
     """What waits for one speaker: planned, queued or being made.
 
     Attributes:
-        audio_seconds: predicted, by the priority of the jobs (0 goes first).
+        audio_seconds: predicted, by the priority of the jobs and single texts (0 goes first).
         children: processes that serve the speaker now.
         speed_factor: audio seconds per wall second of one worker, as the workers that serve it announce; 0 without any.
+        texts: how many single texts wait among that.
         work_seconds: wall seconds that one such worker would need; the audio's where nobody has measured.
     """
 
@@ -26,6 +29,7 @@ class Backlog:
     audio_seconds: dict[int, float]
     children: int
     speed_factor: float
+    texts: int = 0
 
     @property
     def work_seconds(self) -> float:
@@ -39,7 +43,8 @@ def backlog(redis: Redis) -> dict[str, Backlog]:
     Raises:
         redis.RedisError: the broker does not answer.
     """
-    waiting = _waiting(Ledger(redis))
+    texts = waiting_texts(redis)
+    waiting = _waiting(Ledger(redis), texts)
     served = fleet(redis).speakers()
     found = {}
     for speaker in sorted({*waiting, *served}):
@@ -48,6 +53,7 @@ def backlog(redis: Redis) -> dict[str, Backlog]:
         found[speaker] = Backlog(
             speaker=speaker,
             audio_seconds=dict(sorted(waiting.get(speaker, {}).items())),
+            texts=sum(single.texts for single in texts.get(speaker, {}).values()),
             children=sum(worker.children for worker, _ in workers),
             speed_factor=sum(speeds) / len(speeds) if speeds else 0.0,
         )
@@ -60,8 +66,8 @@ def assembling(redis: Redis) -> int:
     return sum(ledger.state(job) == State.ASSEMBLING for job in ledger.live())
 
 
-def _waiting(ledger: Ledger) -> dict[str, dict[int, float]]:
-    waiting: dict[str, dict[int, float]] = {}
+def _waiting(ledger: Ledger, texts: dict[str, dict[int, WaitingTexts]]) -> dict[str, dict[int, float]]:
+    waiting = {speaker: {step: single.seconds for step, single in found.items()} for speaker, found in texts.items()}
     for job in ledger.live():
         try:
             priority = ledger.entry(job).priority

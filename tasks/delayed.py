@@ -47,10 +47,15 @@ def count_put_off(redis: Redis) -> int:
     return int(redis.zcard(_KEY))
 
 
+def put_off_messages(redis: Redis) -> list[Message]:
+    """What waits here."""
+    rows: Any = redis.zrange(_KEY, 0, -1)
+    return [_load(raw) for raw in rows]
+
+
 def put_off_ids(redis: Redis) -> set[str]:
     """Task ids that wait here."""
-    rows: Any = redis.zrange(_KEY, 0, -1)
-    return {_load(raw).task_id for raw in rows}
+    return {message.task_id for message in put_off_messages(redis)}
 
 
 def _dump(message: Message) -> str:

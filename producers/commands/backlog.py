@@ -33,7 +33,7 @@ def show(
     ] = 0,
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
 ) -> None:
-    """Say how much audio waits for each speaker, in jobs that are planned, queued or being made."""
+    """Say how much audio waits for each speaker, in jobs and single texts that are planned, queued or being made."""
     with messages_for_mistakes():
         settings = load_settings()
         redis = connect(settings.broker_url.get_secret_value(), retries=0)
@@ -61,6 +61,7 @@ def describe(redis: Redis) -> dict[str, Any]:
             "audio_seconds": round(sum(waiting.audio_seconds.values()), 3),
             "work_seconds": round(waiting.work_seconds, 3),
             "by_priority": {str(priority): round(seconds, 3) for priority, seconds in waiting.audio_seconds.items()},
+            "texts": waiting.texts,
             "children": waiting.children,
             "speed_factor": round(waiting.speed_factor, 3),
         }
@@ -84,6 +85,7 @@ def metrics(document: dict[str, Any]) -> str:
             lines.append(f'koebin_backlog_audio_seconds{{speaker="{name}",priority="{priority}"}} {seconds}')
     for metric, key, meaning in (
         ("koebin_backlog_work_seconds", "work_seconds", "Seconds that one worker would need for what waits."),
+        ("koebin_backlog_texts", "texts", "Single texts (koebin.synthesize) that wait or are being made."),
         ("koebin_speaker_processes", "children", "Processes that serve the speaker."),
         ("koebin_speaker_speed_factor", "speed_factor", "Audio seconds per second of one worker."),
     ):

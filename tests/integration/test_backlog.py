@@ -7,10 +7,14 @@ import urllib.request
 
 import pytest
 import redis
+from celery import Celery
 from prometheus_client.parser import text_string_to_metric_families
 
 from producers.commands.backlog import describe, metrics, server
 from tasks.backlog import backlog
+from tasks.celery_config import configure
+from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
+from tasks.delayed import Message, put_off
 from tasks.fleet import Announcement, ServedSpeaker, announce
 from tasks.ledger import Ledger, LedgerChunk, State
 
@@ -90,3 +94,52 @@ def test_it_is_served_and_says_so_when_the_broker_is_gone(client, redis_server):
     finally:
         serving.shutdown()
         serving.server_close()
+
+
+def test_single_texts_count_while_they_wait_and_while_a_worker_has_them(client, redis_server):
+    app = Celery("anybody")
+    configure(app, broker=redis_server.url, result_backend=redis_server.url, visibility_timeout=30)
+
+    def send(text, speaker="mei", **options):
+        request = {"text": text, "speaker": speaker, "store": "file:///out", "options": options}
+        return app.send_task(SYNTHESIZE, args=[request], queue=f"speaker.{speaker}", priority=options.get("seed", 6))
+
+    for _ in range(4):
+        send("一二三四五六七八九十")
+    send("一二三四五六七八九十", speed=2.0)
+    send("急ぎです。", seed=0)
+    send("誰も話さない。", speaker="ghost")
+    client.lpush("speaker.mei", "no message at all")
+    put_off(
+        client, Message(SYNTHESIZE, "late", {"text": "一二三四五六七八九十", "speaker": "mei"}, "speaker.mei", 6), 60
+    )
+    enter(Ledger(client), "book", 6, [("mei", 60.0)])
+    app.send_task(SYNTHESIZE_CHUNK, args=[{}], queue="speaker.mei", task_id="book/0")  # counted in its ledger
+
+    found = backlog(client)
+    assert found["mei"].texts == 7
+    assert found["mei"].audio_seconds == pytest.approx({0: 0.75, 6: 60.0 + 5 * 1.5 + 0.75})
+    assert found["ghost"].texts == 1
+    assert found["ghost"].children == 0
+
+    with app.connection_for_read() as connection:
+        taken = connection.SimpleQueue("speaker.mei").get(timeout=5)
+        assert client.hlen("koebin.unacked") == 1
+        assert backlog(client)["mei"] == found["mei"]
+        taken.ack()
+        after = backlog(client)["mei"]
+    assert after.texts == 6
+    assert f'koebin_backlog_texts{{speaker="mei"}} {after.texts}' in metrics(describe(client))
+
+
+def test_of_a_long_queue_the_length_counts(client, redis_server, monkeypatch):
+    app = Celery("anybody")
+    configure(app, broker=redis_server.url, result_backend=redis_server.url, visibility_timeout=30)
+    monkeypatch.setattr("tasks.waiting.MOST_READ", 500)
+    with app.producer_pool.acquire() as producer:
+        for number in range(1200):
+            request = {"text": "長い文字の列" * (1 + number % 2), "speaker": "mei", "store": "file:///out"}
+            app.send_task(SYNTHESIZE, args=[request], queue="speaker.mei", priority=6, producer=producer)
+    found = backlog(client)["mei"]
+    assert found.texts == 1200
+    assert found.audio_seconds[6] == pytest.approx(1200 * 1.35)

@@ -1,0 +1,133 @@
+"""Single texts that wait: in their speakers' queues, with a worker, or put off. No ledger knows them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis import Redis
+
+from tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
+from tasks.delayed import put_off_messages
+from tasks.leases import UNACKED
+from tasks.planning import predicted_seconds
+
+MOST_READ: Final = 2000
+"""Messages of one list that are read; of the rest of a longer one the length counts, at the mean of those."""
+
+_PAGE: Final = 500
+_PREFIX: Final = "speaker."
+_SEPARATOR: Final = "\x06\x16"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingTexts:
+    """Texts of one speaker and priority, and the seconds of audio that they are predicted to give."""
+
+    texts: int
+    seconds: float
+
+
+class _Counter:
+    """Counts each task once: a message may be seen in its queue and then with the worker that took it."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, int], list[float]] = {}
+        self._seen: set[str] = set()
+
+    def count(self, message: Mapping[str, Any], queue: str, priority: int) -> float | None:
+        """The text's seconds; None for what is no text, or was counted."""
+        headers = message["headers"]
+        if headers.get("task") != SYNTHESIZE or headers["id"] in self._seen:
+            return None
+        self._seen.add(headers["id"])
+        return self.add(queue, priority, _seconds(message))
+
+    def add(self, queue: str, priority: int, seconds: float, texts: int = 1) -> float:
+        entry = self.found.setdefault((queue.removeprefix(_PREFIX), priority), [0, 0.0])
+        entry[0] += texts
+        entry[1] += seconds
+        return seconds
+
+
+def waiting_texts(redis: Redis) -> dict[str, dict[int, WaitingTexts]]:
+    """Texts that are queued, held by a worker or put off, by speaker and priority.
+
+    Queues are read before what workers hold, so that a text that is taken meanwhile is not missed.
+    """
+    counter = _Counter()
+    for name in redis.scan_iter(match=f"{_PREFIX}*", count=1000, _type="list"):
+        _count_list(redis, _text(name), counter)
+    for _tag, value in redis.hscan_iter(UNACKED, count=_PAGE):
+        message, _exchange, queue = json.loads(value)
+        if str(queue).startswith(_PREFIX):
+            _try(counter, message, queue, _priority(message))
+    for put_off in put_off_messages(redis):
+        if put_off.task == SYNTHESIZE:
+            counter.add(put_off.queue, put_off.priority, _seconds_of(put_off.request))
+    found: dict[str, dict[int, WaitingTexts]] = {}
+    for (speaker, priority), (texts, seconds) in sorted(counter.found.items()):
+        found.setdefault(speaker, {})[priority] = WaitingTexts(int(texts), seconds)
+    return found
+
+
+def _count_list(redis: Redis, name: str, counter: _Counter) -> None:
+    queue, _, step = name.partition(_SEPARATOR)
+    priority = int(step) if step.isdigit() else PRIORITY_STEPS[0]
+    length = int(redis.llen(name))
+    read, texts, seconds = 0, 0, 0.0
+    for raw in _rows(redis, name):
+        read += 1
+        counted = _try(counter, json.loads(raw), queue, priority) if raw.startswith(b"{") else None
+        if counted is not None:
+            texts, seconds = texts + 1, seconds + counted
+    if read and length > read:
+        more = (length - read) * texts // read
+        counter.add(queue, priority, seconds / max(1, texts) * more, more)
+
+
+def _rows(redis: Redis, name: str) -> Iterator[bytes]:
+    """From the end that is served next."""
+    for start in range(0, MOST_READ, _PAGE):
+        rows: Any = redis.lrange(name, -start - _PAGE, -start - 1)
+        yield from reversed(rows)
+        if len(rows) < _PAGE:
+            return
+
+
+def _try(counter: _Counter, message: Any, queue: str, priority: int) -> float | None:
+    """Anybody may have put anything into a queue; what is no message of Celery's is none of ours."""
+    try:
+        return counter.count(message, queue, priority)
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def _priority(message: Mapping[str, Any]) -> int:
+    priority = (message.get("properties") or {}).get("priority")
+    return max((step for step in PRIORITY_STEPS if step <= (priority or 0)), default=0)
+
+
+def _seconds(message: Mapping[str, Any]) -> float:
+    """Of a text that no worker can read, none: its task will refuse it."""
+    try:
+        body = message["body"]
+        if message["properties"].get("body_encoding") == "base64":
+            body = base64.b64decode(body)
+        return _seconds_of(json.loads(body)[0][0])
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        return 0.0
+
+
+def _seconds_of(request: Any) -> float:
+    try:
+        return predicted_seconds(str(request["text"]), float((request.get("options") or {}).get("speed", 1.0)))
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
+        return 0.0
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
