@@ -24,10 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from engine.errors import InvalidScript
+from engine.errors import InvalidMessage, InvalidScript
 from engine.names import nearest
 from engine.options import SynthesisOptions
 from producers.formats.voice import Cast, voice_from
+from tasks.contracts import Output, parse
 
 FENCE: Final = "+++"
 _FIELDS: Final = ("title", "author", "narrator", "dictionary", "speakers", "output")
@@ -105,7 +106,7 @@ def _front_matter(table: Mapping[str, Any], body: str, default: Cast) -> FrontMa
         title=_text(table, "title"),
         author=_text(table, "author"),
         dictionaries=tuple(_dictionaries(table.get("dictionary", []))),
-        output=_table(table, "output"),
+        output=_output(table),
     )
 
 
@@ -121,6 +122,15 @@ def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidScript(f"{name} is not a table", str(value), f"Write [{name}] and its fields below it")
     return value
+
+
+def _output(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    output = _table(table, "output")
+    try:
+        parse(Output, output)
+    except InvalidMessage as error:
+        raise InvalidScript(error.what.replace("Output: ", "output: "), error.value) from error
+    return output
 
 
 def _dictionaries(value: object) -> list[str]:

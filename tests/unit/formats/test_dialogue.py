@@ -85,6 +85,12 @@ def test_without_front_matter_names_are_speakers():
         ("+++\ndictionary = 1\n+++\nあ", 2, 0, "dictionary is not a list of files"),
         ("+++\ndictionary = '/etc/x.toml'\n+++\nあ", 2, 0, "a dictionary lies outside the script's folder"),
         ("+++\ndictionary = ['a/../../x.toml']\n+++\nあ", 2, 0, "a dictionary lies outside the script's folder"),
+        (
+            "+++\n[output]\nformats = ['mp5']\n+++\nあ",
+            3,
+            0,
+            "output: formats.0: Input should be 'wav', 'flac', 'mp3', 'opus', 'm4a' or 'm4b'",
+        ),
         ("+++\nx = " + "[" * 5000 + "\n+++\nあ", 1, 0, "the front matter is nested too deeply"),
     ],
 )
