@@ -63,6 +63,8 @@ ARG SPEAKERS=mei
 ARG BAKE_TORCH=""
 # Of s3:// voices that lie elsewhere than on AWS.
 ARG KOEBIN_S3_ENDPOINT_URL=""
+# Any new value bakes anew: a layer's cache knows neither of a hub's new revision nor of a secret.
+ARG BAKE_AGAIN=""
 COPY docker/voices.toml /src/voices.toml
 # hadolint ignore=DL3013,SC2086
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=ca \

@@ -64,6 +64,8 @@ FROM build AS bake
 ARG SPEAKERS=jvnv-F1-jp
 # Of s3:// voices that lie elsewhere than on AWS.
 ARG KOEBIN_S3_ENDPOINT_URL=""
+# Any new value bakes anew: a layer's cache knows neither of a hub's new revision nor of a secret.
+ARG BAKE_AGAIN=""
 COPY docker/voices.toml /src/voices.toml
 RUN --mount=type=secret,id=hf_token --mount=type=secret,id=aws_credentials --mount=type=secret,id=ca \
     --mount=type=cache,target=/downloads \

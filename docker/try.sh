@@ -18,8 +18,8 @@ trap '"${compose[@]}" down --volumes --timeout 5 > "$scratch/down" 2>&1; rm -rf 
 echo "== build"
 secret="planted-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')"
 printf '%s\n' "$secret" > "$scratch/token"
-docker build -f docker/cpu.Dockerfile -t "$KOEBIN_IMAGE" --build-arg SPEAKERS=mei --secret id=hf_token,src="$scratch/token" \
-  "$@" . > "$scratch/build" 2>&1 || { tail -n 30 "$scratch/build"; exit 1; }
+docker build -f docker/cpu.Dockerfile -t "$KOEBIN_IMAGE" --build-arg SPEAKERS=mei --build-arg BAKE_AGAIN="$(date +%s)" \
+  --secret id=hf_token,src="$scratch/token" "$@" . > "$scratch/build" 2>&1 || { tail -n 30 "$scratch/build"; exit 1; }
 docker image inspect "$KOEBIN_IMAGE" --format '{{.Size}} bytes'
 
 echo "== the planted secret"
@@ -49,6 +49,7 @@ echo "== narrate"
 printf '%s\n' "吾輩は猫である。" "名前はまだ無い。" > "$scratch/book.txt"
 if [ -n "${KOEBIN:-}" ]; then
   (
+    unset KOEBIN_IMAGE KOEBIN_SPEAKERS # compose's own
     export KOEBIN_BROKER_URL=redis://localhost:6379/0 KOEBIN_STORE=s3://koebin/audio
     export KOEBIN_S3_ENDPOINT_URL=http://localhost:8333 KOEBIN_S3_ACCESS_KEY_ID=koebin
     export KOEBIN_S3_SECRET_ACCESS_KEY=change-me-too
