@@ -56,7 +56,7 @@ class Frames:
     extras: tuple[bytes, bytes]
     sizes: Numbers
     checks: Numbers
-    bodies: bytes
+    bodies: bytes | memoryview
 
     def numbered(self, first_sample: int, *, variable: bool) -> bytes:
         """The frames as they stand in a stream.
@@ -93,14 +93,15 @@ class Frames:
             "extras": [part.hex() for part in self.extras],
         }
         tables = self.sizes.astype("<u4").tobytes() + self.checks.astype("<u2").tobytes()
-        return json.dumps(head).encode() + b"\n" + tables + self.bodies
+        return b"".join((json.dumps(head).encode(), b"\n", tables, self.bodies))
 
     @classmethod
     def load(cls, data: bytes) -> Frames:
         """Raises: InvalidInput: these are no frames, or not all of them."""
-        said_line, _, rest = data.partition(b"\n")
+        end = data.find(b"\n")
+        rest = memoryview(data)[end + 1 :]  # a view: copies of half a minute would take longer than all the rest
         try:
-            said: dict[str, Any] = json.loads(said_line)
+            said: dict[str, Any] = json.loads(data[: max(end, 0)])
             count = said["frames"]
             sizes = np.frombuffer(rest, "<u4", count).astype(np.int64)
             checks = np.frombuffer(rest, "<u2", count, offset=4 * count).astype(np.int64)
