@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -169,6 +170,19 @@ def test_threads_change_nothing(tree: Path, cache: Path) -> None:
     for one, two, three in zip(alone, rendered, threads, strict=True):
         assert np.array_equal(one, two)
         assert np.array_equal(one, three)
+
+
+async def test_twenty_threads_and_twenty_coroutines_at_once_on_three_voices(tree: Path, cache: Path) -> None:
+    names, texts = ("small", "exported", "plain"), [f"{number}番の文です。" for number in range(7)]
+    with make(tree, cache, *names, threads=1).prepare(warmup=False) as tts:
+        alone = {(name, text): tts.speakers[name].generate(text).samples.tobytes() for name in names for text in texts}
+    assert len(set(alone.values())) == len(alone)
+    orders = [(names[number % 3], texts[number % 7]) for number in range(20)]
+    with make(tree, cache, *names, threads=4).prepare(warmup=False) as tts, ThreadPoolExecutor(20) as pool:
+        threads = [pool.submit(tts.speakers[name].generate, text) for name, text in orders]
+        coroutines = await asyncio.gather(*(tts.speakers[name].agenerate(text) for name, text in orders))
+        heard = [*coroutines, *(thread.result() for thread in threads)]
+    assert [audio.samples.tobytes() for audio in heard] == [alone[order] for order in orders] * 2
 
 
 def test_voices_that_make_room_come_back_the_same(tree: Path, cache: Path) -> None:
