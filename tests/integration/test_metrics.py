@@ -129,6 +129,32 @@ def test_it_says_what_was_done_and_survives_the_child(worker: Worker, client: Cl
                 assert after.get(key, 0.0) >= count, f"{key} went backwards"
 
 
+def test_single_texts_run_in_batches_and_say_how_long_they_waited(
+    redis_server: RedisServer, tmp_path: Path, port: int
+) -> None:
+    store = (tmp_path / "store").as_uri()
+    many = {"metrics_port": port, "batch_texts": 8}
+    requests = [{"text": f"{number}番です。", "speaker": "mei", "store": store} for number in range(24)]
+    with Client(settings=Settings(broker_url=redis_server.url, store=store)) as client:
+        sent = [
+            client.app.send_task(
+                "koebin.synthesize", args=[request], queue="speaker.mei", headers={"koebin_sent": time.time()}
+            )
+            for request in requests
+        ]
+        with Worker(redis_server.url, store, settings=many):
+            seconds = sum(result.get(timeout=90)["duration_seconds"] for result in sent)
+            wait_until(lambda: value(scrape(port), "koebin_task_seconds_count", task="koebin.synthesize") == 24, 10)
+            now = scrape(port)
+    assert value(now, "koebin_queue_wait_seconds_count", task="koebin.synthesize") == 24
+    assert value(now, "koebin_segments_total", speaker="mei", outcome="rendered") == 24
+    assert value(now, "koebin_segments_total", speaker="mei", outcome="reused") == 0
+    assert value(now, "koebin_audio_seconds_total", speaker="mei") >= seconds
+    batches = value(now, "koebin_batch_fill_ratio_count", kind="texts")
+    assert 0 < batches < 24
+    assert value(now, "koebin_batch_fill_ratio_sum", kind="texts") == 24 / 8
+
+
 def named() -> set[str]:
     """The metrics that alerts and dashboard ask for."""
     rules = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]
@@ -162,6 +188,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from redis import Redis
 from tasks.leases import Leases
+from tasks.ledger import Ledger
 from worker import exposition
 from worker.keeper import LoopState
 from worker.metrics import Metrics
@@ -172,7 +199,7 @@ metrics.watch_tasks(lambda: {{"allocated": 3, "reserved": 5, "total": 7}})
 exposition.memory_limit = lambda: 11
 registry = CollectorRegistry()
 MultiProcessCollector(registry, {str(tmp_path)!r})
-registry.register(exposition.Present(Holds(Leases(Redis(), 1.0)), LoopState(ticked=0.0)))
+registry.register(exposition.Present(Holds(Leases(Redis(), 1.0), Ledger(Redis())), LoopState(ticked=0.0)))
 print(generate_latest(registry).decode())
 """
     shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
