@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.errors import JobNotFound
 from tasks.contracts import ASSEMBLE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest
 from tasks.delayed import Message, Send
 from tasks.fleet import Fleet
@@ -38,13 +37,13 @@ def assemble_message(entry: Entry) -> Message:
     return Message(ASSEMBLE, assemble_task(entry.job), request, ASSEMBLE_QUEUE, entry.priority)
 
 
-def foreign(ledger: Ledger, request: ChunkRequest) -> str:
-    """Why a message about a live job is none that we sent, "" if it is ours, or if the ledger does not know the job."""
-    try:
-        entry = ledger.entry(request.job)
-    except JobNotFound:
-        return ""
-    if ledger.speaker_of(request.job, request.chunk) != request.speaker:
+def foreign(entry: Entry, speaker: str, request: ChunkRequest) -> str:
+    """Why a message about a live job is none that we sent, "" if it is ours.
+
+    Args:
+        speaker: who speaks the chunk, as the ledger knows it.
+    """
+    if speaker != request.speaker:
         return f"job {request.job} has no chunk {request.chunk} for {request.speaker}"
     ours = chunk_message(entry, request.chunk, request.speaker).request
     if ours != request.model_dump(mode="json", exclude_none=True):

@@ -262,35 +262,15 @@ class Ledger:
 
     def entry(self, job: str) -> Entry:
         """Raises: JobNotFound."""
-        raw: Any = self._redis.hgetall(_job(job))
-        if not raw:
-            raise JobNotFound("the ledger knows no such job", job)
-        f = {_text(name): _text(value) for name, value in raw.items()}
-        return Entry(
-            job=job,
-            state=State(f["state"]),
-            store=f["store"],
-            created=float(f["created"]),
-            updated=float(f["updated"]),
-            priority=int(f["priority"]),
-            chunks=int(f["chunks"]),
-            done=int(f["done"]),
-            segments=int(f["segments"]),
-            reused=int(f.get("reused", 0)),
-            rendered=int(f.get("rendered", 0)),
-            characters=int(f.get("characters", 0)),
-            seconds=float(f.get("seconds", 0)),
-            seconds_done=float(f.get("seconds_done", 0)),
-            wall_seconds=float(f.get("wall_seconds", 0)),
-            speakers=json.loads(f["speakers"]),
-            engine_revision=f["engine_revision"],
-            dictionary_revision=f.get("dictionary_revision", ""),
-            title=f.get("title", ""),
-            error=f.get("error", ""),
-            waiting=f.get("waiting", ""),
-            webhook=f.get("webhook", ""),
-            webhook_state=f.get("webhook_state", ""),
-        )
+        return _entry(job, self._redis.hgetall(_job(job)))
+
+    def planned(self, job: str, chunk: int) -> tuple[Entry, str]:
+        """A job and who speaks its chunk, "" if it has no such chunk; one question. Raises: JobNotFound."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hgetall(_job(job))
+        pipe.hget(f"{_job(job)}:chunks", str(chunk))
+        raw, value = pipe.execute()
+        return _entry(job, raw), _speaker(value)
 
     def speakers(self, job: str) -> list[str]:
         """Names of the job's speakers."""
@@ -306,11 +286,6 @@ class Ledger:
         """Jobs that ended, the last first."""
         jobs: Any = self._redis.zrevrange("koebin:ended", 0, -1)
         return [_text(job) for job in jobs]
-
-    def speaker_of(self, job: str, chunk: int) -> str:
-        """Who speaks a chunk, "" if the job has no such chunk."""
-        value: Any = self._redis.hget(f"{_job(job)}:chunks", str(chunk))
-        return _text(value).rpartition(" ")[0] if value else ""
 
     def open(self, job: str, speaker: str) -> list[tuple[int, float]]:
         """Dispatched chunks with the time of dispatch."""
@@ -379,3 +354,39 @@ def _job(job: str) -> str:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _entry(job: str, raw: Any) -> Entry:
+    if not raw:
+        raise JobNotFound("the ledger knows no such job", job)
+    f = {_text(name): _text(value) for name, value in raw.items()}
+    return Entry(
+        job=job,
+        state=State(f["state"]),
+        store=f["store"],
+        created=float(f["created"]),
+        updated=float(f["updated"]),
+        priority=int(f["priority"]),
+        chunks=int(f["chunks"]),
+        done=int(f["done"]),
+        segments=int(f["segments"]),
+        reused=int(f.get("reused", 0)),
+        rendered=int(f.get("rendered", 0)),
+        characters=int(f.get("characters", 0)),
+        seconds=float(f.get("seconds", 0)),
+        seconds_done=float(f.get("seconds_done", 0)),
+        wall_seconds=float(f.get("wall_seconds", 0)),
+        speakers=json.loads(f["speakers"]),
+        engine_revision=f["engine_revision"],
+        dictionary_revision=f.get("dictionary_revision", ""),
+        title=f.get("title", ""),
+        error=f.get("error", ""),
+        waiting=f.get("waiting", ""),
+        webhook=f.get("webhook", ""),
+        webhook_state=f.get("webhook_state", ""),
+    )
+
+
+def _speaker(value: Any) -> str:
+    """Of a row of ``:chunks``."""
+    return _text(value).rpartition(" ")[0] if value else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
@@ -13,6 +14,7 @@ from engine.errors import (
     InferenceFailed,
     JobCancelled,
     JobFailed,
+    JobNotFound,
     KoebinError,
     LeaseLost,
     StoreNotFound,
@@ -43,13 +45,15 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
     except KoebinError as error:
         park(runtime.redis, str(error), request)
         return
-    if runtime.ledger.state(chunk_request.job) not in (State.RUNNING, None):
-        runtime.leases.forget(task_id(self))
-        return  # cancelled or ended meanwhile
-    if problem := foreign(runtime.ledger, chunk_request):
-        log.error("parked a message: %s", problem)
-        park(runtime.redis, problem, request)
-        return
+    with contextlib.suppress(JobNotFound):  # what the ledger has lost is judged by the store
+        entry, speaker = runtime.ledger.planned(chunk_request.job, chunk_request.chunk)
+        if entry.state is not State.RUNNING:
+            runtime.leases.forget(task_id(self))
+            return  # cancelled or ended meanwhile
+        if problem := foreign(entry, speaker, chunk_request):
+            log.error("parked a message: %s", problem)
+            park(runtime.redis, problem, request)
+            return
     guard = Guard(runtime, task_id(self), lease_nonce(self), chunk_request.job)
     try:
         chunk = open_chunk(runtime, chunk_request, task_id(self))
