@@ -8,6 +8,7 @@ A folder made by ``export_voice`` holds::
     encoder.onnx         phones -> frames per phone, prior mean and log scale per phone
     flow.onnx            prior sample -> latent
     decoder.onnx         latent -> audio, any window of it
+    *.data               weights of each graph, which are mapped into memory and shared by processes
 
 Axes: B utterances, T phones with blanks, F frames, C = ``inter_channels``; B, T and F are dynamic. All floats are
 float32, all integers int64.
@@ -38,7 +39,7 @@ of a padded batch, the padding is cut off first.
     {"format": "koebin-voice-2", "sample_rate_hz": 44100, "hop_length": 512, "channels": 192, "symbols": 112,
      "tones": 12, "languages": 3, "speakers": 1, "styles": {"Neutral": 0}, "style_dimension": 256,
      "bert_dimension": 1024, "add_blank": true, "receptive_field_frames": 9, "source_sha256": "...",
-     "model_name": "...", "version": "2.7.0-JP-Extra", "files": {"encoder.onnx": "<sha256>", ...}}
+     "model_name": "...", "version": "2.7.0-JP-Extra", "files": {"decoder.data": "<sha256>", ...}}
 """
 
 from __future__ import annotations
@@ -258,7 +259,7 @@ def _export(
 def _simplify(path: Path) -> None:
     """Fold what is constant, once and for all: the graph is loaded in a half of the time."""
     traced = path.replace(path.with_suffix(".traced"))
-    simplify(traced, path)
+    simplify(traced, path, weights=path.with_suffix(".data").name)
     traced.unlink()
 
 

@@ -28,7 +28,12 @@ Each = Callable[[Callable[[Window], None], Sequence[Window]], None]
 """Does the work for every window, in any order and on any threads."""
 
 VOICE_FORMAT: Final = "koebin-voice-2"
-FILES: Final = ("config.json", "decoder.onnx", "encoder.onnx", "flow.onnx", "style_vectors.npy")
+GRAPHS: Final = ("decoder", "encoder", "flow")
+FILES: Final = (
+    "config.json",
+    *(f"{name}{suffix}" for name in GRAPHS for suffix in (".data", ".onnx")),
+    "style_vectors.npy",
+)
 LONGEST_WINDOW: Final = 160
 """Frames that the decoder is given at once, overlaps not counted: about 2 s, and 50 MB of memory."""
 SHORTEST_WINDOW: Final = 64

@@ -101,6 +101,9 @@ def simplify(source: Path, target: Path, weights: str = "") -> None:
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", weights)
         options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
     _open(source, options)
+    if weights:
+        # ONNX Runtime lets nobody but the owner read it, unlike the graph.
+        target.with_name(weights).chmod(target.stat().st_mode)
 
 
 @cache

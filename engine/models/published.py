@@ -28,7 +28,7 @@ from engine.models.hyper_parameters import (
     TONES,
     HyperParameters,
 )
-from engine.models.onnx_network import FILES, VOICE_FORMAT
+from engine.models.onnx_network import FILES, GRAPHS, VOICE_FORMAT
 from engine.models.onnx_session import sha256, simplify
 from engine.models.receptive_field import receptive_field_frames
 from engine.models.style import Styles
@@ -42,7 +42,7 @@ _OPTIONAL_FILES: Final = ("synthesizer.onnx.data",)
 _BERT_VERSION: Final = 1
 _BERT_WEIGHTS: Final = "bert.data"
 _BERT_CHECKSUM: Final = "published.sha256"
-_SPLIT_VERSION: Final = 2
+_SPLIT_VERSION: Final = 3
 """Raise it whenever the same published file is cut in another way."""
 
 
@@ -146,10 +146,10 @@ def _make(folder: Path, staging: Path, digest: str) -> None:
     styles = Styles.load(folder / "style_vectors.npy", sizes)
     model = read(folder / SYNTHESIZER)
     parts = split(model)
-    for name in ("encoder", "flow", "decoder"):
+    for name in GRAPHS:
         whole = staging / f"{name}.whole"
         whole.write_bytes(getattr(parts, name).SerializeToString())
-        simplify(whole, staging / f"{name}.onnx")
+        simplify(whole, staging / f"{name}.onnx", weights=f"{name}.data")
         whole.unlink()
     for name in ("config.json", "style_vectors.npy"):
         shutil.copyfile(folder / name, staging / name)

@@ -102,7 +102,10 @@ def _strip(path: Path) -> None:
         del graph.value_info[:]
 
     strip(model.graph)
-    onnx.save(model, str(path))
+    weights = path.with_suffix(".data")
+    apart = weights.exists()
+    weights.unlink(missing_ok=True)
+    onnx.save(model, str(path), save_as_external_data=apart, location=weights.name)
 
 
 class _Published(nn.Module):

@@ -24,6 +24,7 @@ from engine.errors import (
 from engine.models.base import Utterance
 from engine.models.bert_onnx import OnnxBert
 from engine.models.jp_extra_onnx import JpExtraOnnx
+from engine.models.onnx_network import FILES
 from engine.models.onnx_session import sha256
 from engine.options import SynthesisOptions
 from engine.text.analysis import Analysis, Node
@@ -123,7 +124,7 @@ def test_the_revision_follows_the_files(exported: Path, prepared: Path, bert: On
     assert JpExtraOnnx(prepared, bert, small_tokens).revision != voice.revision
 
 
-@pytest.mark.parametrize("name", ["encoder.onnx", "flow.onnx", "decoder.onnx", "config.json", "style_vectors.npy"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_or_damaged_file_is_named(exported: Path, bert: OnnxBert, tmp_path: Path, name: str) -> None:
     broken = Path(shutil.copytree(exported, tmp_path / "voice"))
     (broken / name).write_bytes((broken / name).read_bytes()[:-100])

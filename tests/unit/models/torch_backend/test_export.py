@@ -16,6 +16,7 @@ from engine.errors import InvalidCheckpoint
 from engine.models.checkpoint import checksum, find_weights
 from engine.models.export import export_voice
 from engine.models.jp_extra.synthesizer import Synthesizer
+from engine.models.onnx_network import FILES
 
 TOLERANCE = 1e-4
 
@@ -86,7 +87,7 @@ def test_the_description(exported: Path, voice: Path) -> None:
     assert description["styles"] == {"Neutral": 0, "喜び": 1}
     files = {path.name: checksum(path) for path in exported.iterdir() if path.name != "voice.json"}
     assert description["files"] == files
-    assert files.keys() == {"encoder.onnx", "flow.onnx", "decoder.onnx", "config.json", "style_vectors.npy"}
+    assert files.keys() == set(FILES)
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_half_done(voice: Path, tmp_path: Path) -> None:
