@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Final
+
 from celery import Celery
 
 from tasks.celery_config import configure
 from worker.consumer import Gate
 from worker.settings import Settings
 from worker.transport import install_transport
+from worker.turns import Turns
+
+ROUND_SECONDS: Final = 10.0
+"""A worker that cannot hold all its voices stays with those it has for so long, before it serves who waited longest."""
 
 
 def create_app(settings: Settings) -> Celery:
@@ -19,6 +26,9 @@ def create_app(settings: Settings) -> Celery:
         broker=settings.broker_url.get_secret_value(),
         result_backend=settings.result_backend.get_secret_value(),
         visibility_timeout=settings.visibility_timeout,
+    )
+    app.conf.broker_transport_options["queue_order_strategy"] = partial(
+        Turns, settings.texts_together(), ROUND_SECONDS if 0 < settings.max_loaded < len(settings.speakers) else 0.0
     )
     app.conf.update(
         worker_concurrency=1,

@@ -1,0 +1,128 @@
+"""Three workers, one-line tasks over five speakers, two of the workers with a bound on loaded voices.
+
+One is killed and one joins on the way. All texts are done, batches are full, memory is flat, and the backlog is right
+whenever it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+from celery.result import AsyncResult
+from redis import Redis
+
+from producers.client import Client
+from tasks.backlog import backlog
+from tasks.contracts import SYNTHESIZE
+from tasks.keys import speaker_queue
+from tests.chaos.voice import NAME, small_voice
+from tests.servers.redis import RedisServer
+from tests.servers.worker import Worker, wait_until
+from worker.settings import Settings
+
+pytestmark = [pytest.mark.xdist_group("scale"), pytest.mark.timeout(3600)]
+
+BATCH = 8
+SPEAKERS = ("mei", "ken", "hina", "sora", "umi")
+
+
+@pytest.fixture
+def broker() -> Iterator[str]:
+    with RedisServer() as running:
+        yield running.url
+
+
+def fills(workers: list[Worker]) -> list[int]:
+    """How many texts each batch had."""
+    logs = "\n".join(worker.text() for worker in workers)
+    return [int(found) for found in re.findall(r"sentences of (\d+) texts were rendered together", logs)]
+
+
+def resident_mib(worker: Worker) -> float:
+    return float(psutil.Process(worker.child()).memory_info().rss) / 2**20
+
+
+@pytest.mark.parametrize("count", [240, pytest.param(5000, marks=pytest.mark.slow)])
+def test_one_line_tasks_over_five_speakers(count: int, broker: str, tmp_path: Path) -> None:
+    store = (tmp_path / "store").as_uri()
+    voices = small_voice(tmp_path / "voices")
+    for name in SPEAKERS[3:]:
+        shutil.copytree(voices / "onnx/speakers" / NAME, voices / "onnx/speakers" / name)
+    voice = voices.as_uri()
+    served = ",".join([*SPEAKERS[:3], *(f"{name}={voice}" for name in SPEAKERS[3:])])
+    settings = {"visibility_timeout": 5, "sweep_interval": 1, "batch_texts": BATCH, "bert": voice}
+    settings |= {"cache": tmp_path / "cache"}
+    bounded = {**settings, "max_loaded": 2}
+    redis: Redis = Redis.from_url(broker)
+    with ExitStack() as stack:
+        client = stack.enter_context(Client(settings=Settings(broker_url=broker, store=store)))
+        sent = send(client, store, count)
+        assert {name: found.texts for name, found in backlog(redis).items()} == dict.fromkeys(SPEAKERS, count // 5)
+
+        workers = [Worker(broker, store, served, settings=chosen) for chosen in (settings, bounded, bounded)]
+        for worker in workers:
+            stack.enter_context(worker)
+        started = time.monotonic()
+        done_when(broker, sent, count // 4)
+        early = resident_mib(workers[0])
+        workers[1].signal_all(signal.SIGKILL)
+        workers.append(stack.enter_context(Worker(broker, store, served, settings=bounded)))
+        done_when(broker, sent, count * 3 // 4)
+        late = resident_mib(workers[0])
+        done_when(broker, sent, count)
+        wall = time.monotonic() - started
+
+        assert all(result.successful() for result in sent.values())
+        assert len({result.result["uri"] for result in sent.values()}) == count
+        wait_until(lambda: not redis.exists("koebin.unacked"), 10, "a message is left unacknowledged")
+        assert not redis.keys("koebin:lease:*")
+        assert not redis.keys("koebin:attempt:*")
+        found = fills(workers)
+        print(f"{count} texts in {wall:.0f} s, {count / wall:.1f} a second")
+        print(f"{len(found)} batches of {sum(found) / len(found):.1f} of {BATCH} texts")
+        print(f"the process of the first worker grew from {early:.0f} to {late:.0f} MiB")
+        # The last of each speaker fill no batch, and neither do those that were in flight when a worker was killed.
+        assert sum(found) / len(found) > 0.7 * BATCH
+        assert late < early * 1.25 + 20
+
+
+def send(client: Client, store: str, count: int) -> dict[str, AsyncResult[object]]:
+    """Each speaker's lines at once: the queues are long, and every worker serves all of them."""
+    sent = {}
+    for number in range(count):
+        speaker = SPEAKERS[number % len(SPEAKERS)]
+        request = {"text": f"{number}番。", "speaker": speaker, "store": store}
+        result = client.app.send_task(SYNTHESIZE, args=[request], queue=speaker_queue(speaker), priority=6)
+        sent[result.id] = result
+    return sent
+
+
+def done_when(broker: str, sent: dict[str, AsyncResult[object]], wanted: int) -> None:
+    """Return when so many are done; the backlog is compared with a count of its own all the while.
+
+    A text is done before its message is acknowledged, and between a queue and a worker it is nowhere for a moment: so
+    both counts are taken twice, and the backlog must lie between.
+    """
+    redis: Redis = Redis.from_url(broker)
+    slack = 4 * BATCH * 2  # what the workers' processes have done and their parents have not noted yet
+    while True:
+        before = len(sent) - stored(redis)
+        asked = sum(found.texts for found in backlog(redis).values())
+        after = len(sent) - stored(redis)
+        assert after - 4 <= asked <= before + slack, (before, asked, after)
+        if len(sent) - after >= wanted:
+            return
+        time.sleep(0.3)
+
+
+def stored(redis: Redis) -> int:
+    """Results that are there, counted without the client."""
+    return sum(1 for _ in redis.scan_iter(match="celery-task-meta-*", count=2000))
