@@ -84,19 +84,31 @@ def test_a_full_batch_goes_at_once_and_the_next_is_gathered_while_it_runs() -> N
     assert len(desk.asked) == 1
 
 
-def test_what_is_there_goes_when_nothing_more_comes_and_grows_until_a_process_is_free() -> None:
+def test_what_is_there_goes_when_nothing_more_comes() -> None:
     desk = Desk()
     desk.receive("a")
     desk.receive("b")
     desk.timer.run_out()
-    assert not desk.asked, "two came while it waited"
+    desk.receive("c")
+    for _ in range(2):
+        desk.timer.run_out()
+        assert not desk.asked, "one has just come"
     desk.timer.run_out()
     assert len(desk.asked) == 1
-    desk.receive("c")
     assert desk.begin() == list("abc")
     assert desk.qos.value == 4, "the one message that Redis was asked for already, and no second one"
     desk.receive("d")
     assert desk.qos.value == 4
+
+
+def test_what_has_asked_for_a_process_grows_until_one_is_free() -> None:
+    desk = Desk()
+    desk.receive("a")
+    for _ in range(3):
+        desk.timer.run_out()
+    assert len(desk.asked) == 1
+    desk.receive("b")
+    assert desk.begin() == ["a", "b"]
 
 
 def test_what_is_no_short_text_goes_alone_after_what_came_before_it() -> None:
