@@ -65,6 +65,17 @@ def test_files_go_in_and_out(store, tmp_path):
     assert files_below(tmp_path) == ["copy.wav", "long.wav", "store/jobs/1/out/long.wav"]
 
 
+def test_a_file_that_is_given_becomes_the_object(store, tmp_path):
+    source = tmp_path / "book.flac"
+    source.write_bytes(b"first")
+    store.put("out/book.flac", b"before")
+    assert store.put_file("out/book.flac", source, given=True)
+    assert (tmp_path / "store" / "out" / "book.flac").samefile(source), "nothing was copied"
+    source.unlink()
+    assert store.get("out/book.flac") == b"first"
+    assert files_below(tmp_path) == ["store/out/book.flac"]
+
+
 def test_what_is_not_there(store, tmp_path):
     assert store.head("a") is None
     assert not store.exists("a")
