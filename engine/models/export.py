@@ -68,7 +68,6 @@ from engine.models.hyper_parameters import (
     HyperParameters,
 )
 from engine.models.jp_extra.synthesizer import Synthesizer
-from engine.models.onnx_convolutions import convolutions_as_2d
 from engine.models.onnx_decoder import decoder_for_cpu
 from engine.models.onnx_session import simplify
 from engine.models.receptive_field import receptive_field_frames
@@ -216,7 +215,6 @@ def _export_flow(network: Synthesizer, path: Path) -> None:
     axes = {"z_p": {0: "batch", 2: "frames"}, "z": {0: "batch", 2: "frames"}}
     axes |= {"frame_lengths": {0: "batch"}, "speaker_id": {0: "batch"}}
     _export(_Transform(network), inputs, path, FLOW_INPUTS, FLOW_OUTPUTS, axes)
-    onnx.save(convolutions_as_2d(onnx.load(str(path))), str(path))
 
 
 def _export_decoder(network: Synthesizer, path: Path) -> None:

@@ -27,7 +27,6 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 from engine.errors import InvalidCheckpoint
 from engine.models.hyper_parameters import BERT_DIMENSION, LANGUAGES, STYLE_DIMENSION, SYMBOLS, TONES
 from engine.models.network_input import NetworkInput
-from engine.models.onnx_convolutions import convolutions_as_2d
 from engine.models.onnx_decoder import decoder_for_cpu
 from engine.models.onnx_graph import FLOAT, INT64, Cut, Graph, constant_int64, reads
 from engine.models.onnx_network import (
@@ -120,7 +119,7 @@ def split(model: ModelProto) -> Parts:
     channels = next(tensor.dims[1] for tensor in model.graph.initializer if tensor.name == weight)
     return Parts(
         encoder=_encoder(graph, marks, channels),
-        flow=convolutions_as_2d(_flow(graph, marks, channels)),
+        flow=_flow(graph, marks, channels),
         decoder=decoder_for_cpu(_decoder(graph, marks, channels)),
         channels=channels,
         speakers=_speakers(graph),
