@@ -81,6 +81,7 @@ class Gate(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         consumer.task_consumer.on_decode_error = _parks_undecodable
+        consumer.pool.did_start_ok = _failed_builds_are_counted
         self._drop_texts()
         _station[0].holds.keep_only({request.id for request in state.active_requests})
         self._close(consumer)
@@ -144,6 +145,14 @@ class Gate(bootsteps.StartStopStep):
         for queue in list(consumer.app.amqp.queues.consume_from):
             consumer.cancel_task_queue(queue)
         _station[0].loop.consuming = ()
+
+
+def _failed_builds_are_counted() -> bool:
+    """Celery asks, as its loop begins, whether a process has died already, and ends the worker with exit code 1.
+
+    An engine that fails at once would look like that or not, by chance; ``_tick`` counts and names every failure.
+    """
+    return True
 
 
 def _tolerant(consumer: Any, make: Callable[..., Callable[[Any], None]]) -> Callable[..., Callable[[Any], None]]:
