@@ -76,13 +76,14 @@ for folder in (prefix / "models", Path.cwd()):
         continue
     sys.exit(f"{folder} can be written")
 check_baked(prefix / "models")
-with build_engine(load_settings()) as tts:
+settings = load_settings()
+with build_engine(settings, settings.device) as tts:
     for name, speaker in tts.speakers.items():
         audio = speaker.generate("網のない所でも、声は出ます。")
         print(f"{name}: {audio.duration_seconds:.2f} s at {audio.sample_rate_hz} Hz")
         assert audio.samples.any()
 try:
-    build_engine(load_settings(speakers="nobody"))
+    build_engine(load_settings(speakers="nobody"), settings.device)
 except KoebinError as refused:
     assert "nobody" in str(refused), refused
     print(f"refused: {refused}")

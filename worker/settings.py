@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from engine.errors import InvalidSettings
@@ -27,6 +28,14 @@ def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _no_url(value: object) -> object:
+    if isinstance(value, str) and "://" in value:
+        raise PydanticCustomError("path", "a path is expected, not a URL")
+    return value
+
+
+LocalPath = Annotated[Path, BeforeValidator(_no_url)]
+"""A URL in the wrong place may hold a password, which an error about a missing file would repeat."""
 Commas = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -59,7 +68,7 @@ class Settings(BaseSettings):
         default=(), description="Comma-separated speakers a worker serves, each NAME or NAME=URI of its voice."
     )
     assemble: bool = Field(default=False, description="Whether a worker also assembles finished jobs.")
-    voices: Path | None = Field(
+    voices: LocalPath | None = Field(
         default=None, description="TOML file with a [voices] table: speaker name = URI of its voice."
     )
     device: str = Field(
@@ -78,7 +87,7 @@ class Settings(BaseSettings):
         description="Most single texts (koebin.synthesize, 200 characters or fewer) that a worker takes to speak them "
         "together; 0 or 1: one by one. Empty: 64 on CUDA, on a CPU as many as it speaks at once (KOEBIN_THREADS).",
     )
-    cache: Path = Field(default=Path("~/.cache/koebin"), description="Folder of fetched voices.")
+    cache: LocalPath = Field(default=Path("~/.cache/koebin"), description="Folder of fetched voices.")
     bert: str = Field(
         default="hf://lemondouble/hayakoe", description="Source of BERT for voices whose own source has none."
     )
@@ -111,13 +120,13 @@ class Settings(BaseSettings):
         default=0, ge=0, le=65535, description="Port on which a worker serves /metrics for Prometheus. 0: none."
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address on which it serves them.")
-    run_dir: Path = Field(
+    run_dir: LocalPath = Field(
         default=Path("/tmp/koebin"),  # noqa: S108 - one folder a worker, made with mode 0700
         description="Folder for a worker's own state; `koebin health` reads it.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least severe line.")
     log_format: Literal["text", "json"] = Field(default="text", description="json for one object per line.")
-    briefings: Path = Field(default=Path("briefings"), description="Folder of briefing files, for `koebin beat`.")
+    briefings: LocalPath = Field(default=Path("briefings"), description="Folder of briefing files, for `koebin beat`.")
     briefing_hosts: Commas = Field(
         default=("*",),
         description="Comma-separated hosts (www.example.jp, *.example.jp) that briefings may fetch from; each briefing "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.errors import InvalidSettings
 from engine.names import check_speaker
-from worker.settings import Settings
+from worker.settings import Settings, mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def voices(settings: Settings) -> tuple[Voice, ...]:
     found: dict[str, Voice] = {}
     for entry in settings.speakers:
         name, separator, source = entry.partition("=")
-        check_speaker(name)
+        check_speaker(mask(name) if "://" in name else name)  # a URL in the wrong place may hold a password
         found[name] = Voice(name, source if separator else table.get(name))
     return tuple(found.values())
 
