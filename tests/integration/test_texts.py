@@ -227,7 +227,9 @@ def test_told_to_go_it_gives_back_what_no_process_has_begun(client: Client, brok
     redis: Redis = Redis.from_url(broker)
     with Worker(broker, store, assemble=False, settings={**TOGETHER, "grace_period": 0}) as worker:
         with held_up(worker):
-            sent = [send(client, store, f"{number}番の荷物は、とても遠い国から船で届きました。") for number in range(40)]
+            sent = [
+                send(client, store, f"{number}番の荷物は、とても遠い国から船で届きました。") for number in range(40)
+            ]
             wait_until(lambda: redis.hlen("koebin.unacked") == 16, 30)  # eight at work, eight that wait
             worker.signal(signal.SIGTERM)
             time.sleep(0.5)
