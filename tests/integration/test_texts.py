@@ -225,12 +225,11 @@ def test_revoking_one_that_runs_ends_the_process_and_the_others_run_again(
 
 def test_told_to_go_it_gives_back_what_no_process_has_begun(client: Client, broker: str, store: str) -> None:
     redis: Redis = Redis.from_url(broker)
+    texts = ["".join(f"{n}の{part}番の荷物は、遠い国から船で届きました。" for part in range(6)) for n in range(24)]
+    sent = [send(client, store, text) for text in texts]
     with Worker(broker, store, assemble=False, settings={**TOGETHER, "grace_period": 0}) as worker:
+        wait_until(lambda: redis.hlen("koebin.unacked") == 16, 30)  # eight at work, eight that wait
         with held_up(worker):
-            sent = [
-                send(client, store, f"{number}番の荷物は、とても遠い国から船で届きました。") for number in range(40)
-            ]
-            wait_until(lambda: redis.hlen("koebin.unacked") == 16, 30)  # eight at work, eight that wait
             worker.signal(signal.SIGTERM)
             time.sleep(0.5)
         assert worker.process.wait(30) == 0
