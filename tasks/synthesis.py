@@ -139,13 +139,20 @@ def _fail(runtime: Runtime, chunk: ChunkRequest, error: KoebinError) -> None:
 @shared_task(name=SYNTHESIZE, bind=True)
 def synthesize(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
     """Speak one text; see ``docs/contract.md``."""
+    try:
+        return _speak(self, request)
+    except RedisError as error:
+        raise Reject(str(error), requeue=True) from error
+
+
+def _speak(task: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
     runtime = current()
     wanted = parse(SynthesizeRequest, request)
-    guard = Guard(runtime, task_id(self), lease_nonce(self), "")
+    guard = Guard(runtime, task_id(task), lease_nonce(task), "")
     try:
-        _refuse_poison(runtime, task_id(self))
-        result = synthesize_text(runtime, wanted, guard, made_together(self)).model_dump(mode="json")
-        runtime.leases.forget(task_id(self))
+        _refuse_poison(runtime, task_id(task))
+        result = synthesize_text(runtime, wanted, guard, made_together(task)).model_dump(mode="json")
+        runtime.leases.forget(task_id(task))
         return result
     except LeaseLost as error:
         raise Reject(str(error), requeue=False) from error
@@ -155,10 +162,8 @@ def synthesize(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
         runtime.observer.error(error)
         if not retried(error):
             raise
-        _send_later(runtime, self, SYNTHESIZE, request, speaker_queue(wanted.speaker))
+        _send_later(runtime, task, SYNTHESIZE, request, speaker_queue(wanted.speaker))
         raise Ignore from error
-    except RedisError as error:
-        raise Reject(str(error), requeue=True) from error
 
 
 def _refuse_poison(runtime: Runtime, task: str) -> None:

@@ -9,6 +9,7 @@ from celery import Celery
 
 from tasks.celery_config import configure
 from worker.consumer import Gate
+from worker.results import BACKENDS
 from worker.settings import Settings
 from worker.transport import install_transport
 from worker.turns import Turns
@@ -21,6 +22,7 @@ def create_app(settings: Settings) -> Celery:
     """An app with our tasks, our configuration and our step in its consumer; connects to nothing yet."""
     install_transport()
     app = Celery("koebin", task_cls="worker.requests:LeasedTask", include=["tasks.synthesis", "tasks.narration"])
+    app.loader.override_backends = BACKENDS
     configure(
         app,
         broker=settings.broker_url.get_secret_value(),

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
+from billiard.einfo import ExceptionInfo
 from celery.app.trace import fast_trace_task
+from celery.exceptions import Reject
 from kombu.exceptions import KombuError
 from kombu.serialization import loads
 
@@ -40,9 +42,17 @@ def speak_texts(calls: Sequence[Call]) -> list[Any]:
         call.request.setdefault("koebin", {})["made"] = made
     threads = ThreadPoolExecutor(min(_THREADS, len(calls)), "koebin-texts")
     try:
-        return list(threads.map(lambda call: fast_trace_task(*call), calls))
+        return list(threads.map(_run, calls))
     finally:
         threads.shutdown(wait=False, cancel_futures=True)  # a process that is told to end does not wait for them
+
+
+def _run(call: Call) -> Any:
+    """Celery's trace lets go of a task whose result cannot be stored; its neighbours have results all the same."""
+    try:
+        return fast_trace_task(*call)
+    except Reject:
+        return 1, ExceptionInfo(internal=True), 0.0
 
 
 def message_of(call: Call) -> Any:

@@ -94,7 +94,7 @@ class Texts:
         """Set how many messages may be here.
 
         Never below what is here and one more, until that one has come: kombu has asked Redis for it by then, and what
-        Redis has handed out and nobody has read is lost if this process is killed.
+        Redis has handed out and nobody reads comes back only when its visibility runs out.
         """
         waiting = self._waiting()
         crowded = self._running and not self._running_full

@@ -5,12 +5,18 @@ that is two minutes fast would put back whatever the others run. Here both go by
 
 kombu takes it for granted that what it reads from a list is an envelope of its own; another text there raises in the
 worker's loop and ends the worker, and the next one. Here it becomes a message that cannot be decoded, which is parked.
+
+kombu takes a message off its list and notes it as unacknowledged afterwards: what a worker has been handed when it is
+killed is lost. Here one script does both. A script cannot wait as ``BRPOP`` does, so a worker that finds nothing rests.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import time
+from collections.abc import Callable
+from queue import Empty
 from typing import Any, Final
 from uuid import uuid4
 
@@ -22,6 +28,7 @@ from kombu.transport.virtual.base import QoS as LocalQoS
 from kombu.utils.json import dumps
 
 from tasks.contracts import MAX_MESSAGE_BYTES
+from tasks.parking import park
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +51,7 @@ class Message(KombuMessage):
 def _checked(payload: Any) -> Any:
     if not _sound(payload):
         return _wrapped(payload, UNREADABLE)
-    return payload if len(payload["body"]) <= MAX_MESSAGE_BYTES else _wrapped(payload["body"], TOO_LONG)
+    return payload if len(payload["body"]) <= MAX_MESSAGE_BYTES else _wrapped(payload, TOO_LONG)
 
 
 def _sound(payload: Any) -> bool:
@@ -65,13 +72,53 @@ def _sound(payload: Any) -> bool:
 
 def _wrapped(payload: Any, kind: str) -> dict[str, Any]:
     return {
-        "body": (payload if isinstance(payload, str) else repr(payload))[:_SHOWN],
+        "body": _shown(payload, kind)[:_SHOWN],
         "content-type": kind,
         "content-encoding": "utf-8",
         "headers": {},
-        "properties": {"delivery_tag": str(uuid4()), "delivery_info": {"exchange": "", "routing_key": ""}},
+        "properties": {"delivery_tag": _tag(payload), "delivery_info": {"exchange": "", "routing_key": ""}},
     }
 
+
+def _shown(payload: Any, kind: str) -> str:
+    if kind == TOO_LONG:
+        payload = payload["body"]
+    return payload if isinstance(payload, str) else repr(payload)
+
+
+def _tag(payload: Any) -> str:
+    """The payload's own, under which it may have been noted as taken; else a new one."""
+    properties = payload.get("properties") if isinstance(payload, dict) else None
+    tag = properties.get("delivery_tag") if isinstance(properties, dict) else None
+    return tag if isinstance(tag, str) else str(uuid4())
+
+
+_TAKE: Final = """
+local now = redis.call('TIME')
+for at = 3, #KEYS do
+    local raw = redis.call('RPOP', KEYS[at])
+    if raw then
+        local sound, message = pcall(cjson.decode, raw)
+        local properties = sound and type(message) == 'table' and message.properties
+        local tag = type(properties) == 'table' and properties.delivery_tag
+        local route = type(properties) == 'table' and properties.delivery_info
+        if type(tag) == 'string' and type(route) == 'table' and type(route.exchange) == 'string'
+                and type(route.routing_key) == 'string' then
+            redis.call('ZADD', KEYS[1], now[1] .. '.' .. string.format('%06d', now[2]), tag)
+            redis.call('HSET', KEYS[2], tag,
+                '[' .. raw .. ',' .. cjson.encode(route.exchange) .. ',' .. cjson.encode(route.routing_key) .. ']')
+        end
+        return {KEYS[at], raw}
+    end
+end
+return false
+"""
+"""Keys: those of the unacknowledged, then the lists in the order in which they are served. Answers as ``BRPOP`` does;
+what is no envelope is not noted, and only handed on."""
+_NOTHING: Final = "koebin.nothing"
+"""A list that stays empty."""
+REST_SECONDS: Final = 0.05
+"""A message that comes to an idle worker waits half as long in the mean."""
 
 _APPEND: Final = """
 local now = redis.call('TIME')
@@ -86,9 +133,10 @@ class QoS(redis.QoS):
 
     channel: Any
     _vrestore_count: int
+    _remove_from_indices: Any
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Note a message as taken just now."""
+        """Note a message as taken just now; one that was noted with its taking may have waited here unread."""
         route = message.delivery_info
         noted = dumps([message._raw, route["exchange"], route["routing_key"]])
         with self.channel.conn_or_acquire() as client:
@@ -110,17 +158,56 @@ class QoS(redis.QoS):
             for tag in client.zrange(self.unacked_index_key, "-inf", oldest, byscore=True, **paged):
                 self.restore_by_tag(tag, client)
 
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
+        """Put a message back, or park what the server took for JSON and we do not."""
+        try:
+            super().restore_by_tag(tag, client, leftmost)
+        except (ValueError, RecursionError) as error:
+            with self.channel.conn_or_acquire(client) as connected:
+                park(connected, f"{type(error).__name__}: {error}", connected.hget(self.unacked_key, tag))
+            self._remove_from_indices(tag).execute()
 
-class _Tolerant:
-    """Hands on what is not even JSON."""
+
+class _Careful:
+    """Takes a message and notes it at once, and hands on what is not even JSON. All our consumers acknowledge."""
 
     Message = Message
     QoS = QoS
     connection: Any
+    client: Any
+    qos: Any
+    active_queues: list[str]
+    priority_steps: list[int]
+    _queue_cycle: Any
+    _q_for_pri: Callable[[str, int], str]
+    _in_poll: Any
+    _brpop_sent_at: float | None
+    _rests = False
+    _found_nothing = False
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Ask for a message, or let time pass when the last answer was that there is none."""
+        del timeout
+        queues = self._queue_cycle.consume(len(self.active_queues))
+        if not queues:
+            return
+        self._rests, self._found_nothing = self._found_nothing, False
+        if self._rests:
+            command: list[Any] = ["BRPOP", _NOTHING, REST_SECONDS]
+        else:
+            lists = [self._q_for_pri(queue, priority) for priority in self.priority_steps for queue in queues]
+            keys = [self.qos.unacked_index_key, self.qos.unacked_key, *lists]
+            command = ["EVAL", _TAKE, len(keys), *keys]
+        self._in_poll = self.client.connection
+        self._brpop_sent_at = time.monotonic()
+        self.client.connection.send_command(*command)
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
+        except Empty:
+            self._found_nothing = not self._rests
+            raise
         except ValueError as error:
             raw = getattr(error, "doc", None) or getattr(error, "object", None)
             if raw is None:
@@ -134,11 +221,11 @@ class _Tolerant:
             return True
 
 
-class Channel(_Tolerant, redis.Channel):  # type: ignore[misc]
+class Channel(_Careful, redis.Channel):  # type: ignore[misc]
     pass
 
 
-class SentinelChannel(_Tolerant, redis.SentinelChannel):  # type: ignore[misc]
+class SentinelChannel(_Careful, redis.SentinelChannel):  # type: ignore[misc]
     pass
 
 

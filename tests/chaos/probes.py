@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+HANDED_OUT: Final = "message handed out"
 TAKEN: Final = "message taken"
 BUSY: Final = "child busy"
 SYNTHESISED: Final = "segment synthesised"
@@ -50,7 +51,9 @@ def install_probes() -> None:
     from tasks.ledger import Ledger
     from worker.requests import LeasedRequest
     from worker.sweep import Sweep
+    from worker.transport import QoS
 
+    _wrap(QoS, "append", before=HANDED_OUT)
     _wrap(worker.consumer, "gate", before=TAKEN)
     _wrap(LeasedRequest, "acknowledge", before=BEFORE_ACK)
     _wrap(tasks.segments, "write", before=BEFORE_WRITE, after=AFTER_WRITE)

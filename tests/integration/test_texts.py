@@ -21,6 +21,7 @@ from tasks.contracts import SYNTHESIZE
 from tasks.keys import speaker_queue
 from tasks.ledger import State
 from tests.chaos.arena import Supervised
+from tests.chaos.probes import FOLDER, HANDED_OUT, Steps
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
@@ -238,4 +239,56 @@ def test_told_to_go_it_gives_back_what_no_process_has_begun(client: Client, brok
     assert sum(redis.llen(key) for key in redis.keys("speaker.mei*")) == sum(not result.ready() for result in sent) > 8
     with Worker(broker, store, assemble=False, settings=TOGETHER):
         assert all(result.get(timeout=60)["uri"] for result in sent)
+        nothing_is_left(broker)
+
+
+def test_an_outage_while_results_are_stored_fails_no_text(broker: str, store: str) -> None:
+    with (
+        RedisServer() as results,
+        Client(settings=Settings(broker_url=broker, result_backend=results.url, store=store)) as client,
+        Worker(broker, store, assemble=False, settings={**TOGETHER, "result_backend": results.url}) as worker,
+    ):
+        with held_up(worker):
+            alone = send(client, store, "長い文です。" * 40)
+            worker.wait_for_log(alone.id)
+            sent = [send(client, store, f"{number}番の荷物です。") for number in range(5)]
+            refused = send(client, store, "様式の無い文です。", options={"style": "Angry"})
+            results.kill()
+        wait_until(lambda: worker.text().count("could not be stored") >= 7, 30)
+        results.start()
+        assert all(result.get(timeout=60)["uri"] for result in (alone, *sent))
+        with pytest.raises(Exception, match="Angry"):
+            refused.get(timeout=60)
+        nothing_is_left(broker)
+        assert "process lost" not in worker.text()
+
+
+def test_a_worker_that_is_killed_before_it_has_read_a_text_does_not_lose_it(
+    client: Client, broker: str, store: str, tmp_path: Path
+) -> None:
+    steps = Steps(tmp_path)
+    with Supervised(broker, store, assemble=False, settings=TOGETHER, variables={FOLDER: str(tmp_path)}) as worker:
+        steps.arm(HANDED_OUT)
+        sent = send(client, store, "手渡された文です。")
+        wait_until(lambda: steps.hit(HANDED_OUT) == worker.pid, 30)
+        assert not Redis.from_url(broker).keys("speaker.*")
+        worker.signal_all(signal.SIGKILL)
+    with Worker(broker, store, assemble=False, settings=TOGETHER):
+        assert sent.get(timeout=30)["uri"]
+        nothing_is_left(broker)
+
+
+@pytest.mark.slow
+def test_dropped_connections_and_a_killed_worker_lose_no_text(client: Client, broker: str, store: str) -> None:
+    redis: Redis = Redis.from_url(broker)
+    sent = [send(client, store, f"{number}番の荷物は、とても遠い国から届きました。") for number in range(60)]
+    keys = [f"celery-task-meta-{result.id}" for result in sent]  # asked for by a connection that is not dropped
+    with Worker(broker, store, assemble=False, settings=TOGETHER) as first:
+        for done in range(6, 36, 6):
+            wait_until(lambda done=done: redis.exists(*keys) > done, 30)
+            redis.client_kill_filter(_type="normal", skipme=True)
+        first.signal_all(signal.SIGKILL)
+    with Worker(broker, store, assemble=False, settings=TOGETHER):
+        wait_until(lambda: redis.exists(*keys) == len(keys), 90)
+        assert all(result.get(timeout=10)["uri"] for result in sent)
         nothing_is_left(broker)
