@@ -59,6 +59,9 @@ def narrate(
     per_chapter: Annotated[bool, typer.Option(help="Also one file for each chapter.")] = False,
     whole: Annotated[bool, typer.Option(help="One file for all chapters.")] = True,
     loudness: Annotated[float | None, typer.Option(help="Integrated loudness in LUFS, such as -18.")] = None,
+    true_peak: Annotated[
+        float | None, typer.Option(help="Ceiling of peaks in dBTP, before coding.", show_default="-1.0")
+    ] = None,
     subtitles: Annotated[
         list[str] | None, typer.Option(help="srt vtt lab, or of a level: vtt:word; several times for several.")
     ] = None,
@@ -93,8 +96,9 @@ def narrate(
         for passage in script.passages:
             check_text(passage.text)
         script = replace(script, **given(title=title, author=author, cover=_read_cover(cover)))
+        numbers = given(bitrate_kbps=bitrate, loudness_lufs=loudness, true_peak_dbtp=true_peak)
         wishes = Wishes(
-            output=_output(script, format, bitrate, per_chapter, whole, loudness, subtitles, player),
+            output=_output(script, numbers, format, per_chapter, whole, subtitles, player),
             pauses=Pauses(**given(sentence=sentence_pause, paragraph=paragraph_pause, chapter=chapter_pause)),
             priority=PRIORITIES[one_of(priority, tuple(PRIORITIES), "priority")],
             partial=partial,
@@ -128,16 +132,15 @@ def _speakers(script: Script) -> list[str]:
 
 def _output(
     script: Script,
+    numbers: dict[str, Any],
     formats: list[str] | None,
-    bitrate: int | None,
     per_chapter: bool,
     whole: bool,
-    loudness: float | None,
     subtitles: list[str] | None,
     player: bool,
 ) -> Output:
     """What the script wishes, and over it what the command line does."""
-    wanted: dict[str, Any] = {**script.output, **given(bitrate_kbps=bitrate, loudness_lufs=loudness)}
+    wanted: dict[str, Any] = {**script.output, **numbers}
     if formats:
         wanted["formats"] = tuple(one_of(name, get_args(AudioFormat), "format") for name in formats)
     if subtitles:
