@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _ANNOUNCE_SECONDS: Final = 5.0
 _DEAF_SECONDS: Final = 60.0
+_END_SECONDS: Final = 5.0
 
 
 @dataclass
@@ -104,6 +105,7 @@ class Keeper(threading.Thread):
     def end(self) -> None:
         """Stop, give back what is held, take leave."""
         self._ended.set()
+        self.join(_END_SECONDS)  # it may be renewing what is given back here
         try:
             self._holds.release_all()
             if self._worker:

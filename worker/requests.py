@@ -73,11 +73,15 @@ class Holds:
 
     def renew(self) -> list[str]:
         """Renew every lease but those of tasks whose process is frozen; returns what another worker has taken over."""
-        lost = [
-            hold.task_id
-            for hold in self.held()
-            if not _frozen(hold.task_id) and not self.leases.renew(hold.task_id, hold.nonce, hold.delivery_tag)
-        ]
+        lost = []
+        for hold in self.held():
+            if _frozen(hold.task_id):
+                continue
+            owned = self.leases.renew(hold.task_id, hold.nonce, hold.delivery_tag)
+            if hold not in self.held():  # given back meanwhile, and perhaps set again by the renewal
+                self.leases.release(hold.task_id, hold.nonce)
+            elif not owned:
+                lost.append(hold.task_id)
         self.renewed = time.monotonic()
         return lost
 

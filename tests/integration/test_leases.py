@@ -1,0 +1,25 @@
+"""A worker's leases, against a real server."""
+
+from __future__ import annotations
+
+from redis import Redis
+
+from tasks.leases import Leases, lease_key
+from tasks.ledger import Ledger
+from tests.servers.redis import RedisServer
+from worker.requests import Holds
+
+
+def test_a_lease_that_is_given_back_while_it_is_renewed_is_not_set_again(redis_server: RedisServer) -> None:
+    redis: Redis = Redis.from_url(redis_server.url)
+
+    class GivenBackMeanwhile(Leases):
+        def renew(self, task_id: str, nonce: str, delivery_tag: str = "") -> bool:
+            holds.give_back(task_id)
+            return super().renew(task_id, nonce, delivery_tag)
+
+    holds = Holds(GivenBackMeanwhile(redis, 30.0), Ledger(redis))
+    assert holds.take("text", "tag", 60.0)
+    assert redis.exists(lease_key("text"))
+    assert holds.renew() == []
+    assert not redis.exists(lease_key("text"))
