@@ -132,6 +132,7 @@ def test_a_frozen_pool_process_is_replaced_by_another_worker(
         assert first.child() == frozen
 
 
+@pytest.mark.slow
 def test_told_to_go_it_gives_back_at_once(client: Client, server: RedisServer, store: str, undisturbed: str) -> None:
     with Worker(server.url, store, settings={**FAST, "grace_period": 0}) as first:
         job = in_the_middle(client, first)

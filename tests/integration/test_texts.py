@@ -224,6 +224,7 @@ def test_revoking_one_that_runs_ends_the_process_and_the_others_run_again(
         assert "process lost" not in worker.text()
 
 
+@pytest.mark.slow
 def test_told_to_go_it_gives_back_what_no_process_has_begun(client: Client, broker: str, store: str) -> None:
     redis: Redis = Redis.from_url(broker)
     texts = ["".join(f"{n}の{part}番の荷物は、遠い国から船で届きました。" for part in range(4)) for n in range(20)]
