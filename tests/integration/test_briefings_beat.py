@@ -26,12 +26,6 @@ FORKS.set_forkserver_preload(["tests.integration.beat_process"])
 BEGIN = datetime(2026, 11, 23, 0, 0, 30, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as running:
-        yield running
-
-
 class Deployment:
     """A folder of briefings, a simulated clock, and beat processes."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -27,18 +26,6 @@ TIMEOUT = 4.0
 MINUTES = 120.0
 SEGMENTS = 16
 TEXT = "".join(f"{number}番。" for number in range(1, SEGMENTS + 1))
-
-
-@pytest.fixture
-def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    client: Redis = Redis.from_url(redis_server.url)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> str:
-    return (tmp_path / "store").as_uri()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,19 +24,11 @@ from tasks.script import Passage, Script
 from tasks.stores.base import Store, StoreOptions
 from tasks.stores.uri import open_store
 from tasks.submission import Wishes, submit
-from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 
 DAY = 86400.0
 TARGETS = {"mei": Target(PlannedSpeaker(model_revision="m1", sample_rate_hz=48000), "e1", ("Neutral",), 1.0)}
 WORDS = Dictionary([Entry("声便", "コエビン", 2)])
-
-
-@pytest.fixture
-def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    client: Redis = Redis.from_url(redis_server.url)
-    yield client
-    client.close()
 
 
 @pytest.fixture

@@ -37,12 +37,6 @@ FAST = {"visibility_timeout": 3, "sweep_interval": 0.5}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (tmp_path_factory.mktemp("isolation") / "store").as_uri()
 

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -54,11 +53,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
 def server() -> Iterator[RedisServer]:
     with RedisServer() as running:
         yield running
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> str:
-    return (tmp_path / "store").as_uri()
 
 
 @pytest.fixture

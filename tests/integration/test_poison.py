@@ -33,17 +33,6 @@ LIMITED = {**FAST, "time_limit": 8}
 GOOD = ["朝の港です。", "船が出ます。", "鳥が鳴きます。", "空は青い。", "風が吹きます。"]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as running:
-        yield running
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> str:
-    return (tmp_path / "store").as_uri()
-
-
 @pytest.fixture
 def client(server: RedisServer, store: str) -> Iterator[Client]:
     Redis.from_url(server.url).flushall()

@@ -27,12 +27,6 @@ pytestmark = pytest.mark.xdist_group("queue")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     return tmp_path_factory.mktemp("store").as_uri()
 

@@ -27,12 +27,6 @@ pytestmark = pytest.mark.xdist_group("queue-s3")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def settings(server: RedisServer, s3_server: S3Server) -> dict[str, str]:
     return {
         "broker_url": server.url,

@@ -30,23 +30,12 @@ SENTENCES = 60
 TEXT = numbered(SENTENCES)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as running:
-        yield running
-
-
 @pytest.fixture
 def redis(server: RedisServer) -> Iterator[Redis]:
     client: Redis = Redis.from_url(server.url)
     client.flushall()
     yield client
     client.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> str:
-    return (tmp_path / "store").as_uri()
 
 
 @pytest.fixture

@@ -33,12 +33,6 @@ TOGETHER = {"visibility_timeout": 3, "sweep_interval": 0.5, "batch_texts": 8}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The store of those tests that leave their worker as it was."""
     return tmp_path_factory.mktemp("shared").as_uri()
@@ -62,11 +56,6 @@ def broker(server: RedisServer) -> str:
     url = server.database(1)
     Redis.from_url(url).flushdb()
     return url
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> str:
-    return (tmp_path / "store").as_uri()
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ from tasks.script import Passage, Script
 from tasks.stores.uri import open_store
 from tasks.submission import Wishes, enter, submit
 from tasks.webhooks import MAX_ATTEMPTS, Webhooks, check_webhook
-from tests.servers.redis import RedisServer
 from worker.courier import Courier
 
 SECRET = "s3cret"
@@ -67,13 +66,6 @@ def receiver() -> Iterator[Receiver]:
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture
-def redis(redis_server: RedisServer) -> Iterator[Redis]:
-    client: Redis = Redis.from_url(redis_server.url)
-    yield client
-    client.close()
 
 
 def ended(redis: Redis, folder: Path, url: str, job: str = "j1") -> Ledger:
