@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -14,6 +15,9 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from engine.errors import BrokerUnavailable, ConfigurationError
+
+OUTAGE: Final = (RedisError, OperationalError)
+"""What is raised while Redis is away, or takes no writes: by our own connection, and where Celery sends a message."""
 
 
 def connect(url: str, *, retries: int = 3, timeout_seconds: float = 10.0) -> Redis:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from celery import Task, shared_task
 from celery.exceptions import Ignore, Reject
-from redis.exceptions import RedisError
 
 from engine.errors import (
     InferenceFailed,
@@ -22,6 +22,7 @@ from engine.errors import (
 )
 from tasks.assembly import fail_job
 from tasks.chunks import NeedsRevision, finish_chunk, open_chunk, run_chunk
+from tasks.connection import OUTAGE
 from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest, SynthesizeRequest, parse
 from tasks.delayed import Message, put_off
 from tasks.dispatch import foreign
@@ -39,6 +40,11 @@ log = logging.getLogger(__name__)
 @shared_task(name=SYNTHESIZE_CHUNK, bind=True, ignore_result=True)
 def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
     """Speak a chunk of a job; see ``docs/contract.md``."""
+    with back_without_redis():
+        _speak_chunk(self, request)
+
+
+def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
     runtime = current()
     try:
         chunk_request = parse(ChunkRequest, request)
@@ -48,19 +54,19 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
     with contextlib.suppress(JobNotFound):  # what the ledger has lost is judged by the store
         entry, speaker = runtime.ledger.planned(chunk_request.job, chunk_request.chunk)
         if entry.state is not State.RUNNING:
-            runtime.leases.forget(task_id(self))
+            runtime.leases.forget(task_id(task))
             return  # cancelled or ended meanwhile
         if problem := foreign(entry, speaker, chunk_request):
             log.error("parked a message: %s", problem)
             park(runtime.redis, problem, request)
             return
-    guard = Guard(runtime, task_id(self), lease_nonce(self), chunk_request.job)
+    guard = Guard(runtime, task_id(task), lease_nonce(task), chunk_request.job)
     try:
-        chunk = open_chunk(runtime, chunk_request, task_id(self))
+        chunk = open_chunk(runtime, chunk_request, task_id(task))
         outcome = run_chunk(runtime, chunk, guard)
         finish_chunk(runtime, chunk, outcome)
     except JobCancelled:
-        runtime.leases.forget(task_id(self))
+        runtime.leases.forget(task_id(task))
         log.info("stopped: the job was cancelled", extra={"job": chunk_request.job})
     except LeaseLost as error:
         raise Reject(str(error), requeue=False) from error
@@ -69,7 +75,7 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
     except KoebinError as error:
         runtime.observer.error(error)
         if retried(error):
-            _try_later(runtime, self, chunk_request, request, error)
+            _try_later(runtime, task, chunk_request, request, error)
         elif runtime.ledger.state(chunk_request.job) is None:
             log.error("parked a message of a job that the ledger does not know: %s", error)
             park(runtime.redis, str(error), request)
@@ -77,17 +83,30 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
             runtime.ledger.give_back(chunk_request.job, chunk_request.chunk, chunk_request.speaker, str(error))
         else:
             _fail(runtime, chunk_request, error)
-    except RedisError as error:
-        runtime.observer.error(error)
-        raise Reject(str(error), requeue=True) from error
+    except OUTAGE:
+        raise
     except Exception as error:
         runtime.observer.error(error)
         log.exception("the chunk stumbled", extra={"job": chunk_request.job})
         surprise = ChunkStumbled(f"something that nobody foresaw ({type(error).__name__})", str(error)[:200])
-        if runtime.leases.strike(task_id(self), str(surprise)) < MAX_HEADLESS_STRIKES:
-            _try_later(runtime, self, chunk_request, request, surprise)
+        if runtime.leases.strike(task_id(task), str(surprise)) < MAX_HEADLESS_STRIKES:
+            _try_later(runtime, task, chunk_request, request, surprise)
         else:
             _fail(runtime, chunk_request, surprise)
+
+
+@contextlib.contextmanager
+def back_without_redis() -> Iterator[None]:
+    """Whatever a task was about to note in Redis, its end too: the message goes back while Redis takes nothing.
+
+    Raises:
+        Reject: instead of an error of Redis.
+    """
+    try:
+        yield
+    except OUTAGE as error:
+        current().observer.error(error)
+        raise Reject(str(error), requeue=True) from error
 
 
 class ChunkStumbled(KoebinError):
@@ -139,10 +158,8 @@ def _fail(runtime: Runtime, chunk: ChunkRequest, error: KoebinError) -> None:
 @shared_task(name=SYNTHESIZE, bind=True)
 def synthesize(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
     """Speak one text; see ``docs/contract.md``."""
-    try:
+    with back_without_redis():
         return _speak(self, request)
-    except RedisError as error:
-        raise Reject(str(error), requeue=True) from error
 
 
 def _speak(task: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:

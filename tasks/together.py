@@ -60,6 +60,9 @@ def _wanted(runtime: Runtime, message: object) -> Iterator[_Wanted]:
         runtime.speakers[request.speaker].render([sentence_request(wanted.spec) for wanted in planned])  # only checks
     except KoebinError:
         return
+    except Exception:
+        log.exception("a text cannot be planned with others")
+        return
     yield from planned
 
 
@@ -71,8 +74,8 @@ def _lacking(texts: list[list[_Wanted]]) -> list[_Wanted]:
     for uri, store in stores.items():
         try:
             keys = segments.stored(store, (key for place, key in wanted if place == uri))
-        except KoebinError as error:
-            log.warning("a store cannot be asked: %s", error)
+        except Exception as error:
+            log.warning("a store cannot be asked: %s", error, exc_info=not isinstance(error, KoebinError))
             keys = {key for place, key in wanted if place == uri}
         present |= {(uri, key) for key in keys}
     return [sentence for place, sentence in wanted.items() if place not in present]
@@ -83,8 +86,8 @@ def _render(runtime: Runtime, speaker: str, wanted: list[_Wanted]) -> Iterator[t
     guard = Guard(runtime, "", "", "")  # of the worker's going alone; each task asks after its own lease
     guard.check()
     started = time.monotonic()
-    audios = runtime.speakers[speaker].render([sentence_request(sentence.spec) for sentence in wanted])
     try:
+        audios = runtime.speakers[speaker].render([sentence_request(sentence.spec) for sentence in wanted])
         for sentence, audio in zip(wanted, audios, strict=True):
             segments.write(sentence.store, sentence.spec.key, audio)
             runtime.observer.segments(speaker, rendered=1)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from redis import Redis
 
-from engine.errors import StoreUnavailable
+from engine.audio import Audio
+from engine.errors import InvalidMessage, KoebinError, StoreUnavailable
+from engine.request import Request
 from tasks import narration, synthesis
 from tasks.assembly import assemble_job
 from tasks.contracts import AssembleRequest
@@ -23,7 +27,8 @@ from tasks.script import Passage, Script
 from tasks.stores.base import Store
 from tasks.stores.uri import open_store
 from tasks.submission import Wishes, submit
-from tests.integration.toy_voice import TARGET, toy_runtime
+from tasks.together import render_together
+from tests.integration.toy_voice import TARGET, ToyVoice, toy_runtime
 from tests.servers.redis import RedisServer
 
 
@@ -91,6 +96,82 @@ def test_a_defect_outside_of_any_segment_ends_the_job_after_some_tries(
     entry = runtime.ledger.entry(job)
     assert entry.state is State.FAILED
     assert "KeyError" in entry.error
+
+
+@contextmanager
+def takes_no_writes(redis: Redis) -> Iterator[None]:
+    redis.config_set("maxmemory", "1")
+    try:
+        yield
+    finally:
+        redis.config_set("maxmemory", "0")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "end"),
+    [
+        (StoreUnavailable("the store does not answer", ""), State.SUCCEEDED),
+        (InvalidMessage("rubbish", ""), State.FAILED),
+    ],
+)
+def test_a_chunk_whose_trouble_cannot_be_noted_goes_back(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: KoebinError, end: State
+) -> None:
+    """Neither that it is tried later nor that its job has failed: Redis takes nothing."""
+
+    def troubled(*_: object) -> None:
+        raise trouble
+
+    job = job_of(runtime, open_store((tmp_path / "store").as_uri()), "一つ目です。")
+    message = cast(Any, runtime.send).__self__[0]
+    monkeypatch.setattr(synthesis, "open_chunk", troubled)
+    with takes_no_writes(runtime.redis):
+        ended = synthesis.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
+    assert (ended.state, ended.result.requeue) == ("REJECTED", True)
+    assert runtime.ledger.state(job) is State.RUNNING
+    if end is State.SUCCEEDED:
+        monkeypatch.undo()
+    run_what_was_sent(runtime)
+    assert runtime.ledger.state(job) is end
+
+
+def test_an_assembly_whose_end_cannot_be_noted_goes_back(runtime: Runtime, tmp_path: Path) -> None:
+    job = job_of(runtime, open_store((tmp_path / "store").as_uri()), "一つ目です。")
+    message = cast(Any, runtime.send).__self__.pop(0)
+    synthesis.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
+    message = cast(Any, runtime.send).__self__.pop(0)
+    with takes_no_writes(runtime.redis):
+        ended = narration.assemble.apply(args=[message.request], task_id=message.task_id)
+    assert (ended.state, ended.result.requeue) == ("REJECTED", True)
+    assert runtime.ledger.state(job) is State.ASSEMBLING
+    narration.assemble.apply(args=[message.request], task_id=message.task_id)
+    assert runtime.ledger.state(job) is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("place", ["open_store", "render"])
+def test_a_text_over_which_planning_stumbles_leaves_its_neighbours_together(
+    runtime: Runtime, tmp_path: Path, place: str
+) -> None:
+    def broken(uri: str) -> Store:
+        if uri == "file:///broken":
+            raise RuntimeError("a defect of ours")
+        return open_store(uri)
+
+    store = (tmp_path / "store").as_uri()
+    texts = [{"text": text, "speaker": "mei", "store": store} for text in ("朝の港です。", "夜の港です。")]
+    bad = {"text": "昼の港です。", "speaker": "mei", "store": "file:///broken" if place == "open_store" else store}
+    speaker = Suspicious() if place == "render" else runtime.speakers["mei"]
+    odd = replace(runtime, open_store=broken, speakers={"mei": cast(Any, speaker)})
+    assert [len(made) for made in render_together(odd, [texts[0], bad, texts[1]])] == [1, 0, 1]
+
+
+class Suspicious(ToyVoice):
+    """Its check of what it is asked for has a defect."""
+
+    def render(self, requests: Sequence[Request]) -> Iterator[Audio]:
+        if any("昼" in request.text for request in requests):
+            raise RuntimeError("an index is out of range")
+        return super().render(requests)
 
 
 def test_an_assembly_that_is_put_off_keeps_its_priority(
