@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redis import Redis
 
+from engine.errors import InvalidName
+from engine.names import check_speaker
 from tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
 from tasks.delayed import put_off_messages
 from tasks.leases import UNACKED
@@ -21,6 +24,8 @@ MOST_READ: Final = 2000
 _PAGE: Final = 500
 _PREFIX: Final = "speaker."
 _SEPARATOR: Final = "\x06\x16"
+_STRANGE: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError, InvalidName)
+"""Anybody may have put anything into a queue, of any name; what is no message of Celery's is none of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +46,18 @@ class _Counter:
     def count(self, message: Mapping[str, Any], queue: str, priority: int) -> float | None:
         """The text's seconds; None for what is no text, or was counted."""
         headers = message["headers"]
-        if headers.get("task") != SYNTHESIZE or headers["id"] in self._seen:
+        if headers.get("task") != SYNTHESIZE or not self.is_new(headers["id"]):
             return None
-        self._seen.add(headers["id"])
         return self.add(queue, priority, _seconds(message))
 
+    def is_new(self, task_id: str) -> bool:
+        """Whether the task was not asked for before."""
+        new = task_id not in self._seen
+        self._seen.add(task_id)
+        return new
+
     def add(self, queue: str, priority: int, seconds: float, texts: int = 1) -> float:
-        entry = self.found.setdefault((queue.removeprefix(_PREFIX), priority), [0, 0.0])
+        entry = self.found.setdefault((check_speaker(queue.removeprefix(_PREFIX)), priority), [0, 0.0])
         entry[0] += texts
         entry[1] += seconds
         return seconds
@@ -62,11 +72,12 @@ def waiting_texts(redis: Redis) -> dict[str, dict[int, WaitingTexts]]:
     for name in redis.scan_iter(match=f"{_PREFIX}*", count=1000, _type="list"):
         _count_list(redis, _text(name), counter)
     for _tag, value in redis.hscan_iter(UNACKED, count=_PAGE):
-        message, _exchange, queue = json.loads(value)
-        if str(queue).startswith(_PREFIX):
-            _try(counter, message, queue, _priority(message))
+        with suppress(*_STRANGE):
+            message, _exchange, queue = json.loads(value)
+            if queue.startswith(_PREFIX):
+                counter.count(message, queue, _priority(message))
     for put_off in put_off_messages(redis):
-        if put_off.task == SYNTHESIZE:
+        if put_off.task == SYNTHESIZE and counter.is_new(put_off.task_id):
             counter.add(put_off.queue, put_off.priority, _seconds_of(put_off.request))
     found: dict[str, dict[int, WaitingTexts]] = {}
     for (speaker, priority), (texts, seconds) in sorted(counter.found.items()):
@@ -76,17 +87,18 @@ def waiting_texts(redis: Redis) -> dict[str, dict[int, WaitingTexts]]:
 
 def _count_list(redis: Redis, name: str, counter: _Counter) -> None:
     queue, _, step = name.partition(_SEPARATOR)
-    priority = int(step) if step.isdigit() else PRIORITY_STEPS[0]
+    priority = int(step) if step.isdecimal() else PRIORITY_STEPS[0]
     length = int(redis.llen(name))
     read, texts, seconds = 0, 0, 0.0
     for raw in _rows(redis, name):
         read += 1
-        counted = _try(counter, json.loads(raw), queue, priority) if raw.startswith(b"{") else None
-        if counted is not None:
-            texts, seconds = texts + 1, seconds + counted
-    if read and length > read:
+        with suppress(*_STRANGE):
+            counted = counter.count(json.loads(raw), queue, priority)
+            if counted is not None:
+                texts, seconds = texts + 1, seconds + counted
+    if texts and length > read:
         more = (length - read) * texts // read
-        counter.add(queue, priority, seconds / max(1, texts) * more, more)
+        counter.add(queue, priority, seconds / texts * more, more)
 
 
 def _rows(redis: Redis, name: str) -> Iterator[bytes]:
@@ -96,14 +108,6 @@ def _rows(redis: Redis, name: str) -> Iterator[bytes]:
         yield from reversed(rows)
         if len(rows) < _PAGE:
             return
-
-
-def _try(counter: _Counter, message: Any, queue: str, priority: int) -> float | None:
-    """Anybody may have put anything into a queue; what is no message of Celery's is none of ours."""
-    try:
-        return counter.count(message, queue, priority)
-    except (KeyError, TypeError, AttributeError):
-        return None
 
 
 def _priority(message: Mapping[str, Any]) -> int:
@@ -130,4 +134,4 @@ def _seconds_of(request: Any) -> float:
 
 
 def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)

@@ -143,3 +143,26 @@ def test_of_a_long_queue_the_length_counts(client, redis_server, monkeypatch):
     found = backlog(client)["mei"]
     assert found.texts == 1200
     assert found.audio_seconds[6] == pytest.approx(1200 * 1.35)
+
+
+def test_whatever_lies_in_a_queue_of_whatever_name_is_counted_or_passed_over(client, redis_server):
+    """A text that has been put off and not been acknowledged yet counts once."""
+    app = Celery("anybody")
+    configure(app, broker=redis_server.url, result_backend=redis_server.url, visibility_timeout=30)
+    request = {"text": "一二三四五六七八九十", "speaker": "mei", "store": "file:///out"}
+    app.send_task(SYNTHESIZE, args=[request], queue="speaker.mei", task_id="one", priority=6)
+    put_off(client, Message(SYNTHESIZE, "one", request, "speaker.mei", 6), 60)
+    sound = client.lindex("speaker.mei\x06\x166", 0)
+    strange = [b"{", b"\xff", b'{"headers": 1}', b"[" * 5000, b'{"headers": {"task": "koebin.synthesize"}}']
+    client.lpush("speaker.mei", *strange)
+    for name in (b'speaker.a"} 1\n', b"speaker.\xff", b"speaker.", "speaker.mei\x06\x16²".encode()):
+        client.lpush(name, sound.replace(b'"one"', json.dumps(repr(name)).encode()))
+    client.hset("koebin.unacked", mapping={str(number): row for number, row in enumerate([*strange, b"[1, 2, 3]"])})
+    properties = {"priority": "high"}
+    row = json.dumps([{"headers": {"task": SYNTHESIZE, "id": "three"}, "properties": properties}, "", "speaker.mei"])
+    client.hset("koebin.unacked", "last", row)
+
+    found = backlog(client)
+    assert list(found) == ["mei"]
+    assert found["mei"].texts == 2, "one in its own queue, one in a list that is named like it"
+    assert list(text_string_to_metric_families(metrics(describe(client))))
