@@ -51,8 +51,9 @@ class Texts:
         self._holds = holds
         self._limit = limit
         self._gathered: dict[str, Batch] = {}
-        self._running = 0
-        self._running_full = False
+        self._running: list[tuple[Batch, bool]] = []
+        """With whether it was full when it began. Two for a moment: Celery says that a process is free before it says
+        that what it ran has ended."""
 
     def take(self, request: Request) -> None:
         """Gather a text; anything else goes to the pool, after what was gathered before it."""
@@ -62,7 +63,7 @@ class Texts:
             return
         queue = str(request.delivery_info.get("routing_key"))
         if queue not in self._gathered:
-            self._gathered[queue] = batch = Batch(lambda: self._begin(queue), self._end)
+            self._gathered[queue] = batch = Batch(lambda: self._begin(queue), lambda: self._end(batch))
             self._consumer.timer.call_after(LOOK_SECONDS, self._look, (batch, 0, 0, time.monotonic() + LONGEST_SECONDS))
         self._gathered[queue].requests.append(request)
         if self._waiting() >= self._limit:
@@ -79,12 +80,13 @@ class Texts:
 
     def _begin(self, queue: str) -> None:
         full = self._waiting() >= self._limit
-        self._running, self._running_full = len(self._gathered.pop(queue).requests), full
-        self._holds.observer.batch("texts", self._running, self._limit)
+        batch = self._gathered.pop(queue)
+        self._running.append((batch, full))
+        self._holds.observer.batch("texts", len(batch.requests), self._limit)
         self._adjust()
 
-    def _end(self) -> None:
-        self._running = 0
+    def _end(self, batch: Batch) -> None:
+        self._running = [entry for entry in self._running if entry[0] is not batch]
         self._adjust()
 
     def _waiting(self) -> int:
@@ -97,8 +99,9 @@ class Texts:
         Redis has handed out and nobody reads comes back only when its visibility runs out.
         """
         waiting = self._waiting()
-        crowded = self._running and not self._running_full
-        wanted = self._running + (max(1, waiting) if crowded else min(self._limit, waiting + 1))
+        running = sum(len(batch.requests) for batch, _ in self._running)
+        crowded = bool(self._running) and not self._running[-1][1]
+        wanted = running + (max(1, waiting) if crowded else min(self._limit, waiting + 1))
         qos = self._consumer.qos
         more = wanted - qos.value
         (qos.increment_eventually if more > 0 else qos.decrement_eventually)(abs(more))

@@ -44,6 +44,7 @@ class Desk:
         self.struck: set[str] = set()
         self.given_back: list[str] = []
         self.asked: list[Any] = []
+        self.running: Any = None
         leases = SimpleNamespace(attempt=lambda task: Attempt(int(task in self.struck), False, {}, ""))
         holds: Any = SimpleNamespace(leases=leases, give_back=self.given_back.append, observer=Observer())
         self.texts = Texts(self.asked.append, self, holds, LIMIT)
@@ -58,6 +59,7 @@ class Desk:
             content_type="application/json",
             content_encoding="utf-8",
             revoked=lambda: False,
+            on_success=lambda _: None,
             **fields,
         )
         self.texts.take(request)
@@ -67,6 +69,7 @@ class Desk:
         """A process is free: what it is given."""
         batch = self.asked.pop(0)
         batch.execute_using_pool(SimpleNamespace(apply_async=lambda *_, **__: None))
+        self.running = batch
         return [request.id for request in batch.requests]
 
 
@@ -82,6 +85,25 @@ def test_a_full_batch_goes_at_once_and_the_next_is_gathered_while_it_runs() -> N
     assert desk.qos.value == 2 * LIMIT, "what is gathered is a batch, and no more is let in"
     desk.timer.run_out()
     assert len(desk.asked) == 1
+
+
+def test_a_batch_ends_after_the_next_one_has_begun_and_another_is_gathered_all_the_same() -> None:
+    """billiard releases the process, and so begins what waits for it, before it tells of a result."""
+    desk = Desk()
+    for task in "abcd":
+        desk.receive(task)
+    assert desk.begin() == list("abcd")
+    first = desk.running
+    for task in "efgh":
+        desk.receive(task)
+    assert desk.begin() == list("efgh")
+    first._returned([(0, None, 0.0)] * LIMIT)
+    assert desk.qos.value == LIMIT + 1, "four run, and the next one is let in"
+    for task in "ijkl":
+        desk.receive(task)
+    assert desk.qos.value == 2 * LIMIT
+    desk.running._returned([(0, None, 0.0)] * LIMIT)
+    assert desk.qos.value == LIMIT, "four wait"
 
 
 def test_what_is_there_goes_when_nothing_more_comes() -> None:
