@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import BackendMissing, ConfigurationError
+from engine.tts import check_device
 
 PATIENCE_SECONDS: Final = 10.0
 """A process that is replaced may take a moment to be gone."""
@@ -43,10 +44,11 @@ def claim_device(
         ``cpu`` or ``cuda:N``.
 
     Raises:
+        InvalidOption: the name is none.
         BackendMissing: there is no such device.
         ConfigurationError: it is, or all are, taken; says by which process.
     """
-    if not wanted.startswith("cuda"):
+    if not check_device(wanted).startswith("cuda"):
         return wanted
     names = devices()
     numbers = _candidates(wanted, len(names))

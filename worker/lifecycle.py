@@ -84,7 +84,7 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
     )
     if metrics is not None:
         listen(metrics)
-        metrics.watch_tasks(gpu_memory(settings.device))
+        metrics.watch_tasks(gpu_memory(tts.device) if tts else None)
     served = tuple(_served(speaker) for speaker in speakers.values())
     run_dir.report(ChildReport(os.getpid(), ready=True, speakers=served))
     log.info("engine ready after %.1f s: %s", time.monotonic() - started, ", ".join(speakers) or "assembling only")

@@ -8,12 +8,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from celery import Celery
 
-from engine.errors import BackendMissing, ConfigurationError
+from engine.errors import BackendMissing, ConfigurationError, InvalidOption
+from tasks.fleet import ServedSpeaker
 from tests.servers.worker import ROOT
+from worker import lifecycle
+from worker.children import RunDirectory
 from worker.devices import claim_device, device_names
+from worker.settings import Settings
 
 _CLAIM = """
 import sys
@@ -109,3 +116,28 @@ def test_a_cpu_needs_no_claim(tmp_path: Path) -> None:
 )
 def test_a_device_is_called_what_all_processes_call_it(count: int, visible: str | None, names: list[str]) -> None:
     assert device_names(count, visible) == names
+
+
+@pytest.mark.parametrize("name", ["cuda:-1", "cuda:", "cudax", "gpu"])
+def test_what_is_no_device_is_not_claimed(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidOption):
+        claim_device(name, tmp_path, lambda: ["0"])
+
+
+def test_the_memory_that_a_worker_shows_is_that_of_the_gpu_it_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def engine(_settings: Settings, device: str) -> Any:
+        return SimpleNamespace(device=device, speakers={"mei": None})
+
+    watched: list[str] = []
+    monkeypatch.setattr(lifecycle, "claim_device", lambda *_, **__: "cuda:1")
+    monkeypatch.setattr(lifecycle, "build_engine", engine)
+    monkeypatch.setattr(lifecycle, "gpu_memory", watched.append)
+    monkeypatch.setattr(lifecycle, "_served", lambda _: ServedSpeaker("mei", (), 48000, "ab12", 1.0))
+    for name in ("install", "listen"):
+        monkeypatch.setattr(lifecycle, name, lambda _: None)
+    settings = Settings(device="cuda", speakers=("mei",), broker_url="redis://localhost:1", run_dir=tmp_path)
+    metrics: Any = SimpleNamespace(watch_tasks=lambda _: None)
+    lifecycle._build(Celery(), settings, RunDirectory(tmp_path), metrics)
+    assert watched == ["cuda:1"]
