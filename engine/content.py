@@ -31,10 +31,6 @@ class Reading:
         for name, kind in (("start", int), ("end", int), ("kana", str), ("accent", (int, type(None)))):
             if not isinstance(getattr(self, name), kind):
                 raise InvalidOption(f"a reading's {name} is of a wrong type", repr(getattr(self, name)))
-        for name in ("start", "end", "kana", "accent"):
-            value: object = getattr(self, name)
-            if not isinstance(value, str if name == "kana" else int) and (name, value) != ("accent", None):
-                raise InvalidOption(f"a reading's {name} is of a wrong type", repr(value))
         if not 0 <= self.start < self.end:
             raise InvalidOption("a reading's span is empty or reversed", f"{self.start}:{self.end}")
 

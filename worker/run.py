@@ -8,7 +8,6 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
 
 from engine.errors import InvalidSettings
@@ -116,7 +115,7 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
     worker.start()
     courier.end()
     keeper.end()
-    return _exit_code(worker, app)
+    return int(worker.exitcode or OK)
 
 
 def _metrics(settings: Settings, run_dir: RunDirectory) -> Metrics | None:
@@ -142,8 +141,3 @@ def _connect_signals(settings: Settings, run_dir: RunDirectory, loop: LoopState)
 
     setup_logging.connect(keep_our_logs, weak=False)
     worker_shutting_down.connect(on_shutting_down, weak=False)
-
-
-def _exit_code(worker: Any, app: Celery) -> int:
-    del app
-    return int(worker.exitcode or OK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from engine.encoding.flac_frames import Frames, encode_frames
 from engine.errors import InvalidInput
 from engine.loudness import Section
+from engine.tts import available_cores
 from tasks.programme.blocks import Block
 from tasks.programme.mastering import Master
 from tasks.programme.outline import Outline, dump_section, load_section, measured, outlined
@@ -66,7 +66,7 @@ class Material:
     def opened(self) -> Iterator[Material]:
         """At work; threads and temporary files end with the context."""
         with open_spools(self._folder) as (self._sounds, self._outlines):
-            self._pool = ThreadPoolExecutor(_threads(), thread_name_prefix="programme")
+            self._pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="programme")
             try:
                 yield self
             finally:
@@ -164,7 +164,7 @@ class Material:
         waiting: deque[Future[T]] = deque()
         for number in range(len(self.blocks)):
             waiting.append(self._pool.submit(work, number))
-            if len(waiting) > _threads():
+            if len(waiting) > available_cores():
                 yield self._next(waiting)
         while waiting:
             yield self._next(waiting)
@@ -174,7 +174,3 @@ class Material:
             raise CancelledError
         self._check()
         return waiting.popleft().result()
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0))
