@@ -9,14 +9,16 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
 
 from engine.audio import Audio
 from engine.content import Reading, content_id, utterance_seed
 from engine.errors import InvalidOption, UnknownStyle
-from engine.marks import Mark
-from engine.models.base import AcousticModel, Rendering, Utterance
+from engine.marks import Mark, Marks
+from engine.models.base import AcousticModel, Begun, PiecewiseModel, Rendering, Utterance
 from engine.names import nearest
 from engine.observer import stage
 from engine.options import SynthesisOptions
@@ -147,10 +149,12 @@ class Speaker:
         readings: Sequence[Reading] = (),
         **changes: Any,
     ) -> Iterator[Audio]:
-        """Speak a text sentence by sentence, each computed when it is asked for.
+        """Speak a text part by part, each computed when it is asked for.
 
-        Arguments and errors are those of ``generate``; bad input is refused here, before the first sentence. The pause
-        between two sentences is at the head of the second. The parts joined are what ``generate`` gives.
+        Arguments and errors are those of ``generate``; bad input is refused here, before the first part. A part is a
+        sentence, with the pause before it at its head; but where the voice can begin before it has finished, the first
+        sentence comes in several. The first of them has all marks of the sentence, also beyond its own end, and those
+        that go on with it have none. The parts joined are what ``generate`` gives.
         """
         return self._stream(self._sentences(text, options, dictionary, readings, changes), threading.Event())
 
@@ -240,7 +244,38 @@ class Speaker:
         return Audio.joined(list(self._with_pauses(self._render(requests, cancelled), requests)))
 
     def _stream(self, requests: list[Request], cancelled: threading.Event) -> Iterator[Audio]:
-        return self._with_pauses((self._speak(request, cancelled) for request in requests), requests)
+        first, *others = requests
+        sentences = (self._speak(request, cancelled) for request in others)
+        utterances = self._utterances(first)
+        begun = self._begin(utterances)
+        if begun is None:
+            spoken = self._speak_utterances(first, utterances, cancelled)
+            yield from self._with_pauses(chain([spoken], sentences), requests)
+            return
+        # Pauses are decided by marks and lengths, so they can be put around silence in the sentence's stead.
+        silence = Rendering(np.zeros(begun.length, np.float32), begun.marks)
+        stand_in = self._finish(first, utterances, [silence])
+        parts = self._with_pauses(chain([stand_in], sentences), requests)
+        yield from self._in_pieces(begun, next(parts), cancelled)
+        yield from parts
+
+    def _begin(self, utterances: tuple[Utterance, ...]) -> Begun | None:
+        """A sentence but for its samples, if the voice can do that with it."""
+        if len(utterances) > 1:
+            return None
+        with self._model() as model:
+            return model.begin(utterances[0]) if isinstance(model, PiecewiseModel) else None
+
+    def _in_pieces(self, begun: Begun, shape: Audio, cancelled: threading.Event) -> Iterator[Audio]:
+        """The samples that belong where ``shape`` has silence, which may have lost some of its end."""
+        marks, left = shape.marks, len(shape)
+        for number in range(len(begun.pieces)):
+            _stop_if(cancelled)
+            with self._model() as model:
+                samples = cast("PiecewiseModel", model).piece(begun, number)[:left]
+            if number == 0 or len(samples):
+                yield Audio(samples, self.sample_rate_hz, marks).with_gain(begun.utterance.options.volume)
+            marks, left = Marks(), left - len(samples)
 
     def _with_pauses(self, sentences: Iterator[_Spoken], requests: list[Request]) -> Iterator[Audio]:
         """The sentences with the pause before each at its head.
@@ -321,7 +356,11 @@ class Speaker:
         return deque(done[index] for index in range(len(utterances)))
 
     def _speak(self, request: Request, cancelled: threading.Event) -> _Spoken:
-        utterances = self._utterances(request)
+        return self._speak_utterances(request, self._utterances(request), cancelled)
+
+    def _speak_utterances(
+        self, request: Request, utterances: tuple[Utterance, ...], cancelled: threading.Event
+    ) -> _Spoken:
         renderings = []
         for utterance in utterances:
             _stop_if(cancelled)

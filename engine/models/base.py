@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,25 @@ class Rendering:
 
     samples: FloatArray
     marks: Marks
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An utterance of which all is known but the samples.
+
+    Attributes:
+        utterance: what is spoken.
+        marks: as in ``Rendering``.
+        length: samples of the whole.
+        latent: shape (C, F), what the samples are made of.
+        pieces: windows of F, in order; those of one piece are decoded at once.
+    """
+
+    utterance: Utterance
+    marks: Marks
+    length: int
+    latent: FloatArray
+    pieces: tuple[tuple[tuple[int, int], ...], ...]
 
 
 class AcousticModel(Protocol):
@@ -96,4 +115,20 @@ class AcousticModel(Protocol):
 
     def close(self) -> None:
         """Give back memory and devices."""
+        ...
+
+
+@runtime_checkable
+class PiecewiseModel(AcousticModel, Protocol):
+    """A model that can give the beginning of an utterance before its end is computed.
+
+    Between two calls nothing is held: the model may be another one of the same revision by then.
+    """
+
+    def begin(self, utterance: Utterance) -> Begun | None:
+        """Everything but the samples; None for an utterance whose samples can only be had at once."""
+        ...
+
+    def piece(self, begun: Begun, number: int) -> FloatArray:
+        """Samples of a piece; all pieces joined are the samples that ``synthesize`` gives, to the bit."""
         ...

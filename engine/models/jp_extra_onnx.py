@@ -12,7 +12,7 @@ import numpy as np
 
 from engine import noise
 from engine.errors import EngineNotReady, InferenceFailed, InvalidOption
-from engine.models.base import FloatArray, Rendering, Utterance
+from engine.models.base import Begun, FloatArray, Rendering, Utterance
 from engine.models.bert_onnx import OnnxBert, expand
 from engine.models.hyper_parameters import HyperParameters
 from engine.models.idle_threads import IdleThreads
@@ -23,7 +23,7 @@ from engine.models.onnx_network import (
     OnnxNetwork,
     at_least_one_frame,
     sample_prior,
-    shared_window,
+    utterance_windows,
 )
 from engine.models.style import Styles
 from engine.models.timings import boundary, frames_between, marks_of
@@ -97,6 +97,18 @@ class JpExtraOnnx:
         with self._idle.caller():
             return [self._speak(utterance, control) for utterance, control in zip(utterances, controls, strict=True)]
 
+    def begin(self, utterance: Utterance) -> Begun | None:
+        """The pieces are the first window, and then as many as there are threads."""
+        if utterance.options.pitch != 0 or utterance.options.intonation != 1:
+            return None
+        with self._idle.caller():
+            return self._begin(utterance, self._control(utterance.options))
+
+    def piece(self, begun: Begun, number: int) -> FloatArray:
+        control = self._control(begun.utterance.options)
+        with self._idle.caller():
+            return self._network.decode(begun.latent, control, begun.pieces[number], self._idle.each)
+
     def predict_pause(self, first: Utterance, second: Utterance) -> float | None:
         """What the duration predictors give to the marks between both, read in one breath with the first's options."""
         one, other = phonemes(first.analysis), phonemes(second.analysis)
@@ -115,19 +127,27 @@ class JpExtraOnnx:
         self._idle.close()
 
     def _speak(self, utterance: Utterance, control: Control) -> Rendering:
+        begun, options = self._begin(utterance, control), utterance.options
+        samples = self._network.decode(begun.latent, control, each=self._idle.each)  # (F * hop,)
+        samples = change_pitch(samples, self.sample_rate_hz, options.pitch, options.intonation)
+        return Rendering(samples, begun.marks)
+
+    def _begin(self, utterance: Utterance, control: Control) -> Begun:
         spoken = phonemes(utterance.analysis)
         ids = network_input(spoken, self._sizes.add_blank)
         draws = noise.generator(utterance.seed)
         bert = self._bert_features(spoken, ids)  # (1024, T)
         prior = self._network.encode(ids, bert, control, noise.sdp_noise(draws, len(ids)))
         durations = self._checked(at_least_one_frame(prior.durations), utterance)  # (T,)
-        prior_noise = noise.prior_noise(draws, self._network.channels, int(durations.sum()))  # (C, F)
+        frames = int(durations.sum())
+        prior_noise = noise.prior_noise(draws, self._network.channels, frames)  # (C, F)
         z = self._network.transform(sample_prior(prior, control.noise_scale, prior_noise), control)  # (C, F)
-        samples = self._network.decode(z, control, shared_window(z.shape[1]), self._idle.each)  # (F * hop,)
-        options = utterance.options
-        samples = change_pitch(samples, self.sample_rate_hz, options.pitch, options.intonation)
-        seconds = len(samples) / self.sample_rate_hz
-        return Rendering(samples, marks_of(spoken, durations, self._frame_seconds, seconds))
+        length = frames * self._network.hop_length
+        marks = marks_of(spoken, durations, self._frame_seconds, length / self.sample_rate_hz)
+        first, *others = utterance_windows(frames)
+        starts = range(0, len(others), self._parallel)
+        pieces = ((first,), *(tuple(others[start : start + self._parallel]) for start in starts))
+        return Begun(utterance, marks, length, z, pieces)
 
     def _control(self, options: SynthesisOptions) -> Control:
         if options.speaker_id >= self._speakers:

@@ -38,6 +38,10 @@ LONGEST_WINDOW: Final = 160
 """Frames that the decoder is given at once, overlaps not counted: about 2 s, and 50 MB of memory."""
 SHORTEST_WINDOW: Final = 64
 """An utterance of more frames is decoded in two windows at least, so that two threads can share it."""
+FIRST_WINDOW: Final = 40
+"""Frames of a long utterance's first window, half a second: whoever listens meanwhile hears it soon."""
+_OVERLAPS: Final = 4
+"""Frames whose decoding takes as long as the overlaps of one more window, halved: the first half has one more."""
 _ENCODER_INPUTS: Final = (
     *("phone_ids", "tone_ids", "language_ids", "lengths", "bert", "style", "speaker_id"),
     *("sdp_noise", "noise_scale_w", "sdp_ratio", "length_scale"),
@@ -138,16 +142,23 @@ class OnnxNetwork:
 
     @stage("decoder")
     def decode(
-        self, z: FloatArray, control: Control, window: int = LONGEST_WINDOW, each: Each | None = None
+        self, z: FloatArray, control: Control, places: Sequence[Window] = (), each: Each | None = None
     ) -> FloatArray:
-        """The decoder: the latent, shape (C, F), to samples, shape (F * hop_length,), within [-1, 1].
+        """The decoder: the latent, shape (C, F), to samples, shape (frames * hop_length,), within [-1, 1].
 
         Long latents are decoded window by window, each with as many frames more on both sides as its samples depend
         on: memory does not grow with F, and the result is that of a whole pass but for rounding. Who decodes a window
         changes nothing; without ``each`` it is the caller's thread, one after the other.
+
+        Args:
+            z: the latent.
+            control: how to speak.
+            places: windows of z, each beginning where the one before ends; ``utterance_windows`` if none are given.
+            each: decodes them, the longest first.
         """
-        frames, speaker = z.shape[1], np.array([control.speaker_id], np.int64)
-        audio = np.empty(frames * self.hop_length, np.float32)
+        places = places or utterance_windows(z.shape[1])
+        frames, speaker, origin = z.shape[1], np.array([control.speaker_id], np.int64), places[0][0]
+        audio = np.empty((places[-1][1] - origin) * self.hop_length, np.float32)
 
         def decode_window(place: Window) -> None:
             start, stop = place
@@ -155,9 +166,9 @@ class OnnxNetwork:
             trim = np.array([start - low, high - stop])
             feeds: dict[str, NDArray[Any]] = {"z": z[None, :, low:high], "speaker_id": speaker, "trim": trim}
             (part,) = self._decoder.run(("audio",), feeds)
-            audio[start * self.hop_length : stop * self.hop_length] = part[0]
+            audio[(start - origin) * self.hop_length : (stop - origin) * self.hop_length] = part[0]
 
-        (each or _one_by_one)(decode_window, windows(frames, window))
+        (each or _one_by_one)(decode_window, sorted(places, key=lambda place: place[0] - place[1]))
         return audio
 
 
@@ -166,9 +177,21 @@ def _one_by_one(work: Callable[[Window], None], places: Sequence[Window]) -> Non
         work(place)
 
 
-def shared_window(frames: int) -> int:
-    """Longest window for an utterance of so many frames: a function of its length alone, as its samples must be."""
-    return min(LONGEST_WINDOW, max(SHORTEST_WINDOW, -(-frames // 2)))
+def utterance_windows(frames: int) -> list[Window]:
+    """The decoder's windows of an utterance: a function of its length alone, as its samples must be.
+
+    Two threads can share them evenly, and the first of a long utterance is short.
+    """
+    half = frames // 2 - _OVERLAPS
+    if half < FIRST_WINDOW + SHORTEST_WINDOW // 2:
+        return windows(frames, max(SHORTEST_WINDOW, -(-frames // 2)))
+    first = windows(half - FIRST_WINDOW, LONGEST_WINDOW)
+    second = windows(frames - half, LONGEST_WINDOW)
+    return [
+        (0, FIRST_WINDOW),
+        *((start + FIRST_WINDOW, stop + FIRST_WINDOW) for start, stop in first),
+        *((start + half, stop + half) for start, stop in second),
+    ]
 
 
 def encoder_feeds(

@@ -140,6 +140,27 @@ def test_seed_and_take_change_the_noise_and_nothing_else_does(tree: Path, cache:
             assert len(changed) != len(samples) or not np.array_equal(changed, samples)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("changes", [{}, {"pause": 0.0}, {"volume": -6.0, "speed": 0.5}, {"pitch": 2.0}])
+def test_a_stream_begins_before_its_first_sentence_has_ended(
+    tree: Path, cache: Path, threads: int, changes: dict[str, float]
+) -> None:
+    text = "今日は良い天気ですから、散歩に行きましょう。はい。"
+    with make(tree, cache, "small", threads=threads).prepare(warmup=False) as tts:
+        voice = tts.speakers["small"]
+        whole, parts = voice.generate(text, **changes), list(voice.stream(text, **changes))
+    joined = Audio.joined(parts)
+    assert joined.samples.tobytes() == whole.samples.tobytes()
+    assert joined.marks == whole.marks
+    sentences = [[mark.text for mark in part.marks.sentences] for part in parts]
+    assert [names for names in sentences if names] == [["今日は良い天気ですから、散歩に行きましょう。"], ["はい。"]]
+    if "pitch" in changes:
+        assert len(parts) == 2
+    else:
+        assert len(parts) > 2
+        assert len(parts[0]) < len(whole) / 3
+
+
 def test_only_the_words_that_are_written_decide(tree: Path, cache: Path) -> None:
     """Not even the noise: so the engine alone and a worker, whose segments hold no others, say the same."""
     unwritten, written = Entry("声便", "コエビン", 2), Entry("天気", "ヌヌ", 1)

@@ -14,7 +14,17 @@ import torch
 from engine.errors import InferenceFailed
 from engine.models.jp_extra.synthesizer import Synthesizer
 from engine.models.network_input import NetworkInput
-from engine.models.onnx_network import Control, OnnxNetwork, Prior, at_least_one_frame, sample_prior, windows
+from engine.models.onnx_network import (
+    FIRST_WINDOW,
+    LONGEST_WINDOW,
+    Control,
+    OnnxNetwork,
+    Prior,
+    at_least_one_frame,
+    sample_prior,
+    utterance_windows,
+    windows,
+)
 
 
 def draw(phones: int) -> SimpleNamespace:
@@ -61,15 +71,22 @@ def test_the_graphs_speak_as_torch_does(network: OnnxNetwork, synthesizer: Synth
 @pytest.mark.parametrize("window", [7, 20, 64])
 def test_windows_of_the_decoder_equal_the_whole(network: OnnxNetwork, window: int) -> None:
     given = draw(1)
-    whole = network.decode(given.latent, given.control, window=10_000)
-    assert np.abs(network.decode(given.latent, given.control, window) - whole).max() < 1e-5
+    whole = network.decode(given.latent, given.control, [(0, 150)])
+    assert np.abs(network.decode(given.latent, given.control, windows(150, window)) - whole).max() < 1e-5
 
 
 def test_windows_need_the_overlap(exported: Path) -> None:
     network, given = OnnxNetwork(exported), draw(1)
-    whole = network.decode(given.latent, given.control, window=10_000)
+    whole = network.decode(given.latent, given.control, [(0, 150)])
     network._overlap = 1
-    assert np.abs(network.decode(given.latent, given.control, 20) - whole).max() > 1e-4
+    assert np.abs(network.decode(given.latent, given.control, windows(150, 20)) - whole).max() > 1e-4
+
+
+def test_some_of_the_windows_are_decoded_as_all_are(network: OnnxNetwork) -> None:
+    given, places = draw(1), utterance_windows(150)
+    whole = network.decode(given.latent, given.control)
+    parts = [network.decode(given.latent, given.control, part) for part in (places[:1], places[1:])]
+    assert np.concatenate(parts).tobytes() == whole.tobytes()
 
 
 def test_windows_are_of_nearly_one_length() -> None:
@@ -81,6 +98,19 @@ def test_windows_are_of_nearly_one_length() -> None:
         assert cut[-1][1] == frames
         assert all(1 <= stop - start <= 256 for start, stop in cut)
         assert all(one[1] == other[0] for one, other in pairwise(cut))
+
+
+def test_an_utterance_begins_with_a_short_window_and_has_two_even_halves() -> None:
+    for frames in [*range(1, 400), 1000, 1675, 20_000]:
+        cut = utterance_windows(frames)
+        assert [start for start, _ in cut] == [0, *(stop for _, stop in cut[:-1])]
+        assert cut[-1][1] == frames
+        assert all(1 <= stop - start <= LONGEST_WINDOW for start, stop in cut)
+        if frames > 64:
+            assert cut[0][1] <= 76
+            assert min(abs(stop - frames / 2) for _, stop in cut) < 5
+        if frames > 151:
+            assert cut[0] == (0, FIRST_WINDOW)
 
 
 def test_a_negative_duration_is_an_error(network: OnnxNetwork) -> None:
