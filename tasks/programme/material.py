@@ -21,7 +21,7 @@ from engine.tts import available_cores
 from tasks.programme.blocks import Block
 from tasks.programme.mastering import Master
 from tasks.programme.outline import Outline, dump_section, load_section, measured, outlined
-from tasks.programme.shelf import Shelf, shelf_name
+from tasks.programme.shelf import Shelf, sealed, shelf_name, unsealed
 from tasks.programme.spool import Spool, open_spools
 
 FloatArray = NDArray[np.float32]
@@ -110,8 +110,7 @@ class Material:
         if (kept := self._kept(name, Outline.load)) is not None:
             return None, kept
         samples, outline = outlined(self.blocks[number], self.sample_rate_hz)
-        if name:
-            self._shelf.put(name, outline.dump())
+        self._keep(name, outline.dump())
         return samples, outline
 
     def _mastered(self, number: int, section: Section, master: Master) -> Section:
@@ -121,8 +120,7 @@ class Material:
         if (kept := self._kept(name, load_section)) is not None:
             return kept
         found = measured(master.apply(self._samples(number), section, self.sample_rate_hz), self.sample_rate_hz)
-        if name:
-            self._shelf.put(name, dump_section(found))
+        self._keep(name, dump_section(found))
         return found
 
     def _finished(self, number: int, section: Section, master: Master, sound: bool, flac: bool) -> Piece:
@@ -133,18 +131,21 @@ class Material:
         samples = master.apply(self._samples(number), section, self.sample_rate_hz)
         if flac and frames is None and len(samples):
             frames = encode_frames(samples, self.sample_rate_hz)
-            if name:
-                self._shelf.put(name, frames.dump())
+            self._keep(name, frames.dump())
         return Piece(samples, frames)
 
     def _kept(self, name: str, load: Callable[[bytes], T]) -> T | None:
         """What the shelf has under the name; None if that is nothing, or damaged."""
         data = self._shelf.get(name) if name else None
         try:
-            return load(data) if data is not None else None
+            return load(unsealed(data)) if data is not None else None
         except InvalidInput as error:
             log.warning("made again: %s", error)
             return None
+
+    def _keep(self, name: str, data: bytes) -> None:
+        if name:
+            self._shelf.put(name, sealed(data))
 
     def _samples(self, number: int) -> FloatArray:
         if number in self._sounds:

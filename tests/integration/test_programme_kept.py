@@ -1,7 +1,6 @@
 """What is kept of a programme's blocks: a changed sentence makes few of them again, and no byte depends on it."""
 
 import hashlib
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,10 +132,17 @@ def test_joined_blocks_are_one_programme(store: LocalStore, script: list[Placed]
     assert loudness["true_peak_dbtp"] <= -0.9
 
 
-def test_an_outline_that_cannot_be_read_is_made_again(store: LocalStore, script: list[Placed], tmp_path: Path) -> None:
-    good, _ = render(store, script, tmp_path / "good", None)
-    for key in store.list("pieces/"):
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_what_is_damaged_is_made_again(damage: str, store: LocalStore, script: list[Placed], tmp_path: Path) -> None:
+    good, _ = render(store, script, tmp_path / "good", -20.0)
+    pieces = list(store.list("pieces/"))
+    assert {key.partition(".")[2] for key in pieces} == {"outline.json", "section.json", "frames"}
+    for key in pieces:
         path = Path(store.url(key).removeprefix("file://"))
-        os.truncate(path, path.stat().st_size // 2)
-    mended, _ = render(store, script, tmp_path / "mended", None)
+        data = bytearray(path.read_bytes())
+        middle = len(data) // 2
+        data[middle:] = b"" if damage == "cut" else bytes([data[middle] ^ 1]) + data[middle + 1 :]
+        path.write_bytes(data)
+    mended, shelf = render(store, script, tmp_path / "mended", -20.0)
     assert digests(good) == digests(mended)
+    assert len(shelf.made) == len(shelf.found), "all of it"
