@@ -206,6 +206,7 @@ def _taken(given: Path, temporary: Path) -> bool:
     """Whether a finished file could become the temporary one without a copy: it lies on the same file system."""
     try:
         os.link(given, temporary)
+        os.utime(temporary)  # an old one would be swept up before it is in its place
     except OSError as error:
         if error.errno in _NO_LINKS | {errno.EXDEV}:
             return False

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,18 @@ store._root.mkdir()
 (store._root / ".koebin-tmp").mkdir()
 store.put("segments/a", b"half")
 """
+
+
+def test_a_file_that_is_given_becomes_the_object_as_of_now(tmp_path):
+    store, made = LocalStore(tmp_path / "store"), tmp_path / "made.mp3"
+    made.write_bytes(b"an hour of sound")
+    os.utime(made, (0, 0))
+    assert store.put_file("jobs/a/out/made.mp3", made, given=True)
+    stored = tmp_path / "store/jobs/a/out/made.mp3"
+    assert stored.samefile(made), "no copy"
+    assert time.time() - stored.stat().st_mtime < 60, "no sweep takes it for what a killed writer left"
+    made.unlink()
+    assert store.get("jobs/a/out/made.mp3") == b"an hour of sound"
 
 
 def test_a_killed_writer_leaves_only_what_the_sweep_removes(tmp_path):
