@@ -16,8 +16,9 @@ _LONGEST: Final = 4000
 def park(redis: Redis, reason: str, message: object) -> None:
     """Keep a message with the reason; the last thousand are kept."""
     document = {"time": time.time(), "reason": reason[:500], "message": _text(message)[:_LONGEST]}
+    row = json.dumps(document, ensure_ascii=False).encode(errors="replace")  # JSON may spell half of a surrogate pair
     pipe = redis.pipeline()
-    pipe.lpush(_KEY, json.dumps(document, ensure_ascii=False))
+    pipe.lpush(_KEY, row)
     pipe.ltrim(_KEY, 0, _MOST - 1)
     pipe.execute()
 

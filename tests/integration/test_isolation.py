@@ -85,6 +85,19 @@ def chunk_request(where: str, **changes: object) -> dict[str, object]:
     return request | {"engine_revision": "y", "store": where} | changes
 
 
+def half_of_a_pair(task: str) -> Iterator[str]:
+    """JSON may spell half of a surrogate pair, and no UTF-8 can hold it."""
+    yield json.dumps("\ud800")
+    yield json.dumps(envelope(task, "\ud800"))
+    yield json.dumps(envelope(task, chunk_request("file:///out", job="\ud800")))
+    yield json.dumps(envelope("\ud800", {}))
+    sound = envelope(task, {})
+    yield json.dumps(sound | {"body": "\ud800", "properties": {**sound["properties"], "body_encoding": None}})
+    yield json.dumps(sound | {"headers": {"task": task, "id": "\ud800"}})
+    for name, value in (("delivery_tag", "\ud800"), ("delivery_info", {"exchange": "", "routing_key": "\ud800"})):
+        yield json.dumps(sound | {"properties": {**sound["properties"], name: value}})
+
+
 def test_forged_messages_are_parked_and_the_worker_goes_on(
     client: Client, redis: Redis, store: str, worker: Worker, tmp_path: Path
 ) -> None:
@@ -108,6 +121,7 @@ def test_forged_messages_are_parked_and_the_worker_goes_on(
         json.dumps(envelope(chunk, chunk_request(store, **revisions, **tampered))),
         json.dumps(envelope(chunk, chunk_request(tmp_path.as_uri(), **revisions))),
         json.dumps(envelope(chunk, "no object")),
+        *half_of_a_pair(chunk),
         json.dumps(envelope(chunk, {"text": "長" * (3 << 20)})),
         json.dumps(
             envelope(
