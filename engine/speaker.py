@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import chain, pairwise, takewhile
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -197,17 +197,21 @@ class Speaker:
             # A step that is still in its thread ends by itself; the generator behind it holds nothing then.
             cancelled.set()
 
-    def render(self, requests: Sequence[Request]) -> Iterator[Audio]:
+    def render(self, requests: Sequence[Request], go_on: Callable[[], bool] = lambda: True) -> Iterator[Audio]:
         """Speak sentences that are stored one by one, in order, without pauses between them.
 
         A model that batches is given batches which depend on ``requests`` alone; any other speaks ``parallel``
         sentences at once, each as if it were the only one. Bad input is refused here, before anything is computed.
 
+        Args:
+            go_on: asked before anything further is begun; if not, what has begun is given and nothing after it.
+                Batches of what is left are then those that it would have been in.
+
         Raises:
             As ``generate``.
         """
         checked = [self._checked(request) for request in requests]
-        return (spoken.audio for spoken in self._render(checked, threading.Event()))
+        return (spoken.audio for spoken in self._render(checked, threading.Event(), go_on))
 
     def predict_pause(self, first: Request, second: Request) -> float:
         """Seconds between the last sound of one sentence and the first of the next.
@@ -241,7 +245,7 @@ class Speaker:
         return request
 
     def _generate(self, requests: list[Request], cancelled: threading.Event) -> Audio:
-        return Audio.joined(list(self._with_pauses(self._render(requests, cancelled), requests)))
+        return Audio.joined(list(self._with_pauses(self._render(requests, cancelled, lambda: True), requests)))
 
     def _stream(self, requests: list[Request], cancelled: threading.Event) -> Iterator[Audio]:
         first, *others = requests
@@ -306,14 +310,17 @@ class Speaker:
             predicted = model.predict_pause(first, second)
         return DEFAULT_PAUSE_SECONDS / first.options.speed if predicted is None else predicted
 
-    def _render(self, requests: Sequence[Request], cancelled: threading.Event) -> Iterator[_Spoken]:
+    def _render(
+        self, requests: Sequence[Request], cancelled: threading.Event, go_on: Callable[[], bool]
+    ) -> Iterator[_Spoken]:
         if self._info.batch_size > 1:
-            return self._render_batches(requests, cancelled)
+            return self._render_batches(requests, cancelled, go_on)
+        wanted = takewhile(lambda _: go_on(), requests)
         if self._info.parallel > 1 and len(requests) > 1:
-            return self._render_threads(requests, cancelled)
-        return (self._speak(request, cancelled) for request in requests)
+            return self._render_threads(wanted, cancelled)
+        return (self._speak(request, cancelled) for request in wanted)
 
-    def _render_threads(self, requests: Sequence[Request], cancelled: threading.Event) -> Iterator[_Spoken]:
+    def _render_threads(self, requests: Iterable[Request], cancelled: threading.Event) -> Iterator[_Spoken]:
         """A few sentences ahead of the consumer, in as many threads as the model takes."""
         ahead: deque[Future[_Spoken]] = deque()
         with ThreadPoolExecutor(self._info.parallel, f"koebin-{self.name}") as pool:
@@ -329,13 +336,17 @@ class Speaker:
                 for future in ahead:
                     future.cancel()
 
-    def _render_batches(self, requests: Sequence[Request], cancelled: threading.Event) -> Iterator[_Spoken]:
+    def _render_batches(
+        self, requests: Sequence[Request], cancelled: threading.Event, go_on: Callable[[], bool]
+    ) -> Iterator[_Spoken]:
         """Windows of sentences; in each, utterances of about equal length go together. Reads ahead by one window."""
         size = self._info.batch_size * _WINDOW_BATCHES
         windows = [requests[start : start + size] for start in range(0, len(requests), size)]
         with ThreadPoolExecutor(1, f"koebin-{self.name}-text") as pool:
             plans = [pool.submit(self._plan, window) for window in windows[:1]]
             for index, window in enumerate(windows):
+                if not go_on():
+                    return
                 plan = plans.pop().result()
                 plans = [pool.submit(self._plan, after) for after in windows[index + 1 : index + 2]]
                 _stop_if(cancelled)

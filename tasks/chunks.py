@@ -6,8 +6,9 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import InferenceFailed, InvalidMessage, JobNotFound, KoebinError, UnknownSpeaker
@@ -28,7 +29,7 @@ from tasks.contracts import (
 )
 from tasks.dispatch import assemble_message, dispatch
 from tasks.fleet import fleet
-from tasks.guard import Guard
+from tasks.guard import GiveBack, Guard
 from tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, segments_own
 from tasks.quality import Gate
 from tasks.runtime import Runtime
@@ -126,7 +127,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
     """Render what the store lacks, and store it.
 
     Raises:
-        LeaseLost, JobCancelled, GiveBack: see ``Guard``.
+        LeaseLost, JobCancelled, GiveBack: see ``Guard``; a chunk that makes way has stored one more segment at least.
         TransientError, StoreFull: to be tried again later; what was stored stays.
     """
     started = time.monotonic()
@@ -146,10 +147,13 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
         runtime.leases.progress(chunk.task_id)
         seconds.append(audio.duration_seconds)
 
+    def go_on(storing: Storing) -> bool:
+        return not (storing.added and guard.makes_way())
+
     doubted: dict[str, Take] = {}
     # A segment that is rendered alone is told from the one before it: that one is stored before it begins.
     with Storing(chunk.store, on_stored, ahead=0 if isolated else AHEAD) as storing:
-        for key, made in _render(runtime, chunk, missing, guard, isolated=isolated):
+        for key, made in _render(runtime, chunk, missing, guard, lambda: go_on(storing), isolated=isolated):
             take = judge(chunk.gate, specs[key].segment, chunk.request.speaker, made)
             if not take.good:
                 doubted[key] = take
@@ -158,6 +162,9 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
                 dead[key] = str(made)
             else:
                 storing.add(key, made)
+    if guard.made_way:
+        runtime.leases.keep(chunk.task_id, len(seconds), math.fsum(seconds), time.monotonic() - started)
+        raise GiveBack("something more urgent waits", chunk.task_id)
     if chunk.gate is not None:
         doubted |= _doubted_stored(chunk, specs, present, guard)
     judged: list[Judged] = []
@@ -172,10 +179,10 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
             judged.append(verdict)
             runtime.leases.progress(chunk.task_id)
     return Outcome(
-        reused=len(chunk.planned) - sum(key not in present for key in specs),
-        rendered=sum(segment.key not in dead for segment in missing),
-        seconds=math.fsum(seconds),
-        wall_seconds=time.monotonic() - started,
+        reused=max(0, len(chunk.planned) - sum(key not in present for key in specs) - attempt.rendered),
+        rendered=sum(segment.key not in dead for segment in missing) + attempt.rendered,
+        seconds=math.fsum(seconds) + attempt.seconds,
+        wall_seconds=time.monotonic() - started + attempt.wall_seconds,
         dead=tuple(_evidence(chunk, specs[key], why) for key, why in dead.items()),
         judged=tuple(judged),
     )
@@ -210,17 +217,23 @@ def _further_takes(
 
 
 def _render(
-    runtime: Runtime, chunk: Chunk, missing: Sequence[SegmentSpec], guard: Guard, *, isolated: bool
+    runtime: Runtime,
+    chunk: Chunk,
+    missing: Sequence[SegmentSpec],
+    guard: Guard,
+    go_on: Callable[[], bool],
+    *,
+    isolated: bool,
 ) -> Iterator[tuple[str, Audio | KoebinError]]:
-    """Each missing segment's key with its audio, or with the error that is its own doing."""
+    """Each missing segment's key with its audio, or with the error that is its own doing, until it shall not go on."""
     if isolated:
         runtime.leases.isolate(chunk.task_id)
-        yield from _render_alone(runtime, chunk, missing, guard, watched=True)
+        yield from _render_alone(runtime, chunk, takewhile(lambda _: go_on(), missing), guard, watched=True)
         return
     finished = 0
     try:
         guard.check()
-        for audio in chunk.speaker.render([_request(chunk, segment) for segment in missing]):
+        for audio in chunk.speaker.render([_request(chunk, segment) for segment in missing], go_on):
             yield missing[finished].key, audio
             finished += 1
             guard.check()
@@ -228,11 +241,12 @@ def _render(
         if segments_own(error) is None:
             raise
         log.exception("segments are rendered one by one", extra={"task_id": chunk.task_id})
-        yield from _render_alone(runtime, chunk, missing[finished:], guard, watched=False)
+        rest = takewhile(lambda _: go_on(), missing[finished:])
+        yield from _render_alone(runtime, chunk, rest, guard, watched=False)
 
 
 def _render_alone(
-    runtime: Runtime, chunk: Chunk, missing: Sequence[SegmentSpec], guard: Guard, *, watched: bool
+    runtime: Runtime, chunk: Chunk, missing: Iterable[SegmentSpec], guard: Guard, *, watched: bool
 ) -> Iterator[tuple[str, Audio | KoebinError]]:
     for segment in missing:
         guard.check()

@@ -15,18 +15,27 @@ _SECONDS_BETWEEN_QUESTIONS: Final = 1.0
 
 
 class GiveBack(KoebinError):
-    """The worker is shutting down and its grace period is over."""
+    """The worker is shutting down and its grace period is over, or something more urgent waits for it."""
 
 
 class Guard:
-    """Stops a task that lost its lease, whose job was cancelled, or whose worker must go."""
+    """Stops a task that lost its lease, whose job was cancelled, or whose worker must go.
 
-    def __init__(self, runtime: Runtime, task_id: str, nonce: str, job: str) -> None:
+    Args:
+        priority: with which the task's message was sent; see ``makes_way``.
+
+    Attributes:
+        made_way: the task was told to make way for another.
+    """
+
+    def __init__(self, runtime: Runtime, task_id: str, nonce: str, job: str, priority: int = 0) -> None:
         self._runtime = runtime
         self._task_id = task_id
         self._nonce = nonce
         self._job = job
+        self._priority = priority
         self._asked = 0.0
+        self.made_way = False
 
     def check(self) -> None:
         """Raises: LeaseLost, JobCancelled, GiveBack."""
@@ -45,3 +54,12 @@ class Guard:
             raise LeaseLost("another worker took the task over", self._task_id)
         if state is State.CANCELLED:
             raise JobCancelled("the job was cancelled", self._job)
+
+    def makes_way(self) -> bool:
+        """Whether the task should stop, having made progress, because something more urgent waits for its process.
+
+        Not while its worker shuts down: that takes no further message.
+        """
+        if not self.made_way and self._runtime.drain_deadline() is None:
+            self.made_way = self._runtime.more_urgent(self._priority)
+        return self.made_way

@@ -34,6 +34,11 @@ def speaker_queue(speaker: str) -> str:
     return f"speaker.{check_speaker(speaker)}"
 
 
+def priority_list(queue: str, step: int) -> str:
+    """The list that holds a queue's messages of one priority step, as kombu names it."""
+    return queue if step == 0 else f"{queue}\x06\x16{step}"
+
+
 def chunk_task(job: str, chunk: int) -> str:
     """Task id of a chunk; always the same, so that a copy of its message is recognised."""
     return f"{job}/{chunk}"

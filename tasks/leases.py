@@ -78,12 +78,18 @@ class Attempt:
         isolated: segments are to be rendered one by one.
         condemned: segment keys that killed a process while they were rendered alone, with what was seen.
         reason: what was seen when the last process was lost.
+        rendered: segments that runs which made way for others have stored.
+        seconds: their audio.
+        wall_seconds: what those runs took.
     """
 
     strikes: int
     isolated: bool
     condemned: dict[str, str]
     reason: str
+    rendered: int = 0
+    seconds: float = 0.0
+    wall_seconds: float = 0.0
 
 
 class Leases:
@@ -135,6 +141,9 @@ class Leases:
             isolated=found.get("isolated") == "1",
             condemned={name.removeprefix(prefix): why for name, why in found.items() if name.startswith(prefix)},
             reason=found.get("reason", ""),
+            rendered=int(found.get("rendered", 0)),
+            seconds=float(found.get("seconds", 0.0)),
+            wall_seconds=float(found.get("wall_seconds", 0.0)),
         )
 
     def strike(self, task_id: str, reason: str) -> int:
@@ -152,6 +161,15 @@ class Leases:
     def progress(self, task_id: str) -> None:
         """A segment was stored: the strikes so far were not its doing."""
         self._redis.hdel(_attempt_key(task_id), "strikes", "alone", "delays")
+
+    def keep(self, task_id: str, rendered: int, seconds: float, wall_seconds: float) -> None:
+        """Keep what this run has made of the task for the account of the run that ends it."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hincrby(_attempt_key(task_id), "rendered", rendered)
+        pipe.hincrbyfloat(_attempt_key(task_id), "seconds", seconds)
+        pipe.hincrbyfloat(_attempt_key(task_id), "wall_seconds", wall_seconds)
+        pipe.expire(_attempt_key(task_id), _ATTEMPT_SECONDS)
+        pipe.execute()
 
     def count_delay(self, task_id: str) -> int:
         """How often the task was put off before; counts this time."""

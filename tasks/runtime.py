@@ -30,6 +30,7 @@ class Runtime:
         send: sends a message of ours.
         drain_deadline: when running work is given back, on the monotonic clock; None while nobody asked.
         work_dir: scratch space for assembling.
+        more_urgent: whether this process should make way for something of a higher priority than the given one.
         observer: is told of what the tasks do.
     """
 
@@ -42,6 +43,7 @@ class Runtime:
     send: Send
     drain_deadline: Callable[[], float | None]
     work_dir: Path
+    more_urgent: Callable[[int], bool] = lambda _: False
     observer: Observer = field(default_factory=Observer)
 
 

@@ -22,7 +22,7 @@ from tasks.contracts import (
     parse_options,
     plan_segment,
 )
-from tasks.guard import Guard
+from tasks.guard import GiveBack, Guard
 from tasks.joints import Ends, joints
 from tasks.planning import Sentence, sentences
 from tasks.runtime import Runtime
@@ -106,11 +106,14 @@ def _render_missing(
     made: dict[str, Audio] = {}
     guard.check()
     requests = [sentence_request(spec) for spec in wanted]
-    for spec, audio in zip(wanted, runtime.speakers[request.speaker].render(requests), strict=True):
+    audios = runtime.speakers[request.speaker].render(requests, lambda: not (made and guard.makes_way()))
+    for spec, audio in zip(wanted, audios, strict=False):
         segments.write(store, spec.key, audio)
         # What is stored is what counts: another worker's audio, or this one as 24 bits hold it.
         made[spec.key] = segments.read(store, spec.key)
         guard.check()
+    if guard.made_way:
+        raise GiveBack("something more urgent waits", request.speaker)
     return made
 
 

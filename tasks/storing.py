@@ -27,6 +27,9 @@ class Storing:
     Args:
         on_stored: called for each segment as soon as it is stored, from any thread.
         ahead: how many may be on their way while the caller goes on; 0 stores each before ``add`` returns.
+
+    Attributes:
+        added: segments so far.
     """
 
     def __init__(self, store: Store, on_stored: Callable[[Audio], None], ahead: int = AHEAD) -> None:
@@ -34,6 +37,7 @@ class Storing:
         self._on_stored = on_stored
         self._ahead = ahead
         self._waiting: deque[Future[None]] = deque()
+        self.added = 0
         self._pool = ThreadPoolExecutor(_THREADS, "koebin-store")
 
     def __enter__(self) -> Self:
@@ -50,6 +54,7 @@ class Storing:
 
     def add(self, key: str, audio: Audio) -> None:
         """Take the next segment. Raises: what storing it, or one before it, raised."""
+        self.added += 1
         self._waiting.append(self._pool.submit(self._write, key, audio))
         self._settle(self._ahead)
 

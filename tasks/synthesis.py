@@ -60,7 +60,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
             log.error("parked a message: %s", problem)
             park(runtime.redis, problem, request)
             return
-    guard = Guard(runtime, task_id(task), lease_nonce(task), chunk_request.job)
+    guard = Guard(runtime, task_id(task), lease_nonce(task), chunk_request.job, priority_of(task))
     try:
         chunk = open_chunk(runtime, chunk_request, task_id(task))
         outcome = run_chunk(runtime, chunk, guard)
@@ -165,7 +165,7 @@ def synthesize(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
 def _speak(task: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
     runtime = current()
     wanted = parse(SynthesizeRequest, request)
-    guard = Guard(runtime, task_id(task), lease_nonce(task), "")
+    guard = Guard(runtime, task_id(task), lease_nonce(task), "", priority_of(task))
     try:
         _refuse_poison(runtime, task_id(task))
         result = synthesize_text(runtime, wanted, guard, made_together(task)).model_dump(mode="json")

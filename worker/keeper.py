@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from tasks.contracts import PRIORITY_STEPS
 from tasks.fleet import Announcement, announce, withdraw
+from tasks.keys import priority_list
 from worker.exits import DEAF
 from worker.health import write_health
 from worker.requests import Holds
@@ -181,7 +182,7 @@ class Keeper(threading.Thread):
         pipe = self._redis.pipeline(transaction=False)
         for queue in self._loop.consuming:
             for step in PRIORITY_STEPS:
-                pipe.llen(queue if step == 0 else f"{queue}\x06\x16{step}")
+                pipe.llen(priority_list(queue, step))
         return any(pipe.execute())
 
 

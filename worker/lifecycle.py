@@ -21,6 +21,7 @@ from tasks.fleet import ServedSpeaker
 from tasks.leases import Leases
 from tasks.ledger import Ledger
 from tasks.observer import Observer
+from tasks.precedence import Precedence
 from tasks.runtime import Runtime, install
 from tasks.stores.base import Store
 from tasks.stores.uri import open_store, under_root
@@ -29,7 +30,7 @@ from worker.devices import claim_device, cuda_devices
 from worker.exits import ENGINE
 from worker.memory import gpu_memory
 from worker.settings import Settings
-from worker.voices import voices
+from worker.voices import queues, voices
 
 if TYPE_CHECKING:
     from engine.speaker import Speaker
@@ -79,6 +80,7 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
             send=sender(app),
             drain_deadline=run_dir.drain_deadline,
             work_dir=run_dir.path,
+            more_urgent=Precedence(redis, queues(settings)).claim,
             observer=metrics or Observer(),
         )
     )

@@ -13,7 +13,6 @@ from celery.signals import setup_logging, worker_shutting_down
 from engine.errors import InvalidSettings
 from tasks.celery_config import sender
 from tasks.connection import check, connect
-from tasks.keys import ASSEMBLE_QUEUE, speaker_queue
 from tasks.leases import Leases
 from tasks.ledger import Ledger
 from tasks.webhooks import Webhooks
@@ -29,7 +28,7 @@ from worker.logs import set_up_logs
 from worker.requests import Holds, install_holds
 from worker.settings import Settings
 from worker.sweep import Sweep
-from worker.voices import voices
+from worker.voices import queues, voices
 
 if TYPE_CHECKING:
     from worker.metrics import Metrics
@@ -72,10 +71,8 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
     leases = Leases(redis, settings.visibility_timeout)
     metrics = _metrics(settings, run_dir)
     holds, loop = Holds(leases, Ledger(redis), metrics), LoopState(ticked=time.monotonic() + settings.load_timeout)
-    queues = tuple(speaker_queue(voice.name) for voice in voices(settings))
-    queues += (ASSEMBLE_QUEUE,) if settings.assemble else ()
     install_holds(holds)
-    install_station(Station(name, queues, settings.assemble, run_dir, holds, loop, settings.texts_together()))
+    install_station(Station(name, queues(settings), settings.assemble, run_dir, holds, loop, settings.texts_together()))
     build_in_children(app, settings, run_dir, metrics)
     keeper = Keeper(
         redis,

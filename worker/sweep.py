@@ -18,7 +18,7 @@ from tasks.contracts import PRIORITY_STEPS
 from tasks.delayed import Send, put_off_ids, send_due
 from tasks.dispatch import assemble_message, chunk_message, dispatch, needs
 from tasks.fleet import Fleet, fleet
-from tasks.keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, speaker_queue
+from tasks.keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, priority_list, speaker_queue
 from tasks.leases import UNACKED, Leases
 from tasks.ledger import Entry, Ledger, State
 
@@ -96,7 +96,7 @@ class Sweep:
         found: set[str] = set()
         for queue in queues:
             for step in PRIORITY_STEPS:
-                found.update(self._listed(queue if step == 0 else f"{queue}\x06\x16{step}"))
+                found.update(self._listed(priority_list(queue, step)))
         for _tag, value in self._redis.hscan_iter(UNACKED, count=_PAGE):
             found.add(_task_id(value, inside=True))
         return found

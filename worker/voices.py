@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.errors import InvalidSettings
 from engine.names import check_speaker
+from tasks.keys import ASSEMBLE_QUEUE, speaker_queue
 from worker.settings import Settings, mask
 
 
@@ -33,6 +34,12 @@ def voices(settings: Settings) -> tuple[Voice, ...]:
         check_speaker(mask(name) if "://" in name else name)  # a URL in the wrong place may hold a password
         found[name] = Voice(name, source if separator else table.get(name))
     return tuple(found.values())
+
+
+def queues(settings: Settings) -> tuple[str, ...]:
+    """What a worker consumes. Raises: as ``voices``."""
+    speakers = tuple(speaker_queue(voice.name) for voice in voices(settings))
+    return (*speakers, ASSEMBLE_QUEUE) if settings.assemble else speakers
 
 
 def _table(path: Path) -> dict[str, str]:

@@ -81,14 +81,14 @@ def _wrap(owner: Any, name: str, *, before: str = "", after: str = "") -> None:
 def _wrap_render(speaker: Any) -> None:
     inner: Callable[..., Iterator[Any]] = speaker.render
 
-    def render(self: Any, requests: Sequence[Any]) -> Iterator[Any]:
+    def render(self: Any, requests: Sequence[Any], *go_on: Callable[[], bool]) -> Iterator[Any]:
         from tasks import runtime
 
         if not runtime._current:  # warming up
-            yield from inner(self, requests)
+            yield from inner(self, requests, *go_on)
             return
         probe(BUSY)
-        for audio in inner(self, requests):
+        for audio in inner(self, requests, *go_on):
             probe(SYNTHESISED)
             yield audio
 

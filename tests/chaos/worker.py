@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from tests.chaos.probes import FOLDER, install_probes
@@ -23,8 +24,8 @@ def install_traps() -> None:
 
     inner: Callable[..., Iterator[Any]] = Speaker.render
 
-    def render(self: Any, requests: Sequence[Any]) -> Iterator[Any]:
-        for request in requests:
+    def render(self: Any, requests: Sequence[Any], go_on: Callable[[], bool] = lambda: True) -> Iterator[Any]:
+        for request in takewhile(lambda _: go_on(), requests):
             if "毒" in request.text:
                 os.kill(os.getpid(), signal.SIGKILL)
             if "眠" in request.text:

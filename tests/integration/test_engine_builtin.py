@@ -240,6 +240,16 @@ def test_abandoned_streams_and_renders_leave_nothing_behind(mei: Speaker) -> Non
     assert mei.generate("はい。").peak > 0
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_render_that_shall_not_go_on_gives_what_it_has_begun_and_no_more(threads: int) -> None:
+    with TTS("cpu", threads=threads).load("mei").prepare(warmup=False) as tts:
+        answers = iter([True] * 5 + [False])
+        rendered = list(
+            tts.speakers["mei"].render([Request("はい。", SynthesisOptions(speed=3.0))] * 9, lambda: next(answers))
+        )
+    assert len(rendered) == 5
+
+
 def test_render_speaks_each_request_as_if_alone(mei: Speaker) -> None:
     requests = [Request(text, SynthesisOptions(speed=speed)) for text in ("はい。", "…", TEXT) for speed in (2.0, 3.0)]
     rendered = list(mei.render(requests))

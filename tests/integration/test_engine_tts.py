@@ -200,6 +200,18 @@ def test_batches_depend_on_the_requests_alone() -> None:
     assert sum(len(batch) for batch in runs[0]) == 30
 
 
+def test_what_is_left_of_a_render_that_was_stopped_comes_in_the_batches_that_it_would_have_been_in() -> None:
+    whole, parts = BatchingVoice(), BatchingVoice()
+    requests = [Request(f"{number % 13}番。", FAST) for number in range(30)]
+    list(speaker_of(whole).render(requests))
+    given = 0
+    for _ in range(3):
+        answers = iter([True, False])
+        given += len(list(speaker_of(parts).render(requests[given:], lambda answers=answers: next(answers))))
+    assert given == 30
+    assert parts.batches == whole.batches
+
+
 def test_a_closed_render_of_batches_leaves_no_thread() -> None:
     before = threading.active_count()
     render = speaker_of(BatchingVoice()).render([Request("はい。", FAST)] * 30)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, cast
 
@@ -31,8 +32,8 @@ class ToyVoice:
 
     name, revision, styles, sample_rate_hz = "mei", "m1", ("Neutral",), RATE
 
-    def render(self, requests: Sequence[Request]) -> Iterator[Audio]:
-        for request in requests:
+    def render(self, requests: Sequence[Request], go_on: Callable[[], bool] = lambda: True) -> Iterator[Audio]:
+        for request in takewhile(lambda _: go_on(), requests):
             if "転" in request.text:
                 raise RuntimeError("an index is out of range")
             marks = (Mark(request.text, 0.0, 0.5, "mei"),)

@@ -1,0 +1,170 @@
+"""What is urgent does not wait for a long chunk: that makes way; nothing is lost, counted against it or made twice."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from celery.exceptions import Reject
+from redis import Redis
+
+from producers.client import Client
+from tasks import planning, precedence, synthesis
+from tasks.contracts import SYNTHESIZE, SynthesizeRequest
+from tasks.keys import priority_list, speaker_queue
+from tasks.ledger import State
+from tasks.precedence import Precedence
+from tasks.runtime import Runtime, install
+from tasks.script import Passage, Script
+from tasks.stores.uri import open_store
+from tasks.submission import Wishes, submit
+from tests.integration.queue_texts import numbered
+from tests.integration.toy_voice import TARGET, toy_runtime
+from tests.servers.redis import RedisServer
+from tests.servers.worker import Worker, wait_until
+from worker.settings import Settings
+
+pytestmark = [pytest.mark.xdist_group("precedence"), pytest.mark.timeout(300)]
+
+SENTENCES = 40
+BATCH, BRIEFING, INTERACTIVE = 6, 3, 0
+
+
+def outputs(folder: Path, job: str) -> dict[str, str]:
+    """SHA-256 of every segment, and of everything that the job delivered but its result, which holds times."""
+    files = [*folder.glob("segments/*/*"), *folder.glob(f"jobs/{job}/out/*")]
+    found = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {name: digest for name, digest in found.items() if not name.endswith("result.json")}
+
+
+def test_a_text_is_spoken_while_a_narration_is_in_its_only_chunk(
+    server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, one_chunk in (("_PARTS_OF_A_SMALL_JOB", 1), ("CHUNK_WALL_SECONDS", 600.0)):
+        monkeypatch.setattr(planning, name, one_chunk)
+    calm, busy, texts = (tmp_path / name for name in ("calm", "busy", "texts"))
+    urgent = SynthesizeRequest(text="急ぎの一文です。", speaker="mei", store=texts.as_uri()).model_dump(mode="json")
+    with (
+        Worker(server.url, busy.as_uri(), settings={"stores": tmp_path.as_uri()}) as worker,
+        Client(settings=Settings(broker_url=server.url, store=calm.as_uri())) as undisturbed,
+        Client(settings=Settings(broker_url=server.url, store=busy.as_uri())) as client,
+    ):
+        assert undisturbed.wait(undisturbed.submit(numbered(SENTENCES), job_id="book"), 120).state is State.SUCCEEDED
+        client.ledger.forget("book")
+        job = client.submit(numbered(SENTENCES), job_id="book", priority="batch")
+        for _ in range(2):
+            made = len(list(busy.glob("segments/*/*.flac")))
+            wait_until(lambda made=made: len(list(busy.glob("segments/*/*.flac"))) > made, 30)
+            sent = client.app.send_task(SYNTHESIZE, args=[urgent], queue=speaker_queue("mei"), priority=INTERACTIVE)
+            assert sent.get(timeout=60)["uri"].startswith(texts.as_uri())
+            assert client.status(job).chunks == 1
+            assert client.status(job).chunks_done == 0, "the text waited for the whole chunk"
+        assert not client.redis.hget(f"koebin:attempt:{job}/0", "strikes")
+        outcome = client.wait(job, 120)
+        assert outcome.state is State.SUCCEEDED
+        assert (outcome.segments.total, outcome.segments.reused) == (SENTENCES, 0)
+        assert client.status(job).rendered == SENTENCES
+        assert not client.ledger.dead(job)
+        assert worker.text().count("something more urgent waits") >= 2
+        wait_until(lambda: not client.redis.keys("koebin:lease:*") and not client.redis.exists("koebin.unacked"), 10)
+        assert not client.redis.keys("koebin:attempt:*")
+    assert outputs(busy, "book") == outputs(calm, "book")
+
+
+@pytest.fixture
+def runtime(redis_server: RedisServer, tmp_path: Path) -> Iterator[Runtime]:
+    redis: Redis = Redis.from_url(redis_server.url)
+    yield toy_runtime(redis, tmp_path, [])
+    redis.close()
+
+
+def test_a_chunk_that_is_disturbed_for_ever_ends_all_the_same(runtime: Runtime, tmp_path: Path) -> None:
+    """Every run stores one segment more, also one that speaks its sentences alone; the last one ends the chunk."""
+    store = open_store((tmp_path / "store").as_uri())
+    install(replace(runtime, more_urgent=lambda priority: priority > INTERACTIVE))
+    text = "".join(f"{number}番です。" for number in range(12))
+    submit(
+        runtime.redis,
+        store,
+        runtime.send,
+        "job",
+        Script([Passage(text, "mei")]),
+        Wishes(priority=BATCH),
+        {"mei": TARGET},
+    )
+    (message,) = [sent for sent in cast(Any, runtime.send).__self__ if sent.task == synthesis.SYNTHESIZE_CHUNK]
+    for run in range(1, 12):
+        if run == 6:
+            runtime.leases.isolate(message.task_id)
+        with pytest.raises(Reject) as given_back:
+            run_once(message)
+        assert given_back.value.requeue
+        assert len(list((tmp_path / "store").glob("segments/*/*.flac"))) == run
+    run_once(message)
+    entry = runtime.ledger.entry("job")
+    assert (entry.state, entry.rendered, entry.reused) == (State.ASSEMBLING, 12, 0)
+    assert entry.seconds_done == pytest.approx(6.0)
+    assert not runtime.redis.keys("koebin:attempt:*")
+
+
+def run_once(message: Any) -> None:
+    """The task as a worker's process runs it."""
+    task = synthesis.synthesize_chunk
+    task.push_request(id=message.task_id, delivery_info={"priority": message.priority})
+    try:
+        task.run(message.request)
+    finally:
+        task.pop_request()
+
+
+@pytest.fixture
+def looks(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> list[Precedence]:
+    """Of two processes that serve one speaker and assemble, and may look as often as they like."""
+    monkeypatch.setattr(precedence, "_SECONDS_BETWEEN_LOOKS", 0.0)
+    return [Precedence(redis, ["speaker.mei", "assemble"]) for _ in range(2)]
+
+
+def lay(redis: Redis, queue: str, priority: int, message: str) -> None:
+    redis.lpush(priority_list(queue, priority), message)
+
+
+def test_only_what_is_more_urgent_and_served_here_counts(redis: Redis, looks: list[Precedence]) -> None:
+    lay(redis, "speaker.ken", INTERACTIVE, "another worker's")
+    lay(redis, "speaker.mei", BATCH, "a chunk")
+    lay(redis, "assemble", BRIEFING, "a briefing")
+    assert not looks[0].claim(INTERACTIVE)
+    assert not looks[0].claim(BRIEFING)
+    assert not looks[0].claim(4)  # of the same step
+    assert looks[0].claim(BATCH)
+    redis.delete(priority_list("assemble", BRIEFING))
+    assert not looks[0].claim(BATCH)
+    assert looks[0].claim(9)
+
+
+def test_each_message_makes_one_process_give_way(redis: Redis, looks: list[Precedence]) -> None:
+    one, other = looks
+    lay(redis, "speaker.mei", INTERACTIVE, "a text")
+    assert [one.claim(BATCH), other.claim(BATCH), one.claim(BATCH)] == [True, False, False]
+    lay(redis, "speaker.mei", INTERACTIVE, "a second one")
+    assert [other.claim(BATCH), one.claim(BATCH)] == [True, False]
+    for member in redis.zrange("koebin:claims", 0, -1):
+        redis.zincrby("koebin:claims", -10, member)  # whoever claimed it did not come
+    assert one.claim(BATCH)
+    assert 0 < redis.ttl("koebin:claims") <= 10
+
+
+def test_a_process_looks_ten_times_a_second_at_most_and_goes_on_without_redis(redis_server: RedisServer) -> None:
+    redis: Redis = Redis.from_url(redis_server.url)
+    look = Precedence(redis, ["speaker.mei"])
+    lay(redis, "speaker.mei", INTERACTIVE, "a text")
+    lay(redis, "speaker.mei", INTERACTIVE, "another")
+    assert look.claim(BATCH)
+    assert not look.claim(BATCH)
+    time.sleep(0.11)
+    redis_server.stop()
+    assert not look.claim(BATCH)
