@@ -44,7 +44,7 @@ class Metrics(Observer):
         self._started: dict[str, float] = {}
         self._waits = Histogram(
             "koebin_queue_wait_seconds",
-            "From the sending of a message to the start of its task.",
+            "From the sending of a message to the first start of its task, by the clocks of sender and worker.",
             ["task"],
             buckets=_WAITS,
             registry=None,
@@ -128,7 +128,8 @@ class Metrics(Observer):
         def before(task_id: str, task: Any, **_: Any) -> None:
             self._started[task_id] = time.monotonic()
             sent = task.request.get(SENT_HEADER)
-            if isinstance(sent, (int, float)):
+            again = (task.request.delivery_info or {}).get("redelivered")  # it made way, or its worker was lost
+            if isinstance(sent, (int, float)) and not again:
                 self._waits.labels(task.name).observe(max(0.0, time.time() - sent))
 
         def after(task_id: str, task: Any, **_: Any) -> None:
