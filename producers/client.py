@@ -41,7 +41,7 @@ from tasks.housekeeping import storage
 from tasks.leases import Leases
 from tasks.ledger import Entry, Ledger, State
 from tasks.outcome import JobOutcome, stored_outcome
-from tasks.parking import parked
+from tasks.parking import forget_parked, parked
 from tasks.planning import Target
 from tasks.preview import Preview, preview
 from tasks.script import Passage, Script
@@ -364,6 +364,19 @@ class Client:
         """Messages that nobody could read, the last one first."""
         return parked(self._redis)
 
+    def forget_dead(self, job: str) -> int:
+        """Drop a job's dead letters, which were looked after in another way; returns how many there were."""
+        letters = self._letters(keys.check_job(job))
+        self._ledger.exhume(job, [evidence["key"] for evidence in letters])
+        return len(letters)
+
+    def forget_parked(self) -> int:
+        """Drop the messages that nobody could read; returns how many there were."""
+        return forget_parked(self._redis)
+
+    def _letters(self, job: str) -> list[dict[str, Any]]:
+        return [evidence for owner, _, evidence in self._ledger.all_dead() if owner == job]
+
     def redrive(self, job: str) -> int:
         """Try a failed job, or the dead segments of a partial one, again.
 
@@ -374,7 +387,7 @@ class Client:
             JobNotFound: the store does not know the job.
         """
         manifest = self._manifest(keys.check_job(job))
-        letters = [evidence for owner, _, evidence in self._ledger.all_dead() if owner == job]
+        letters = self._letters(job)
         outcome = self.outcome(job)
         if not letters and (outcome is None or outcome.state is not State.FAILED):
             return 0

@@ -34,6 +34,15 @@ def parked(redis: Redis, limit: int = _MOST) -> list[dict[str, Any]]:
     return [json.loads(row) for row in rows]
 
 
+def forget_parked(redis: Redis) -> int:
+    """Drop them; returns how many there were."""
+    pipe = redis.pipeline()
+    pipe.llen(_KEY)
+    pipe.delete(_KEY)
+    count, _ = pipe.execute()
+    return int(count)
+
+
 def _text(message: object) -> str:
     if isinstance(message, bytes):
         return message.decode(errors="replace")

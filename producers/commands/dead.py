@@ -1,4 +1,4 @@
-"""``koebin dead list | show | redrive``: what was given up, why, and another try."""
+"""``koebin dead list | show | redrive | forget``: what was given up, why, another try, or none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from engine.errors import InvalidOption
 from producers.commands.common import given, store_argument
 from producers.commands.speech import AsJson, StoreOption
 from producers.console import describe, messages_for_mistakes, note, say, say_json
@@ -66,3 +67,17 @@ def redrive(job: Job, store: StoreOption = None) -> None:
         count = client.redrive(job)
         note("the job is tried again" if count else "the job neither failed nor has dead segments")
         say(f"{job}\t{describe(client.status(job))}")
+
+
+@app.command("forget")
+def forget(
+    job: Annotated[str, typer.Argument(help="The job's id.")] = "",
+    messages: Annotated[bool, typer.Option("--messages", help="The messages that were parked.")] = False,
+) -> None:
+    """Forget a job's dead segments, or parked messages: they were seen to, and no alert shall name them again."""
+    from producers.client import Client
+
+    with messages_for_mistakes(), Client(settings=load_settings()) as client:
+        if bool(job) == messages:
+            raise InvalidOption("nothing, or two things, to be forgotten", "", "Give a job, or --messages")
+        note(f"{client.forget_parked() if messages else client.forget_dead(job)} forgotten")

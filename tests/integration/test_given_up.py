@@ -1,0 +1,62 @@
+"""What Redis keeps of jobs that ended and of what was given up, until it is looked after or old."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from tasks.ledger import ENDED_SECONDS, Ledger, LedgerChunk, State
+from tasks.parking import count_parked, park
+from tests.servers.redis import RedisServer
+from tests.servers.worker import ROOT
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> Iterator[Redis]:
+    with Redis.from_url(redis_server.url) as connected:
+        yield connected
+
+
+def koebin(server: RedisServer, *args: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KOEBIN_")}
+    command = [sys.executable, "-m", "producers", *args]
+    env = {**clean, "KOEBIN_BROKER_URL": server.url}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+
+
+def end(ledger: Ledger, job: str) -> None:
+    fields = {"chunks": 1, "segments": 1, "speakers": json.dumps({"mei": "ab12"}), "created": time.time()}
+    ledger.create(job, fields, [LedgerChunk(0, "mei", 1.0)])
+    ledger.end(job, State.SUCCEEDED)
+
+
+def test_the_list_of_ended_jobs_holds_those_that_redis_remembers(redis: Redis) -> None:
+    ledger = Ledger(redis)
+    now = time.time()
+    redis.zadd("koebin:ended", {"gone": now - ENDED_SECONDS - 60, "still-there": now - ENDED_SECONDS + 60})
+    end(ledger, "new")
+    assert ledger.ended() == ["new", "still-there"]
+
+
+def test_what_was_seen_to_is_forgotten(redis: Redis, redis_server: RedisServer) -> None:
+    ledger = Ledger(redis)
+    for job in ("book", "book-2"):
+        ledger.bury(job, "ab" * 32, {"key": "ab" * 32, "job": job, "time": time.time()})
+    park(redis, "nobody reads it", "?")
+    assert koebin(redis_server, "dead", "forget", "book").returncode == 0
+    assert [job for job, _, _ in ledger.all_dead()] == ["book-2"]
+    assert not ledger.dead("book")
+    assert count_parked(redis) == 1
+    assert koebin(redis_server, "dead", "forget", "--messages").returncode == 0
+    assert count_parked(redis) == 0
+    for unclear in ((), ("book-2", "--messages")):
+        refused = koebin(redis_server, "dead", "forget", *unclear)
+        assert (refused.returncode, "Give a job, or --messages" in refused.stderr) == (2, True), refused
+    assert ledger.dead_letters() == 1
