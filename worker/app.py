@@ -34,7 +34,7 @@ def create_app(settings: Settings) -> Celery:
     )
     app.conf.update(
         worker_concurrency=1,
-        worker_pool="prefork",
+        worker_pool="worker.pool:Prefork",
         worker_proc_alive_timeout=settings.load_timeout,
         task_time_limit=settings.time_limit,
         worker_max_tasks_per_child=settings.max_tasks_per_child or None,

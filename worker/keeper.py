@@ -6,6 +6,7 @@ or hangs, and in the first two cases the running chunk is still ours. A frozen p
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -14,8 +15,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
+from celery.worker import state
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 _ANNOUNCE_SECONDS: Final = 5.0
 _DEAF_SECONDS: Final = 60.0
 _END_SECONDS: Final = 5.0
+_FAREWELL_SECONDS: Final = 4.0
+"""Once the process of a worker that is to go was ended, its parent has so long to give back what that ran."""
 
 
 @dataclass
@@ -44,7 +48,7 @@ class LoopState:
         announcement: what to say of this worker; None while it is not ready.
         child: process id of the child that is ready; 0 without one.
         stopping: the worker shuts down; the loop no longer runs and that is right.
-        leave_by: when a worker that shuts down must be gone, on the monotonic clock.
+        leave_by: when the process of a worker that shuts down is ended, on the monotonic clock.
     """
 
     ticked: float
@@ -88,6 +92,7 @@ class Keeper(threading.Thread):
         self._idle_since = self._attended_since = time.monotonic()
         self._worker = ""
         self._cut_off = False
+        self._gone_by = math.inf
 
     def run(self) -> None:
         duties: list[tuple[float, Callable[[], object]]] = [
@@ -95,6 +100,7 @@ class Keeper(threading.Thread):
             (_ANNOUNCE_SECONDS, self._announce),
             (self._sweep_seconds, self._look_for_lost_work),
             (2.0, self._watch),
+            (0.5, self._see_off),
         ]
         due = [0.0] * len(duties)
         while not self._ended.wait(0.2):
@@ -154,16 +160,24 @@ class Keeper(threading.Thread):
             raise
         self._health(problem)
         if problem:
-            log.critical("%s: the worker ends itself", problem)
+            _end_worker(problem)
+
+    def _see_off(self) -> None:
+        """What hangs, or was stopped by a signal, does not give its work back: its parent does once it is gone."""
+        now = time.monotonic()
+        if now > self._gone_by:
+            _end_worker("its process was ended, and it is still here")
+        elif now > self._loop.leave_by and self._gone_by == math.inf:
+            self._gone_by = now + _FAREWELL_SECONDS
+            setattr(state, "should_terminate", True)  # noqa: B010 - its stub knows None alone; ended by us is no strike
+            log.error("what it runs did not end in time: its process is ended, and the work given back")
             end_process_group_children()
-            os._exit(DEAF)
 
     def _problem(self) -> str:
         """Why this worker is of no use any more, "" if it is."""
         now = time.monotonic()
         if self._loop.stopping:
-            late = now - self._loop.leave_by
-            return f"what it runs did not end, {late:.0f} s after the time to go" if late > 0 else ""
+            return ""
         if self._holds.held() or not self._loop.consuming or not self._waiting():
             self._idle_since = now
         if now - self._loop.ticked > _DEAF_SECONDS and self._redis.ping():
@@ -186,6 +200,12 @@ class Keeper(threading.Thread):
         return any(pipe.execute())
 
 
+def _end_worker(problem: str) -> NoReturn:
+    log.critical("%s: the worker ends itself", problem)
+    end_process_group_children()
+    os._exit(DEAF)
+
+
 def end_process_group_children() -> None:
     """SIGKILL to this process's children."""
     import multiprocessing
@@ -196,4 +216,5 @@ def end_process_group_children() -> None:
     if os.path.exists(children):
         with open(children) as listed:
             for pid in listed.read().split():
-                os.kill(int(pid), signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LEAVE_SECONDS: Final = 10.0
-"""After the grace period a chunk stops at its next sentence; one that does not is left to another worker."""
+"""After the grace period a chunk stops at its next sentence; a process that does not is ended."""
 
 
 def run_worker(settings: Settings, name: str = "") -> int:
@@ -96,8 +96,6 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
     _connect_signals(settings, run_dir, loop)
     worker = app.Worker(
         hostname=name,
-        pool="prefork",
-        concurrency=1,
         loglevel=settings.log_level,
         without_mingle=True,
         without_gossip=True,

@@ -131,6 +131,55 @@ def test_told_to_go_it_gives_back_at_once(client: Client, server: RedisServer, s
             ended(client, job, undisturbed)
 
 
+def given(client: Client, redis: Redis) -> str:
+    """Submit to a worker whose process stands still, and return when its parent has handed it a chunk."""
+    job = client.submit(numbered(4), wait_seconds=30)
+    wait_until(lambda: bool(redis.keys("koebin:lease:*")), 10)
+    time.sleep(0.3)
+    return job
+
+
+def test_told_to_go_it_gives_back_what_its_process_was_given_and_had_not_begun(
+    client: Client, server: RedisServer, redis: Redis, store: str
+) -> None:
+    with Worker(server.url, store, settings={**FAST, "grace_period": 0}) as first:
+        child = first.child()
+        first.signal_child(signal.SIGSTOP)
+        job = given(client, redis)
+        first.signal(signal.SIGTERM)
+        time.sleep(0.5)
+        os.kill(child, signal.SIGCONT)
+        assert first.process.wait(6) == 0
+    nothing_is_held(redis)
+    with Worker(server.url, store, settings=FAST):
+        assert client.wait(job, 60).state is State.SUCCEEDED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("begun", [False, True])
+def test_told_to_go_it_gives_back_what_a_process_has_that_stays_frozen(
+    client: Client, server: RedisServer, redis: Redis, store: str, begun: bool
+) -> None:
+    with Worker(server.url, store, settings={**FAST, "grace_period": 0}) as first:
+        if begun:
+            job = in_the_middle(client, first)
+        first.signal_child(signal.SIGSTOP)
+        if not begun:
+            job = given(client, redis)
+        assert first.stop(16) == 0
+    nothing_is_held(redis)
+    with Worker(server.url, store, settings=FAST):
+        assert client.wait(job, 60).state is State.SUCCEEDED
+
+
+def nothing_is_held(redis: Redis) -> None:
+    """What a worker had is back in its queue, and nothing is held against it."""
+    assert not redis.keys("koebin:lease:*")
+    assert not redis.keys("koebin:attempt:*")
+    assert not redis.exists("koebin.unacked")
+    assert redis.keys("speaker.mei*")
+
+
 @pytest.mark.slow
 def test_a_message_that_vanished_is_found(
     client: Client, server: RedisServer, redis: Redis, store: str, undisturbed: str
