@@ -30,7 +30,7 @@ from tasks.contracts import (
 )
 from tasks.guard import Guard
 from tasks.ledger import State
-from tasks.outcome import Failure, ItemResult, JobOutcome, OutputFile
+from tasks.outcome import Failure, ItemResult, JobOutcome, OutputFile, stored_outcome
 from tasks.programme import Deliverables, render_programme
 from tasks.runtime import Runtime
 from tasks.stores.base import Store
@@ -58,7 +58,7 @@ class StoreShelf:
 
 
 def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> JobOutcome:
-    """Render, upload, write the result, end the job.
+    """Render, upload, write the result, end the job; one that has ended in the store, also by a cancel, only ends.
 
     Raises:
         LeaseLost, JobCancelled, GiveBack: see ``Guard``.
@@ -66,7 +66,7 @@ def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> Jo
     """
     store = runtime.open_store(request.store)
     manifest = parse_json(Manifest, store.get(keys.manifest(request.job)))
-    outcome = _stored_outcome(store, request.job)
+    outcome = stored_outcome(store, request.job)
     if outcome is None:
         outcome = _assemble(runtime, store, manifest, guard)
         store.put(keys.result(request.job), dump(outcome))
@@ -94,13 +94,6 @@ def fail_job(runtime: Runtime, request: AssembleRequest, error: KoebinError) -> 
     with contextlib.suppress(StoreError):  # the store may be what failed; the ledger says so
         runtime.open_store(request.store).put(keys.result(request.job), dump(outcome))
     runtime.ledger.end(request.job, State.FAILED, str(error))
-
-
-def _stored_outcome(store: Store, job: str) -> JobOutcome | None:
-    try:
-        return parse_json(JobOutcome, store.get(keys.result(job)))
-    except StoreNotFound:
-        return None
 
 
 def _assemble(runtime: Runtime, store: Store, manifest: Manifest, guard: Guard) -> JobOutcome:
@@ -200,7 +193,9 @@ def _deliver_items(
     good = [row.result for row in rows if row.result]
     if not good:
         error = "no item could be spoken"
-        return JobOutcome(job=manifest.job, state=State.FAILED, error=error, failures=failures, files=(listing,))
+        return JobOutcome(
+            job=manifest.job, state=State.FAILED, error=error, files=(listing,), failures=failures, segments=counts
+        )
     result = Result(
         uri=listing.uri,
         duration_seconds=round(sum(one.duration_seconds for one in good), 6),

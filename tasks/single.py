@@ -71,12 +71,13 @@ def _synthesize(
     missing = [spec for _, spec in planned if spec.key not in present]
     started = time.monotonic()
     rendered = _render_missing(runtime, request, store, missing, guard)
-    runtime.observer.segments(request.speaker, rendered=len(rendered), reused=len(present - set(made)))
+    reused = len(planned) - len(rendered) - len(present.intersection(made))  # what a text says twice is made once
+    runtime.observer.segments(request.speaker, rendered=len(rendered), reused=reused)
     made_seconds = sum(audio.duration_seconds for audio in rendered.values())
     runtime.observer.spoken(request.speaker, made_seconds, time.monotonic() - started)
     parts = [rendered.get(spec.key) or segments.read(store, spec.key) for _, spec in planned]
     audio = _join(parts, [sentence.pause for sentence, _ in planned])
-    return _deliver(request, store, audio, [spec.key for _, spec in planned], reused=len(present - set(made)))
+    return _deliver(request, store, audio, [spec.key for _, spec in planned], reused=reused)
 
 
 def _passage(request: SynthesizeRequest) -> Passage:

@@ -15,15 +15,17 @@ from redis import Redis
 from engine.audio import Audio
 from engine.errors import InvalidMessage, KoebinError, StoreUnavailable
 from engine.request import Request
-from tasks import narration, synthesis
+from tasks import keys, narration, synthesis
 from tasks.assembly import assemble_job
-from tasks.contracts import AssembleRequest
+from tasks.contracts import AssembleRequest, SegmentCounts, SynthesizeRequest, dump
 from tasks.dispatch import assemble_message
 from tasks.guard import Guard
 from tasks.ledger import State
+from tasks.outcome import JobOutcome
 from tasks.policy import MAX_HEADLESS_STRIKES
 from tasks.runtime import Runtime
 from tasks.script import Passage, Script
+from tasks.single import synthesize_text
 from tasks.stores.base import Store
 from tasks.stores.uri import open_store
 from tasks.submission import Wishes, submit
@@ -172,6 +174,28 @@ class Suspicious(ToyVoice):
         if any("昼" in request.text for request in requests):
             raise RuntimeError("an index is out of range")
         return super().render(requests)
+
+
+def test_what_was_cancelled_is_not_assembled_though_redis_forgot_it(runtime: Runtime, tmp_path: Path) -> None:
+    store = open_store((tmp_path / "store").as_uri())
+    job = job_of(runtime, store, "一つ目です。")
+    message = cast(Any, runtime.send).__self__.pop(0)
+    synthesis.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
+    store.put(keys.cancelled(job), dump(JobOutcome(job=job, state=State.CANCELLED)))
+    runtime.ledger.forget(job)
+    run_what_was_sent(runtime)
+    assert not list(store.list(f"jobs/{job}/out/"))
+    assert not store.exists(keys.result(job))
+
+
+def test_what_a_text_says_twice_is_made_once_and_the_second_time_reused(runtime: Runtime, tmp_path: Path) -> None:
+    text = SynthesizeRequest(text="はい。いいえ。はい。", speaker="mei", store=(tmp_path / "store").as_uri())
+    guard = Guard(runtime, "", "", "")
+    assert synthesize_text(runtime, text, guard).segments == SegmentCounts(total=3, reused=1)
+    assert synthesize_text(runtime, text, guard).segments == SegmentCounts(total=3, reused=3)
+    (made,) = render_together(runtime, [text.model_copy(update={"text": "いいえ。または。"}).model_dump()])
+    other = text.model_copy(update={"text": "いいえ。または。"})
+    assert synthesize_text(runtime, other, guard, made).segments == SegmentCounts(total=2, reused=1)
 
 
 def test_an_assembly_that_is_put_off_keeps_its_priority(
