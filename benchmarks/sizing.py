@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from time import process_time
 from benchmarks.texts import chapter
 from engine.sources.base import SourceOptions
 from engine.tts import TTS
+from worker.memory import resident
 
 _ROWS = (("mei",), ("mei", "ken"), ("first",), ("first", "second"))
 _CHARACTERS = 400
@@ -52,16 +52,16 @@ def measure(speakers: list[str], tree: Path, cache: Path) -> dict[str, float]:
         for name in speakers:
             tts.load(name, None if name in ("mei", "ken") else tree.as_uri())
         tts.prepare()
-        load, loaded = process_time() - started, resident()
+        load, loaded = process_time() - started, resident("self") / 2**20
         started, seconds = process_time(), 0.0
         for name in speakers:
             seconds += tts.speakers[name].generate(chapter(_CHARACTERS)).duration_seconds
-        return {"load": load, "loaded": loaded, "spoken": resident(), "cost": (process_time() - started) / seconds}
-
-
-def resident() -> float:
-    """MiB of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return {
+            "load": load,
+            "loaded": loaded,
+            "spoken": resident("self") / 2**20,
+            "cost": (process_time() - started) / seconds,
+        }
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Finds work that is neither queued, leased, put off nor done, and queues just that.
 
-Work gets lost where two systems meet: between taking a message from its list and noting it as unacknowledged, between
-moving a chunk in the ledger and sending its message, with a Redis that forgot. Every worker's parent looks; a short
-lock lets one at a time.
+Work gets lost between moving a chunk in the ledger and sending its message, with a message that was purged, with a
+Redis that forgot. Every worker's parent looks; a short lock lets one at a time.
 """
 
 from __future__ import annotations
