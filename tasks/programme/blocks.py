@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Final
 
 from tasks.programme.parts import Part
-
-_LOOSE_PARTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +41,3 @@ class Block:
     places: Sequence[Place]
     load: Callable[[], Sequence[Part]]
     identity: str = ""
-
-
-def in_blocks(parts: Iterable[Part]) -> list[Block]:
-    """Blocks of parts that are at hand."""
-    blocks = []
-    for _, chapter in groupby(parts, key=lambda part: part.chapter):
-        inside = list(chapter)
-        for first in range(0, len(inside), _LOOSE_PARTS):
-            some = inside[first : first + _LOOSE_PARTS]
-            places = [Place(part.chapter, part.chapter_title, part.line, part.speaker, part.name) for part in some]
-            blocks.append(Block(places, lambda some=some: some))  # type: ignore[misc]
-    return blocks

@@ -109,7 +109,7 @@ class MarksFile:
         self._write(chosen.head())
 
     def add(self, marks: Marks, name: str | None) -> None:
-        """The next marks, in seconds from the start of this file's sound; ``name`` as in ``Part``."""
+        """The next marks, in seconds from the start of this file's sound; ``name`` as in ``Place``."""
         self._write(self._chosen.body(marks, name))
 
     def finish(self) -> None:

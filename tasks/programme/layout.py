@@ -66,7 +66,6 @@ class Layout:
             album=wanted.title,
             track=number,
             tracks=len(self.timeline.chapters) if number else 0,
-            date=wanted.date,
             genre="Speech" if wanted.title or wanted.author else "",
         )
         return Encoding(

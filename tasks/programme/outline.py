@@ -95,7 +95,7 @@ def measured(samples: FloatArray, sample_rate_hz: int) -> Section:
 
 def _spoken(part: Part, sample_rate_hz: int) -> FloatArray:
     try:
-        audio = part.load()
+        audio = part.sound()
     except InvalidInput as error:
         raise InvalidInput(error.what, error.value, error.hint, part.line) from error
     return resample(audio.samples, audio.sample_rate_hz, sample_rate_hz)

@@ -6,10 +6,9 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from engine.audio import Audio
-from engine.encoding import Cover, decode_segment, find_format
+from engine.encoding import Cover, find_format
 from engine.errors import InvalidOption
 from engine.marks import Mark, Marks
 from engine.subtitles import subtitle_format
@@ -23,37 +22,24 @@ class Part:
     """One sentence of a programme.
 
     Attributes:
-        sound: the FLAC bytes of a stored segment, a file that holds them, or a function that gives the audio. It is
-            loaded once per pass and dropped again: one part is in memory at a time.
+        sound: gives the audio, whose marks do not count.
         text: what was asked to be spoken, for the player page, and for the marks where ``marks`` has no sentence.
         marks: seconds from the part's first sample.
         speaker: put on every mark that names none.
         pause_after: seconds of silence that follow, 0 to 3600.
-        chapter: number of the chapter, from 0; never falls from one part to the next.
-        chapter_title: of that chapter, the same in all of its parts.
-        line: line in the script; another line begins a paragraph on the player page.
-        name: whom listeners know the speaker as; "" for a narrator, whom nobody announces; None: ``speaker``.
+        line: line in the script, for errors.
     """
 
-    sound: bytes | Path | Callable[[], Audio]
+    sound: Callable[[], Audio]
     text: str
     marks: Marks = field(default_factory=Marks)
     speaker: str = ""
     pause_after: float = 0.0
-    chapter: int = 0
-    chapter_title: str = ""
     line: int = 0
-    name: str | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.pause_after) and 0.0 <= self.pause_after <= _LONGEST_PAUSE_SECONDS):
             raise InvalidOption("a pause is out of range", str(self.pause_after), "Use 0 to 3600 seconds", self.line)
-
-    def load(self) -> Audio:
-        """The sound, without marks."""
-        if isinstance(self.sound, bytes):
-            return decode_segment(self.sound)
-        return decode_segment(self.sound.read_bytes()) if isinstance(self.sound, Path) else self.sound()
 
     def marks_within(self, duration_seconds: float) -> Marks:
         """The marks, none beyond the part's end, each with a speaker, and at least one sentence."""
@@ -82,7 +68,7 @@ class Deliverables:
         player: an ``index.html`` beside the audio.
         bitrate_kbps: of the lossy formats, None for their defaults.
         sample_rate_hz: of the programme, None for the first part's.
-        title, author, date, cover: written into the files; the cover is PNG or JPEG bytes.
+        title, author, cover: written into the files; the cover is PNG or JPEG bytes.
         name: stem of the file names.
 
     Raises:
@@ -100,7 +86,6 @@ class Deliverables:
     sample_rate_hz: int | None = None
     title: str = ""
     author: str = ""
-    date: str = ""
     cover: bytes | None = None
     name: str = "programme"
 

@@ -64,7 +64,7 @@ class PlayerPage:
     _colours: dict[str, int] = field(default_factory=dict)
 
     def add(self, marks: Marks, chapter: int, line: int, name: str | None = None) -> None:
-        """The sentences of the next part, in seconds within the chapter's track; ``name`` as in ``Part``."""
+        """The sentences of the next part, in seconds within the chapter's track; ``name`` as in ``Place``."""
         for mark in marks.sentences:
             who = (mark.speaker if self.several_speakers else "") if name is None else name
             if chapter != self._chapter and self._open_chapter(chapter, mark.text):

@@ -63,7 +63,7 @@ def render_programme(
     """
     if not any(block.places for block in blocks):
         raise InvalidInput("there is nothing to assemble", "", "Give at least one part with sound")
-    rate = wanted.sample_rate_hz or blocks[0].load()[0].load().sample_rate_hz
+    rate = wanted.sample_rate_hz or blocks[0].load()[0].sound().sample_rate_hz
     with Material(blocks, rate, shelf, check, workdir).opened() as material:
         timeline, sections, lengths = Timeline(rate), [], []
         for block, outline in material.survey():

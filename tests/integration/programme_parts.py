@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 
 import numpy as np
 
 from engine.audio import Audio
-from engine.encoding import encode_segment
+from engine.encoding import decode_segment, encode_segment
 from engine.marks import Mark, Marks
-from tasks.programme import Part
+from tasks.programme import Block, Part, Place
 
 SENTENCES = (
     ("「ある日の暮方の事である。」", "mei", 0, 1, 0.3),
@@ -22,7 +25,27 @@ LEAD_SECONDS = 0.05
 """Silence before and after the sound within a part."""
 
 
-def sentence(index: int, level: float = 0.1) -> Part:
+@dataclass(frozen=True, slots=True)
+class Placed(Part):
+    """A part that knows its place."""
+
+    chapter: int = 0
+    chapter_title: str = ""
+
+
+def in_blocks(parts: Iterable[Placed]) -> list[Block]:
+    """Blocks of four parts at most, of which nothing is kept."""
+    blocks = []
+    for _, chapter in groupby(parts, key=lambda part: part.chapter):
+        inside = list(chapter)
+        for first in range(0, len(inside), 4):
+            some = inside[first : first + 4]
+            places = [Place(part.chapter, part.chapter_title, part.line, part.speaker) for part in some]
+            blocks.append(Block(places, lambda some=some: some))  # type: ignore[misc]
+    return blocks
+
+
+def sentence(index: int, level: float = 0.1) -> Placed:
     """Bursts of noise, one for each mora, with silence around them."""
     text, speaker, chapter, line, pause = SENTENCES[index]
     rate = 48_000 if speaker == "mei" else 44_100
@@ -38,18 +61,18 @@ def sentence(index: int, level: float = 0.1) -> Part:
     samples = np.concatenate([*pieces, lead]).astype(np.float32)
     samples = np.convolve(samples, [0.25, 0.5, 0.25], "same").astype(np.float32)
     whole = (Mark(text, LEAD_SECONDS, len(samples) / rate - LEAD_SECONDS, speaker),)
-    return Part(
-        encode_segment(Audio(samples, rate)),
+    return Placed(
+        partial(decode_segment, encode_segment(Audio(samples, rate))),
         text,
         Marks(whole, (), tuple(marks)),
         speaker,
         pause,
+        line,
         chapter,
         TITLES[chapter],
-        line,
     )
 
 
-def parts() -> Iterator[Part]:
+def parts() -> Iterator[Placed]:
     for index in range(len(SENTENCES)):
         yield sentence(index)

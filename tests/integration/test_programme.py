@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import av
@@ -16,10 +17,10 @@ import pytest
 import soundfile
 
 from engine.audio import Audio
-from engine.encoding import encode_segment
+from engine.encoding import decode_segment
 from engine.errors import InvalidInput, StoreNotFound
-from tasks.programme import Deliverables, Part, Programme, in_blocks, render_programme
-from tests.integration.programme_parts import LEAD_SECONDS, SENTENCES, TITLES, parts, sentence
+from tasks.programme import Deliverables, Programme, render_programme
+from tests.integration.programme_parts import LEAD_SECONDS, SENTENCES, TITLES, Placed, in_blocks, parts, sentence
 from tests.unit.audio.test_encoding import png
 
 ALL = ("wav", "flac", "mp3", "opus", "m4b")
@@ -42,7 +43,6 @@ def programme(folder: Path) -> Programme:
         player=True,
         title="羅生門",
         author="芥川龍之介",
-        date="1915",
         cover=png(),
         name="rashomon",
     )
@@ -67,7 +67,7 @@ def test_every_file_is_there_and_described(programme: Programme, folder: Path) -
 
 
 def test_lengths_add_up(programme: Programme, folder: Path) -> None:
-    spoken = sum(len(sentence(index).load()) / sentence(index).load().sample_rate_hz for index in range(4))
+    spoken = sum(len(sentence(index).sound()) / sentence(index).sound().sample_rate_hz for index in range(4))
     pauses = sum(row[4] for row in SENTENCES)
     assert programme.report["duration_seconds"] == pytest.approx(spoken + pauses, abs=1e-4)
     assert programme.report["sample_rate_hz"] == 48_000
@@ -91,7 +91,7 @@ def test_chapters_put_together_are_the_whole(folder: Path, programme: Programme)
 def test_containers_carry_chapters_tags_and_cover(name: str, folder: Path, programme: Programme) -> None:
     with av.open(str(folder / f"rashomon.{name}")) as container:
         said = {key.lower(): value for key, value in {**container.metadata, **container.streams[0].metadata}.items()}
-        assert (said["title"], said["artist"], said["date"]) == ("羅生門", "芥川龍之介", "1915")
+        assert (said["title"], said["artist"]) == ("羅生門", "芥川龍之介")
         assert [chapter["metadata"]["title"] for chapter in container.chapters()] == list(TITLES)
         starts = [float(chapter["start"] * chapter["time_base"]) for chapter in container.chapters()]
         assert starts == pytest.approx([chapter["start"] for chapter in programme.report["chapters"]], abs=0.001)
@@ -146,12 +146,12 @@ def test_chapters_have_marks_of_their_own(folder: Path, programme: Programme) ->
 def test_another_process_writes_the_same_bytes(programme: Programme, tmp_path: Path) -> None:
     script = (
         "from pathlib import Path\n"
-        "from tests.integration.programme_parts import parts\n"
+        "from tests.integration.programme_parts import in_blocks, parts\n"
         "from tests.unit.audio.test_encoding import png\n"
-        "from tasks.programme import Deliverables, in_blocks, render_programme\n"
+        "from tasks.programme import Deliverables, render_programme\n"
         "wanted = Deliverables(formats=('wav', 'flac', 'mp3', 'opus', 'm4b'), whole=True, per_chapter=True,\n"
         "    loudness_lufs=-16.0, subtitles=('srt', 'vtt', 'lab', 'json', 'vtt:mora'), player=True, title='羅生門',\n"
-        "    author='芥川龍之介', date='1915', cover=png(), name='rashomon')\n"
+        "    author='芥川龍之介', cover=png(), name='rashomon')\n"
         f"render_programme(in_blocks(parts()), wanted, Path({str(tmp_path)!r}))\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, env={"PYTHONPATH": ".", "PYTHONHASHSEED": "7"})
@@ -159,13 +159,13 @@ def test_another_process_writes_the_same_bytes(programme: Programme, tmp_path: P
         assert hashlib.sha256((tmp_path / file.path.name).read_bytes()).hexdigest() == file.sha256, file.path.name
 
 
-def render(folder: Path, *given: Part, **changes: object) -> Programme:
+def render(folder: Path, *given: Placed, **changes: object) -> Programme:
     return render_programme(in_blocks(given), Deliverables(**changes), folder)  # type: ignore[arg-type]
 
 
 def test_overshoot_is_scaled_and_reported(tmp_path: Path) -> None:
     loud = sentence(0, level=2.0)
-    original = loud.load().samples
+    original = loud.sound().samples
     assert np.abs(original).max() > 2.0
     report = render(tmp_path, loud).report["loudness"]
     samples, _ = soundfile.read(tmp_path / "programme.wav")
@@ -180,12 +180,12 @@ def test_without_a_target_the_sound_is_untouched(tmp_path: Path) -> None:
     part = replace(sentence(0), pause_after=0.0)
     report = render(tmp_path, part, formats=("flac",)).report["loudness"]
     samples, _ = soundfile.read(tmp_path / "programme.flac", dtype="float32")
-    assert np.array_equal(samples, part.load().samples)
+    assert np.array_equal(samples, part.sound().samples)
     assert (report["gain_db"], report["limited_db"], report["target_lufs"]) == (0.0, 0.0, None)
 
 
 def test_silence_stays_silence(tmp_path: Path) -> None:
-    quiet = Part(encode_segment(Audio(np.zeros(30_000, dtype=np.float32), 24_000)), "……。")
+    quiet = Placed(lambda: Audio(np.zeros(30_000, dtype=np.float32), 24_000), "……。")
     report = render(tmp_path, quiet, loudness_lufs=-16.0).report["loudness"]
     assert not soundfile.read(tmp_path / "programme.wav")[0].any()
     assert (report["gain_db"], report["lufs"], report["true_peak_dbtp"]) == (0.0, None, None)
@@ -199,7 +199,7 @@ def test_one_edited_sentence_moves_no_other_samples(tmp_path: Path) -> None:
         folder.mkdir()
         render(folder, sentence(0), middle, sentence(3), formats=("wav",))
     (one, _), (other, _) = (soundfile.read(folder / "programme.wav", dtype="int16") for folder in folders)
-    first, last = (round((len(sentence(i).load()) / 48_000 + sentence(i).pause_after) * 48_000) for i in (0, 3))
+    first, last = (round((len(sentence(i).sound()) / 48_000 + sentence(i).pause_after) * 48_000) for i in (0, 3))
     assert np.array_equal(one[:first], other[:first])
     assert np.array_equal(one[-last:], other[-last:])
 
@@ -208,7 +208,7 @@ def test_refuses_what_cannot_be_assembled(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="nothing to assemble"):
         render(tmp_path)
     with pytest.raises(InvalidInput, match="line 12: a segment cannot be decoded"):
-        render(tmp_path, sentence(0), Part(b"broken", "あ。", line=12))
+        render(tmp_path, sentence(0), Placed(partial(decode_segment, b"broken"), "あ。", line=12))
     with pytest.raises(InvalidInput, match="line 1: a part belongs to an earlier chapter"):
         render(tmp_path, sentence(2), sentence(0))
     with pytest.raises(StoreNotFound):
@@ -219,12 +219,12 @@ def test_refuses_what_cannot_be_assembled(tmp_path: Path) -> None:
 def test_each_sound_is_loaded_once_and_dropped(tmp_path: Path) -> None:
     loads: list[int] = []
 
-    def counted() -> Iterator[Part]:
+    def counted() -> Iterator[Placed]:
         for index in range(4):
 
             def load(index: int = index) -> Audio:
                 loads.append(index)
-                return sentence(index).load()
+                return sentence(index).sound()
 
             yield replace(sentence(index), sound=load)
 
@@ -264,8 +264,8 @@ def test_memory_does_not_grow_with_the_programme(tmp_path: Path) -> None:
         "import resource, sys\n"
         "from dataclasses import replace\n"
         "from pathlib import Path\n"
-        "from tests.integration.programme_parts import sentence\n"
-        "from tasks.programme import Deliverables, in_blocks, render_programme\n"
+        "from tests.integration.programme_parts import in_blocks, sentence\n"
+        "from tasks.programme import Deliverables, render_programme\n"
         "import numpy as np\n"
         "from engine.audio import Audio\n"
         "minutes, folder = int(sys.argv[1]), Path(sys.argv[2])\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.programme import Deliverables, in_blocks, render_programme
+from tasks.programme import Deliverables, render_programme
 from tests.integration.programme_browser import Page, chromium, find_chromium
-from tests.integration.programme_parts import SENTENCES, TITLES, parts
+from tests.integration.programme_parts import SENTENCES, TITLES, in_blocks, parts
 from tests.unit.audio.test_encoding import png
 
 PROGRAM = find_chromium()
