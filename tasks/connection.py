@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -18,6 +18,7 @@ from engine.errors import BrokerUnavailable, ConfigurationError
 
 OUTAGE: Final = (RedisError, OperationalError)
 """What is raised while Redis is away, or takes no writes: by our own connection, and where Celery sends a message."""
+_PROBE: Final = "koebin:probe"
 
 
 def connect(url: str, *, retries: int = 3, timeout_seconds: float = 10.0) -> Redis:
@@ -62,6 +63,18 @@ def server_time(client: Redis) -> float:
     """Seconds since 1970 on the server's clock, which all workers share; their own may differ by minutes."""
     seconds, microseconds = client.time()
     return float(seconds) + float(microseconds) / 1e6
+
+
+def takes_writes(client: Redis) -> bool:
+    """Whether the server is the master and not full.
+
+    Raises:
+        RedisError: it does not answer.
+    """
+    try:
+        return bool(client.set(_PROBE, "", px=1))
+    except (OutOfMemoryError, ReadOnlyError):
+        return False
 
 
 def sentinel_master(url: str) -> str:

@@ -33,6 +33,7 @@ def create_app(settings: Settings) -> Celery:
         Turns, settings.texts_together(), ROUND_SECONDS if 0 < settings.max_loaded < len(settings.speakers) else 0.0
     )
     app.conf.update(
+        broker_channel_error_retry=True,  # a server that is full, or a replica for a while, takes no writes
         worker_concurrency=1,
         worker_pool="worker.pool:Prefork",
         worker_proc_alive_timeout=settings.load_timeout,

@@ -14,6 +14,7 @@ from celery.worker.request import Request
 from redis.exceptions import RedisError
 
 from engine.revision import engine_revision
+from tasks.connection import takes_writes
 from tasks.fleet import Announcement
 from tasks.parking import park
 from worker.children import ChildReport, RunDirectory
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _TICK_SECONDS: Final = 0.5
 _MAX_FAILED_BUILDS: Final = 3
+_PATIENCE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Gate(bootsteps.StartStopStep):
             for name in ("on_unknown_message", "on_unknown_task", "on_invalid_task"):
                 setattr(consumer, name, _parks)
             consumer.on_decode_error = _parks_undecodable
+            consumer.connect = _patient(consumer.connect)
             consumer.create_task_handler = _tolerant(consumer, consumer.create_task_handler)
 
     def start(self, consumer: Any) -> None:
@@ -153,6 +156,30 @@ def _failed_builds_are_counted() -> bool:
     An engine that fails at once would look like that or not, by chance; ``_tick`` counts and names every failure.
     """
     return True
+
+
+def _patient(connect: Callable[[], Any]) -> Callable[[], Any]:
+    """Consuming begins with writes. A server that is full, or a replica for a while, is waited for, with the engine
+    in memory: a worker that ended would have to build it anew."""
+
+    def when_it_takes_writes() -> Any:
+        told = False
+        while not _takes_writes():
+            if not told:
+                log.error("Redis is full or read-only: nothing is taken until it takes writes")
+            told = True
+            state.maybe_shutdown()
+            time.sleep(_PATIENCE_SECONDS)
+        return connect()
+
+    return when_it_takes_writes
+
+
+def _takes_writes() -> bool:
+    try:
+        return takes_writes(_station[0].holds.leases.redis)
+    except RedisError:
+        return True  # it does not answer: connecting says so
 
 
 def _tolerant(consumer: Any, make: Callable[..., Callable[[Any], None]]) -> Callable[..., Callable[[Any], None]]:

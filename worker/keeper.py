@@ -21,6 +21,7 @@ from celery.worker import state
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tasks.connection import takes_writes
 from tasks.contracts import PRIORITY_STEPS
 from tasks.fleet import Announcement, announce, withdraw
 from tasks.keys import priority_list
@@ -155,7 +156,7 @@ class Keeper(threading.Thread):
         try:
             problem = self._problem()
         except RedisError:
-            self._idle_since = self._attended_since = time.monotonic()
+            self._excuse()
             self._health("")  # alive all the same: starting again does not bring Redis back
             raise
         self._health(problem)
@@ -178,9 +179,12 @@ class Keeper(threading.Thread):
         now = time.monotonic()
         if self._loop.stopping:
             return ""
+        if not takes_writes(self._redis):
+            self._excuse()
+            return ""
         if self._holds.held() or not self._loop.consuming or not self._waiting():
             self._idle_since = now
-        if now - self._loop.ticked > _DEAF_SECONDS and self._redis.ping():
+        if now - self._loop.ticked > _DEAF_SECONDS:
             return f"the worker's loop has not run for {now - self._loop.ticked:.0f} s"
         if now - self._idle_since > _DEAF_SECONDS:
             return f"messages waited for {_DEAF_SECONDS:.0f} s and none was taken"
@@ -191,6 +195,12 @@ class Keeper(threading.Thread):
         if self._holds.outlived(self._stuck_seconds):
             return "a task outlived its time limit and its process was not ended"
         return ""
+
+    def _excuse(self) -> None:
+        """Without Redis nothing is taken and no loop runs; once it is back, all have their time to come back, too."""
+        now = time.monotonic()
+        self._idle_since = self._attended_since = now
+        self._loop.ticked = max(self._loop.ticked, now)
 
     def _waiting(self) -> bool:
         pipe = self._redis.pipeline(transaction=False)

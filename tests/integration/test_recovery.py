@@ -194,6 +194,32 @@ def test_a_message_that_vanished_is_found(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("how", ["full", "a replica"])
+@pytest.mark.parametrize("state", [State.RUNNING, State.ASSEMBLING])
+def test_redis_takes_no_writes_for_a_while(
+    client: Client, server: RedisServer, redis: Redis, store: str, undisturbed: str, how: str, state: State
+) -> None:
+    """Nobody need start the worker again, and the engine stays in memory."""
+    with Worker(server.url, store, settings=FAST) as worker:
+        child = worker.child()
+        job = in_the_middle(client, worker)
+        wait_until(lambda: redis.hget(f"koebin:job:{job}", "state") == state.encode(), 60)
+        try:
+            if how == "full":
+                redis.config_set("maxmemory", "1")
+            else:
+                redis.replicaof("127.0.0.1", "1")
+            worker.wait_for_log("full or read-only")
+            time.sleep(2 * TIMEOUT)
+        finally:
+            redis.config_set("maxmemory", "0")
+            redis.replicaof("NO", "ONE")
+        ended(client, job, undisturbed)
+        assert (worker.process.poll(), worker.child()) == (None, child)
+        assert not redis.keys("koebin:attempt:*")
+
+
+@pytest.mark.slow
 def test_redis_forgets_everything(client: Client, server: RedisServer, store: str, undisturbed: str) -> None:
     with Worker(server.url, store, settings=FAST) as worker:
         job = in_the_middle(client, worker)
