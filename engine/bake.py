@@ -29,7 +29,7 @@ from engine.errors import InferenceFailed, InvalidOption, SourceCorrupt, SourceE
 from engine.models.bert_onnx import find_graph
 from engine.models.onnx_session import sha256
 from engine.models.published import is_published, keep_bert, prepare, published_checksum
-from engine.models.registry import BUILTIN
+from engine.models.registry import is_builtin
 from engine.models.voice_files import VoiceFiles, fetch_voice
 from engine.revision import engine_revision
 from engine.sources.base import DEFAULT_SOURCE, Source, SourceOptions, is_wanted
@@ -101,7 +101,7 @@ def bake(
         revisions = {
             name: _add(name, parse(source or DEFAULT_SOURCE, sources), fallback, new / TREE, device)
             for name, source in speakers.items()
-            if not _is_builtin(name, source)
+            if not is_builtin(name, source)
         }
         lock = _lock(speakers, revisions, _speak(speakers, new, device), new, device)
         _write(new, root, lock, speakers)
@@ -120,10 +120,6 @@ def _check_root(root: Path, speakers: Mapping[str, str | None]) -> None:
         raise InvalidOption("the folder to bake is not an absolute path", str(root), "Begin it with /")
     if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / SEAL).is_file())):
         raise InvalidOption("the folder to bake holds something else", str(root), "Name an empty or a baked one")
-
-
-def _is_builtin(name: str, source: str | None) -> bool:
-    return source is None and name in BUILTIN
 
 
 def _add(name: str, source: Source, fallback: Source, tree: Path, device: str) -> str:
@@ -211,7 +207,7 @@ def _speak(speakers: Mapping[str, str | None], new: Path, device: str) -> dict[s
     tree = str(new / TREE)
     with TTS(device, sources=SourceOptions(new, offline=True), bert_source=tree, max_loaded=1) as tts:
         for name, source in speakers.items():
-            tts.load(name, None if _is_builtin(name, source) else tree)
+            tts.load(name, None if is_builtin(name, source) else tree)
         tts.prepare(warmup=False)
         for name, speaker in tts.speakers.items():
             samples = speaker.generate(_TEXT).samples
@@ -242,7 +238,7 @@ def _lock(
 ) -> dict[str, Any]:
     entries = {}
     for name, source in sorted(speakers.items()):
-        origin = "builtin" if _is_builtin(name, source) else source or DEFAULT_SOURCE
+        origin = "builtin" if is_builtin(name, source) else source or DEFAULT_SOURCE
         known = spoken.get(name, BakedSpeaker("", ""))
         entries[name] = asdict(replace(known, source=origin, revision=revisions.get(name, "")))
     lock = {
@@ -272,7 +268,7 @@ def _version() -> str:
 
 def _write(new: Path, root: Path, lock: Mapping[str, Any], speakers: Mapping[str, str | None]) -> None:
     uri = (root / TREE).as_uri()
-    lines = [f'"{name}" = "{uri}"' for name, source in sorted(speakers.items()) if not _is_builtin(name, source)]
+    lines = [f'"{name}" = "{uri}"' for name, source in sorted(speakers.items()) if not is_builtin(name, source)]
     (new / VOICES).write_text("\n".join(["[voices]", *lines, ""]), encoding="utf-8")
     text = json.dumps(lock, ensure_ascii=False, indent=1, sort_keys=True)
     (new / SEAL).write_text(text + "\n", encoding="utf-8")

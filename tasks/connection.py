@@ -77,6 +77,11 @@ def takes_writes(client: Redis) -> bool:
         return False
 
 
+def as_text(value: Any) -> str:
+    """What Redis answers, be it bytes or text."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
 def sentinel_master(url: str) -> str:
     """Which master a ``sentinel://`` URL asks for: its fragment."""
     return urlsplit(url.split(";")[-1]).fragment or "mymaster"

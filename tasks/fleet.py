@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from redis import Redis
 
+from tasks.connection import as_text
+
 ANNOUNCEMENT_SECONDS: Final = 15
 """An announcement outlives its last refresh by this."""
 
@@ -86,7 +88,7 @@ def withdraw(redis: Redis, worker: str) -> None:
 def fleet(redis: Redis) -> Fleet:
     """All live announcements; names of workers that are gone are swept out on the way."""
     members: Any = redis.smembers(_WORKERS)
-    names = sorted(_text(name) for name in members)
+    names = sorted(as_text(name) for name in members)
     documents: Any = redis.mget([f"koebin:worker:{name}" for name in names]) if names else []
     gone = [name for name, document in zip(names, documents, strict=True) if document is None]
     if gone:
@@ -103,7 +105,3 @@ def _announcement(document: Mapping[str, Any]) -> Announcement:
         assembles=document["assembles"],
         speakers=tuple(ServedSpeaker(**{**speaker, "styles": tuple(speaker["styles"])}) for speaker in speakers),
     )
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

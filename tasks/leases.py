@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from redis import Redis
 
+from tasks.connection import as_text
+
 UNACKED: Final = "koebin.unacked"
 UNACKED_INDEX: Final = "koebin.unacked_index"
 UNACKED_MUTEX: Final = "koebin.unacked_mutex"
@@ -122,7 +124,7 @@ class Leases:
     def owned(self, task_id: str, nonce: str) -> bool:
         """Whether nobody else took the lease; a lease that is merely missing is still ours."""
         owner = self._redis.get(lease_key(task_id))
-        return owner is None or _text(owner) == nonce
+        return owner is None or as_text(owner) == nonce
 
     def leased(self, task_ids: Sequence[str]) -> set[str]:
         """Those of the tasks that somebody holds."""
@@ -134,7 +136,7 @@ class Leases:
     def attempt(self, task_id: str) -> Attempt:
         """What earlier runs left behind."""
         fields: Any = self._redis.hgetall(_attempt_key(task_id))
-        found = {_text(name): _text(value) for name, value in fields.items()}
+        found = {as_text(name): as_text(value) for name, value in fields.items()}
         prefix = "condemned:"
         return Attempt(
             strikes=int(found.get("strikes", 0)),
@@ -179,7 +181,3 @@ class Leases:
     def forget(self, task_id: str) -> None:
         """The task ended: nothing is held against it any more."""
         self._redis.delete(_attempt_key(task_id))
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

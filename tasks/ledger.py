@@ -29,6 +29,7 @@ from typing import Any, Final
 from redis import Redis
 
 from engine.errors import JobNotFound
+from tasks.connection import as_text
 
 ENDED_SECONDS: Final = 7 * 24 * 3600
 """How long Redis remembers an ended job; the store remembers longer."""
@@ -226,7 +227,7 @@ class Ledger:
             ``ASSEMBLE`` from the one tick that completes the job, else the job's state, "" if it is unknown.
         """
         args: list[Any] = [chunk, speaker, reused, rendered, seconds, wall_seconds, time.time()]
-        return _text(self._tick(keys=[_job(job)], args=args))
+        return as_text(self._tick(keys=[_job(job)], args=args))
 
     def give_back(self, job: str, chunk: int, speaker: str, waiting: str = "") -> None:
         """An open chunk is planned again; ``waiting`` says what it needs."""
@@ -242,7 +243,7 @@ class Ledger:
         speakers = self.speakers(job)
         suffixes = [f":{kind}:{speaker}" for kind in ("planned", "open") for speaker in speakers]
         args: list[Any] = [state, error[:2000], time.time(), job, ENDED_SECONDS, json.dumps(suffixes)]
-        return _text(self._end(keys=[_job(job), "koebin:jobs", "koebin:ended", WEBHOOKS], args=args))
+        return as_text(self._end(keys=[_job(job), "koebin:jobs", "koebin:ended", WEBHOOKS], args=args))
 
     def forget(self, job: str) -> None:
         """Drop everything Redis knows of a job, so that it can be entered anew from the store."""
@@ -254,7 +255,7 @@ class Ledger:
     def state(self, job: str) -> State | None:
         """The job's state, None if the ledger does not know it."""
         state: Any = self._redis.hget(_job(job), "state")
-        return State(_text(state)) if state else None
+        return State(as_text(state)) if state else None
 
     def seconds(self, job: str) -> float:
         """Predicted seconds of the job's audio, 0 if the ledger does not know it."""
@@ -281,12 +282,12 @@ class Ledger:
     def live(self) -> list[str]:
         """Jobs that have not ended, oldest first."""
         jobs: Any = self._redis.zrange("koebin:jobs", 0, -1)
-        return [_text(job) for job in jobs]
+        return [as_text(job) for job in jobs]
 
     def ended(self) -> list[str]:
         """Jobs that ended, the last first."""
         jobs: Any = self._redis.zrevrange("koebin:ended", 0, -1)
-        return [_text(job) for job in jobs]
+        return [as_text(job) for job in jobs]
 
     def open(self, job: str, speaker: str) -> list[tuple[int, float]]:
         """Dispatched chunks with the time of dispatch."""
@@ -304,7 +305,7 @@ class Ledger:
         seconds: dict[str, float] = {}
         for number, value in rows.items():
             if int(number) not in done:
-                speaker, _, predicted = _text(value).rpartition(" ")
+                speaker, _, predicted = as_text(value).rpartition(" ")
                 seconds[speaker] = seconds.get(speaker, 0.0) + float(predicted)
         return seconds
 
@@ -321,12 +322,12 @@ class Ledger:
     def dead(self, job: str) -> dict[str, dict[str, Any]]:
         """The job's segments that were given up, with the evidence."""
         rows: Any = self._redis.hgetall(f"{_job(job)}:dead")
-        return {_text(key): json.loads(value) for key, value in rows.items()}
+        return {as_text(key): json.loads(value) for key, value in rows.items()}
 
     def all_dead(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Every dead letter: job, segment key, evidence."""
         for name, value in self._redis.hscan_iter("koebin:dead"):
-            job, _, segment = _text(name).partition(" ")
+            job, _, segment = as_text(name).partition(" ")
             yield job, segment, json.loads(value)
 
     def exhume(self, job: str, segments: Sequence[str]) -> None:
@@ -339,28 +340,24 @@ class Ledger:
         """What happened after the event with id ``after``; waits up to ``block_ms`` for the next."""
         streams: Any = self._redis.xread({f"{_job(job)}:events": after}, count=100, block=block_ms)
         return [
-            (_text(event), {_text(name): _text(value) for name, value in fields.items()})
+            (as_text(event), {as_text(name): as_text(value) for name, value in fields.items()})
             for _, events in streams or []
             for event, fields in events
         ]
 
     def _members(self, key: str) -> list[str]:
         members: Any = self._redis.smembers(key)
-        return [_text(member) for member in members]
+        return [as_text(member) for member in members]
 
 
 def _job(job: str) -> str:
     return f"koebin:job:{job}"
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
 def _entry(job: str, raw: Any) -> Entry:
     if not raw:
         raise JobNotFound("the ledger knows no such job", job)
-    f = {_text(name): _text(value) for name, value in raw.items()}
+    f = {as_text(name): as_text(value) for name, value in raw.items()}
     return Entry(
         job=job,
         state=State(f["state"]),
@@ -390,4 +387,4 @@ def _entry(job: str, raw: Any) -> Entry:
 
 def _speaker(value: Any) -> str:
     """Of a row of ``:chunks``."""
-    return _text(value).rpartition(" ")[0] if value else ""
+    return as_text(value).rpartition(" ")[0] if value else ""

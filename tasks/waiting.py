@@ -13,6 +13,7 @@ from redis import Redis
 
 from engine.errors import InvalidName
 from engine.names import check_speaker
+from tasks.connection import as_text
 from tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
 from tasks.delayed import put_off_messages
 from tasks.leases import UNACKED
@@ -70,7 +71,7 @@ def waiting_texts(redis: Redis) -> dict[str, dict[int, WaitingTexts]]:
     """
     counter = _Counter()
     for name in redis.scan_iter(match=f"{_PREFIX}*", count=1000, _type="list"):
-        _count_list(redis, _text(name), counter)
+        _count_list(redis, as_text(name), counter)
     for _tag, value in redis.hscan_iter(UNACKED, count=_PAGE):
         with suppress(*_STRANGE):
             message, _exchange, queue = json.loads(value)
@@ -131,7 +132,3 @@ def _seconds_of(request: Any) -> float:
         return predicted_seconds(str(request["text"]), float((request.get("options") or {}).get("speed", 1.0)))
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError):
         return 0.0
-
-
-def _text(name: Any) -> str:
-    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)

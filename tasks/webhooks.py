@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from redis import Redis
 
 from engine.errors import InvalidOption, JobNotFound
-from tasks.connection import server_time
+from tasks.connection import as_text, server_time
 from tasks.contracts import dump
 from tasks.ledger import WEBHOOKS, Entry, Ledger
 from tasks.outcome import JobOutcome, stored_outcome
@@ -69,7 +69,7 @@ class Webhooks:
     def claim(self, limit: int = 8) -> list[str]:
         """Jobs whose end is due to be told; nobody else gets them for ``CLAIM_SECONDS``."""
         now = server_time(self._redis)
-        return [_text(job) for job in self._claim(keys=[WEBHOOKS], args=[now, limit, now + CLAIM_SECONDS])]
+        return [as_text(job) for job in self._claim(keys=[WEBHOOKS], args=[now, limit, now + CLAIM_SECONDS])]
 
     def entry(self, job: str) -> Entry | None:
         """The job's line; None if the ledger dropped it, or it lives again: then there is nothing to tell."""
@@ -179,7 +179,3 @@ def _document(entry: Entry, store: Store) -> Mapping[str, Any]:
 
 def _dump(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

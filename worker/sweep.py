@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from redis import Redis
 
+from tasks.connection import as_text
 from tasks.contracts import PRIORITY_STEPS
 from tasks.delayed import Send, put_off_ids, send_due
 from tasks.dispatch import assemble_message, chunk_message, dispatch, needs
@@ -64,7 +65,7 @@ class Sweep:
         if missing:
             missing -= self._queued({entry.job: entry for entry in entries}) | put_off_ids(self._redis)
         before: Any = self._redis.smembers(_SUSPECTS)
-        lost = missing & {_text(name) for name in before}
+        lost = missing & {as_text(name) for name in before}
         self._redis.delete(_SUSPECTS)
         if fresh := missing - lost:
             self._redis.sadd(_SUSPECTS, *fresh)
@@ -119,7 +120,3 @@ def _task_id(raw: bytes, *, inside: bool = False) -> str:
         return str((message[0] if inside else message)["headers"]["id"])
     except (ValueError, TypeError, LookupError):
         return ""
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

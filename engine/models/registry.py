@@ -59,12 +59,12 @@ class VoiceRegistry:
 
     def fetch(self, name: str, source: str | None, device: str) -> None:
         """Make the voice's files local for a device; as ``VoiceLoader.fetch``."""
-        if not _is_builtin(name, source):
+        if not is_builtin(name, source):
             self._loader().fetch(name, source or DEFAULT_SOURCE, device)
 
     def open(self, name: str, source: str | None) -> AcousticModel:
         """Load the voice; as ``VoiceLoader.open``. The built-in voice runs on the CPU whatever the device."""
-        if _is_builtin(name, source):
+        if is_builtin(name, source):
             from engine.models.builtin import BuiltinVoice
 
             return BuiltinVoice(name, self._threads)
@@ -83,5 +83,6 @@ class VoiceRegistry:
         return self._jp_extra
 
 
-def _is_builtin(name: str, source: str | None) -> bool:
+def is_builtin(name: str, source: str | None) -> bool:
+    """Whether a speaker is one of the engine's own; a source of its own makes it another one."""
     return source is None and name in BUILTIN
