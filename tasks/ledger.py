@@ -168,7 +168,7 @@ redis.call('HSET', job, 'state', ARGV[1], 'error', ARGV[2], 'updated', ARGV[3])
 redis.call('HDEL', job, 'waiting')
 redis.call('ZREM', KEYS[2], ARGV[4])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[4])
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', ARGV[3] - ARGV[5])
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', redis.call('TIME')[1] - ARGV[5])
 local webhook = redis.call('HGET', job, 'webhook')
 if webhook and webhook ~= '' then redis.call('ZADD', KEYS[4], redis.call('TIME')[1], ARGV[4]) end
 redis.call('XADD', job .. ':events', 'MAXLEN', '~', 1000, '*', 'event', 'ended', 'state', ARGV[1])
