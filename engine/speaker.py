@@ -358,7 +358,7 @@ class Speaker:
         return [self._utterances(request) for request in requests]
 
     def _compute_batches(self, utterances: Sequence[Utterance]) -> deque[Rendering]:
-        by_length = sorted(range(len(utterances)), key=lambda index: (-len(utterances[index].analysis.labels), index))
+        by_length = sorted(range(len(utterances)), key=lambda index: (-_length(utterances[index]), index))
         done: dict[int, Rendering] = {}
         for start in range(0, len(by_length), self._info.batch_size):
             batch = by_length[start : start + self._info.batch_size]
@@ -408,3 +408,8 @@ class Speaker:
 def _stop_if(cancelled: threading.Event) -> None:
     if cancelled.is_set():
         raise CancelledError
+
+
+def _length(utterance: Utterance) -> int:
+    """About as long as it takes to say it."""
+    return sum(len(node.pron) for node in utterance.analysis.nodes)

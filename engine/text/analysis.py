@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One word as Open JTalk returns it.
 
     Attributes:
         surface: as Open JTalk spells it (ASCII comes back full-width).
-        pron: katakana with accent marks (’), or the mark itself for punctuation.
+        pron: katakana with marks (’) after whispered vowels, or the mark itself for punctuation.
         pos: part of speech.
+        accent: of the accent phrase that begins with this word, the mora after which the pitch falls, 0 for none; None
+            if only the labels tell how the utterance is accented.
+        chained: the word goes on with the accent phrase before it, whose accent counts.
     """
 
     surface: str
     pron: str
     pos: str
+    accent: int | None = None
+    chained: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Analysis:
     """One utterance after the front end.
 
@@ -28,10 +35,15 @@ class Analysis:
         text: the user's text of this utterance, unchanged.
         norm: what was given to Open JTalk.
         nodes: the words, in order.
-        labels: full-context labels, one per phone with ``sil`` at both ends; empty if there is nothing to speak.
+        make_labels: gives ``labels``, which not every voice needs.
     """
 
     text: str
     norm: str
     nodes: tuple[Node, ...]
-    labels: tuple[str, ...]
+    make_labels: Callable[[], Sequence[str]] = field(compare=False, repr=False)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Full-context labels, one per phone with ``sil`` at both ends; empty if there is nothing to speak."""
+        return tuple(self.make_labels())

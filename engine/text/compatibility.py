@@ -11,8 +11,11 @@ from engine.text.mapped import MappedText
 from engine.text.scripts import hangul_kana, is_hangul, latin_letters
 
 _CLUSTER: Final = re.compile(
-    r"[\u1100-\u115f][\u1160-\u11a7][\u11a8-\u11ff]?|.[\u3099\u309a\uff9e\uff9f\u0300-\u036f]+|.", re.DOTALL
+    r"[\u1100-\u115f][\u1160-\u11a7][\u11a8-\u11ff]?|.[\u3099\u309a\uff9e\uff9f\u0300-\u036f]+"
+    r"|[^\x00-\x7f\u3001-\u3003\u3041-\u3096\u30a1-\u30f6\u30fb-\u30fe\u4e00-\u9fef\u300c-\u3011]",
+    re.DOTALL,
 )
+"""What is folded together. The commonest characters, which stand for themselves, are left out where they are alone."""
 
 # NFKC would turn these into something that is read wrongly: 10² into 102, ㈱ into a word in brackets, Ⅲ into letters.
 _BEFORE_NFKC: Final = {

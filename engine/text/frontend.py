@@ -6,16 +6,18 @@ import hashlib
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from engine.content import Reading
 from engine.errors import InvalidText
 from engine.text.alignment import node_boundaries
 from engine.text.analysis import Analysis, Node
+from engine.text.corrections import Feature
 from engine.text.kana import analyze_kana, has_phrases
 from engine.text.mapped import MappedText
 from engine.text.normalize import normalize
-from engine.text.openjtalk import MAX_CHARS, Feature, make_label, mark_devoiced, run_frontend
+from engine.text.openjtalk import MAX_CHARS, make_label, mark_devoiced, nodes_of, run_frontend
 from engine.text.parts import cut_labels, cut_words, spread_boundaries
 from engine.text.readings import apply_reading, check_readings, spoken_word
 from engine.text.sentences import split_long
@@ -48,7 +50,7 @@ def warm_up() -> None:
 
 
 def analyze(text: str, *, readings: Sequence[Reading] = (), dictionary: Dictionary | None = None) -> Analysis:
-    """Read one sentence: one pass of Open JTalk for its words, one for its labels.
+    """Read one sentence, in one pass of Open JTalk; its labels are another, for voices that need them.
 
     Args:
         text: one sentence; a longer text is for ``analyze_utterances``.
@@ -71,7 +73,7 @@ def analyze(text: str, *, readings: Sequence[Reading] = (), dictionary: Dictiona
     else:
         mapped, features = _read_plain(text, dictionary)
         norm = mapped.text
-    return Analysis(text, norm, tuple(map(_node, features)), tuple(make_label(features)))
+    return Analysis(text, norm, nodes_of(features), partial(make_label, features))
 
 
 def analyze_utterances(
@@ -194,11 +196,8 @@ def _utterances(text: str, words: Words, limit: int) -> list[Analysis]:
     for index, part in enumerate(labels):
         first, last = edges[index], edges[index + 1]
         span = text[boundaries[first] if first else 0 : boundaries[last]]
-        nodes = tuple(map(_node, words.features[first:last]))
+        # A part may begin within an accent phrase, as only its labels tell.
+        nodes = tuple(Node(word["string"], word["pron"], word["pos"]) for word in words.features[first:last])
         norm = "".join(node.surface for node in nodes) if len(labels) > 1 else words.norm
-        analyses.append(Analysis(span, norm, nodes, tuple(part)))
+        analyses.append(Analysis(span, norm, nodes, partial(tuple, part)))
     return analyses
-
-
-def _node(feature: Feature) -> Node:
-    return Node(feature["string"], feature["pron"], feature["pos"])

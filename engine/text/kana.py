@@ -13,13 +13,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from engine.errors import InvalidText
 from engine.text.analysis import Analysis, Node
+from engine.text.corrections import Feature
 from engine.text.katakana import is_katakana_reading, sounded, split_morae
 from engine.text.labels import accent_phrases
-from engine.text.openjtalk import MAX_CHARS, Feature, make_label, mark_devoiced, plain_feature
+from engine.text.openjtalk import MAX_CHARS, make_label, mark_devoiced, nodes_of, plain_feature
 
 ACCENT: Final = "'"
 _ACCENTS: Final = re.compile("['’＇]")
@@ -50,8 +52,7 @@ def analyze_kana(kana: str) -> Analysis:
     """
     check_kana(kana)
     features = mark_devoiced([*_features(kana)])
-    nodes = tuple(Node(feature["string"], feature["pron"], feature["pos"]) for feature in features)
-    return Analysis(kana, kana, nodes, tuple(make_label(features)))
+    return Analysis(kana, kana, nodes_of(features), partial(make_label, features))
 
 
 def has_phrases(kana: str) -> bool:

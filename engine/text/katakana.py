@@ -9,7 +9,7 @@ from engine.text.moras import PHONES
 
 _HIRAGANA_TO_KATAKANA: Final = {code: code + 0x60 for code in [*range(0x3041, 0x3097), 0x309D, 0x309E]}
 # Open JTalk counts these as one mora too, though the voices were trained with two.
-_MORE_DIGRAPHS: Final = (
+MORE_DIGRAPHS: Final = (
     "クァ",
     "クィ",
     "クゥ",
@@ -24,8 +24,10 @@ _MORE_DIGRAPHS: Final = (
     "ヂャ",
     "ヂュ",
     "ヂョ",
+    "デェ",
+    "フュ",
 )
-_DIGRAPHS: Final = (*(kana for kana in PHONES if len(kana) == 2), *_MORE_DIGRAPHS, "デェ", "フュ")
+_DIGRAPHS: Final = (*(kana for kana in PHONES if len(kana) == 2), *MORE_DIGRAPHS)
 _MORA: Final = re.compile("|".join(_DIGRAPHS) + "|[ァ-ヴヵヶー]")
 _READING: Final = re.compile("[ァ-ヴー]+")
 

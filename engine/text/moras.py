@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 VOWELS: Final = frozenset("aiueoN")
 
@@ -63,15 +62,25 @@ def _phones_of_kana() -> dict[str, tuple[str, ...]]:
 PHONES: Final = _phones_of_kana()
 """Phones of every mora that has a sign of its own. Origin of the inventory: Open JTalk."""
 
-_MORA: Final = re.compile("|".join(sorted(PHONES, key=len, reverse=True)) + "|ー")
 
-
-@dataclass(frozen=True, slots=True)
-class Mora:
+class Mora(NamedTuple):
     """One mora: ``kana`` as it is spoken (``ー`` for a lengthened vowel; "" for a mark that is none) and its phones."""
 
     kana: str
     phones: tuple[str, ...]
+
+
+def _longest_first() -> str:
+    """A pattern for one mora. Pairs are gathered by their second sign: one after the other takes ten times as long."""
+    seconds = dict.fromkeys(kana[1] for kana in PHONES if len(kana) == 2)
+    pairs = [f"[{''.join(kana[0] for kana in PHONES if kana[1:] == second)}]{second}" for second in seconds]
+    return "|".join([*pairs, f"[{''.join(kana for kana in PHONES if len(kana) == 1)}ー]"])
+
+
+_MORA: Final = re.compile(_longest_first())
+_MORAS: Final = {kana: Mora(kana, phones) for kana, phones in PHONES.items()}
+_HELD: Final = {phone: Mora("ー", (phone,)) for phone in (*VOWELS, "q")}
+_NOTHING_HELD: Final = Mora("", ("-",))
 
 
 def moras_of(reading: str, previous: str = "") -> list[Mora]:
@@ -84,12 +93,12 @@ def moras_of(reading: str, previous: str = "") -> list[Mora]:
         reading: katakana.
         previous: the last phone of the word before; "" at the beginning.
     """
+    spelt = _MORA.findall(reading)
+    if "ー" not in spelt:
+        return [_MORAS[kana] for kana in spelt]
     moras: list[Mora] = []
-    for kana in _MORA.findall(reading):
-        if kana == "ー":
-            mora = Mora("ー", (previous,)) if previous in VOWELS or previous == "q" else Mora("", ("-",))
-        else:
-            mora = Mora(kana, PHONES[kana])
+    for kana in spelt:
+        mora = _MORAS.get(kana) or _HELD.get(previous, _NOTHING_HELD)
         moras.append(mora)
         previous = mora.phones[-1]
     return moras

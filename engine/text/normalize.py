@@ -30,6 +30,8 @@ def normalize(text: str, protected: Sequence[str] = ()) -> MappedText:
         InvalidText: a letter of a script that cannot be read.
     """
     folded = fold_compatibility(text)
+    if not protected and _PLAIN.fullmatch(folded.text):
+        return _apply(_PLAIN_RULES, folded)
     runs = _split_protected(folded, protected)
     return _tidy(_join([run if kept else _rewrite(run) for run, kept in runs]))
 
@@ -72,14 +74,16 @@ def _join(runs: list[MappedText]) -> MappedText:
 
 
 def _rewrite(mapped: MappedText) -> MappedText:
-    for pattern, replacement in _RULES:
-        mapped = mapped.sub(pattern, replacement)
-    return read_words(mapped)
+    return read_words(_apply(_RULES, mapped))
 
 
 def _tidy(mapped: MappedText) -> MappedText:
     """Single spaces between words only, and no point for a line break after punctuation."""
-    for pattern, replacement in _SPACING:
+    return _apply(_SPACING, mapped)
+
+
+def _apply(rules: Sequence[_Rule], mapped: MappedText) -> MappedText:
+    for pattern, replacement in rules:
         mapped = mapped.sub(pattern, replacement)
     return mapped
 
@@ -234,6 +238,16 @@ _HEADING: Final = re.compile(
 )
 """``第一章　朝``, ``一　雨の日``: what is numbered is not counted."""
 
+_MARKS: Final[_Rule] = (
+    re.compile("[" + re.escape("".join(_PUNCTUATION)) + "]"),
+    lambda match: _PUNCTUATION[match.group()],
+)
+_GUESSES: Final[_Rule] = (_ABOUT, lambda match: match.group(1) + ",")
+
+_PLAIN: Final = re.compile("[ぁ-ゖァ-ヶーヽヾゝゞ一-鿿々、。「」『』!?.―—]+")
+_PLAIN_RULES: Final = (_MARKS, _GUESSES)
+"""Without figures, letters, white space and other signs, which most sentences have none of, no other rule applies."""
+
 _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(r"\r\n?|[\n\u0085\u2028\u2029\v\f]"), "\n"),
     (re.compile(r"[~∼〜]"), "〜"),
@@ -298,9 +312,9 @@ _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(r"(?<=[A-Za-z])-(?=[A-Za-z])"), " "),
     (re.compile(r"(?<=[〇○◯])×|×(?=印|マーク|[^\S\n]*$)"), "バツ"),
     (re.compile("[" + re.escape("".join(_SYMBOLS)) + "]"), lambda match: _SYMBOLS[match.group()]),
-    (re.compile("[" + re.escape("".join(_PUNCTUATION)) + "]"), lambda match: _PUNCTUATION[match.group()]),
+    _MARKS,
     (re.compile(r"〳〵|〱"), "々々"),
-    (_ABOUT, lambda match: match.group(1) + ","),
+    _GUESSES,
     (_HEADING, lambda match: match.group(1) + ","),
     (re.compile(r"(?<![一二三四五六七八九十〇])〇(?![一二三四五六七八九十〇])"), "まる"),
     (re.compile(rf"[^\s!?.,'\-．0-9A-Za-z\u0370-\u03ff々〇〆{_KANA}{_KANJI}ゟヿ\U00020000-\U0003ffff]+"), " "),

@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.errors import BackendMissing, InvalidText
+from engine.text.analysis import Node
+from engine.text.corrections import Feature, read_words
 from engine.text.katakana import split_morae
 
 if TYPE_CHECKING:
     from engine.text.dictionary import Dictionary
-
-Feature = dict[str, Any]
-"""One word in Open JTalk's own terms (NJD): ``string``, ``pos``, ``read``, ``pron``, ``acc``, ``mora_size``,
-``chain_flag`` (1: goes on with the accent phrase before it) and more."""
 
 MAX_CHARS: Final = 1000
 """Characters given to Open JTalk at once. It refuses somewhat above 2700, and its time grows with the square."""
@@ -43,8 +41,7 @@ def run_frontend(text: str, dictionary: Dictionary | None = None) -> list[Featur
         raise InvalidText(f"more than {MAX_CHARS} characters for Open JTalk", text, "Split the text into sentences")
     if not text.strip():
         return []
-    features: list[Feature] = _pyopenjtalk().run_frontend(text, jtalk=_INSTANCES.get(dictionary))
-    return [_mended(feature) for feature in features]
+    return [_mended(feature) for feature in read_words(text, _INSTANCES.get(dictionary))]
 
 
 def _mended(feature: Feature) -> Feature:
@@ -62,6 +59,21 @@ def make_label(features: Sequence[Feature]) -> list[str]:
         return []
     labels: list[str] = _pyopenjtalk().make_label(list(features), jtalk=_INSTANCES.get(None))
     return labels
+
+
+def nodes_of(features: Sequence[Feature]) -> tuple[Node, ...]:
+    """The words of a whole sentence as plain values."""
+    spoken = any(feature["mora_size"] for feature in features)
+    return tuple(
+        Node(
+            feature["string"],
+            feature["pron"],
+            feature["pos"],
+            feature["acc"] if spoken else None,
+            feature["chain_flag"] == 1,
+        )
+        for feature in features
+    )
 
 
 def plain_feature(surface: str, pron: str, pos: str, accent: int = 0) -> Feature:

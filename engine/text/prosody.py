@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Final
+from typing import Final, NamedTuple
 
+from engine.text.accents import mora_tones
 from engine.text.analysis import Analysis, Node
 from engine.text.labels import phone_tones
 from engine.text.moras import Mora, moras_of
@@ -16,8 +17,7 @@ from engine.text.numbers import kanji_number
 from engine.text.symbols import BLANK, PUNCTUATION
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """``text`` is spoken by the phones ``start`` to ``end``, end excluded."""
 
     text: str
@@ -52,15 +52,15 @@ def phonemes(analysis: Analysis) -> Phonemes:
 
     Every word and label is accepted: what has no reading is kept as ``'``.
     """
-    words = list(_read_words(analysis.nodes))
+    words = _read_words(analysis.nodes)
     phones = [BLANK, *(phone for word in words for mora in word.moras for phone in mora.phones), BLANK]
-    tones = _merge_tones(phones, phone_tones(analysis.labels))
-    word2ph = [1, *(count for word in words for count in spread(word.phone_count, len(word.written))), 1]
+    tones = _tones_of_words(analysis.nodes, words) or _merge_tones(phones, phone_tones(analysis.labels))
+    word2ph = [1, *(count for word in words for count in spread(word.phones, len(word.written))), 1]
     return Phonemes(
         tuple(phones),
         tuple(tones),
         tuple(word2ph),
-        "".join(word.written for word in words),
+        "".join([word.written for word in words]),
         tuple(_word_spans(words)),
         tuple(_mora_spans(words)),
     )
@@ -88,32 +88,34 @@ def spread(phones: int, characters: int) -> list[int]:
     return [base + 1] * rest + [base] * (characters - rest)
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(NamedTuple):
+    """``phones`` of them in all ``moras``; ``spoken`` if any of these is more than a mark."""
+
     surface: str
     written: str
-    moras: tuple[Mora, ...]
+    moras: list[Mora]
+    phones: int
     spoken: bool
 
-    @property
-    def phone_count(self) -> int:
-        return sum(len(mora.phones) for mora in self.moras)
 
-
-def _read_words(nodes: Sequence[Node]) -> Iterator[_Word]:
+def _read_words(nodes: Sequence[Node]) -> list[_Word]:
+    """One word for each node; one that leaves no trace has nothing written and no morae."""
+    words = []
     previous = ""
     for node in nodes:
         written = written_form(node.surface)
         pron = node.pron.replace("’", "")
-        if written and set(written) <= PUNCTUATION and not _KANA.search(pron):
-            word = _Word(node.surface, written, tuple(Mora("", (mark,)) for mark in written), False)
+        spoken = False
+        if written and PUNCTUATION.issuperset(written) and not _KANA.search(pron):
+            moras = [Mora("", (mark,)) for mark in written]
         elif moras := moras_of(pron, previous):
-            word = _Word(node.surface, written or pron, tuple(moras), any(mora.kana for mora in moras))
+            written = written or pron
+            spoken = any(mora.kana for mora in moras)
         else:
-            word = _Word(node.surface, written, tuple(Mora("", ("'",)) for _ in written), False)
-        if word.moras:
-            previous = word.moras[-1].phones[-1]
-            yield word
+            moras = [Mora("", ("'",))] * len(written)
+        previous = moras[-1].phones[-1] if moras else previous
+        words.append(_Word(node.surface, written, moras, sum([len(mora.phones) for mora in moras]), spoken))
+    return words
 
 
 _KANA: Final = re.compile("[ァ-ヺー]")
@@ -135,9 +137,39 @@ _FIGURES: Final = re.compile(r"[0-9０-９]+")
 
 def written_form(surface: str) -> str:
     """A word as the voices' BERT knows it: figures in kanji, brackets and dashes as plain marks, nothing unassigned."""
-    text = _FIGURES.sub(lambda match: kanji_number(unicodedata.normalize("NFKC", match.group())), surface)
-    text = "".join(_MARKS.get(char, char) for char in text)
-    return "".join(char for char in text if _WRITTEN.match(char) and unicodedata.category(char) not in ("Cn", "Mn"))
+    if _FIGURES.search(surface):
+        surface = _FIGURES.sub(lambda match: kanji_number(unicodedata.normalize("NFKC", match.group())), surface)
+    return surface.translate(_CHARACTERS)
+
+
+class _Characters(dict[int, str]):
+    """What a character is written as, found when it is first asked for."""
+
+    def __missing__(self, code: int) -> str:
+        mark = _MARKS.get(chr(code), chr(code))
+        self[code] = "".join(
+            part for part in mark if _WRITTEN.match(part) and unicodedata.category(part) not in ("Cn", "Mn")
+        )
+        return self[code]
+
+
+_CHARACTERS: Final = _Characters()
+
+
+def _tones_of_words(nodes: Sequence[Node], words: Sequence[_Word]) -> list[int] | None:
+    """A tone for each phone, with 0 for punctuation and blanks; None if only the labels tell."""
+    moras = mora_tones(nodes, [len(word.moras) for word in words])
+    if moras is None:
+        return None
+    tones = [0]
+    spoken = iter(moras)
+    for word in words:
+        if word.spoken:
+            for mora in word.moras:
+                tones += [next(spoken)] * len(mora.phones)
+        else:
+            tones += [0] * word.phones
+    return [*tones, 0]
 
 
 def _merge_tones(phones: Sequence[str], spoken: Sequence[tuple[str, int]]) -> list[int]:
@@ -167,8 +199,8 @@ def _word_spans(words: Sequence[_Word]) -> Iterator[Span]:
     start = 1
     for word in words:
         if word.spoken:
-            yield Span(word.surface, start, start + word.phone_count)
-        start += word.phone_count
+            yield Span(word.surface, start, start + word.phones)
+        start += word.phones
 
 
 def _mora_spans(words: Sequence[_Word]) -> Iterator[Span]:

@@ -9,9 +9,10 @@ from dataclasses import replace
 from engine.content import Reading
 from engine.errors import InvalidText
 from engine.text.characters import is_speech
+from engine.text.corrections import Feature
 from engine.text.kana import check_kana, has_phrases, parse_accent
 from engine.text.katakana import is_katakana_reading, sounded, split_morae, to_katakana
-from engine.text.openjtalk import Feature, run_frontend
+from engine.text.openjtalk import run_frontend
 
 
 def check_readings(text: str, readings: Sequence[Reading]) -> list[Reading]:

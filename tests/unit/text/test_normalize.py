@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from engine.errors import InvalidText
 from engine.text.checks import check_text
-from engine.text.compatibility import fold_compatibility
-from engine.text.normalize import normalize
+from engine.text.compatibility import _CLUSTER, _fold, fold_compatibility
+from engine.text.mapped import MappedText
+from engine.text.normalize import _PLAIN, _PLAIN_RULES, _apply, _rewrite, _tidy, normalize
 
 CASES = r"""
 10:30に集合 | 10時30分に集合
@@ -143,3 +144,16 @@ def test_checked_text_is_readable_text(text: str) -> None:
     except InvalidText:
         return
     fold_compatibility(text)
+
+
+@given(st.text("あゖアヶーヽゞ一二三四五六七八九十百人枚日月火年時第明治龠々、。「」『』!?.―—株北京漢", min_size=1))
+def test_a_text_of_kana_kanji_and_marks_needs_few_rules(text: str) -> None:
+    assert _PLAIN.fullmatch(text)
+    mapped = MappedText.of(text)
+    assert _apply(_PLAIN_RULES, mapped) == _tidy(_rewrite(mapped))
+
+
+def test_characters_that_are_not_looked_at_alone_stand_for_themselves() -> None:
+    alone = [chr(code) for code in (*range(0xD800), *range(0xE000, 0x20000)) if not _CLUSTER.match(chr(code))]
+    assert len(alone) > 20_000
+    assert all(_fold(char, char, 0) == char for char in alone)

@@ -8,7 +8,7 @@ from engine.text.symbols import SYMBOLS
 
 
 def made_of(*words: tuple[str, str]) -> Analysis:
-    return Analysis("", "", tuple(Node(surface, pron, "") for surface, pron in words), ())
+    return Analysis("", "", tuple(Node(surface, pron, "") for surface, pron in words), tuple)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from tests.unit.models.onnx_voices import small_tokens
 def utterance(text: str = "はい", seed: int = 1, **options: object) -> Utterance:
     """Every character of ``text`` is a word that is read as it is written."""
     nodes = tuple(Node(char, chr(ord(char) + 96) if "ぁ" <= char <= "ゖ" else char, "感動詞") for char in text)
-    return Utterance(Analysis(text, text, nodes, ()), SynthesisOptions(**options), seed)  # type: ignore[arg-type]
+    return Utterance(Analysis(text, text, nodes, tuple), SynthesisOptions(**options), seed)  # type: ignore[arg-type]
 
 
 SENTENCES = ["はい", "こんにちは", "おはようございます。", "そうですか？", "またあした"]

@@ -128,7 +128,7 @@ def test_what_the_voice_does_not_have_is_refused(single: JpExtraTorch) -> None:
 
 
 def test_an_utterance_without_a_sound_is_still_spoken(single: JpExtraTorch) -> None:
-    silent = Utterance(Analysis("…", "…", (Node("…", "、", "記号"),), ()), SynthesisOptions(), 1)
+    silent = Utterance(Analysis("…", "…", (Node("…", "、", "記号"),), tuple), SynthesisOptions(), 1)
     rendering = single.synthesize([silent])[0]
     assert len(rendering.samples) > 0
     assert not rendering.marks.words

@@ -1,0 +1,171 @@
+"""pyopenjtalk-plus' corrections of readings and accents, of which a word is asked only those that may concern it.
+
+``pyopenjtalk.run_frontend`` asks every word for each of some sixty rules about its neighbours, which takes longer than
+Open JTalk itself, although each of them is for a word or two. Here the same functions are called in the same order, the
+costly ones only where such a word is. The version of pyopenjtalk-plus is pinned; tests compare the results with its own
+and the words with its source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+
+Feature = dict[str, Any]
+"""One word in Open JTalk's own terms (NJD): ``string``, ``pos``, ``read``, ``pron``, ``acc``, ``mora_size``,
+``chain_flag`` (1: goes on with the accent phrase before it) and more."""
+
+NEIGHBOUR_WORDS: Final = frozenset(
+    "一上下中了二仏付代何候公六兵処前十印唇塚外大寺尼屯峡御房方於旗本村柄様橋機洞湖焼環町盲硬社章等節縁翁者聾要識通都金際露面音"
+) | {
+    "その他",
+    "より良い",
+    "一声",
+    "一行",
+    "一見",
+    "不足",
+    "主として",
+    "五月",
+    "仮名",
+    "元結",
+    "入っ",
+    "十勝",
+    "博士",
+    "声明",
+    "天地",
+    "好き",
+    "如何",
+    "小屋",
+    "強い",
+    "放っ",
+    "明日",
+    "水の面",
+    "汚れ",
+    "紅色",
+    "良い",
+    "花弁",
+    "茶屋",
+    "覆っ",
+    "角形",
+    "部屋",
+    "開眼",
+    "麻布",
+    "黒白",
+}
+"""Words, as they are written, whose reading a rule about their neighbours may change."""
+
+NEIGHBOUR_VERBS: Final = frozenset(("鈍る", "堪える"))
+"""The same, whatever their form."""
+
+_LOANWORD: Final = re.compile("[ヴィェゥ]|[テデ]ュ")
+"""In every spelling of a foreign sound that the dictionary's readings flatten (ヴァ, スィ, テュ, イェ, グゥ)."""
+
+_REPETITIONS: Final = frozenset(("", *"々ゝゞヽヾ"))
+
+_WHISPERED: Final = re.compile("[キクシスチツヒフピプィゥュ]")
+"""In every mora whose vowel Open JTalk may whisper."""
+
+
+def read_words(text: str, jtalk: Any) -> list[Feature]:
+    """As ``pyopenjtalk.run_frontend``, in a fraction of its time.
+
+    Args:
+        text: normalised.
+        jtalk: ``pyopenjtalk.OpenJTalk``.
+    """
+    plus = _plus()
+    if any(jtalk.userdic_reading_protection) or not _rewritten().isdisjoint(text):
+        features: list[Feature] = plus.run_frontend(text, jtalk=jtalk)
+        return features
+    if not _variants().isdisjoint(text):
+        text = plus.normalize_unknown_itaiji(text, inference_jtalk=jtalk)
+    features = jtalk.run_frontend(text, restore_unknown_katakana=True, modify_numeral_reading=True)
+    return _corrected(text, features, jtalk)
+
+
+def _corrected(text: str, features: list[Feature], jtalk: Any) -> list[Feature]:
+    """Readings, then the vowels that are whispered because of them, accents, and repeated characters."""
+    plus = _plus()
+    before = [(feature["read"], feature["pron"]) for feature in features]
+    features = _reread(text, features, jtalk)
+    changed = [
+        index
+        for index, (feature, said) in enumerate(zip(features, before, strict=True))
+        if (feature["read"], feature["pron"]) != said
+    ]
+    if changed:
+        _whisper(features, changed, jtalk)
+    features = plus.modify_acc_after_chaining(plus.retreat_acc_nuc(features))
+    if not _REPETITIONS.isdisjoint([feature["orig"][:1] for feature in features]):
+        features = plus.process_odori_features(features, jtalk=jtalk)
+    return features
+
+
+def _reread(text: str, features: list[Feature], jtalk: Any) -> list[Feature]:
+    plus = _plus()
+    features = plus.modify_filler_accent(features)
+    features = plus.predict_nani_reading(features)
+    features = plus.modify_kanji_yomi(text, features, plus._MULTI_READ_KANJI_SET_EXCLUDING_NANI, jtalk=jtalk)
+    features = plus.suppress_unnatural_auxiliary_u_long_vowel(features)
+    _read_by_neighbours(features)
+    features = plus.modify_old_province_yomi(features)
+    if _LOANWORD.search("".join([feature["string"] for feature in features])):
+        features = plus.restore_loanword_kana(features)
+    reread: list[Feature] = plus.read_unknown_kanji(features, text)
+    return reread
+
+
+def _read_by_neighbours(features: list[Feature]) -> None:
+    for index, feature in enumerate(features):
+        if feature["string"] in NEIGHBOUR_WORDS or feature["orig"] in NEIGHBOUR_VERBS:
+            for rule in _neighbour_rules():
+                if rule(features, index):
+                    break
+
+
+def _whisper(features: list[Feature], changed: list[int], jtalk: Any) -> None:
+    """Mark whispered vowels anew in words that are read otherwise now, and at the end of those before them."""
+    for index in changed:
+        features[index]["pron"] = features[index]["pron"].replace("’", "")
+        if index:
+            features[index - 1]["pron"] = features[index - 1]["pron"].removesuffix("’")
+    if not any(_WHISPERED.search(features[index - 1]["pron"][-2:] + features[index]["pron"]) for index in changed):
+        return
+    marked = jtalk.set_unvoiced_vowel(features)
+    for index in changed:
+        features[index]["pron"] = marked[index]["pron"]
+        if index:
+            features[index - 1]["pron"] = marked[index - 1]["pron"]
+
+
+def _plus() -> Any:
+    import pyopenjtalk
+
+    return pyopenjtalk
+
+
+@cache
+def _neighbour_rules() -> tuple[Callable[[list[Feature], int], bool | None], ...]:
+    """In their order. Some are all applied, and answer nothing; of those after them the first that fits says so."""
+    from pyopenjtalk import _context_reading as module
+
+    names = module.modify_context_reading.__code__.co_names
+    return tuple(getattr(module, name) for name in names if name.startswith("_read_"))
+
+
+@cache
+def _rewritten() -> frozenset[str]:
+    """Characters with which pyopenjtalk-plus looks for emoticons and Roman numerals."""
+    from pyopenjtalk import _kaomoji, utils
+
+    return frozenset({*_kaomoji._PAIRS, *">＞눈ᓀ/(（ʕ", *utils._ROMAN_NUMERAL_VALUES})
+
+
+@cache
+def _variants() -> frozenset[str]:
+    """Variants of kanji, which are replaced where the dictionary does not have them."""
+    from pyopenjtalk import utils
+
+    return frozenset(utils._VARIANT_MAP)
