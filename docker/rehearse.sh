@@ -2,12 +2,13 @@
 # What the image is for, without an engine for containers: bake into a fresh prefix, then run a worker from it as an
 # unprivileged user, in a network namespace with loopback alone, on a read-only tree, with no credentials in its
 # environment; it has to speak, and nothing may try to leave.
-#   usage: docker/rehearse.sh path/to/python [speakers]
-# The interpreter's environment must hold Koebin with the runtime's packages. Needs root for the namespaces (exit code 77
-# without it); with strace installed it also says who tried to leave.
+#   usage: docker/rehearse.sh path/to/python [speakers [path/to/the/runtime's/python]]
+# The interpreter's environment must hold Koebin with the runtime's packages; the runtime's own may be pruned. Needs root for
+# the namespaces (exit code 77 without it); with strace installed it also says who tried to leave.
 set -euo pipefail
 python=$(realpath -s "${1:?path to python}")
 speakers=${2:-mei}
+runtime=$(realpath -s "${3:-$python}")
 repository=$(cd "$(dirname "$0")/.." && pwd)
 [ "$(id -u)" = 0 ] || { echo "rehearse: needs root for the namespaces" >&2; exit 77; }
 for tool in unshare setpriv; do
@@ -23,7 +24,7 @@ echo "== bake $speakers into $prefix/models"
 secret="planted-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')"
 printf '%s\n' "$secret" > "$prefix/token"
 (cd "$repository" && env -i PATH=/usr/bin:/bin HOME="$prefix/tmp" KOEBIN_CACHE="$prefix/downloads" \
-  "$python" -m producers bake "$prefix/models" --speakers "$speakers" --token-file "$prefix/token")
+  ${KOEBIN_BERT:+KOEBIN_BERT="$KOEBIN_BERT"} "$python" -m producers bake "$prefix/models" --speakers "$speakers" --token-file "$prefix/token")
 rm -rf "$prefix/token" "$prefix/downloads"
 ! grep -rqF "$secret" "$prefix" || { echo "rehearse: the planted secret is still there" >&2; exit 1; }
 
@@ -94,8 +95,8 @@ PYTHON
 awk '/^Ip: [0-9]/ { print $13 }' /proc/net/snmp > "$PREFIX/tmp/unroutable"
 grep Ip6OutNoRoutes /proc/net/snmp6 | awk '{ print $2 }' >> "$PREFIX/tmp/unroutable"
 INSIDE
-base=$("$python" -c 'import sys; print(sys.base_prefix)')
-BASE=$base PREFIX=$prefix REPOSITORY=$repository PYTHON=$python SPEAKERS=$(sed "s/=[^,]*//g" <<< "$speakers") unshare --net --mount bash "$prefix/inside.sh"
+base=$("$runtime" -c 'import sys; print(sys.base_prefix)')
+BASE=$base PREFIX=$prefix REPOSITORY=$repository PYTHON=$runtime SPEAKERS=$(sed "s/=[^,]*//g" <<< "$speakers") unshare --net --mount bash "$prefix/inside.sh"
 
 echo "== attempts to leave"
 if [ -f "$prefix/tmp/trace" ]; then

@@ -183,6 +183,7 @@ class Client:
 
         Raises:
             UnknownSpeaker, SpeakerNotServed, UnknownStyle, InvalidText, InvalidName: refused, nothing is queued.
+            BackendMissing: a live worker that assembles cannot write a format; nothing is queued.
             JobConflict: ``job_id`` belongs to another content.
             StoreDenied, StoreFull, StoreUnavailable, BrokerUnavailable: nothing is queued.
         """
@@ -192,6 +193,7 @@ class Client:
             wished = replace(wished, priority=PRIORITIES[priority])
         whole = _script(script, speaker, options or SynthesisOptions(), readings, dictionary)
         targets = self._targets(whole, wait_seconds)
+        self.fleet().check_formats(wished.output.formats)
         return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
 
     def preview(self, script: Script, wishes: Wishes | None = None, wait_seconds: float = 0.0) -> Preview:
@@ -201,12 +203,14 @@ class Client:
             As ``submit``.
         """
         targets = self._targets(script, wait_seconds)
+        wishes = wishes or Wishes()
         now = self.fleet()
+        now.check_formats(wishes.output.formats)
         processes = {
             name: now.children(name, target.planned.model_revision, target.engine_revision)
             for name, target in targets.items()
         }
-        return preview(script, targets, (wishes or Wishes()).pauses, self._store, processes=processes)
+        return preview(script, targets, wishes.pauses, self._store, processes=processes)
 
     def targets(self, names: Iterable[str], wait_seconds: float = 0.0) -> dict[str, Target]:
         """What live workers announce for these speakers, for planning.

