@@ -7,7 +7,9 @@ kombu takes it for granted that what it reads from a list is an envelope of its 
 worker's loop and ends the worker, and the next one. Here it becomes a message that cannot be decoded, which is parked.
 
 kombu takes a message off its list and notes it as unacknowledged afterwards: what a worker has been handed when it is
-killed is lost. Here one script does both. A script cannot wait as ``BRPOP`` does, so a worker that finds nothing rests.
+killed is lost. Here one script does both. A script cannot wait as ``BRPOP`` does, so a worker that finds nothing rests;
+meanwhile it waits at the list where an urgent message is most likely, with a ``BLMOVE`` that moves the next message to
+where it is.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from kombu.transport.redis import Mutex, MutexHeld
 from kombu.transport.virtual.base import Message as KombuMessage
 from kombu.transport.virtual.base import QoS as LocalQoS
 from kombu.utils.json import dumps
+from redis.exceptions import ResponseError
 
 from tasks.contracts import MAX_MESSAGE_BYTES
 from tasks.parking import park
@@ -118,7 +121,7 @@ what is no envelope is not noted, and only handed on."""
 _NOTHING: Final = "koebin.nothing"
 """A list that stays empty."""
 REST_SECONDS: Final = 0.05
-"""A message that comes to an idle worker waits half as long in the mean."""
+"""A message that comes to an idle worker waits half as long in the mean, where its list is not the one waited at."""
 
 _APPEND: Final = """
 local now = redis.call('TIME')
@@ -184,27 +187,42 @@ class _Careful:
     _brpop_sent_at: float | None
     _rests = False
     _found_nothing = False
+    _may_watch = True
 
     def _brpop_start(self, timeout: float | None = None) -> None:
-        """Ask for a message, or let time pass when the last answer was that there is none."""
+        """Ask for a message, or rest when the last answer was that there is none."""
         del timeout
         queues = self._queue_cycle.consume(len(self.active_queues))
         if not queues:
             return
         self._rests, self._found_nothing = self._found_nothing, False
         if self._rests:
-            command: list[Any] = ["BRPOP", _NOTHING, REST_SECONDS]
+            command = self._rest()
         else:
             lists = [self._q_for_pri(queue, priority) for priority in self.priority_steps for queue in queues]
             keys = [self.qos.unacked_index_key, self.qos.unacked_key, *lists]
             command = ["EVAL", _TAKE, len(keys), *keys]
+        self.client.set_response_callback("BRPOP", _taken)
         self._in_poll = self.client.connection
         self._brpop_sent_at = time.monotonic()
         self.client.connection.send_command(*command)
 
+    def _rest(self) -> list[Any]:
+        """Wait, but not when something urgent comes to the queue that was served last: that stays where it is."""
+        if not self._may_watch:
+            return ["BRPOP", _NOTHING, REST_SECONDS]
+        watched = self._q_for_pri(self._queue_cycle.latest(), self.priority_steps[0])
+        return ["BLMOVE", watched, watched, "RIGHT", "RIGHT", REST_SECONDS]
+
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
+        except ResponseError as error:
+            if not self._rests:
+                raise
+            log.info("waits without looking: %s", error)  # an older server, a user that may not, or one that is full
+            self._may_watch = False
+            raise Empty from error
         except Empty:
             self._found_nothing = not self._rests
             raise
@@ -219,6 +237,11 @@ class _Careful:
                 return True
             callbacks[0](text)
             return True
+
+
+def _taken(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
+    """The list and what was taken off it; nothing was while the worker rested, though an answer may have come."""
+    return tuple(answer) if isinstance(answer, list) else None
 
 
 class Channel(_Careful, redis.Channel):  # type: ignore[misc]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+from tasks.keys import ASSEMBLE_QUEUE
+
 
 class Turns:
     """Rounds: each begins with the queue that was served longest ago, and stays with what it serves while it lasts.
@@ -48,6 +50,11 @@ class Turns:
             self._queues.remove(last_used)
             self._queues.append(last_used)
         return last_used
+
+    def latest(self) -> str:
+        """The queue that was served last, a speaker's if there is one: there the next message is most likely."""
+        served = self._queues[::-1]
+        return next((queue for queue in served if queue != ASSEMBLE_QUEUE), served[0])
 
     def _is_over(self) -> bool:
         if not self._taken:

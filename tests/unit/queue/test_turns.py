@@ -74,6 +74,16 @@ def test_a_queue_that_joins_is_served_in_the_next_round_and_one_that_leaves_is_n
     assert turns.consume(2) == ["c", "b"]
 
 
+def test_the_latest_is_a_speaker_unless_there_is_none() -> None:
+    turns = Turns()
+    turns.update(["speaker.a", "speaker.b", "assemble"])
+    for queue, latest in (("speaker.a", "speaker.a"), ("assemble", "speaker.a"), ("speaker.b", "speaker.b")):
+        turns.rotate(queue)
+        assert turns.latest() == latest
+    turns.update(["assemble"])
+    assert turns.latest() == "assemble"
+
+
 def test_kombu_takes_it_as_it_is() -> None:
     from functools import partial
 

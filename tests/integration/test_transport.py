@@ -1,0 +1,99 @@
+"""How an idle worker waits for messages, by a consumer of its transport."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from kombu import Connection, Consumer, Queue
+from redis import Redis
+
+from tasks.contracts import PRIORITY_STEPS
+from tasks.keys import priority_list
+from tests.servers.redis import RedisServer
+from worker import transport
+from worker.turns import Turns
+
+REST = 1.5
+
+
+@pytest.fixture(autouse=True)
+def long_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever waits for a rest to end is seen to wait."""
+    monkeypatch.setattr(transport, "REST_SECONDS", REST)
+
+
+@contextmanager
+def consumer(url: str, taken: list[str]) -> Iterator[Connection]:
+    """Of a speaker and of what is assembled, idle so far; messages are acknowledged and laid aside."""
+
+    def take(body: object, message: transport.Message) -> None:
+        taken.append(str(body))
+        message.ack()
+
+    options = {"priority_steps": list(PRIORITY_STEPS), "queue_order_strategy": Turns}
+    with Connection(url, transport="worker.transport:Transport", transport_options=options) as connection:
+        queues = [Queue(name, exchange="", routing_key=name) for name in ("speaker.mei", "assemble")]
+        with Consumer(connection, queues, callbacks=[take], accept=["json"]):
+            with pytest.raises(TimeoutError):
+                connection.drain_events(timeout=REST / 3)
+            yield connection
+
+
+def lay(redis: Redis, queue: str, priority: int, body: str) -> None:
+    route = {"exchange": "", "routing_key": queue}
+    properties = {"delivery_tag": body, "delivery_info": route, "priority": priority}
+    message = {"body": json.dumps(body), "content-type": "application/json", "content-encoding": "utf-8"}
+    redis.lpush(priority_list(queue, priority), json.dumps({**message, "headers": {}, "properties": properties}))
+
+
+def seconds_until(redis: Redis, connection: Connection, queue: str, priority: int, taken: list[str]) -> float:
+    """From the laying of a message into the queue to its taking."""
+    laid: list[float] = []
+
+    def later() -> None:
+        laid.append(time.monotonic())
+        lay(redis, queue, priority, f"{queue} {priority}")
+
+    before = len(taken)
+    timer = threading.Timer(0.1, later)
+    timer.start()
+    while len(taken) == before:
+        connection.drain_events(timeout=10)
+    timer.join()
+    return time.monotonic() - laid[0]
+
+
+def test_what_is_urgent_ends_the_rest_of_an_idle_worker(redis_server: RedisServer, redis: Redis) -> None:
+    taken: list[str] = []
+    with consumer(redis_server.url, taken) as idle:
+        assert seconds_until(redis, idle, "speaker.mei", 0, taken) < REST / 3
+        assert seconds_until(redis, idle, "assemble", 0, taken) <= 2 * REST
+        assert seconds_until(redis, idle, "speaker.mei", 6, taken) <= 2 * REST
+    assert taken == ["speaker.mei 0", "assemble 0", "speaker.mei 6"]
+
+
+def test_messages_that_end_a_rest_keep_their_order_and_come_once(redis_server: RedisServer, redis: Redis) -> None:
+    taken: list[str] = []
+    with consumer(redis_server.url, taken) as idle:
+        for number in range(20):
+            lay(redis, "speaker.mei", 0, f"{number}")
+        while len(taken) < 20:
+            idle.drain_events(timeout=10)
+        with pytest.raises(TimeoutError):
+            idle.drain_events(timeout=REST / 3)
+    assert taken == [str(number) for number in range(20)]
+    assert not redis.exists("speaker.mei")
+
+
+def test_a_user_that_may_not_look_waits_all_the_same(redis_server: RedisServer, redis: Redis) -> None:
+    redis.acl_setuser("plain", enabled=True, nopass=True, keys=["*"], channels=["*"], commands=["+@all", "-blmove"])
+    taken: list[str] = []
+    with consumer(redis_server.url.replace("redis://", "redis://plain:x@"), taken) as idle:
+        assert seconds_until(redis, idle, "speaker.mei", 0, taken) <= 2 * REST
+        assert seconds_until(redis, idle, "speaker.mei", 0, taken) <= 2 * REST
+    assert len(taken) == 2
