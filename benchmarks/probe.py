@@ -69,21 +69,22 @@ def _stages(tts: TTS, speaker: str, text: str) -> dict[str, Any]:
     from engine.models.onnx_session import Session
 
     spent: Counter[str] = Counter()
-    run = Session.run
+    compute = Session.compute
 
     def timed(session: Session, outputs: Any, inputs: Any) -> Any:
         started = time.thread_time()
         try:
-            return run(session, outputs, inputs)
+            return compute(session, outputs, inputs)
         finally:
-            spent[session._path.stem] += time.thread_time() - started
+            stage, _, _ = session._path.stem.partition("_")
+            spent[stage] += time.thread_time() - started
 
-    Session.run = timed  # type: ignore[method-assign]
+    Session.compute = timed  # type: ignore[method-assign]
     try:
         audio = _render(tts, speaker, text)
         return {"audio": audio, "spent": dict(spent)}
     finally:
-        Session.run = run  # type: ignore[method-assign]
+        Session.compute = compute  # type: ignore[method-assign]
 
 
 def _front_end(text: str, tree: Path) -> dict[str, Any]:

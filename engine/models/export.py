@@ -1,4 +1,4 @@
-"""From published safetensors to three ONNX graphs that ONNX Runtime can speak with.
+"""From published safetensors to ONNX graphs that ONNX Runtime can speak with.
 
 A folder made by ``export_voice`` holds::
 
@@ -6,9 +6,9 @@ A folder made by ``export_voice`` holds::
     config.json          as published
     style_vectors.npy    as published
     encoder.onnx         phones -> frames per phone, prior mean and log scale per phone
-    flow.onnx            prior sample -> latent
+    flow_*.onnx          prior sample -> latent, in parts: see ``engine.models.flow_graph``
     decoder.onnx         latent -> audio, any window of it
-    *.data               weights of each graph, which are mapped into memory and shared by processes
+    *.data               weights, which are mapped into memory and shared by processes; the flow's as safetensors
 
 Axes: B utterances, T phones with blanks, F frames, C = ``inter_channels``; B, T and F are dynamic. All floats are
 float32, all integers int64.
@@ -18,7 +18,7 @@ encoder      inputs ``phone_ids`` [B, T], ``tone_ids`` [B, T], ``language_ids`` 
              ``bert`` [B, 1024, T], ``style`` [B, 256], ``speaker_id`` [B], ``sdp_noise`` [B, 2, T] (standard
              normal), ``noise_scale_w`` [B], ``sdp_ratio`` [B], ``length_scale`` [B]
              outputs ``durations`` [B, T] int64 frames (0 where padded), ``m`` [B, C, T], ``logs`` [B, C, T]
-flow         inputs ``z_p`` [B, C, F], ``frame_lengths`` [B], ``speaker_id`` [B]; output ``z`` [B, C, F]
+flow         from ``z_p`` [C, F] and the speaker to ``z`` [C, F], layer by layer
 decoder      inputs ``z`` [B, C, F], ``speaker_id`` [B], ``trim`` [2]; output ``audio`` [B, S], of all frames but
              the first ``trim[0]`` and the last ``trim[1]``: S = (F - sum(trim)) * hop_length
              every item of a batch is F frames long: no mask, so that a CPU need not pay for one
@@ -36,7 +36,7 @@ of a padded batch, the padding is cut off first.
 
 ``voice.json``::
 
-    {"format": "koebin-voice-2", "sample_rate_hz": 44100, "hop_length": 512, "channels": 192, "symbols": 112,
+    {"format": "koebin-voice-3", "sample_rate_hz": 44100, "hop_length": 512, "channels": 192, "symbols": 112,
      "tones": 12, "languages": 3, "speakers": 1, "styles": {"Neutral": 0}, "style_dimension": 256,
      "bert_dimension": 1024, "add_blank": true, "receptive_field_frames": 9, "source_sha256": "...",
      "model_name": "...", "version": "2.7.0-JP-Extra", "files": {"decoder.data": "<sha256>", ...}}
@@ -59,6 +59,7 @@ from torch import Tensor, nn
 from engine.errors import InvalidCheckpoint
 from engine.models.bert_torch import load_model
 from engine.models.checkpoint import checksum, find_weights, load_synthesizer
+from engine.models.flow_graph import flow_for_cpu, write_flow
 from engine.models.hyper_parameters import (
     BERT_DIMENSION,
     LANGUAGES,
@@ -73,7 +74,7 @@ from engine.models.onnx_session import simplify
 from engine.models.receptive_field import receptive_field_frames
 from engine.models.style import Styles
 
-VOICE_FORMAT: Final = "koebin-voice-2"
+VOICE_FORMAT: Final = "koebin-voice-3"
 OPSET: Final = 17
 
 ENCODER_INPUTS: Final = (
@@ -117,9 +118,9 @@ def export_voice(source_dir: Path, target_dir: Path) -> Path:
     network = load_synthesizer(weights, sizes)
     with _Staging(target_dir) as folder:
         _export_encoder(network, folder / "encoder.onnx")
-        _export_flow(network, folder / "flow.onnx")
+        _export_flow(network, folder)
         _export_decoder(network, folder / "decoder.onnx")
-        for name in ("encoder", "flow", "decoder"):
+        for name in ("encoder", "decoder"):
             _simplify(folder / f"{name}.onnx")
         shutil.copyfile(source_dir / "config.json", folder / "config.json")
         shutil.copyfile(source_dir / "style_vectors.npy", folder / "style_vectors.npy")
@@ -205,7 +206,8 @@ def _export_encoder(network: Synthesizer, path: Path) -> None:
     _export(_Encode(network), inputs, path, ENCODER_INPUTS, ENCODER_OUTPUTS, axes)
 
 
-def _export_flow(network: Synthesizer, path: Path) -> None:
+def _export_flow(network: Synthesizer, folder: Path) -> None:
+    path = folder / "flow.traced"
     batch, frames = 2, 17
     inputs = (
         torch.zeros(batch, network.sizes.inter_channels, frames),
@@ -215,6 +217,8 @@ def _export_flow(network: Synthesizer, path: Path) -> None:
     axes = {"z_p": {0: "batch", 2: "frames"}, "z": {0: "batch", 2: "frames"}}
     axes |= {"frame_lengths": {0: "batch"}, "speaker_id": {0: "batch"}}
     _export(_Transform(network), inputs, path, FLOW_INPUTS, FLOW_OUTPUTS, axes)
+    write_flow(flow_for_cpu(onnx.load(str(path))), folder)
+    path.unlink()
 
 
 def _export_decoder(network: Synthesizer, path: Path) -> None:

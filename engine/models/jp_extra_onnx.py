@@ -141,7 +141,8 @@ class JpExtraOnnx:
         durations = self._checked(at_least_one_frame(prior.durations), utterance)  # (T,)
         frames = int(durations.sum())
         prior_noise = noise.prior_noise(draws, self._network.channels, frames)  # (C, F)
-        z = self._network.transform(sample_prior(prior, control.noise_scale, prior_noise), control)  # (C, F)
+        z_p = sample_prior(prior, control.noise_scale, prior_noise)  # (C, F)
+        z = self._network.transform(z_p, control, self._idle.each)  # (C, F)
         length = frames * self._network.hop_length
         marks = marks_of(spoken, durations, self._frame_seconds, length / self.sample_rate_hz)
         first, *others = utterance_windows(frames)

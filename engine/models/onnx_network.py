@@ -1,4 +1,4 @@
-"""The network of a JP-Extra voice on ONNX Runtime: three graphs, one utterance at a time.
+"""The network of a JP-Extra voice on ONNX Runtime, one utterance at a time.
 
 The graphs and their inputs are described in ``engine.models.export``.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,20 +17,19 @@ from numpy.typing import NDArray
 
 from engine.errors import InferenceFailed, InvalidCheckpoint
 from engine.models.network_input import NetworkInput
+from engine.models.onnx_flow import FLOW_FILES, Flow
 from engine.models.onnx_session import Session, sha256
+from engine.models.windows import Each, Window, one_by_one, windows
 from engine.observer import stage
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
-Window = tuple[int, int]
-Each = Callable[[Callable[[Window], None], Sequence[Window]], None]
-"""Does the work for every window, in any order and on any threads."""
 
-VOICE_FORMAT: Final = "koebin-voice-2"
-GRAPHS: Final = ("decoder", "encoder", "flow")
+VOICE_FORMAT: Final = "koebin-voice-3"
 FILES: Final = (
     "config.json",
-    *(f"{name}{suffix}" for name in GRAPHS for suffix in (".data", ".onnx")),
+    *(f"{name}{suffix}" for name in ("decoder", "encoder") for suffix in (".data", ".onnx")),
+    *FLOW_FILES,
     "style_vectors.npy",
 )
 LONGEST_WINDOW: Final = 160
@@ -100,8 +98,7 @@ class OnnxNetwork:
         self._overlap = _positive(self.description, "receptive_field_frames")
         self._encoder = Session(folder / "encoder.onnx")
         self._encoder.require(_ENCODER_INPUTS, ("durations", "m", "logs"))
-        self._flow = Session(folder / "flow.onnx")
-        self._flow.require(("z_p", "frame_lengths", "speaker_id"), ("z",))
+        self._flow = Flow(folder)
         self._decoder = Session(folder / "decoder.onnx")
         self._decoder.require(("z", "speaker_id", "trim"), ("audio",))
 
@@ -127,28 +124,19 @@ class OnnxNetwork:
         return Prior(durations[0], m[0], logs[0])
 
     @stage("flow")
-    def transform(self, z_p: FloatArray, control: Control) -> FloatArray:
+    def transform(self, z_p: FloatArray, control: Control, each: Each = one_by_one) -> FloatArray:
         """The flow: a sample of the prior, shape (C, F), to the latent, shape (C, F)."""
-        (z,) = self._flow.run(
-            ("z",),
-            {
-                "z_p": z_p[None],
-                "frame_lengths": np.array([z_p.shape[1]], np.int64),
-                "speaker_id": np.array([control.speaker_id], np.int64),
-            },
-        )
-        latent: FloatArray = z[0]
-        return latent
+        return self._flow.run(z_p, control.speaker_id, each)
 
     @stage("decoder")
     def decode(
-        self, z: FloatArray, control: Control, places: Sequence[Window] = (), each: Each | None = None
+        self, z: FloatArray, control: Control, places: Sequence[Window] = (), each: Each = one_by_one
     ) -> FloatArray:
         """The decoder: the latent, shape (C, F), to samples, shape (frames * hop_length,), within [-1, 1].
 
         Long latents are decoded window by window, each with as many frames more on both sides as its samples depend
         on: memory does not grow with F, and the result is that of a whole pass but for rounding. Who decodes a window
-        changes nothing; without ``each`` it is the caller's thread, one after the other.
+        changes nothing.
 
         Args:
             z: the latent.
@@ -168,13 +156,8 @@ class OnnxNetwork:
             (part,) = self._decoder.run(("audio",), feeds)
             audio[(start - origin) * self.hop_length : (stop - origin) * self.hop_length] = part[0]
 
-        (each or _one_by_one)(decode_window, sorted(places, key=lambda place: place[0] - place[1]))
+        each(decode_window, sorted(places, key=lambda place: place[0] - place[1]))
         return audio
-
-
-def _one_by_one(work: Callable[[Window], None], places: Sequence[Window]) -> None:
-    for place in places:
-        work(place)
 
 
 def utterance_windows(frames: int) -> list[Window]:
@@ -211,13 +194,6 @@ def encoder_feeds(
         "sdp_ratio": np.array([control.sdp_ratio], np.float32),
         "length_scale": np.array([control.length_scale], np.float32),
     }
-
-
-def windows(frames: int, longest: int) -> list[Window]:
-    """Cut ``frames`` into as few windows of at most ``longest`` as will do, all of nearly one length."""
-    count = max(1, -(-frames // longest))
-    edges = [index * frames // count for index in range(count + 1)]
-    return list(pairwise(edges))
 
 
 def sample_prior(prior: Prior, noise_scale: float, noise: FloatArray) -> FloatArray:

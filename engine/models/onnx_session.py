@@ -67,14 +67,19 @@ class Session:
         Raises:
             InferenceFailed: the graph fails, or gives something that is not a number.
         """
+        results = self.compute(outputs, inputs)
+        for name, result in zip(outputs, results, strict=True):
+            if not np.isfinite(result).all():
+                raise InferenceFailed(f"the network's {name} are not numbers", str(self._path))
+        return results
+
+    def compute(self, outputs: Sequence[str], inputs: Mapping[str, Array]) -> list[Array]:
+        """``run`` for what others go on with: nobody looks whether it is numbers."""
         feeds = {name: inputs[name] for name in self.inputs}
         try:
             results: list[Array] = self._session.run(list(outputs), feeds)
         except Exception as error:
             raise InferenceFailed(f"ONNX Runtime failed ({first_line(error)})", str(self._path)) from error
-        for name, result in zip(outputs, results, strict=True):
-            if not np.isfinite(result).all():
-                raise InferenceFailed(f"the network's {name} are not numbers", str(self._path))
         return results
 
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from engine.errors import InvalidCheckpoint
+from engine.models.flow_graph import FlowParts, flow_for_cpu
 from engine.models.hyper_parameters import BERT_DIMENSION, LANGUAGES, STYLE_DIMENSION, SYMBOLS, TONES
 from engine.models.network_input import NetworkInput
 from engine.models.onnx_decoder import decoder_for_cpu
@@ -61,7 +62,7 @@ _SPEAKER: Final = {"sid": _INPUTS["sid"]}
 
 @dataclass(frozen=True)
 class Parts:
-    """A published synthesizer in three; inputs and outputs as ``engine.models.export`` names them, B = 1.
+    """A published synthesizer in parts; inputs and outputs as ``engine.models.export`` names them, B = 1.
 
     Attributes:
         channels: of the prior and the latent.
@@ -69,7 +70,7 @@ class Parts:
     """
 
     encoder: ModelProto
-    flow: ModelProto
+    flow: FlowParts
     decoder: ModelProto
     channels: int
     speakers: int
@@ -119,7 +120,7 @@ def split(model: ModelProto) -> Parts:
     channels = next(tensor.dims[1] for tensor in model.graph.initializer if tensor.name == weight)
     return Parts(
         encoder=_encoder(graph, marks, channels),
-        flow=_flow(graph, marks, channels),
+        flow=flow_for_cpu(_flow(graph, marks, channels)),
         decoder=decoder_for_cpu(_decoder(graph, marks, channels)),
         channels=channels,
         speakers=_speakers(graph),

@@ -28,7 +28,7 @@ from engine.models.hyper_parameters import (
     TONES,
     HyperParameters,
 )
-from engine.models.onnx_network import FILES, GRAPHS, VOICE_FORMAT
+from engine.models.onnx_network import FILES, VOICE_FORMAT
 from engine.models.onnx_session import sha256, simplify
 from engine.models.receptive_field import receptive_field_frames
 from engine.models.style import Styles
@@ -42,7 +42,7 @@ _OPTIONAL_FILES: Final = ("synthesizer.onnx.data",)
 _BERT_VERSION: Final = 1
 _BERT_WEIGHTS: Final = "bert.data"
 _BERT_CHECKSUM: Final = "published.sha256"
-_SPLIT_VERSION: Final = 3
+_SPLIT_VERSION: Final = 4
 """Raise it whenever the same published file is cut in another way."""
 
 
@@ -139,6 +139,7 @@ def _kept(cache: Path, digest: str, last: str, make: Callable[[Path], None]) -> 
 
 def _make(folder: Path, staging: Path, digest: str) -> None:
     try:
+        from engine.models.flow_graph import write_flow
         from engine.models.onnx_split import check_parts, read, split
     except ImportError as error:
         raise BackendMissing(f"{error.name} is not installed", "", "Install koebin[engine]") from error
@@ -146,7 +147,8 @@ def _make(folder: Path, staging: Path, digest: str) -> None:
     styles = Styles.load(folder / "style_vectors.npy", sizes)
     model = read(folder / SYNTHESIZER)
     parts = split(model)
-    for name in GRAPHS:
+    write_flow(parts.flow, staging)
+    for name in ("decoder", "encoder"):
         whole = staging / f"{name}.whole"
         whole.write_bytes(getattr(parts, name).SerializeToString())
         simplify(whole, staging / f"{name}.onnx", weights=f"{name}.data")

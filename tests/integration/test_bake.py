@@ -52,7 +52,7 @@ def test_a_baked_folder_speaks_without_a_network_and_holds_no_credential(hub, so
     assert lock == check_baked(root) == json.loads((root / "koebin.lock.json").read_text())
     assert lock["verified"]
     assert lock["speakers"]["small"]["source"] == "hf://user/voices"
-    assert {"encoder.onnx", "flow.onnx", "decoder.onnx"} <= set(read(root / "tree/onnx/speakers/plain"))
+    assert {"encoder.onnx", "flow_layer.onnx", "decoder.onnx"} <= set(read(root / "tree/onnx/speakers/plain"))
     assert not list(root.rglob("*.safetensors")), "a CPU needs none"
     graphs = [path.relative_to(root).as_posix() for path in root.rglob("bert*.onnx")]
     assert len(graphs) == 1, "BERT is there once"
@@ -83,9 +83,9 @@ def test_a_changed_file_is_named_and_a_bake_that_fails_changes_nothing(sources, 
     assert not list(tmp_path.glob(".models*"))
 
     (root / "added").write_bytes(b"")
-    graph = root / "tree/onnx/speakers/exported/flow.onnx"
+    graph = root / "tree/onnx/speakers/exported/flow_layer.onnx"
     graph.write_bytes(b"x" + graph.read_bytes()[1:])
-    with pytest.raises(SourceCorrupt, match=r"added, tree/onnx/speakers/exported/flow\.onnx"):
+    with pytest.raises(SourceCorrupt, match=r"added, tree/onnx/speakers/exported/flow_layer\.onnx"):
         check_baked(root)
 
 

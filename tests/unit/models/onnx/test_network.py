@@ -23,8 +23,8 @@ from engine.models.onnx_network import (
     at_least_one_frame,
     sample_prior,
     utterance_windows,
-    windows,
 )
+from engine.models.windows import windows
 
 
 def draw(phones: int) -> SimpleNamespace:

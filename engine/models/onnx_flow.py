@@ -1,0 +1,164 @@
+"""The flow on ONNX Runtime: from a sample of the prior to the latent, layer by layer, some of the frames at a time.
+
+The graphs, their inputs and the weights' names are those of ``engine.models.flow_graph``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count, takewhile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import InferenceFailed, InvalidCheckpoint
+from engine.models.onnx_session import Session
+from engine.models.windows import Each, Window, windows
+
+FloatArray = NDArray[np.float32]
+Weights = dict[str, FloatArray]
+
+WEIGHTS: Final = "flow.data"
+FLOW_FILES: Final = (WEIGHTS, "flow_layer.onnx", "flow_speaker.onnx", "flow_start.onnx")
+LONGEST_TILE: Final = 256
+"""Frames of an utterance that are computed at once; with more a layer takes more memory and no less time."""
+SHORTEST_TILE: Final = 64
+"""An utterance of more frames has two tiles at least, so that two threads can share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """Some of the frames, and those about them that their convolutions look at.
+
+    Attributes:
+        low, high: the first and the one behind the last that the graph is given.
+        inputs: what the graph is told of the places, the same for every layer.
+    """
+
+    low: int
+    high: int
+    inputs: dict[str, NDArray[Any]]
+
+
+class Flow:
+    """Any number of threads may use it at once.
+
+    Args:
+        folder: has ``FLOW_FILES``.
+
+    Raises:
+        BackendMissing: a file is missing.
+        InvalidCheckpoint: a file is not what it should be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        weights: defaultdict[str, Weights] = defaultdict(dict)
+        for name, array in mapped(folder / WEIGHTS).items():
+            part, _, graph_input = name.rpartition(".")
+            weights[part][graph_input] = array
+        self._start, self._layer, self._speaker = (
+            Session(folder / f"flow_{name}.onnx") for name in ("start", "layer", "speaker")
+        )
+        self._start.require(("x", *weights["0.start"]), ("y", "next"))
+        tile_inputs = ("places", "inside", "first", "last")
+        self._layer.require(("x", "q", "k", "v", "added", *tile_inputs, *weights["0.0"]), ("y", "next"))
+        self._speaker.require(("speaker_id",), ("added",))
+        self._starts = [weights[f"{i}.start"] for i in takewhile(lambda i: f"{i}.start" in weights, count())]
+        layers = range(sum(name.startswith("0.") for name in weights) - 1)
+        self._layers = [[weights[f"{i}.{layer}"] for layer in layers] for i in range(len(self._starts))]
+        self._size, near = weights["0.0"]["near_k"].shape  # D, W
+        self._near = np.arange(near) - near // 2
+        self._reach = self._layers[0][0]["up_weight"].shape[2] // 2 + self._layers[0][0]["down_weight"].shape[2] // 2
+
+    def run(self, z_p: FloatArray, speaker_id: int, each: Each) -> FloatArray:
+        """Shape (C, F) to the same.
+
+        Who computes a tile changes nothing, and tiles depend on F alone.
+
+        Raises:
+            InferenceFailed: a graph fails, or gives something that is not a number.
+        """
+        frames = z_p.shape[1]
+        (added,) = self._speaker.run(("added",), {"speaker_id": np.array([speaker_id])})
+        tiles = {place: self._tile(place, frames) for place in tiles_of(frames)}
+        z = z_p.copy()
+        first, second = np.split(z, 2)
+        for start, layers, adds in zip(self._starts, self._layers, added, strict=True):
+            x, following = self._start.compute(("y", "next"), {"x": second[None], **start})
+            for weights, add in zip(layers, adds, strict=True):
+                x, following = self._computed(x, following, {"added": add[None], **weights}, tiles, each)
+            first -= following[0]
+            first, second = second, first
+        if not np.isfinite(z).all():
+            raise InferenceFailed("the network's latent is not numbers", "flow")
+        return z
+
+    def _computed(
+        self,
+        x: FloatArray,
+        projected: FloatArray,
+        inputs: Mapping[str, FloatArray],
+        tiles: dict[Window, _Tile],
+        each: Each,
+    ) -> tuple[FloatArray, FloatArray]:
+        """A layer for all frames: its output, shape (1, C, F), and what the next one projects it to."""
+        frames = x.shape[2]
+        q, k, v = projected.reshape(3, -1, self._size, frames)
+        y = np.empty_like(x)
+        following = np.empty((1, len(inputs["next_bias"]), frames), np.float32)
+
+        def compute(place: Window) -> None:
+            tile = tiles[place]
+            some = slice(tile.low, tile.high)
+            feeds = {"x": x[:, :, some], "q": q[:, :, some], "k": k, "v": v, **tile.inputs, **inputs}
+            wanted = slice(*place)
+            y[:, :, wanted], following[:, :, wanted] = self._layer.compute(("y", "next"), feeds)
+
+        each(compute, list(tiles))
+        return y, following
+
+    def _tile(self, place: Window, frames: int) -> _Tile:
+        start, stop = place
+        low, high = max(0, start - self._reach), min(frames, stop + self._reach)
+        places = np.arange(low, high)[:, None] + self._near  # (R, W)
+        inside = (places >= 0) & (places < frames)
+        heads = self._layers[0][0]["out_weight"].shape[0] // self._size
+        return _Tile(
+            low,
+            high,
+            {
+                "places": np.tile(places.clip(0, frames - 1), (heads, 1, 1)),
+                "inside": inside[None],
+                "first": np.array([start - low]),
+                "last": np.array([stop - low]),
+            },
+        )
+
+
+def tiles_of(frames: int) -> list[Window]:
+    """An utterance's tiles: a function of its length alone, as its samples must be."""
+    return windows(frames, min(LONGEST_TILE, max(SHORTEST_TILE, -(-frames // 2))))
+
+
+def mapped(path: Path) -> Weights:
+    """Arrays of a file of float32 in the format of safetensors, mapped into memory and shared by processes.
+
+    Raises:
+        InvalidCheckpoint: it is no such file.
+    """
+    try:
+        data = np.memmap(path, np.uint8, "r")
+        size = 8 + int(data[:8].view(np.uint64)[0])
+        header = json.loads(data[8:size].tobytes())
+        return {
+            name: np.asarray(data[size:][slice(*entry["data_offsets"])]).view(np.float32).reshape(entry["shape"])
+            for name, entry in header.items()
+            if name != "__metadata__"
+        }
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InvalidCheckpoint("the flow's weights cannot be read", str(path), "Fetch or export it again") from error
