@@ -6,7 +6,7 @@
     voices.toml             for KOEBIN_VOICES: each speaker with the address of its voice in here
     tree/                   the voices and their BERT, in the layout that hayakoe publishes
 ```
-Voices that are to run on a CPU are kept as the three graphs that the engine runs, made here if they are published in
+Voices that are to run on a CPU are kept as the graphs that the engine runs, made here if they are published in
 another form. Addresses in ``voices.toml`` are absolute: the folder is to stay where it was made.
 """
 

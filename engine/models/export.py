@@ -101,7 +101,7 @@ _PHONE_AXES_OUT: Final = {"durations": 1, "m": 2, "logs": 2}
 
 
 def export_voice(source_dir: Path, target_dir: Path) -> Path:
-    """Write the three graphs and what belongs to them; return the folder.
+    """Write the graphs and what belongs to them; return the folder.
 
     The folder appears complete or not at all.
 

@@ -39,7 +39,7 @@ _LONGEST_SECONDS: Final = 300.0
 
 
 class JpExtraOnnx:
-    """A voice in three graphs.
+    """A voice on ONNX Runtime.
 
     ``parallel`` threads may call ``synthesize`` at once. Each utterance runs alone, in steps and windows that its own
     length decides, so it comes out the same to the bit whatever else runs; threads that have no utterance of their own

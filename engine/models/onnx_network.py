@@ -79,7 +79,7 @@ class Prior:
 
 
 class OnnxNetwork:
-    """The three graphs of one voice. Any number of threads may use it at once.
+    """The graphs of one voice. Any number of threads may use it at once.
 
     Args:
         folder: ``voice.json`` and the graphs.

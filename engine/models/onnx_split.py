@@ -1,4 +1,4 @@
-"""The ONNX graphs that are published for JP-Extra voices, made seedable and cut into three.
+"""The ONNX graphs that are published for JP-Extra voices, made seedable and cut into parts.
 
 A published ``synthesizer.onnx`` draws its noises inside the graph, so that no two runs agree, and goes from text to
 audio in one piece. Here its two random nodes become inputs and it is cut at the prior and at the latent. What comes out
@@ -283,11 +283,11 @@ def _only_name(names: list[str], what: str) -> str:
 
 
 def check_parts(model: ModelProto, folder: Path) -> None:
-    """Run the three graphs beside the whole one, for a few phones and the same noises.
+    """Run the parts beside the whole one, for a few phones and the same noises.
 
     Args:
         model: the published synthesizer.
-        folder: the three graphs and their ``voice.json``.
+        folder: the parts and their ``voice.json``.
 
     Raises:
         InvalidCheckpoint: they disagree.

@@ -52,7 +52,7 @@ def is_published(folder: Path) -> bool:
 
 
 def prepare(folder: Path, cache: Path) -> Path:
-    """The voice in three graphs, cut now if it has not been before.
+    """The voice in seedable graphs, cut now if it has not been before.
 
     Args:
         folder: a published voice; it is not changed.
