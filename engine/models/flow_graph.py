@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
 from engine.errors import InvalidCheckpoint
@@ -243,7 +243,7 @@ def _layer_graph(kernel: int) -> ModelProto:
     ========================  ================================================================================
     """
     build = Builder("layer")
-    node, nothing = build.node, build.constant(np.float32(0))
+    node, nothing = build.node, build.constant(np.zeros((), np.float32))
     queries = node("Transpose", "q", perm=[0, 2, 1])
     scores = node("MatMul", queries, "k")
     near = node("Where", "inside", node("MatMul", queries, "near_k"), nothing)
@@ -316,14 +316,15 @@ def _model(
     build: Builder, inputs: dict[str, tuple[int | str, ...]], outputs: dict[str, tuple[int | str, ...]]
 ) -> ModelProto:
     kinds = {"places": INT64, "first": INT64, "last": INT64, "inside": TensorProto.BOOL}
-    values = [
-        [helper.make_tensor_value_info(name, kinds.get(name, FLOAT), list(shape)) for name, shape in named.items()]
-        for named in (inputs, outputs)
-    ]
-    made = helper.make_graph(build.nodes, "part", *values, build.weights)
-    return helper.make_model(
-        made, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8, producer_name="koebin"
-    )
+
+    def values(named: dict[str, tuple[int | str, ...]]) -> list[ValueInfoProto]:
+        return [
+            helper.make_tensor_value_info(name, kinds.get(name, FLOAT), list(shape)) for name, shape in named.items()
+        ]
+
+    made = helper.make_graph(build.nodes, "part", values(inputs), values(outputs), build.weights)
+    opset = [helper.make_opsetid("", _OPSET)]
+    return helper.make_model(made, opset_imports=opset, ir_version=8, producer_name="koebin")
 
 
 def _unknown(what: str) -> InvalidCheckpoint:
