@@ -15,7 +15,8 @@ from redis import Redis
 
 from producers.client import Client
 from tasks import planning, precedence, synthesis
-from tasks.contracts import SYNTHESIZE, SynthesizeRequest
+from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, SynthesizeRequest
+from tasks.delayed import Message
 from tasks.keys import priority_list, speaker_queue
 from tasks.ledger import State
 from tasks.precedence import Precedence
@@ -97,7 +98,7 @@ def test_a_chunk_that_is_disturbed_for_ever_ends_all_the_same(runtime: Runtime, 
         Wishes(priority=BATCH),
         {"mei": TARGET},
     )
-    (message,) = [sent for sent in cast(Any, runtime.send).__self__ if sent.task == synthesis.SYNTHESIZE_CHUNK]
+    (message,) = [sent for sent in cast(Any, runtime.send).__self__ if sent.task == SYNTHESIZE_CHUNK]
     for run in range(1, 12):
         if run == 6:
             runtime.leases.isolate(message.task_id)
@@ -112,12 +113,27 @@ def test_a_chunk_that_is_disturbed_for_ever_ends_all_the_same(runtime: Runtime, 
     assert not runtime.redis.keys("koebin:attempt:*")
 
 
-def run_once(message: Any) -> None:
+def test_a_single_text_of_low_priority_makes_way_as_well(runtime: Runtime, tmp_path: Path) -> None:
+    install(replace(runtime, more_urgent=lambda priority: priority > INTERACTIVE))
+    text = "一番です。二番です。三番です。"
+    request = SynthesizeRequest(text=text, speaker="mei", store=(tmp_path / "store").as_uri()).model_dump(mode="json")
+    message = Message(SYNTHESIZE, "text", request, speaker_queue("mei"), BATCH)
+    for run in (1, 2):
+        with pytest.raises(Reject) as given_back:
+            run_once(message)
+        assert given_back.value.requeue
+        assert len(list((tmp_path / "store").glob("segments/*/*.flac"))) == run
+    assert run_once(message)["segments"] == {"total": 3, "reused": 2}
+    whole = (tmp_path / "store").glob("texts/*/*.flac")
+    assert len(list(whole)) == 1
+
+
+def run_once(message: Message) -> Any:
     """The task as a worker's process runs it."""
-    task = synthesis.synthesize_chunk
+    task = {SYNTHESIZE: synthesis.synthesize, SYNTHESIZE_CHUNK: synthesis.synthesize_chunk}[message.task]
     task.push_request(id=message.task_id, delivery_info={"priority": message.priority})
     try:
-        task.run(message.request)
+        return task.run(message.request)
     finally:
         task.pop_request()
 
