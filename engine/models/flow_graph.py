@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from engine.errors import InvalidCheckpoint
 from engine.models.onnx_builder import Builder
@@ -79,7 +79,7 @@ def flow_for_cpu(model: ModelProto) -> FlowParts:
 
 def write_flow(parts: FlowParts, folder: Path) -> None:
     """Write the files that ``engine.models.onnx_flow`` reads."""
-    save_file(parts.weights, folder / WEIGHTS)
+    (folder / WEIGHTS).write_bytes(save(parts.weights))
     for name in ("layer", "speaker", "start"):
         whole = folder / f"flow_{name}.whole"
         whole.write_bytes(getattr(parts, name).SerializeToString())

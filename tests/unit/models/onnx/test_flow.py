@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from engine.errors import InferenceFailed, InvalidCheckpoint
 from engine.models.idle_threads import IdleThreads
-from engine.models.onnx_flow import LONGEST_TILE, Flow, mapped, tiles_of
+from engine.models.onnx_flow import FLOW_FILES, LONGEST_TILE, Flow, mapped, tiles_of
 from engine.models.onnx_split import read, split
 from engine.models.windows import one_by_one, windows
 
@@ -85,6 +85,10 @@ def test_a_flow_that_is_built_in_another_way_is_refused(published: Path) -> None
     last.ClearField("attribute")
     with pytest.raises(InvalidCheckpoint, match=r"the flow is built in an unknown way.*Conv where LayerNorm"):
         split(model)
+
+
+def test_whoever_may_read_the_graphs_may_read_the_weights(prepared: Path) -> None:
+    assert len({(prepared / name).stat().st_mode for name in FLOW_FILES}) == 1
 
 
 def test_weights_are_those_of_the_voice(exported: Path, published: Path) -> None:
