@@ -67,11 +67,21 @@ class _Counter:
 def waiting_texts(redis: Redis) -> dict[str, dict[int, WaitingTexts]]:
     """Texts that are queued, held by a worker or put off, by speaker and priority.
 
-    Queues are read before what workers hold, so that a text that is taken meanwhile is not missed.
+    What workers hold and what is put off is read before the queues and after them: a text that is taken or put back
+    meanwhile is not missed.
     """
     counter = _Counter()
+    _count_outside(redis, counter)
     for name in redis.scan_iter(match=f"{_PREFIX}*", count=1000, _type="list"):
         _count_list(redis, as_text(name), counter)
+    _count_outside(redis, counter)
+    found: dict[str, dict[int, WaitingTexts]] = {}
+    for (speaker, priority), (texts, seconds) in sorted(counter.found.items()):
+        found.setdefault(speaker, {})[priority] = WaitingTexts(int(texts), seconds)
+    return found
+
+
+def _count_outside(redis: Redis, counter: _Counter) -> None:
     for _tag, value in redis.hscan_iter(UNACKED, count=_PAGE):
         with suppress(*_STRANGE):
             message, _exchange, queue = json.loads(value)
@@ -80,10 +90,6 @@ def waiting_texts(redis: Redis) -> dict[str, dict[int, WaitingTexts]]:
     for put_off in put_off_messages(redis):
         if put_off.task == SYNTHESIZE and counter.is_new(put_off.task_id):
             counter.add(put_off.queue, put_off.priority, _seconds_of(put_off.request))
-    found: dict[str, dict[int, WaitingTexts]] = {}
-    for (speaker, priority), (texts, seconds) in sorted(counter.found.items()):
-        found.setdefault(speaker, {})[priority] = WaitingTexts(int(texts), seconds)
-    return found
 
 
 def _count_list(redis: Redis, name: str, counter: _Counter) -> None:

@@ -6,6 +6,7 @@ whenever it is asked for.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -21,7 +22,7 @@ from redis import Redis
 
 from producers.client import Client
 from tasks.backlog import backlog
-from tasks.contracts import SYNTHESIZE
+from tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
 from tasks.keys import speaker_queue
 from tests.chaos.voice import NAME, small_voice
 from tests.servers.redis import RedisServer
@@ -83,6 +84,7 @@ def test_one_line_tasks_over_five_speakers(count: int, broker: str, tmp_path: Pa
         assert all(result.successful() for result in sent.values())
         assert len({result.result["uri"] for result in sent.values()}) == count
         wait_until(lambda: not redis.exists("koebin.unacked"), 10, "a message is left unacknowledged")
+        assert not any(found.texts for found in backlog(redis).values())
         assert not redis.keys("koebin:lease:*")
         assert not redis.keys("koebin:attempt:*")
         found = fills(workers)
@@ -108,19 +110,28 @@ def send(client: Client, store: str, count: int) -> dict[str, AsyncResult[object
 def done_when(broker: str, sent: dict[str, AsyncResult[object]], wanted: int) -> None:
     """Return when so many are done; the backlog is compared with a count of its own all the while.
 
-    A text is done before its message is acknowledged, and between a queue and a worker it is nowhere for a moment: so
-    both counts are taken twice, and the backlog must lie between.
+    Nothing is sent meanwhile, so the backlog must lie between the count before and the count after, to the text: one
+    that changes places while the backlog is read is counted once.
     """
     redis: Redis = Redis.from_url(broker)
-    slack = 4 * BATCH * 2  # what the workers' processes have done and their parents have not noted yet
-    while True:
-        before = len(sent) - stored(redis)
+    while stored(redis) < wanted:
+        before = unacknowledged(redis)
         asked = sum(found.texts for found in backlog(redis).values())
-        after = len(sent) - stored(redis)
-        assert after - 4 <= asked <= before + slack, (before, asked, after)
-        if len(sent) - after >= wanted:
-            return
+        after = unacknowledged(redis)
+        assert after <= asked <= before, (before, asked, after)
         time.sleep(0.3)
+
+
+def unacknowledged(redis: Redis) -> int:
+    """Texts whose messages are in a queue or with a worker, all looked at in one moment."""
+    pipe = redis.pipeline(transaction=True)
+    for queue in map(speaker_queue, SPEAKERS):
+        for step in PRIORITY_STEPS:
+            pipe.lrange(f"{queue}\x06\x16{step}" if step else queue, 0, -1)
+    pipe.hvals("koebin.unacked")
+    *queued, held = pipe.execute()
+    messages = [json.loads(raw) for raws in queued for raw in raws] + [json.loads(raw)[0] for raw in held]
+    return len({message["headers"]["id"] for message in messages})
 
 
 def stored(redis: Redis) -> int:
