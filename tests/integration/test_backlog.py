@@ -11,6 +11,7 @@ from celery import Celery
 from prometheus_client.parser import text_string_to_metric_families
 
 from producers.commands.backlog import describe, metrics, server
+from tasks import waiting
 from tasks.backlog import backlog
 from tasks.celery_config import configure
 from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
@@ -130,6 +131,33 @@ def test_single_texts_count_while_they_wait_and_while_a_worker_has_them(client, 
         after = backlog(client)["mei"]
     assert after.texts == 6
     assert f'koebin_backlog_texts{{speaker="mei"}} {after.texts}' in metrics(describe(client))
+
+
+@pytest.mark.parametrize("goes", ["back to its queue", "from its delay to its queue", "to a worker"])
+def test_a_text_that_changes_places_while_the_backlog_is_read_counts_once(goes, client, monkeypatch):
+    request = {"text": "一二三四五六七八九十", "speaker": "mei", "store": "file:///out"}
+    message = {"headers": {"task": SYNTHESIZE, "id": "one"}, "properties": {"priority": 0}, "body": ""}
+    noted = json.dumps([message, "", "speaker.mei"])
+    later = Message(SYNTHESIZE, "one", request, "speaker.mei", 0)
+    if goes == "back to its queue":
+        client.hset("koebin.unacked", "tag", noted)
+    elif goes == "to a worker":
+        client.lpush("speaker.mei", json.dumps(message))
+    else:
+        put_off(client, later, 60)
+    read = waiting._count_list
+
+    def read_then_move(redis, name, counter):
+        read(redis, name, counter)
+        client.delete("koebin.unacked", "koebin:delayed", "speaker.mei")
+        if goes == "to a worker":
+            client.hset("koebin.unacked", "tag", noted)
+        else:
+            client.lpush("speaker.mei", json.dumps(message))
+
+    client.lpush("speaker.ken", b"[]")  # so that there is a list to read
+    monkeypatch.setattr(waiting, "_count_list", read_then_move)
+    assert backlog(client)["mei"].texts == 1
 
 
 def test_of_a_long_queue_the_length_counts(client, redis_server, monkeypatch):
