@@ -33,7 +33,7 @@ def _run(args: argparse.Namespace) -> list[Report]:
     part, parts = (int(number) for number in args.part.split("/"))
     outages = Outages(args.outage, args.long_outage, args.long_share)
     with arena(timeout=args.timeout, stock=args.stock, workers=args.workers) as made:
-        driver = Driver(made, patience=args.patience, logs=args.logs)
+        driver = Driver(made, patience=args.patience, logs=args.logs, urgent=args.urgent)
         try:
             for plan in plans(args.runs, args.seed, made, outages):
                 if plan.number % parts != part - 1 or not _wanted(plan, args):
@@ -58,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--long-share", type=float, default=0.15, help="share of the outages that last so long")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds after which a job counts as lost")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--urgent", action="store_true", help="ask for something more urgent just before every fault")
     parser.add_argument("--minutes", type=float, default=0.0, help="begin no run after so long")
     parser.add_argument("--logs", type=Path, help="folder for the workers' logs of runs that failed")
     parser.add_argument("--part", default="1/1", help="run the K-th of N parts of the plan, K/N")

@@ -31,6 +31,7 @@ from tests.chaos.texts import KINDS, VOICES, script
 RANDOM: Final = "random moment"
 PRODUCER: Final = "SIGKILL producer"
 WISHES: Final = Wishes(Output(subtitles=("srt",)))
+URGENT_SENTENCES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,39 +95,55 @@ def plans(runs: int, seed: int, arena: Arena, outages: Outages) -> Iterator[Plan
 
 
 class Driver:
-    """Runs plans in an arena."""
+    """Runs plans in an arena.
 
-    def __init__(self, arena: Arena, sentences: int = 48, patience: float = 120.0, logs: Path | None = None) -> None:
+    Attributes:
+        urgent: whether something more urgent is asked for in every run, just before its fault.
+    """
+
+    def __init__(
+        self,
+        arena: Arena,
+        sentences: int = 48,
+        patience: float = 120.0,
+        logs: Path | None = None,
+        *,
+        urgent: bool = False,
+    ) -> None:
         self.arena = arena
+        self.urgent = urgent
         self._logs = logs
         self._ending: threading.Timer | None = None
         self.patience = patience
         self._sentences = sentences
-        self._undisturbed: dict[int, Undisturbed] = {}
+        self._undisturbed: dict[tuple[int, int], Undisturbed] = {}
 
-    def undisturbed(self, book: int) -> Undisturbed:
+    def undisturbed(self, book: int, sentences: int) -> Undisturbed:
         """What the book gives when nothing happens."""
-        if book not in self._undisturbed:
-            uri = f"{self.arena.root('file')}/undisturbed-{book}"
+        if (book, sentences) not in self._undisturbed:
+            uri = f"{self.arena.root('file')}/undisturbed-{book}-{sentences}"
             with self.arena.client(uri) as client:
-                job = client.submit(script(book, self._sentences), wishes=WISHES, wait_seconds=60)
+                job = client.submit(script(book, sentences), wishes=WISHES, wait_seconds=60)
                 outcome = client.wait(job, self.patience)
                 if outcome.state is not State.SUCCEEDED:
                     raise RuntimeError(f"the undisturbed job ended {outcome.state}: {outcome.error}")
-            self._undisturbed[book] = fingerprint(self.arena.store(uri), job)
-        return self._undisturbed[book]
+            self._undisturbed[book, sentences] = fingerprint(self.arena.store(uri), job)
+        return self._undisturbed[book, sentences]
 
     def run(self, plan: Plan) -> Report:
         """Break it, wait, look."""
-        wanted = self.undisturbed(plan.book)
+        wanted = self.undisturbed(plan.book, self._sentences)
         uri = f"{self.arena.root(plan.store)}/run-{plan.number}"
         store = self.arena.store(uri)
         job = f"chaos-{plan.number}-{plan.seed}"
+        if self.urgent:
+            self.undisturbed(0, URGENT_SENTENCES)
         with self.arena.client(uri) as client:
             try:
                 seconds, outcome = self._break(plan, client, store, job, uri)
                 self._end_fault()
                 problems = list(check_outputs(store, job, outcome, wanted))
+                problems += self._urgent_problems(plan)
                 problems += check_nothing_left(self.arena, 4 * self.arena.timeout + 10)
             except TimeoutError as error:
                 seconds, problems = None, [str(error)]
@@ -137,8 +154,10 @@ class Driver:
             self._keep_logs(plan)
             self._start_over()
         elif plan.store != "s3":
-            for key in list(store.list()):
-                store.delete(key)
+            for used in (uri, f"{uri}-urgent") if self.urgent else (uri,):
+                store = self.arena.store(used)
+                for key in list(store.list()):
+                    store.delete(key)
         return Report(plan, seconds, tuple(problems))
 
     def _break(self, plan: Plan, client: Client, store: Store, job: str, uri: str) -> tuple[float | None, JobOutcome]:
@@ -155,10 +174,27 @@ class Driver:
             self.arena.steps.arm(plan.step)
         client.submit(book, job_id=job, wishes=WISHES, wait_seconds=60)
         victim = self._victim(plan, job, client, rng)
+        if self.urgent:
+            with self._urgent_client(plan) as other:
+                book = script(0, URGENT_SENTENCES)
+                other.submit(book, job_id=f"{job}-urgent", wishes=WISHES, priority="interactive", wait_seconds=60)
         in_flight = self._in_flight(client, job)
         started = time.monotonic()
         self._cause(plan, fault, victim)
         return self._recovered(client, store, job, in_flight, started)
+
+    def _urgent_client(self, plan: Plan) -> Client:
+        return self.arena.client(f"{self.arena.root(plan.store)}/run-{plan.number}-urgent")
+
+    def _urgent_problems(self, plan: Plan) -> list[str]:
+        """What is wrong with what was urgent; the producer's own fault comes before anything is."""
+        if not self.urgent or plan.fault == PRODUCER:
+            return []
+        job = f"chaos-{plan.number}-{plan.seed}-urgent"
+        with self._urgent_client(plan) as client:
+            outcome = self._wait(client, job, time.monotonic() + self.patience)
+            found = check_outputs(client.store, job, outcome, self.undisturbed(0, URGENT_SENTENCES))
+            return [f"urgent: {problem}" for problem in found]
 
     def _victim(self, plan: Plan, job: str, client: Client, rng: random.Random) -> Supervised:
         if plan.step == RANDOM:
