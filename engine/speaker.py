@@ -63,10 +63,15 @@ class SpeakerInfo:
 
 @dataclass(frozen=True, slots=True)
 class _Spoken:
-    """A finished sentence, and what the pauses around it are predicted from."""
+    """A finished sentence, and what the pauses around it are predicted from.
+
+    Attributes:
+        pause: predicted seconds before it, where they are known already.
+    """
 
     audio: Audio
     utterances: tuple[Utterance, ...]
+    pause: float | None = None
 
 
 class Speaker:
@@ -245,7 +250,8 @@ class Speaker:
         return request
 
     def _generate(self, requests: list[Request], cancelled: threading.Event) -> Audio:
-        return Audio.joined(list(self._with_pauses(self._render(requests, cancelled, lambda: True), requests)))
+        spoken = self._render(requests, cancelled, lambda: True, pauses=True)
+        return Audio.joined(list(self._with_pauses(spoken, requests)))
 
     def _stream(self, requests: list[Request], cancelled: threading.Event) -> Iterator[Audio]:
         first, *others = requests
@@ -294,7 +300,9 @@ class Speaker:
             if pause is not None and number < len(requests):
                 audio = shorten_end(audio, pause)
             if before is not None:
-                seconds = self._pause(spoken_before[-1], spoken.utterances[0]) if pause is None else pause
+                seconds = spoken.pause if pause is None else pause
+                if seconds is None:
+                    seconds = self._pause(spoken_before[-1], spoken.utterances[0])
                 audio = begin_after(before, audio, seconds, cut=pause is not None)
             before, spoken_before = audio, spoken.utterances
             yield audio
@@ -311,22 +319,35 @@ class Speaker:
         return DEFAULT_PAUSE_SECONDS / first.options.speed if predicted is None else predicted
 
     def _render(
-        self, requests: Sequence[Request], cancelled: threading.Event, go_on: Callable[[], bool]
+        self,
+        requests: Sequence[Request],
+        cancelled: threading.Event,
+        go_on: Callable[[], bool],
+        pauses: bool = False,
     ) -> Iterator[_Spoken]:
         if self._info.batch_size > 1:
             return self._render_batches(requests, cancelled, go_on)
         wanted = takewhile(lambda _: go_on(), requests)
         if self._info.parallel > 1 and len(requests) > 1:
-            return self._render_threads(wanted, cancelled)
+            return self._render_threads(wanted, cancelled, pauses)
         return (self._speak(request, cancelled) for request in wanted)
 
-    def _render_threads(self, requests: Iterable[Request], cancelled: threading.Event) -> Iterator[_Spoken]:
-        """A few sentences ahead of the consumer, in as many threads as the model takes."""
+    def _render_threads(
+        self, requests: Iterable[Request], cancelled: threading.Event, pauses: bool
+    ) -> Iterator[_Spoken]:
+        """A few sentences ahead of the consumer, in as many threads as the model takes.
+
+        Where ``pauses`` are wanted, each thread predicts the one before its sentence: the consumer would predict the
+        last of them alone, when the sentences are spoken and the threads idle.
+        """
+        before: Request | None = None
         ahead: deque[Future[_Spoken]] = deque()
         with ThreadPoolExecutor(self._info.parallel, f"koebin-{self.name}") as pool:
             try:
                 for request in requests:
-                    ahead.append(pool.submit(self._speak, request, cancelled))
+                    predicted = pauses and request.options.pause is None
+                    ahead.append(pool.submit(self._speak, request, cancelled, before if predicted else None))
+                    before = request
                     if len(ahead) >= 2 * self._info.parallel:
                         yield ahead.popleft().result()
                 while ahead:
@@ -366,8 +387,11 @@ class Speaker:
                 done.update(zip(batch, model.synthesize([utterances[index] for index in batch]), strict=True))
         return deque(done[index] for index in range(len(utterances)))
 
-    def _speak(self, request: Request, cancelled: threading.Event) -> _Spoken:
-        return self._speak_utterances(request, self._utterances(request), cancelled)
+    def _speak(self, request: Request, cancelled: threading.Event, after: Request | None = None) -> _Spoken:
+        """A sentence; with the pause before it, if it is told which sentence it comes after."""
+        utterances = self._utterances(request)
+        pause = None if after is None else self._pause(self._utterances(after)[-1], utterances[0])
+        return replace(self._speak_utterances(request, utterances, cancelled), pause=pause)
 
     def _speak_utterances(
         self, request: Request, utterances: tuple[Utterance, ...], cancelled: threading.Event

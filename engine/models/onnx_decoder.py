@@ -1,6 +1,6 @@
 """The decoder's graph, written anew from its weights for ONNX Runtime's kernels: the same sums with less work.
 
-- Stages of 64 and 128 channels are computed in four phases with a half of the multiplications (``fast_convolution``).
+- Stages of 64 to 256 channels are computed in four phases with a half of the multiplications (``fast_convolution``).
 - Everything from one convolution to the next is a convolution, activations and additions among them: ONNX Runtime
   fuses those, and values stay in its blocked layout.
 - Up-sampling is a convolution with a row per phase of the output.
@@ -24,9 +24,9 @@ from engine.models.onnx_builder import Builder
 from engine.models.onnx_convolutions import convolutions_as_2d
 from engine.models.onnx_graph import INT64, Cut, Graph
 
-FASTER: Final = range(64, 129)
+FASTER: Final = range(64, 257)
 """Channels. With fewer the additions take as long as the multiplications that they save; with more the weights, which
-become twice as many, take more memory than the time is worth."""
+become twice as many, would take more memory than the time is worth."""
 Convolve = Callable[[Builder, str, Convolution], str]
 _BLOCK: Final = 16
 """ONNX Runtime's blocked layout takes channels in multiples of so many."""

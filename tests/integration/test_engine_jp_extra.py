@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,7 @@ from engine.errors import (
     UnknownStyle,
 )
 from engine.models.export import export_bert
+from engine.models.jp_extra_onnx import JpExtraOnnx
 from engine.text.dictionary import Dictionary, Entry
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "onnx"
@@ -180,6 +182,25 @@ def test_only_the_words_that_are_written_decide(tree: Path, cache: Path) -> None
     assert [first, second] == changed
 
 
+def test_pauses_are_the_same_whoever_predicts_them(tree: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "良い天気です。散歩に行きましょう。はい。そうですね。"
+    predict, predicting = JpExtraOnnx.predict_pause, set[str]()
+
+    def noted(*arguments: Any) -> float | None:
+        predicting.add(threading.current_thread().name)
+        return predict(*arguments)
+
+    monkeypatch.setattr(JpExtraOnnx, "predict_pause", noted)
+    spoken = []
+    for threads in (1, 3):
+        with make(tree, cache, "small", threads=threads).prepare(warmup=False) as tts:
+            predicting.clear()
+            spoken.append(tts.speakers["small"].generate(text).samples.tobytes())
+    assert spoken[0] == spoken[1]
+    assert len(predicting) > 0
+    assert threading.current_thread().name not in predicting, "the consumer does not hold the threads up"
+
+
 def test_threads_change_nothing(tree: Path, cache: Path) -> None:
     texts = [f"{number}番の文です。" for number in range(6)]
     with make(tree, cache, "small", threads=3).prepare(warmup=False) as tts:
@@ -248,6 +269,7 @@ def test_bad_voices_are_named(tree: Path, cache: Path, tmp_path: Path) -> None:
 def test_the_onnx_path_needs_neither_torch_nor_transformers(tree: Path, cache: Path) -> None:
     code = f"""
 import sys
+import threading
 for name in ("torch", "transformers"):
     sys.modules[name] = None
 from engine import TTS
