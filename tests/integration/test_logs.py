@@ -75,7 +75,6 @@ def test_celerys_own_tools_see_the_worker(worker: Worker, redis_server: RedisSer
 
 
 def test_flower_sees_the_worker(worker: Worker, redis_server: RedisServer, tmp_path: Path) -> None:
-    pytest.importorskip("flower", reason="pip install flower")
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "celery", "--broker", redis_server.url, "flower", f"--port={port}"]
     environment = {**os.environ, "FLOWER_UNAUTHENTICATED_API": "true"}
