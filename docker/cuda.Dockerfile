@@ -38,7 +38,7 @@ COPY engine engine
 COPY tasks tasks
 COPY worker worker
 COPY producers producers
-# Packages of features that are not wanted: WITHOUT=av makes no M4A and M4B, and is 78 MB smaller.
+# Packages of features that are not wanted: WITHOUT=av makes no M4A and M4B, and is 80 MB smaller.
 ARG WITHOUT=""
 # Nor does it open these: it fetches no voice and prepares none, for they are baked.
 ARG UNUSED="hf-xet ml-dtypes onnx pip setuptools"
