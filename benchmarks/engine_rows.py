@@ -122,21 +122,33 @@ def memory_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
 
 
 def speaker_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
-    """How much a second voice adds, after it has spoken."""
+    """How much a second voice adds, each in a process of its own whose working memory has grown to its size."""
     load = busy()
     weights = (setting.tree / "onnx/speakers/second/synthesizer.onnx").stat().st_size / 2**20
-    grown: dict[str, float] = {}
-    for name, start in (("ours", setting.start_ours), ("peer", setting.start_peer)):
+    grown: list[list[float]] = []
+    for start in (setting.start_ours, setting.start_peer):
         probe = start()
         if probe is None:
             continue
         with probe:
-            before = probe.ask("speak", speaker="first", text=SENTENCE)["resident"]
-            probe.ask("load", speaker="second")
-            after = probe.ask("speak", speaker="second", text=SENTENCE)["resident"]
-            grown[name] = (after - before) / weights
-    peer_grown = [grown["peer"]] if "peer" in grown else None
-    yield "speaker", Figure.of([grown["ours"]], peer_grown, load=load, note=f"weights of {weights:.0f} MiB")
+            probe.ask("load", speaker="second")  # its files are made ready, which takes memory of another kind
+        grown.append([_grown_by_second(start()) / weights for _ in range(setting.pairs)])
+    mine, theirs = grown[0], grown[1] if len(grown) > 1 else None
+    yield "speaker", Figure.of(mine, theirs, load=load, note=f"weights of {weights:.0f} MiB")
+
+
+def _grown_by_second(probe: Probe | None) -> float:
+    if probe is None:
+        raise RuntimeError("the process did not start")
+    with probe:
+        before = _settled(probe, "first")
+        probe.ask("load", speaker="second")
+        return _settled(probe, "second") - before
+
+
+def _settled(probe: Probe, speaker: str) -> float:
+    """MiB resident after it has spoken a few times."""
+    return [float(probe.ask("speak", speaker=speaker, text=SENTENCE)["resident"]) for _ in range(8)][-1]
 
 
 def busy(seconds: float = 2.0) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.models.base import AcousticModel
+from engine.models.freed_memory import give_back
 from engine.models.published import prepare
 from engine.models.voice_files import VoiceFiles, fetch_voice
 from engine.sources.base import SourceOptions
@@ -47,7 +48,9 @@ class JpExtraVoices:
             from engine.models.jp_extra_onnx import JpExtraOnnx
 
             folder = prepare(files.voice, self._sources.cache_root)
-            return JpExtraOnnx(folder, self._onnx_bert(files.bert), tokenize, threads)
+            voice = JpExtraOnnx(folder, self._onnx_bert(files.bert), tokenize, threads)
+            give_back()  # what parsing graphs has left free, several MiB a voice
+            return voice
         from engine.models.jp_extra_torch import JpExtraTorch
 
         return JpExtraTorch(files.voice, self._torch_bert(files.bert, device), tokenize, device)
