@@ -124,6 +124,7 @@ def memory_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
 def speaker_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
     """How much a second voice adds, each in a process of its own whose working memory has grown to its size."""
     load = busy()
+    text = chapter(setting.characters)
     weights = (setting.tree / "onnx/speakers/second/synthesizer.onnx").stat().st_size / 2**20
     grown: list[list[float]] = []
     for start in (setting.start_ours, setting.start_peer):
@@ -132,23 +133,19 @@ def speaker_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
             continue
         with probe:
             probe.ask("load", speaker="second")  # its files are made ready, which takes memory of another kind
-        grown.append([_grown_by_second(start()) / weights for _ in range(setting.pairs)])
+        grown.append([_grown_by_second(start(), text) / weights for _ in range(setting.pairs)])
     mine, theirs = grown[0], grown[1] if len(grown) > 1 else None
     yield "speaker", Figure.of(mine, theirs, load=load, note=f"weights of {weights:.0f} MiB")
 
 
-def _grown_by_second(probe: Probe | None) -> float:
+def _grown_by_second(probe: Probe | None, text: str) -> float:
+    """MiB, after both have spoken the text: what the first has used for it, the second uses again."""
     if probe is None:
         raise RuntimeError("the process did not start")
     with probe:
-        before = _settled(probe, "first")
+        before = probe.ask("speak", speaker="first", text=text)["resident"]
         probe.ask("load", speaker="second")
-        return _settled(probe, "second") - before
-
-
-def _settled(probe: Probe, speaker: str) -> float:
-    """MiB resident after it has spoken a few times."""
-    return [float(probe.ask("speak", speaker=speaker, text=SENTENCE)["resident"]) for _ in range(8)][-1]
+        return float(probe.ask("speak", speaker="second", text=text)["resident"] - before)
 
 
 def busy(seconds: float = 2.0) -> float:
