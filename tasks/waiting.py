@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -95,26 +95,19 @@ def _count_outside(redis: Redis, counter: _Counter) -> None:
 def _count_list(redis: Redis, name: str, counter: _Counter) -> None:
     queue, _, step = name.partition(_SEPARATOR)
     priority = int(step) if step.isdecimal() else PRIORITY_STEPS[0]
-    length = int(redis.llen(name))
-    read, texts, seconds = 0, 0, 0.0
-    for raw in _rows(redis, name):
-        read += 1
+    with redis.pipeline(transaction=True) as pipe:  # what is taken in between would count as one more of the rest
+        pipe.llen(name)
+        pipe.lrange(name, -MOST_READ, -1)
+        length, rows = pipe.execute()
+    texts, seconds = 0, 0.0
+    for raw in reversed(rows):
         with suppress(*_STRANGE):
             counted = counter.count(json.loads(raw), queue, priority)
             if counted is not None:
                 texts, seconds = texts + 1, seconds + counted
-    if texts and length > read:
-        more = (length - read) * texts // read
+    if texts and length > len(rows):
+        more = (length - len(rows)) * texts // len(rows)
         counter.add(queue, priority, seconds / texts * more, more)
-
-
-def _rows(redis: Redis, name: str) -> Iterator[bytes]:
-    """From the end that is served next."""
-    for start in range(0, MOST_READ, _PAGE):
-        rows: Any = redis.lrange(name, -start - _PAGE, -start - 1)
-        yield from reversed(rows)
-        if len(rows) < _PAGE:
-            return
 
 
 def _priority(message: Mapping[str, Any]) -> int:
