@@ -36,21 +36,12 @@ def network_input(phonemes: Phonemes, add_blank: bool) -> NetworkInput:
 
     A blank is row 0 of all three embeddings; it counts to the character of the phone before it, the first one to [CLS].
     """
-    phone_ids = np.array([SYMBOL_IDS[phone] for phone in phonemes.phones], np.int64)
-    tone_ids = np.array(phonemes.tones, np.int64) + JAPANESE_TONE_OFFSET
-    language_ids = np.full_like(phone_ids, JAPANESE)
-    counts = phonemes.word2ph
-    if not add_blank:
-        return NetworkInput(phone_ids, tone_ids, language_ids, counts)
-    return NetworkInput(
-        _with_blanks(phone_ids),
-        _with_blanks(tone_ids),
-        _with_blanks(language_ids),
-        (2 * counts[0] + 1, *(2 * count for count in counts[1:])),
-    )
-
-
-def _with_blanks(ids: IntArray) -> IntArray:
-    spaced = np.full(2 * len(ids) + 1, SYMBOL_IDS[BLANK], np.int64)
-    spaced[1::2] = ids
-    return spaced
+    start, step = (1, 2) if add_blank else (0, 1)
+    ids = np.full((3, len(phonemes.phones) * step + start), SYMBOL_IDS[BLANK], np.int64)
+    ids[0, start::step] = [SYMBOL_IDS[phone] for phone in phonemes.phones]
+    ids[1, start::step] = phonemes.tones
+    ids[1, start::step] += JAPANESE_TONE_OFFSET
+    ids[2, start::step] = JAPANESE
+    first, *others = phonemes.word2ph
+    phone_ids, tone_ids, language_ids = ids
+    return NetworkInput(phone_ids, tone_ids, language_ids, (step * first + start, *[step * count for count in others]))

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
+from itertools import chain
 from typing import Final, NamedTuple
 
 from engine.text.accents import mora_tones
@@ -53,13 +55,12 @@ def phonemes(analysis: Analysis) -> Phonemes:
     Every word and label is accepted: what has no reading is kept as ``'``.
     """
     words = _read_words(analysis.nodes)
-    phones = [BLANK, *(phone for word in words for mora in word.moras for phone in mora.phones), BLANK]
+    phones = (BLANK, *chain.from_iterable([word.phones for word in words]), BLANK)
     tones = _tones_of_words(analysis.nodes, words) or _merge_tones(phones, phone_tones(analysis.labels))
-    word2ph = [1, *(count for word in words for count in spread(word.phones, len(word.written))), 1]
     return Phonemes(
-        tuple(phones),
+        phones,
         tuple(tones),
-        tuple(word2ph),
+        (1, *chain.from_iterable([word.word2ph for word in words]), 1),
         "".join([word.written for word in words]),
         tuple(_word_spans(words)),
         tuple(_mora_spans(words)),
@@ -89,12 +90,13 @@ def spread(phones: int, characters: int) -> list[int]:
 
 
 class _Word(NamedTuple):
-    """``phones`` of them in all ``moras``; ``spoken`` if any of these is more than a mark."""
+    """``phones`` are those of all ``moras``; ``spoken`` if any of these is more than a mark."""
 
     surface: str
     written: str
-    moras: list[Mora]
-    phones: int
+    moras: tuple[Mora, ...]
+    phones: tuple[str, ...]
+    word2ph: tuple[int, ...]
     spoken: bool
 
 
@@ -103,19 +105,27 @@ def _read_words(nodes: Sequence[Node]) -> list[_Word]:
     words = []
     previous = ""
     for node in nodes:
-        written = written_form(node.surface)
-        pron = node.pron.replace("’", "")
-        spoken = False
-        if written and PUNCTUATION.issuperset(written) and not _KANA.search(pron):
-            moras = [Mora("", (mark,)) for mark in written]
-        elif moras := moras_of(pron, previous):
-            written = written or pron
-            spoken = any(mora.kana for mora in moras)
-        else:
-            moras = [Mora("", ("'",))] * len(written)
-        previous = moras[-1].phones[-1] if moras else previous
-        words.append(_Word(node.surface, written, moras, sum([len(mora.phones) for mora in moras]), spoken))
+        word = _read_word(node.surface, node.pron, previous if "ー" in node.pron else "")
+        previous = word.phones[-1] if word.phones else previous
+        words.append(word)
     return words
+
+
+@lru_cache(maxsize=8192)
+def _read_word(surface: str, pron: str, previous: str) -> _Word:
+    """``previous`` is the last phone before it. Kept, because the words of a language come again and again."""
+    written = written_form(surface)
+    pron = pron.replace("’", "")
+    spoken = False
+    if written and PUNCTUATION.issuperset(written) and not _KANA.search(pron):
+        moras = [Mora("", (mark,)) for mark in written]
+    elif moras := moras_of(pron, previous):
+        written = written or pron
+        spoken = any(mora.kana for mora in moras)
+    else:
+        moras = [Mora("", ("'",))] * len(written)
+    phones = tuple([phone for mora in moras for phone in mora.phones])
+    return _Word(surface, written, tuple(moras), phones, tuple(spread(len(phones), len(written))), spoken)
 
 
 _KANA: Final = re.compile("[ァ-ヺー]")
@@ -168,7 +178,7 @@ def _tones_of_words(nodes: Sequence[Node], words: Sequence[_Word]) -> list[int] 
             for mora in word.moras:
                 tones += [next(spoken)] * len(mora.phones)
         else:
-            tones += [0] * word.phones
+            tones += [0] * len(word.phones)
     return [*tones, 0]
 
 
@@ -199,8 +209,8 @@ def _word_spans(words: Sequence[_Word]) -> Iterator[Span]:
     start = 1
     for word in words:
         if word.spoken:
-            yield Span(word.surface, start, start + word.phones)
-        start += word.phones
+            yield Span(word.surface, start, start + len(word.phones))
+        start += len(word.phones)
 
 
 def _mora_spans(words: Sequence[_Word]) -> Iterator[Span]:

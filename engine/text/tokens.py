@@ -45,13 +45,19 @@ def token_ids(text: str, vocabulary: Mapping[str, int]) -> list[int]:
         N + 2 ids.
     """
     unknown = vocabulary[UNK]
-    return [vocabulary[CLS], *(vocabulary.get(_folded(char), unknown) for char in text), vocabulary[SEP]]
+    return [vocabulary[CLS], *[vocabulary.get(_FOLDED[char], unknown) for char in text], vocabulary[SEP]]
 
 
-def _folded(char: str) -> str:
+class _Folded(dict[str, str]):
     """NFKC, where that is one character: the number of tokens must stay the number of characters."""
-    folded = unicodedata.normalize("NFKC", char)
-    return folded if len(folded) == 1 else char
+
+    def __missing__(self, char: str) -> str:
+        folded = unicodedata.normalize("NFKC", char)
+        self[char] = folded if len(folded) == 1 else char
+        return self[char]
+
+
+_FOLDED: Final = _Folded()
 
 
 def _packed_vocabulary(path: Path) -> dict[str, int]:
