@@ -139,11 +139,14 @@ def speaker_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
 
 
 def _grown_by_second(probe: Probe | None, text: str) -> float:
-    """MiB, after both have spoken the text: what the first has used for it, the second uses again."""
+    """MiB, after both have spoken the text: what the first has used for it, the second uses again.
+
+    Working memory has its size only after the first voice has spoken the text more than once.
+    """
     if probe is None:
         raise RuntimeError("the process did not start")
     with probe:
-        before = probe.ask("speak", speaker="first", text=text)["resident"]
+        before = max(probe.ask("speak", speaker="first", text=text)["resident"] for _ in range(3))
         probe.ask("load", speaker="second")
         return float(probe.ask("speak", speaker="second", text=text)["resident"] - before)
 
