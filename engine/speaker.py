@@ -435,5 +435,5 @@ def _stop_if(cancelled: threading.Event) -> None:
 
 
 def _length(utterance: Utterance) -> int:
-    """About as long as it takes to say it."""
-    return sum(len(node.pron) for node in utterance.analysis.nodes)
+    """About as long as it takes to say it; of marks there is nothing to say."""
+    return sum(len(node.pron) for node in utterance.analysis.nodes if node.pos != "記号")
