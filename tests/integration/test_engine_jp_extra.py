@@ -92,7 +92,7 @@ def write_bert(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A published voice is cut into three graphs once per cache."""
+    """A published voice is cut into its graphs once per cache."""
     return tmp_path_factory.mktemp("cache")
 
 

@@ -1,4 +1,4 @@
-"""The three graphs against the torch network, from both kinds of files."""
+"""The graphs against the torch network, from both kinds of files."""
 
 from __future__ import annotations
 
