@@ -42,17 +42,27 @@ def install_clock(seconds: float) -> None:
 
 
 def install_slowness(seconds: float) -> None:
-    """Every segment takes ``seconds`` longer, and its key stands in the log when it is stored."""
+    """Every segment takes ``seconds`` longer to render, and its key stands in the log when it is stored."""
     import tasks.segments
+    from engine.speaker import Speaker
+    from tasks import runtime
 
+    inner: Callable[..., Iterator[Any]] = Speaker.render
+
+    def render(self: Any, requests: Sequence[Any], *go_on: Callable[[], bool]) -> Iterator[Any]:
+        for audio in inner(self, requests, *go_on):
+            if runtime._current:  # not while it is warmed up and its speed is measured
+                time.sleep(seconds)
+            yield audio
+
+    Speaker.render = render  # type: ignore[method-assign]
     write = tasks.segments.write
 
-    def slowly(store: Any, key: str, audio: Any) -> None:
-        time.sleep(seconds)
+    def told(store: Any, key: str, audio: Any) -> None:
         write(store, key, audio)
         print(f"made {key}", flush=True)
 
-    tasks.segments.write = slowly
+    tasks.segments.write = told
 
 
 def install_stock() -> None:
