@@ -42,20 +42,18 @@ def install_clock(seconds: float) -> None:
 
 
 def install_slowness(seconds: float) -> None:
-    """Every segment takes ``seconds`` longer to render, and its key stands in the log when it is stored."""
+    """Every segment of a chunk takes ``seconds`` longer to render, and its key stands in the log when it is stored."""
+    import tasks.chunks
     import tasks.segments
-    from engine.speaker import Speaker
-    from tasks import runtime
 
-    inner: Callable[..., Iterator[Any]] = Speaker.render
+    inner: Callable[..., Iterator[Any]] = tasks.chunks._render
 
-    def render(self: Any, requests: Sequence[Any], *go_on: Callable[[], bool]) -> Iterator[Any]:
-        for audio in inner(self, requests, *go_on):
-            if runtime._current:  # not while it is warmed up and its speed is measured
-                time.sleep(seconds)
-            yield audio
+    def render(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        for rendered in inner(*args, **kwargs):
+            time.sleep(seconds)
+            yield rendered
 
-    Speaker.render = render  # type: ignore[method-assign]
+    tasks.chunks._render = render
     write = tasks.segments.write
 
     def told(store: Any, key: str, audio: Any) -> None:
