@@ -30,7 +30,7 @@ local now = tonumber(redis.call('TIME')[1])
 for at = 2, #KEYS do
     for _, message in ipairs(redis.call('LRANGE', KEYS[at], -ARGV[1], -1)) do
         redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
-        if redis.call('ZADD', KEYS[1], 'NX', now, redis.sha1hex(message)) == 1 then
+        if redis.call('ZADD', KEYS[1], 'NX', now, redis.sha1hex(string.sub(message, -512))) == 1 then
             redis.call('EXPIRE', KEYS[1], ARGV[2] * 2)
             return 1
         end
@@ -38,6 +38,7 @@ for at = 2, #KEYS do
 end
 return 0
 """
+"""A message is told by its end, where kombu writes its tag: it may be long, and Redis does nothing else meanwhile."""
 _CLAIMS: Final = "koebin:claims"
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from celery import Celery
 from celery.exceptions import Reject
 from redis import Redis
 
 from producers.client import Client
 from tasks import planning, precedence, synthesis
+from tasks.celery_config import configure
 from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, SynthesizeRequest
 from tasks.delayed import Message
 from tasks.keys import priority_list, speaker_queue
@@ -172,6 +174,15 @@ def test_each_message_makes_one_process_give_way(redis: Redis, looks: list[Prece
         redis.zincrby("koebin:claims", -10, member)  # whoever claimed it did not come
     assert one.claim(BATCH)
     assert 0 < redis.ttl("koebin:claims") <= 10
+
+
+def test_equal_texts_are_two_messages(redis_server: RedisServer, redis: Redis, looks: list[Precedence]) -> None:
+    """As Celery lays them: a message is told by its end, however long it is."""
+    app = Celery("anybody")
+    configure(app, broker=redis_server.url, result_backend=redis_server.url, visibility_timeout=30)
+    for _ in range(2):
+        app.send_task(SYNTHESIZE, args=[{"text": "長い文です。" * 1000}], queue="speaker.mei", priority=INTERACTIVE)
+    assert [look.claim(BATCH) for look in (*looks, looks[0])] == [True, True, False]
 
 
 def test_a_process_looks_ten_times_a_second_at_most_and_goes_on_without_redis(redis_server: RedisServer) -> None:
