@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from tasks import segments
+from tasks.guard import GiveBack
 from tasks.stores.base import Store
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _THREADS: Final = 4
 class Storing:
     """Stores a chunk's segments in their order of rendering, a few of them at a time.
 
-    Use as a context: its end waits until everything is stored; after an exception until what had begun is.
+    Use as a context: its end waits until everything is stored, also when the chunk is given back; after another
+    exception until what had begun is.
 
     Args:
         on_stored: called for each segment as soon as it is stored, from any thread.
@@ -47,7 +49,7 @@ class Storing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if kind is None or kind is GiveBack:
                 self._settle(0)
         finally:
             self._pool.shutdown(cancel_futures=True)

@@ -9,6 +9,7 @@ import pytest
 from engine.audio import Audio
 from engine.errors import StoreFull
 from tasks import segments
+from tasks.guard import GiveBack
 from tasks.stores.local import LocalStore
 from tasks.storing import AHEAD, Storing
 
@@ -82,3 +83,18 @@ def test_a_full_store_is_reported_and_what_had_begun_is_stored(tmp_path: Path) -
     assert KEYS[0] in there
     assert KEYS[1] not in there
     assert len(stored) == len(there), "progress is counted for what is stored and for nothing else"
+
+
+def test_what_is_rendered_is_stored_when_the_chunk_is_given_back(tmp_path: Path) -> None:
+    store = Gated(tmp_path)
+
+    def render() -> None:
+        with Storing(store, lambda _: None) as storing:
+            for number, key in enumerate(KEYS[:AHEAD]):
+                storing.add(key, audio(number))
+            threading.Timer(0.1, store.gate.set).start()
+            raise GiveBack("the worker shuts down", "")
+
+    with pytest.raises(GiveBack):
+        render()
+    assert segments.stored(store, KEYS) == set(KEYS[:AHEAD])
