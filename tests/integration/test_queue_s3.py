@@ -28,14 +28,7 @@ pytestmark = pytest.mark.xdist_group("queue-s3")
 
 @pytest.fixture(scope="module")
 def settings(server: RedisServer, s3_server: S3Server) -> dict[str, str]:
-    return {
-        "broker_url": server.url,
-        "store": f"s3://{s3_server.bucket()}/audio",
-        "s3_endpoint_url": s3_server.endpoint,
-        "s3_region": "us-east-1",
-        "s3_access_key_id": s3_server.access_key,
-        "s3_secret_access_key": s3_server.secret_key,
-    }
+    return {"broker_url": server.url, **s3_server.settings()}
 
 
 @pytest.fixture(scope="module")

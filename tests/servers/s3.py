@@ -61,6 +61,16 @@ class S3Server:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    def settings(self) -> dict[str, str]:
+        """What makes a worker and a client store in a new bucket, by the names of their settings."""
+        return {
+            "store": f"s3://{self.bucket()}/audio",
+            "s3_endpoint_url": self.endpoint,
+            "s3_region": self.region,
+            "s3_access_key_id": self.access_key,
+            "s3_secret_access_key": self.secret_key,
+        }
+
     def client(self, access_key: str = "", secret_key: str = "") -> Any:
         """A boto3 client, with every right unless other credentials are given."""
         import boto3
@@ -98,7 +108,8 @@ class S3Server:
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
         return [
-            *(str(weed_binary()), "server", f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}"),
+            *(str(weed_binary()), f"-logdir={self.folder}", "server"),
+            *(f"-dir={data}", f"-ip={HOST}", f"-ip.bind={HOST}"),
             "-master.telemetry=false",
             *("-master.volumeSizeLimitMB=64", "-volume.max=1000", "-volume.preStopSeconds=0", "-filer", "-s3"),
             *(f"-s3.config={config}", f"-s3.port={s3}", "-s3.port.iceberg=0", "-s3.port.lance=0"),
@@ -164,10 +175,8 @@ class S3Server:
     ) -> None:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
-        for port in self._ports:
-            for socket in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
-                socket.unlink(missing_ok=True)
-            for socket in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-grpc-{port + 10000}.sock"):
+        for port in (*self._ports, *(port + 10000 for port in self._ports)):
+            for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # there, whatever TMPDIR says
                 socket.unlink(missing_ok=True)
 
 

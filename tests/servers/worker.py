@@ -59,6 +59,7 @@ class Worker:
             **(settings or {}),
         }
         clean = {name: value for name, value in os.environ.items() if not name.startswith("KOEBIN_")}
+        clean["TMPDIR"] = str(self.folder)  # one that is killed leaves the pool's sockets there
         self._env = {**clean, **{f"KOEBIN_{name.upper()}": str(value) for name, value in chosen.items()}}
         self._command = [str(python), "-m", "producers", "worker", "--name", self.name]
         self._command += (["--speakers", speakers] if speakers else []) + (["--assemble"] if assemble else [])
