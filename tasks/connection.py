@@ -19,6 +19,8 @@ from engine.errors import BrokerUnavailable, ConfigurationError
 OUTAGE: Final = (RedisError, OperationalError)
 """What is raised while Redis is away, or takes no writes: by our own connection, and where Celery sends a message."""
 _PROBE: Final = "koebin:probe"
+_REFUSALS: Final = ("MISCONF", "NOREPLICAS")
+"""Of writes, beside those for which redis-py has classes: nothing can be saved; too few replicas are there."""
 
 
 def connect(url: str, *, retries: int = 3, timeout_seconds: float = 10.0) -> Redis:
@@ -66,7 +68,7 @@ def server_time(client: Redis) -> float:
 
 
 def takes_writes(client: Redis) -> bool:
-    """Whether the server is the master and not full.
+    """Whether the server is the master, has room in memory and on its disk, and the replicas that it wants.
 
     Raises:
         RedisError: it does not answer.
@@ -74,6 +76,10 @@ def takes_writes(client: Redis) -> bool:
     try:
         return bool(client.set(_PROBE, "", px=1))
     except (OutOfMemoryError, ReadOnlyError):
+        return False
+    except ResponseError as error:
+        if not str(error).startswith(_REFUSALS):
+            raise
         return False
 
 
