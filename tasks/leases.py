@@ -175,7 +175,10 @@ class Leases:
 
     def count_delay(self, task_id: str) -> int:
         """How often the task was put off before; counts this time."""
-        count: Any = self._redis.hincrby(_attempt_key(task_id), "delays", 1)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hincrby(_attempt_key(task_id), "delays", 1)
+        pipe.expire(_attempt_key(task_id), _ATTEMPT_SECONDS)
+        count, _ = pipe.execute()
         return int(count) - 1
 
     def forget(self, task_id: str) -> None:

@@ -23,3 +23,14 @@ def test_a_lease_that_is_given_back_while_it_is_renewed_is_not_set_again(redis_s
     assert redis.exists(lease_key("text"))
     assert holds.renew() == []
     assert not redis.exists(lease_key("text"))
+
+
+def test_what_is_held_against_a_task_does_not_outlive_it_for_ever(redis: Redis) -> None:
+    """A task that is put off and then fails leaves what was counted; nobody forgets it."""
+    leases = Leases(redis, 30.0)
+    assert [leases.count_delay("put off"), leases.count_delay("put off")] == [0, 1]
+    leases.strike("struck", "its process was lost")
+    leases.keep("made way", 1, 2.0, 3.0)
+    attempts = redis.keys("koebin:attempt:*")
+    assert len(attempts) == 3
+    assert all(redis.ttl(attempt) > 0 for attempt in attempts)
