@@ -160,6 +160,12 @@ end
 return 1
 """
 
+_WAIT: Final = """
+local state = redis.call('HGET', KEYS[1], 'state')
+if state == 'RUNNING' or state == 'ASSEMBLING' then redis.call('HSET', KEYS[1], 'waiting', ARGV[1]) end
+return 1
+"""
+
 _END: Final = """
 local job = KEYS[1]
 local state = redis.call('HGET', job, 'state')
@@ -189,6 +195,7 @@ class Ledger:
         self._take = redis.register_script(_TAKE)
         self._tick = redis.register_script(_TICK)
         self._return = redis.register_script(_RETURN)
+        self._wait = redis.register_script(_WAIT)
         self._end = redis.register_script(_END)
 
     def create(
@@ -235,8 +242,7 @@ class Ledger:
 
     def wait_for(self, job: str, reason: str) -> None:
         """Say why a live job does not move; the next dispatch clears it."""
-        if self.state(job) is not None:
-            self._redis.hset(_job(job), "waiting", reason[:500])
+        self._wait(keys=[_job(job)], args=[reason[:500]])
 
     def end(self, job: str, state: State, error: str = "") -> str:
         """End a live job. Returns the state it has now, "" if it is unknown."""

@@ -45,6 +45,16 @@ def test_the_list_of_ended_jobs_holds_those_that_redis_remembers(redis: Redis) -
     assert ledger.ended() == ["new", "still-there"]
 
 
+def test_only_a_live_job_waits(redis: Redis) -> None:
+    """A chunk may meet an outage after its job was cancelled, or after Redis forgot it."""
+    ledger = Ledger(redis)
+    end(ledger, "book")
+    for job in ("book", "forgotten"):
+        ledger.wait_for(job, "the store does not answer")
+    assert redis.hget("koebin:job:book", "waiting") is None
+    assert not redis.exists("koebin:job:forgotten")
+
+
 def test_what_was_seen_to_is_forgotten(redis: Redis, redis_server: RedisServer) -> None:
     ledger = Ledger(redis)
     for job in ("book", "book-2"):
