@@ -38,8 +38,9 @@ def network_input(phonemes: Phonemes, add_blank: bool) -> NetworkInput:
     """
     start, step = (1, 2) if add_blank else (0, 1)
     ids = np.full((3, len(phonemes.phones) * step + start), SYMBOL_IDS[BLANK], np.int64)
-    ids[0, start::step] = [SYMBOL_IDS[phone] for phone in phonemes.phones]
-    ids[1, start::step] = phonemes.tones
+    # As bytes numbers are copied in one go.
+    ids[0, start::step] = bytearray(map(SYMBOL_IDS.__getitem__, phonemes.phones))
+    ids[1, start::step] = bytearray(phonemes.tones)
     ids[1, start::step] += JAPANESE_TONE_OFFSET
     ids[2, start::step] = JAPANESE
     first, *others = phonemes.word2ph

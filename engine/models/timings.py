@@ -50,8 +50,8 @@ def marks_of(phonemes: Phonemes, durations: IntArray, frame_seconds: float, seco
         return Mark(span.text, float(edges[span.start]), float(edges[span.end]))
 
     return Marks(
-        words=tuple(map(mark, phonemes.words)),
-        moras=tuple(map(mark, phonemes.moras)),
+        words=tuple(map(mark, phonemes.word_spans())),
+        moras=tuple(map(mark, phonemes.mora_spans())),
         phones=tuple(mark(Span(phone, index, index + 1)) for index, phone in enumerate(phonemes.phones)),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, repeat
 from typing import Final, NamedTuple
 
 from engine.text.accents import mora_tones
@@ -27,6 +27,28 @@ class Span(NamedTuple):
     end: int
 
 
+class Word(NamedTuple):
+    """One word, or punctuation, apart from where it stands.
+
+    Attributes:
+        surface: as Open JTalk spells it.
+        written: as BERT reads it; nothing if the word leaves no trace.
+        moras: marks among them.
+        mora_lengths: how many phones each mora has.
+        phones: those of all moras.
+        word2ph: how many phones each character of ``written`` has.
+        spoken: any of the moras is more than a mark.
+    """
+
+    surface: str
+    written: str
+    moras: tuple[Mora, ...]
+    mora_lengths: tuple[int, ...]
+    phones: tuple[str, ...]
+    word2ph: tuple[int, ...]
+    spoken: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Phonemes:
     """One utterance as a Style-Bert-VITS2 voice reads it.
@@ -37,16 +59,31 @@ class Phonemes:
         word2ph: how many phones each character of ``bert_text`` has, with 1 for each ``_``; its sum is P and it has
             two items more than ``bert_text`` has characters.
         bert_text: the words as they are written, one token a character.
-        words: the words that are spoken, as Open JTalk spells them, in order; punctuation is none.
-        moras: katakana of every mora, in order.
+        words: in order, with all phones but the first and the last.
     """
 
     phones: tuple[str, ...]
     tones: tuple[int, ...]
     word2ph: tuple[int, ...]
     bert_text: str
-    words: tuple[Span, ...]
-    moras: tuple[Span, ...]
+    words: tuple[Word, ...]
+
+    def word_spans(self) -> Iterator[Span]:
+        """The words that are spoken, as Open JTalk spells them; punctuation is none."""
+        start = 1
+        for word in self.words:
+            if word.spoken:
+                yield Span(word.surface, start, start + len(word.phones))
+            start += len(word.phones)
+
+    def mora_spans(self) -> Iterator[Span]:
+        """Katakana of every mora."""
+        start = 1
+        for word in self.words:
+            for kana, phones in word.moras:
+                if kana:
+                    yield Span(kana, start, start + len(phones))
+                start += len(phones)
 
 
 def phonemes(analysis: Analysis) -> Phonemes:
@@ -62,22 +99,19 @@ def phonemes(analysis: Analysis) -> Phonemes:
         tuple(tones),
         (1, *chain.from_iterable([word.word2ph for word in words]), 1),
         "".join([word.written for word in words]),
-        tuple(_word_spans(words)),
-        tuple(_mora_spans(words)),
+        tuple(words),
     )
 
 
 def join(first: Phonemes, second: Phonemes) -> Phonemes:
     """Both utterances as one, the way the voice would read them in one breath; ``second``'s phones begin at
     ``len(first.phones) - 1``."""
-    shift = len(first.phones) - 2
     return Phonemes(
         first.phones[:-1] + second.phones[1:],
         first.tones[:-1] + second.tones[1:],
         first.word2ph[:-1] + second.word2ph[1:],
         first.bert_text + second.bert_text,
-        first.words + tuple(_shifted(second.words, shift)),
-        first.moras + tuple(_shifted(second.moras, shift)),
+        first.words + second.words,
     )
 
 
@@ -89,18 +123,7 @@ def spread(phones: int, characters: int) -> list[int]:
     return [base + 1] * rest + [base] * (characters - rest)
 
 
-class _Word(NamedTuple):
-    """``phones`` are those of all ``moras``; ``spoken`` if any of these is more than a mark."""
-
-    surface: str
-    written: str
-    moras: tuple[Mora, ...]
-    phones: tuple[str, ...]
-    word2ph: tuple[int, ...]
-    spoken: bool
-
-
-def _read_words(nodes: Sequence[Node]) -> list[_Word]:
+def _read_words(nodes: Sequence[Node]) -> list[Word]:
     """One word for each node; one that leaves no trace has nothing written and no morae."""
     words = []
     previous = ""
@@ -112,7 +135,7 @@ def _read_words(nodes: Sequence[Node]) -> list[_Word]:
 
 
 @lru_cache(maxsize=8192)
-def _read_word(surface: str, pron: str, previous: str) -> _Word:
+def _read_word(surface: str, pron: str, previous: str) -> Word:
     """``previous`` is the last phone before it. Kept, because the words of a language come again and again."""
     written = written_form(surface)
     pron = pron.replace("’", "")
@@ -125,7 +148,8 @@ def _read_word(surface: str, pron: str, previous: str) -> _Word:
     else:
         moras = [Mora("", ("'",))] * len(written)
     phones = tuple([phone for mora in moras for phone in mora.phones])
-    return _Word(surface, written, tuple(moras), phones, tuple(spread(len(phones), len(written))), spoken)
+    word2ph = tuple(spread(len(phones), len(written)))
+    return Word(surface, written, tuple(moras), tuple([len(mora.phones) for mora in moras]), phones, word2ph, spoken)
 
 
 _KANA: Final = re.compile("[ァ-ヺー]")
@@ -166,20 +190,13 @@ class _Characters(dict[int, str]):
 _CHARACTERS: Final = _Characters()
 
 
-def _tones_of_words(nodes: Sequence[Node], words: Sequence[_Word]) -> list[int] | None:
+def _tones_of_words(nodes: Sequence[Node], words: Sequence[Word]) -> list[int] | None:
     """A tone for each phone, with 0 for punctuation and blanks; None if only the labels tell."""
-    moras = mora_tones(nodes, [len(word.moras) for word in words])
-    if moras is None:
+    tones = mora_tones(nodes, [len(word.moras) for word in words])
+    if tones is None:
         return None
-    tones = [0]
-    spoken = iter(moras)
-    for word in words:
-        if word.spoken:
-            for mora in word.moras:
-                tones += [next(spoken)] * len(mora.phones)
-        else:
-            tones += [0] * len(word.phones)
-    return [*tones, 0]
+    lengths = chain.from_iterable([word.mora_lengths for word in words])
+    return [0, *chain.from_iterable(map(repeat, tones, lengths)), 0]
 
 
 def _merge_tones(phones: Sequence[str], spoken: Sequence[tuple[str, int]]) -> list[int]:
@@ -203,24 +220,3 @@ def _merge_tones(phones: Sequence[str], spoken: Sequence[tuple[str, int]]) -> li
     for index, place in enumerate(places):
         tone = tones[place] = known.get(index, tone)
     return tones
-
-
-def _word_spans(words: Sequence[_Word]) -> Iterator[Span]:
-    start = 1
-    for word in words:
-        if word.spoken:
-            yield Span(word.surface, start, start + len(word.phones))
-        start += len(word.phones)
-
-
-def _mora_spans(words: Sequence[_Word]) -> Iterator[Span]:
-    start = 1
-    for word in words:
-        for mora in word.moras:
-            if mora.kana:
-                yield Span(mora.kana, start, start + len(mora.phones))
-            start += len(mora.phones)
-
-
-def _shifted(spans: Sequence[Span], shift: int) -> Iterator[Span]:
-    return (Span(span.text, span.start + shift, span.end + shift) for span in spans)

@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 
 from engine.models.timings import boundary, frames_between, frames_per_phone, marks_of
-from engine.text.prosody import Phonemes, Span, join
+from engine.text.moras import Mora
+from engine.text.prosody import Phonemes, Word, join
 
 SHELL = Phonemes(
     phones=("_", "k", "a", "i", ".", "_"),
     tones=(0, 1, 1, 0, 0, 0),
     word2ph=(1, 3, 1, 1),
     bert_text="貝.",
-    words=(Span("貝", 1, 4),),
-    moras=(Span("カ", 1, 3), Span("イ", 3, 4)),
+    words=(
+        Word("貝", "貝", (Mora("カ", ("k", "a")), Mora("イ", ("i",))), (2, 1), ("k", "a", "i"), (3,), True),
+        Word("。", ".", (Mora("", (".",)),), (1,), (".",), (1,), False),
+    ),
 )
 BLANKED = np.array([1, 2, 3, 4, 0, 5, 1, 6, 1, 7, 2, 8, 3])
 
@@ -40,7 +43,7 @@ def test_the_phones_cover_the_audio_and_hold_the_rest() -> None:
 
 
 def sounding(*phones: str) -> Phonemes:
-    return Phonemes(phones, (0,) * len(phones), (1,) * len(phones), "".join(phones[1:-1]), (), ())
+    return Phonemes(phones, (0,) * len(phones), (1,) * len(phones), "".join(phones[1:-1]), ())
 
 
 def test_a_pause_is_all_that_lies_between_two_spoken_phones() -> None:

@@ -47,9 +47,9 @@ def test_written_form() -> None:
 def test_words_and_morae_name_their_phones() -> None:
     result = phonemes(analyze("世界、だ。"))
     assert result.phones == ("_", "s", "e", "k", "a", "i", ",", "d", "a", ".", "_")
-    assert result.words == (Span("世界", 1, 6), Span("だ", 7, 9))
-    assert [mora.text for mora in result.moras] == ["セ", "カ", "イ", "ダ"]
-    assert result.moras[2] == Span("イ", 5, 6)
+    assert [*result.word_spans()] == [Span("世界", 1, 6), Span("だ", 7, 9)]
+    assert [mora.text for mora in result.mora_spans()] == ["セ", "カ", "イ", "ダ"]
+    assert [*result.mora_spans()][2] == Span("イ", 5, 6)
 
 
 def test_joined_sentences_read_like_one_text() -> None:
@@ -59,11 +59,14 @@ def test_joined_sentences_read_like_one_text() -> None:
     assert both.bert_text == "はい.そうです!"
     assert sum(both.word2ph) == len(both.phones) == len(both.tones)
     assert len(both.word2ph) == len(both.bert_text) + 2
-    for word in both.words[len(first.words) :]:
-        assert (
-            both.phones[word.start : word.end]
-            == second.phones[word.start - len(first.phones) + 2 :][: word.end - word.start]
-        )
+    words, moras = [*both.word_spans()], [*both.mora_spans()]
+    assert [(word.text, both.phones[word.start : word.end]) for word in words] == [
+        ("はい", ("h", "a", "i")),
+        ("そう", ("s", "o", "o")),
+        ("です", ("d", "e", "s", "u")),
+    ]
+    assert "".join(mora.text for mora in moras) == "ハイソーデス"
+    assert [both.phones[mora.start : mora.end] for mora in moras[-2:]] == [("d", "e"), ("s", "u")]
 
 
 def test_ids_have_a_blank_between_any_two() -> None:

@@ -93,7 +93,7 @@ def test_marks_cover_the_audio_and_hold_every_word(single: JpExtraTorch) -> None
     assert tuple(mark.text for mark in marks.phones) == read.phones
     assert marks.phones[0].start == 0
     assert marks.phones[-1].end == len(rendering.samples) / single.sample_rate_hz
-    assert [mark.text for mark in marks.words] == [word.text for word in read.words]
+    assert [mark.text for mark in marks.words] == [word.text for word in read.word_spans()]
     assert "".join(mark.text for mark in marks.moras).startswith("カキト")
     for level in (marks.words, marks.moras, marks.phones):
         assert all(one.end <= other.start + 1e-9 for one, other in pairwise(level))
