@@ -9,13 +9,16 @@ and the words with its source.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import cache
+from types import FunctionType
 from typing import Any, Final
 
 Feature = dict[str, Any]
 """One word in Open JTalk's own terms (NJD): ``string``, ``pos``, ``read``, ``pron``, ``acc``, ``mora_size``,
 ``chain_flag`` (1: goes on with the accent phrase before it) and more."""
+
+_Rule = FunctionType
+"""Of the words and the index of one: changes how that is read, and answers whether the rules after it are left out."""
 
 NEIGHBOUR_WORDS: Final = frozenset(
     "一上下中了二仏付代何候公六兵処前十印唇塚外大寺尼屯峡御房方於旗本村柄様橋機洞湖焼環町盲硬社章等節縁翁者聾要識通都金際露面音"
@@ -62,7 +65,12 @@ NEIGHBOUR_VERBS: Final = frozenset(("鈍る", "堪える"))
 _LOANWORD: Final = re.compile("[ヴィェゥ]|[テデ]ュ")
 """In every spelling of a foreign sound that the dictionary's readings flatten (ヴァ, スィ, テュ, イェ, グゥ)."""
 
+_KATAKANA: Final = re.compile(r"[\u30a0-\u30ff]")
+
 _REPETITIONS: Final = frozenset(("", *"々ゝゞヽヾ"))
+
+_PAUSES: Final = frozenset("、？！")
+"""How punctuation is said: what is whispered on one side of it does not depend on the other side."""
 
 _WHISPERED: Final = re.compile("[キクシスチツヒフピプィゥュ]")
 """In every mora whose vowel Open JTalk may whisper."""
@@ -81,26 +89,28 @@ def read_words(text: str, jtalk: Any) -> list[Feature]:
         return features
     if not _variants().isdisjoint(text):
         text = plus.normalize_unknown_itaiji(text, inference_jtalk=jtalk)
-    features = jtalk.run_frontend(text, restore_unknown_katakana=True, modify_numeral_reading=True)
+    katakana = bool(_KATAKANA.search(text))
+    features = jtalk.run_frontend(text, restore_unknown_katakana=katakana, modify_numeral_reading=True)
     return _corrected(text, features, jtalk)
 
 
 def _corrected(text: str, features: list[Feature], jtalk: Any) -> list[Feature]:
     """Readings, then the vowels that are whispered because of them, accents, and repeated characters."""
     plus = _plus()
-    before = [(feature["read"], feature["pron"]) for feature in features]
+    before = _said(features)
     features = _reread(text, features, jtalk)
-    changed = [
-        index
-        for index, (feature, said) in enumerate(zip(features, before, strict=True))
-        if (feature["read"], feature["pron"]) != said
-    ]
-    if changed:
+    now = _said(features)
+    if now != before:
+        changed = [index for index, (new, old) in enumerate(zip(now, before, strict=True)) if new != old]
         _whisper(features, changed, jtalk)
     features = plus.modify_acc_after_chaining(plus.retreat_acc_nuc(features))
     if not _REPETITIONS.isdisjoint([feature["orig"][:1] for feature in features]):
         features = plus.process_odori_features(features, jtalk=jtalk)
     return features
+
+
+def _said(features: list[Feature]) -> list[tuple[str, str]]:
+    return [(feature["read"], feature["pron"]) for feature in features]
 
 
 def _reread(text: str, features: list[Feature], jtalk: Any) -> list[Feature]:
@@ -111,7 +121,7 @@ def _reread(text: str, features: list[Feature], jtalk: Any) -> list[Feature]:
     features = plus.suppress_unnatural_auxiliary_u_long_vowel(features)
     _read_by_neighbours(features)
     features = plus.modify_old_province_yomi(features)
-    if _LOANWORD.search("".join([feature["string"] for feature in features])):
+    if _LOANWORD.search(text):
         features = plus.restore_loanword_kana(features)
     reread: list[Feature] = plus.read_unknown_kanji(features, text)
     return reread
@@ -120,7 +130,7 @@ def _reread(text: str, features: list[Feature], jtalk: Any) -> list[Feature]:
 def _read_by_neighbours(features: list[Feature]) -> None:
     for index, feature in enumerate(features):
         if feature["string"] in NEIGHBOUR_WORDS or feature["orig"] in NEIGHBOUR_VERBS:
-            for rule in _neighbour_rules():
+            for rule in _rules_for(feature["string"], feature["orig"]):
                 if rule(features, index):
                     break
 
@@ -133,11 +143,24 @@ def _whisper(features: list[Feature], changed: list[int], jtalk: Any) -> None:
             features[index - 1]["pron"] = features[index - 1]["pron"].removesuffix("’")
     if not any(_WHISPERED.search(features[index - 1]["pron"][-2:] + features[index]["pron"]) for index in changed):
         return
-    marked = jtalk.set_unvoiced_vowel(features)
+    start, end = _between_pauses(features, max(changed[0] - 1, 0), changed[-1])
+    marked = jtalk.set_unvoiced_vowel(features[start:end])
     for index in changed:
-        features[index]["pron"] = marked[index]["pron"]
+        features[index]["pron"] = marked[index - start]["pron"]
         if index:
-            features[index - 1]["pron"] = marked[index - 1]["pron"]
+            features[index - 1]["pron"] = marked[index - 1 - start]["pron"]
+
+
+def _between_pauses(features: list[Feature], first: int, last: int) -> tuple[int, int]:
+    """The words from after a pause before ``first`` to the pause behind ``last``, that included.
+
+    They begin with an accent phrase: the accent decides, too, and a phrase may go on after a pause.
+    """
+    while first and (features[first - 1]["pron"] not in _PAUSES or features[first]["chain_flag"] == 1):
+        first -= 1
+    while last < len(features) and features[last]["pron"] not in _PAUSES:
+        last += 1
+    return first, last + 1
 
 
 def _plus() -> Any:
@@ -147,12 +170,34 @@ def _plus() -> Any:
 
 
 @cache
-def _neighbour_rules() -> tuple[Callable[[list[Feature], int], bool | None], ...]:
-    """In their order. Some are all applied, and answer nothing; of those after them the first that fits says so."""
+def _rules_for(surface: str, basic_form: str) -> tuple[_Rule, ...]:
+    """The rules about neighbours that name the word, in their order.
+
+    Some are all applied, and answer nothing; of those after them the first that fits says so.
+    """
+    return tuple(rule for rule, words in _neighbour_rules() if surface in words or basic_form in words)
+
+
+@cache
+def _neighbour_rules() -> tuple[tuple[_Rule, frozenset[str]], ...]:
+    """Every rule with the words that it names, among them those whose reading it may change."""
     from pyopenjtalk import _context_reading as module
 
     names = module.modify_context_reading.__code__.co_names
-    return tuple(getattr(module, name) for name in names if name.startswith("_read_"))
+    rules: list[_Rule] = [getattr(module, name) for name in names if name.startswith("_read_")]
+    return tuple((rule, _words_named_by(rule)) for rule in rules)
+
+
+def _words_named_by(rule: _Rule) -> frozenset[str]:
+    """Strings of the rule's code, alone or in sets, and the keys of the tables that it looks them up in."""
+    words: set[str] = set()
+    for constant in rule.__code__.co_consts:
+        if isinstance(constant, str):
+            words.add(constant)
+        elif isinstance(constant, frozenset | tuple):
+            words.update(constant)
+    tables = [rule.__globals__.get(name) for name in rule.__code__.co_names]
+    return frozenset(words.union(*[table for table in tables if isinstance(table, dict)]))
 
 
 @cache

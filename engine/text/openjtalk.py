@@ -27,6 +27,7 @@ MAX_CHARS: Final = 1000
 """Characters given to Open JTalk at once. It refuses somewhat above 2700, and its time grows with the square."""
 
 _KANA: Final = re.compile("[ァ-ヴヵヶー’]+")
+_MARKS: Final = frozenset("、？！")
 _KEPT_DICTIONARIES: Final = 16
 
 
@@ -41,7 +42,10 @@ def run_frontend(text: str, dictionary: Dictionary | None = None) -> list[Featur
         raise InvalidText(f"more than {MAX_CHARS} characters for Open JTalk", text, "Split the text into sentences")
     if not text.strip():
         return []
-    return [_mended(feature) for feature in read_words(text, _INSTANCES.get(dictionary))]
+    features = read_words(text, _INSTANCES.get(dictionary))
+    if _KANA.fullmatch("".join([pron for feature in features if (pron := feature["pron"]) not in _MARKS])):
+        return features
+    return [_mended(feature) for feature in features]
 
 
 def _mended(feature: Feature) -> Feature:

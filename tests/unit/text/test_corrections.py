@@ -12,10 +12,10 @@ import pytest
 from pyopenjtalk import _context_reading
 
 from benchmarks.texts import EXAMPLES
-from engine.text.corrections import NEIGHBOUR_VERBS, NEIGHBOUR_WORDS, read_words
+from engine.text.corrections import NEIGHBOUR_VERBS, NEIGHBOUR_WORDS, _rules_for, _whisper, read_words
 from engine.text.dictionary import Dictionary, Entry
 from engine.text.normalize import normalize
-from engine.text.openjtalk import _INSTANCES
+from engine.text.openjtalk import _INSTANCES, mark_devoiced, plain_feature
 from engine.text.sentences import split_sentences
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "text.jsonl"
@@ -36,6 +36,8 @@ TRIGGERS = [
     "風が強い風の人が出て来て、表の家の金を入れる。空の色と体の生。",
     "歩こう。ですう。ますう。んー。ッ。ーああ。",
     "博士課程と東高洲橋と高架橋、三丁目橋。",
+    "アッと言うじゅう髪結い五月期の…",
+    "棚2五月期もハたバシて…",
     "",
     "、、、",
 ]
@@ -64,15 +66,33 @@ def _seen(features: list[Any]) -> list[dict[str, Any]]:
     return [{key: value for key, value in word.items() if key != "is_reading_rewritten"} for word in features]
 
 
+def test_a_phrase_that_goes_on_after_a_pause_is_whispered_by_its_accent() -> None:
+    kana = {"区": "ク", "？": "？", "名": "ナ", "火": "ヒカ"}
+    words = [plain_feature(word, said, "記号" if word == "？" else "名詞", 4) for word, said in kana.items()]
+    features = [words[0], *({**word, "chain_flag": 1} for word in words[1:])]
+    marked = [feature["pron"] for feature in mark_devoiced(features)]
+    assert marked == ["ク", "？", "ナ", "ヒカ"]
+    assert mark_devoiced(features[2:])[1]["pron"] == "ヒ’カ"
+    _whisper(features, [3], _INSTANCES.get(None))
+    assert [feature["pron"] for feature in features] == marked
+
+
 def test_every_word_that_a_rule_is_for_is_asked() -> None:
-    words = {*_context_reading._ADJACENT_WORD_READINGS, *_context_reading._COMPOUND_SUFFIX_READINGS}
+    tables = {
+        "_read_by_adjacent_word": {*_context_reading._ADJACENT_WORD_READINGS},
+        "_read_compound_suffix": {*_context_reading._COMPOUND_SUFFIX_READINGS},
+    }
+    words: set[str] = set()
     verbs: set[str] = set()
     for function in ast.parse(inspect.getsource(_context_reading)).body:
         if isinstance(function, ast.FunctionDef) and function.name.startswith("_read_"):
             found = dict(_compared(function))
-            assert found or function.name in ("_read_by_adjacent_word", "_read_compound_suffix"), function.name
-            words |= found.get("string", set())
-            verbs |= found.get("orig", set()) if "string" not in found else set()
+            assert found or function.name in tables, function.name
+            asked = found.get("string", set()) | tables.get(function.name, set())
+            words |= asked
+            verbs |= set() if asked else found["orig"]
+            rule = getattr(_context_reading, function.name)
+            assert all(rule in _rules_for(word, word) for word in asked | found.get("orig", set())), function.name
     assert words == NEIGHBOUR_WORDS
     assert verbs == NEIGHBOUR_VERBS
 
