@@ -117,7 +117,8 @@ def _reread(text: str, features: list[Feature], jtalk: Any) -> list[Feature]:
     plus = _plus()
     features = plus.modify_filler_accent(features)
     features = plus.predict_nani_reading(features)
-    features = plus.modify_kanji_yomi(text, features, plus._MULTI_READ_KANJI_SET_EXCLUDING_NANI, jtalk=jtalk)
+    if _has_homograph(features, plus._MULTI_READ_KANJI_SET_EXCLUDING_NANI):
+        features = plus.modify_kanji_yomi(text, features, plus._MULTI_READ_KANJI_SET_EXCLUDING_NANI, jtalk=jtalk)
     features = plus.suppress_unnatural_auxiliary_u_long_vowel(features)
     _read_by_neighbours(features)
     features = plus.modify_old_province_yomi(features)
@@ -125,6 +126,11 @@ def _reread(text: str, features: list[Feature], jtalk: Any) -> list[Feature]:
         features = plus.restore_loanword_kana(features)
     reread: list[Feature] = plus.read_unknown_kanji(features, text)
     return reread
+
+
+def _has_homograph(features: list[Feature], homographs: frozenset[str]) -> bool:
+    """Whether Sudachi would be asked for the reading of a word. Suffixes keep what they have."""
+    return any(feature["orig"] in homographs and feature["pos_group1"] != "接尾" for feature in features)
 
 
 def _read_by_neighbours(features: list[Feature]) -> None:

@@ -29,7 +29,7 @@ def normalize(text: str, protected: Sequence[str] = ()) -> MappedText:
     Raises:
         InvalidText: a letter of a script that cannot be read.
     """
-    folded = fold_compatibility(text)
+    folded = MappedText.of(text) if _PLAIN.fullmatch(text) else fold_compatibility(text)
     if not protected and _PLAIN.fullmatch(folded.text):
         return _apply(_PLAIN_RULES, folded)
     runs = _split_protected(folded, protected)
