@@ -14,7 +14,8 @@ import pytest
 from redis import Redis
 
 from producers.client import Client
-from tasks.keys import chunk_task
+from tasks.contracts import PRIORITY_STEPS
+from tasks.keys import chunk_task, priority_list
 from tasks.leases import lease_key
 from tasks.ledger import State
 from tests.integration.queue_texts import numbered
@@ -188,7 +189,7 @@ def test_a_message_that_vanished_is_found(
     with Worker(server.url, store, settings=FAST) as worker:
         job = in_the_middle(client, worker)
         worker.signal_all(signal.SIGSTOP)
-        redis.delete("speaker.mei", *[f"speaker.mei\x06\x16{step}" for step in (3, 6, 9)])
+        redis.delete(*[priority_list("speaker.mei", step) for step in PRIORITY_STEPS])
         worker.signal_all(signal.SIGCONT)
         ended(client, job, undisturbed)
 

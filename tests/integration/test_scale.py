@@ -23,7 +23,7 @@ from redis import Redis
 from producers.client import Client
 from tasks.backlog import backlog
 from tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
-from tasks.keys import speaker_queue
+from tasks.keys import priority_list, speaker_queue
 from tests.chaos.voice import NAME, small_voice
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
@@ -127,7 +127,7 @@ def unacknowledged(redis: Redis) -> int:
     pipe = redis.pipeline(transaction=True)
     for queue in map(speaker_queue, SPEAKERS):
         for step in PRIORITY_STEPS:
-            pipe.lrange(f"{queue}\x06\x16{step}" if step else queue, 0, -1)
+            pipe.lrange(priority_list(queue, step), 0, -1)
     pipe.hvals("koebin.unacked")
     *queued, held = pipe.execute()
     messages = [json.loads(raw) for raws in queued for raw in raws] + [json.loads(raw)[0] for raw in held]
