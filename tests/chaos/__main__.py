@@ -21,7 +21,8 @@ def main() -> int:
     print(by_fault(reports, load(args.against) if args.against else ()))
     print(f"\nSeconds to recovery at each step:\n\n{by_step(reports)}\n\n{unrecovered(reports)}")
     recovered = sum(not report.problems for report in reports)
-    print(f"{len(reports)} runs, {recovered} recovered")
+    made_way = sum(report.made_way > 0 for report in reports)
+    print(f"{len(reports)} runs, {recovered} recovered; in {made_way} something made way")
     return 1 if recovered < len(reports) and not args.stock else 0
 
 

@@ -69,11 +69,13 @@ class Report:
     Attributes:
         seconds: from the fault until all that was in flight then is done; None if it never was.
         problems: what did not hold; empty if the job recovered.
+        made_way: how often a task made way for something more urgent.
     """
 
     plan: Plan
     seconds: float | None
     problems: tuple[str, ...]
+    made_way: int = 0
 
 
 def plans(runs: int, seed: int, arena: Arena, outages: Outages) -> Iterator[Plan]:
@@ -138,6 +140,7 @@ class Driver:
         job = f"chaos-{plan.number}-{plan.seed}"
         if self.urgent:
             self.undisturbed(0, URGENT_SENTENCES)
+        made_way = self._made_way()
         with self.arena.client(uri) as client:
             try:
                 seconds, outcome = self._break(plan, client, store, job, uri)
@@ -158,7 +161,11 @@ class Driver:
                 store = self.arena.store(used)
                 for key in list(store.list()):
                     store.delete(key)
-        return Report(plan, seconds, tuple(problems))
+        return Report(plan, seconds, tuple(problems), self._made_way() - made_way)
+
+    def _made_way(self) -> int:
+        """How often the workers' logs say so."""
+        return sum(worker.text().count("something more urgent waits") for worker in self.arena.workers)
 
     def _break(self, plan: Plan, client: Client, store: Store, job: str, uri: str) -> tuple[float | None, JobOutcome]:
         rng = random.Random(plan.seed)

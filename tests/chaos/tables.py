@@ -18,7 +18,7 @@ def save(path: Path, reports: Sequence[Report]) -> None:
 
 def load(path: Path) -> list[Report]:
     return [
-        Report(Plan(**row["plan"]), row["seconds"], tuple(row["problems"]))
+        Report(Plan(**row["plan"]), row["seconds"], tuple(row["problems"]), row.get("made_way", 0))
         for row in json.loads(path.read_text("utf-8"))
     ]
 
