@@ -115,6 +115,15 @@ def test_a_chunk_that_is_disturbed_for_ever_ends_all_the_same(runtime: Runtime, 
     assert not runtime.redis.keys("koebin:attempt:*")
 
 
+def test_nothing_makes_way_once_its_worker_is_to_go(runtime: Runtime, tmp_path: Path) -> None:
+    """Such a worker takes nothing else, and has time to end what it does."""
+    going = replace(runtime, drain_deadline=lambda: time.monotonic() + 60)
+    install(replace(going, more_urgent=lambda priority: priority > INTERACTIVE))
+    request = SynthesizeRequest(text="一番です。二番です。", speaker="mei", store=(tmp_path / "store").as_uri())
+    message = Message(SYNTHESIZE, "text", request.model_dump(mode="json"), speaker_queue("mei"), BATCH)
+    assert run_once(message)["segments"] == {"total": 2, "reused": 0}
+
+
 def test_a_single_text_of_low_priority_makes_way_as_well(runtime: Runtime, tmp_path: Path) -> None:
     install(replace(runtime, more_urgent=lambda priority: priority > INTERACTIVE))
     text = "一番です。二番です。三番です。"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import InvalidSettings
+from engine.errors import InvalidName, InvalidSettings
 from worker.reference import configuration_markdown
 from worker.settings import Settings, load_settings, mask
+from worker.voices import voices
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -36,6 +37,12 @@ def test_a_bad_value_is_named_without_repeating_it(monkeypatch: pytest.MonkeyPat
     with pytest.raises(InvalidSettings, match="KOEBIN_VISIBILITY_TIMEOUT") as caught:
         load_settings()
     assert "soon-secret" not in str(caught.value)
+
+
+def test_a_url_where_a_speaker_belongs_is_not_repeated() -> None:
+    with pytest.raises(InvalidName) as refused:
+        voices(Settings(speakers=("s3://user:hunter2@host/voices",)))
+    assert "hunter2" not in str(refused.value)
 
 
 def test_secrets_are_masked() -> None:

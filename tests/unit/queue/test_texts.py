@@ -97,6 +97,7 @@ def test_a_batch_ends_after_the_next_one_has_begun_and_another_is_gathered_all_t
     for task in "efgh":
         desk.receive(task)
     assert desk.begin() == list("efgh")
+    assert desk.qos.value > 2 * LIMIT, "eight are here"
     first._returned([(0, None, 0.0)] * LIMIT)
     assert desk.qos.value == LIMIT + 1, "four run, and the next one is let in"
     for task in "ijkl":
