@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from engine.errors import JobNotFound
 from tasks.fleet import fleet
 from tasks.ledger import Ledger, State
 from tasks.waiting import WaitingTexts, waiting_texts
@@ -68,12 +67,8 @@ def assembling(redis: Redis) -> int:
 
 def _waiting(ledger: Ledger, texts: dict[str, dict[int, WaitingTexts]]) -> dict[str, dict[int, float]]:
     waiting = {speaker: {step: single.seconds for step, single in found.items()} for speaker, found in texts.items()}
-    for job in ledger.live():
-        try:
-            priority = ledger.entry(job).priority
-        except JobNotFound:  # it ended a moment ago
-            continue
-        for speaker, seconds in ledger.waiting_seconds(job).items():
+    for entry in ledger.live_entries():
+        for speaker, seconds in ledger.waiting_seconds(entry.job).items():
             by_priority = waiting.setdefault(speaker, {})
-            by_priority[priority] = by_priority.get(priority, 0.0) + seconds
+            by_priority[entry.priority] = by_priority.get(entry.priority, 0.0) + seconds
     return waiting

@@ -19,6 +19,7 @@ a process may die between any two of them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -289,6 +290,14 @@ class Ledger:
         """Jobs that have not ended, oldest first."""
         jobs: Any = self._redis.zrange("koebin:jobs", 0, -1)
         return [as_text(job) for job in jobs]
+
+    def live_entries(self) -> list[Entry]:
+        """Lines of the jobs that have not ended, oldest first; not of one that is forgotten meanwhile."""
+        entries = []
+        for job in self.live():
+            with contextlib.suppress(JobNotFound):
+                entries.append(self.entry(job))
+        return entries
 
     def ended(self) -> list[str]:
         """Jobs that ended, the last first."""

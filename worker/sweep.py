@@ -46,7 +46,7 @@ class Sweep:
             return 0
         sent = send_due(self._redis, self._send)
         workers = fleet(self._redis)
-        entries = [self._ledger.entry(job) for job in self._ledger.live() if self._ledger.state(job)]
+        entries = self._ledger.live_entries()
         for entry in entries:
             sent += dispatch(self._ledger, workers, self._send, entry)
             self._say_what_is_missing(entry, workers)

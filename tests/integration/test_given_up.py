@@ -31,9 +31,21 @@ def koebin(server: RedisServer, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
 
 
-def end(ledger: Ledger, job: str) -> None:
-    fields = {"chunks": 1, "segments": 1, "speakers": json.dumps({"mei": "ab12"}), "created": time.time()}
+def enter(ledger: Ledger, job: str) -> None:
+    fields = {
+        "store": "file:///out",
+        "priority": 6,
+        "engine_revision": "e",
+        "chunks": 1,
+        "segments": 1,
+        "speakers": json.dumps({"mei": "ab12"}),
+        "created": time.time(),
+    }
     ledger.create(job, fields, [LedgerChunk(0, "mei", 1.0)])
+
+
+def end(ledger: Ledger, job: str) -> None:
+    enter(ledger, job)
     ledger.end(job, State.SUCCEEDED)
 
 
@@ -43,6 +55,13 @@ def test_the_list_of_ended_jobs_holds_those_that_redis_remembers(redis: Redis) -
     redis.zadd("koebin:ended", {"gone": now - ENDED_SECONDS - 60, "still-there": now - ENDED_SECONDS + 60})
     end(ledger, "new")
     assert ledger.ended() == ["new", "still-there"]
+
+
+def test_a_live_job_that_is_forgotten_meanwhile_is_left_out(redis: Redis) -> None:
+    ledger = Ledger(redis)
+    enter(ledger, "book")
+    redis.zadd("koebin:jobs", {"forgotten": 1.0})
+    assert [entry.job for entry in ledger.live_entries()] == ["book"]
 
 
 def test_only_a_live_job_waits(redis: Redis) -> None:
