@@ -9,19 +9,17 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tests.servers.worker import ROOT
+from tests.servers.worker import ROOT, environment
 
 SUBMITTING: Final = "while submitting"
 
 
 def killed_submission(settings: Mapping[str, object], job: str, book: int, sentences: int, at: int) -> None:
     """Submit in a process of its own that is killed at its write number ``at`` (or ends before)."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KOEBIN_")}
-    chosen = {f"KOEBIN_{name.upper()}": str(value) for name, value in settings.items()}
     subprocess.run(
         [sys.executable, "-m", "tests.chaos.producer", job, str(book), str(sentences), str(at)],
         cwd=ROOT,
-        env={**clean, **chosen},
+        env=environment(settings),
         check=False,
         capture_output=True,
         timeout=120,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from redis import Redis
 from tasks.ledger import ENDED_SECONDS, Ledger, LedgerChunk, State
 from tasks.parking import count_parked, park
 from tests.servers.redis import RedisServer
-from tests.servers.worker import ROOT
+from tests.servers.worker import ROOT, environment
 
 
 @pytest.fixture
@@ -25,9 +24,8 @@ def redis(redis_server: RedisServer) -> Iterator[Redis]:
 
 
 def koebin(server: RedisServer, *args: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KOEBIN_")}
     command = [sys.executable, "-m", "producers", *args]
-    env = {**clean, "KOEBIN_BROKER_URL": server.url}
+    env = environment({"broker_url": server.url})
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from tasks.submission import Wishes
 from tests.chaos.arena import Supervised
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
-from tests.servers.worker import ROOT, Worker, wait_until
+from tests.servers.worker import ROOT, Worker, environment, wait_until
 from worker.settings import Settings
 
 pytestmark = [pytest.mark.xdist_group("poison"), pytest.mark.timeout(300)]
@@ -55,8 +54,7 @@ def script(*bad: str) -> Script:
 
 
 def koebin(server: RedisServer, store: str, *args: str) -> str:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KOEBIN_")}
-    env = {**clean, "KOEBIN_BROKER_URL": server.url, "KOEBIN_STORE": store}
+    env = environment({"broker_url": server.url, "store": store})
     command = [sys.executable, "-m", "producers", *args]
     return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True, timeout=60).stdout
 

@@ -58,9 +58,8 @@ class Worker:
             "threads": 1,
             **(settings or {}),
         }
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("KOEBIN_")}
-        clean["TMPDIR"] = str(self.folder)  # one that is killed leaves the pool's sockets there
-        self._env = {**clean, **{f"KOEBIN_{name.upper()}": str(value) for name, value in chosen.items()}}
+        self._env = environment(chosen)
+        self._env["TMPDIR"] = str(self.folder)  # one that is killed leaves the pool's sockets there
         self._command = [str(python), "-m", "producers", "worker", "--name", self.name]
         self._command += (["--speakers", speakers] if speakers else []) + (["--assemble"] if assemble else [])
         self._process: subprocess.Popen[bytes] | None = None
@@ -152,6 +151,12 @@ class Worker:
         import shutil
 
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def environment(settings: Mapping[str, object]) -> dict[str, str]:
+    """This process's variables, with such settings and no others; named as for ``Worker``."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KOEBIN_")}
+    return {**clean, **{f"KOEBIN_{name.upper()}": str(value) for name, value in settings.items()}}
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, what: Callable[[], str] | str = "") -> None:
