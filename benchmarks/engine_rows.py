@@ -79,7 +79,7 @@ def speaking_rows(setting: Setting, wanted: set[str]) -> Iterator[tuple[str, Fig
         if "sentence" in wanted:
             yield "sentence", _figure(ask("speak", SENTENCE, 5 * setting.pairs), _wall, load)
         if "front_end" in wanted:
-            yield "front_end", _figure(ask("front_end", text, setting.pairs), _milliseconds, load)
+            yield "front_end", _figure(ask("front_end", text, 5 * setting.pairs), _milliseconds, load)
         if "first_audio" in wanted:
             yield "first_audio", _figure(ask("first", text, setting.pairs), _wall, load)
         if "paragraph" in wanted:

@@ -65,6 +65,12 @@ NEIGHBOUR_VERBS: Final = frozenset(("鈍る", "堪える"))
 _LOANWORD: Final = re.compile("[ヴィェゥ]|[テデ]ュ")
 """In every spelling of a foreign sound that the dictionary's readings flatten (ヴァ, スィ, テュ, イェ, グゥ)."""
 
+_MARKS: Final = frozenset("、，．’−")
+"""Punctuation, as Open JTalk spells it; of the same kind is for it a kanji that it does not know."""
+
+_STRETCH: Final = re.compile("[^,.!?]+")
+"""What a text has between its punctuation."""
+
 _KATAKANA: Final = re.compile(r"[\u30a0-\u30ff]")
 
 _REPETITIONS: Final = frozenset(("", *"々ゝゞヽヾ"))
@@ -124,8 +130,19 @@ def _reread(text: str, features: list[Feature], jtalk: Any) -> list[Feature]:
     features = plus.modify_old_province_yomi(features)
     if _LOANWORD.search(text):
         features = plus.restore_loanword_kana(features)
-    reread: list[Feature] = plus.read_unknown_kanji(features, text)
-    return reread
+    unread = [f["string"] for f in features if f["pos_group1"] == "読点" and f["string"] not in _MARKS]
+    if unread:
+        features = plus.read_unknown_kanji(features, _around(unread, text))
+    return features
+
+
+def _around(words: list[str], text: str) -> str:
+    """What Sudachi has to read for the words: the stretches that they are in, with the punctuation on both sides.
+
+    It makes the same words of these as of the whole.
+    """
+    stretches = [text[max(0, found.start() - 1) : found.end() + 1] for found in _STRETCH.finditer(text)]
+    return "".join([stretch for stretch in stretches if any(word in stretch for word in words)])
 
 
 def _has_homograph(features: list[Feature], homographs: frozenset[str]) -> bool:
