@@ -145,6 +145,8 @@ def test_forged_messages_are_parked_and_the_worker_goes_on(
     assert worker.process.poll() is None
     assert not list(tmp_path.iterdir())
     wait_until(lambda: not redis.exists("koebin.unacked"), 15, "a message is left unacknowledged")
+    time.sleep(0.5)
+    assert len(client.parked()) - parked_before == len(forged), "one came back, as if nobody had acknowledged it"
 
 
 @pytest.mark.slow
