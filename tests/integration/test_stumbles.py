@@ -21,7 +21,7 @@ from tasks.contracts import AssembleRequest, SegmentCounts, SynthesizeRequest, d
 from tasks.dispatch import assemble_message
 from tasks.guard import Guard
 from tasks.ledger import State
-from tasks.outcome import JobOutcome
+from tasks.outcome import JobOutcome, stored_outcome
 from tasks.policy import MAX_HEADLESS_STRIKES
 from tasks.runtime import Runtime
 from tasks.script import Passage, Script
@@ -79,6 +79,19 @@ def test_by_default_such_a_job_fails_and_keeps_everything(runtime: Runtime, tmp_
     assert "line 7" in entry.error
     assert not list(store.list(f"jobs/{job}/out/"))
     assert len(list(store.list("segments/"))) == 4
+
+
+def test_a_list_of_which_nothing_can_be_spoken_fails_and_says_how_much_that_was(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    store = open_store((tmp_path / "store").as_uri())
+    script = Script([Passage("ここで転びます。", "mei", line=1, item="a")], items=True)
+    submit(runtime.redis, store, runtime.send, "job", script, Wishes(partial=True), {"mei": TARGET})
+    run_what_was_sent(runtime)
+    outcome = stored_outcome(store, "job")
+    assert outcome is not None
+    assert (outcome.state, outcome.error) == (State.FAILED, "no item could be spoken")
+    assert outcome.segments.total == 1
 
 
 def test_a_defect_outside_of_any_segment_ends_the_job_after_some_tries(
