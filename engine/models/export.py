@@ -8,7 +8,8 @@ A folder made by ``export_voice`` holds::
     encoder.onnx         phones -> frames per phone, prior mean and log scale per phone
     flow_*.onnx          prior sample -> latent, in parts: see ``engine.models.flow_graph``
     decoder.onnx         latent -> audio, any window of it
-    *.data               weights, which are mapped into memory and shared by processes; the flow's as safetensors
+    *.data               weights, which are mapped into memory and shared by processes; encoder's and flow's as
+                         safetensors, as their graphs take them as inputs
 
 Axes: B utterances, T phones with blanks, F frames, C = ``inter_channels``; B, T and F are dynamic. All floats are
 float32, all integers int64.
@@ -36,7 +37,7 @@ of a padded batch, the padding is cut off first.
 
 ``voice.json``::
 
-    {"format": "koebin-voice-3", "sample_rate_hz": 44100, "hop_length": 512, "channels": 192, "symbols": 112,
+    {"format": "koebin-voice-4", "sample_rate_hz": 44100, "hop_length": 512, "channels": 192, "symbols": 112,
      "tones": 12, "languages": 3, "speakers": 1, "styles": {"Neutral": 0}, "style_dimension": 256,
      "bert_dimension": 1024, "add_blank": true, "receptive_field_frames": 9, "source_sha256": "...",
      "model_name": "...", "version": "2.7.0-JP-Extra", "files": {"decoder.data": "<sha256>", ...}}
@@ -59,6 +60,7 @@ from torch import Tensor, nn
 from engine.errors import InvalidCheckpoint
 from engine.models.bert_torch import load_model
 from engine.models.checkpoint import checksum, find_weights, load_synthesizer
+from engine.models.encoder_graph import write_encoder
 from engine.models.flow_graph import flow_for_cpu, write_flow
 from engine.models.hyper_parameters import (
     BERT_DIMENSION,
@@ -74,7 +76,7 @@ from engine.models.onnx_session import simplify
 from engine.models.receptive_field import receptive_field_frames
 from engine.models.style import Styles
 
-VOICE_FORMAT: Final = "koebin-voice-3"
+VOICE_FORMAT: Final = "koebin-voice-4"
 OPSET: Final = 17
 
 ENCODER_INPUTS: Final = (
@@ -117,11 +119,9 @@ def export_voice(source_dir: Path, target_dir: Path) -> Path:
     weights = find_weights(source_dir)
     network = load_synthesizer(weights, sizes)
     with _Staging(target_dir) as folder:
-        _export_encoder(network, folder / "encoder.onnx")
+        _export_encoder(network, folder)
         _export_flow(network, folder)
         _export_decoder(network, folder / "decoder.onnx")
-        for name in ("encoder", "decoder"):
-            _simplify(folder / f"{name}.onnx")
         shutil.copyfile(source_dir / "config.json", folder / "config.json")
         shutil.copyfile(source_dir / "style_vectors.npy", folder / "style_vectors.npy")
         _write_description(folder, sizes, styles, checksum(weights))
@@ -184,7 +184,8 @@ class _BertFeatures(nn.Module):
         return self.model(input_ids, attention_mask).last_hidden_state  # type: ignore[no-any-return]
 
 
-def _export_encoder(network: Synthesizer, path: Path) -> None:
+def _export_encoder(network: Synthesizer, folder: Path) -> None:
+    path = folder / "encoder.traced"
     batch, phones = 2, 13
     ids = torch.ones(batch, phones, dtype=torch.int64)
     inputs = (
@@ -204,6 +205,8 @@ def _export_encoder(network: Synthesizer, path: Path) -> None:
     for name, axis in (_PHONE_AXES | _PHONE_AXES_OUT).items():
         axes[name][axis] = "phones"
     _export(_Encode(network), inputs, path, ENCODER_INPUTS, ENCODER_OUTPUTS, axes)
+    write_encoder(onnx.load(str(path)), folder)
+    path.unlink()
 
 
 def _export_flow(network: Synthesizer, folder: Path) -> None:
@@ -222,11 +225,14 @@ def _export_flow(network: Synthesizer, folder: Path) -> None:
 
 
 def _export_decoder(network: Synthesizer, path: Path) -> None:
+    traced = path.with_suffix(".traced")
     batch, frames = 2, 17
     inputs = (torch.zeros(batch, network.sizes.inter_channels, frames), torch.zeros(batch, dtype=torch.int64))
     axes = {"z": {0: "batch", 2: "frames"}, "speaker_id": {0: "batch"}, "audio": {0: "batch", 1: "samples"}}
-    _export(_Decode(network), inputs, path, DECODER_INPUTS, DECODER_OUTPUTS, axes)
-    onnx.save(decoder_for_cpu(onnx.load(str(path))), str(path))
+    _export(_Decode(network), inputs, traced, DECODER_INPUTS, DECODER_OUTPUTS, axes)
+    onnx.save(decoder_for_cpu(onnx.load(str(traced))), str(traced))
+    simplify(traced, path, weights=path.with_suffix(".data").name)
+    traced.unlink()
 
 
 def _export_bert(model: nn.Module, path: Path) -> None:
@@ -258,13 +264,6 @@ def _export(
             dynamic_axes=axes,
         )
     onnx.checker.check_model(str(path))
-
-
-def _simplify(path: Path) -> None:
-    """Fold what is constant, once and for all: the graph is loaded in a half of the time."""
-    traced = path.replace(path.with_suffix(".traced"))
-    simplify(traced, path, weights=path.with_suffix(".data").name)
-    traced.unlink()
 
 
 def _quantize(source: Path, target: Path) -> None:

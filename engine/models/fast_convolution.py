@@ -2,8 +2,10 @@
 
 Toom and Cook: a tile of m = 4 outputs of a convolution with r taps needs n = m + r - 1 products instead of m * r. The
 inputs are brought to n combinations of neighbours (additions), each is multiplied by combined weights, and the products
-are combined to outputs (additions). With 7 products for 16 multiplications the error of float32 is two to three times
-that of the plain convolution. Longer filters are groups of r taps, whose products are summed before the last step.
+are combined to outputs (additions). The more taps, the
+fewer products and weights for each, but the more additions, and the larger the error of float32: two times that of a
+plain convolution for 4 taps, 4 times for 7, 20 times for 11. Longer filters are groups of r taps, whose products are
+summed before the last step.
 
 How it fits ONNX Runtime: the signal stands in *phases*, [B, C, 4, W], with sample 4 w + p in row p, so that all three
 steps are 2-D convolutions, which its blocked kernels take. Each row needs weights of its own there, which a convolution
@@ -29,8 +31,15 @@ Array = NDArray[np.float64]
 
 PHASES: Final = 4
 """Outputs of a tile: m."""
-_POINTS: Final = {3: (0.0, 1.0, -1.0, 2.0, -0.5), 4: (0.0, 1.0, -1.0, 2.0, -2.0, 0.5)}
-"""Where the polynomials are evaluated, by r; infinity is one more."""
+_POINTS: Final = {
+    3: (0.0, 1.0, -1.0, 2.0, -0.5),
+    4: (0.0, 1.0, -1.0, 2.0, -2.0, 0.5),
+    7: (0.0, 0.4, -0.4, 0.8, -0.8, 1.25, -1.25, 2.5, -2.5),
+    11: (0.0, 0.3, -0.3, 0.6, -0.6, 0.85, -0.85, 1.2, -1.2, 1.6, -1.6, 3.2, -3.2),
+}
+"""Where the polynomials are evaluated, by r; infinity is one more. Found by search for the least error."""
+_WIDE: Final = 256
+"""Channels from which on additions cost so little beside multiplications that 11 taps are one group."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class Algorithm:
     """y = after @ ((weights @ g) * (before @ x)) for r taps g, n = m + r - 1 samples x and m outputs y.
 
     Attributes:
-        taps: r, 3 or 4.
+        taps: r: 3, 4, 7 or 11.
     """
 
     taps: int
@@ -92,7 +101,7 @@ def convolve_phases(
         Name of a tensor [B, O, 4, W].
     """
     outputs, inputs, kernel = weight.shape
-    algorithm = Algorithm(3 if kernel == 3 else 4)
+    algorithm = Algorithm(_taps(kernel, inputs))
     taps, products = algorithm.taps, algorithm.products
     groups = -(-kernel // taps)
     # Output i of the tile at 4 t is sample 4 t + i * dilation, and input l of its first group lies at
@@ -133,6 +142,13 @@ def convolve_phases(
         pads=_both(products * (PHASES - 1)),
         group=outputs,
     )
+
+
+def _taps(kernel: int, channels: int) -> int:
+    """Of a group. Where there are several, they have ``PHASES``: each then lies whole columns behind the one before."""
+    longest = 11 if channels >= _WIDE else 7
+    one_group = [taps for taps in _POINTS if kernel <= taps <= longest]
+    return one_group[0] if one_group else PHASES
 
 
 def _stacked(rows: Array) -> Array:

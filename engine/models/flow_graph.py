@@ -22,13 +22,13 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from safetensors.numpy import save
 
 from engine.errors import InvalidCheckpoint
+from engine.models.mapped_weights import Weights
 from engine.models.onnx_builder import Builder
 from engine.models.onnx_flow import WEIGHTS
 from engine.models.onnx_graph import FLOAT, INT64, Cut, Graph
 from engine.models.onnx_session import simplify
 
 FloatArray = NDArray[np.float32]
-Weights = dict[str, FloatArray]
 
 _OPSET: Final = 17
 _EPSILON: Final = 1e-5

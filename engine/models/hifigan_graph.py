@@ -55,7 +55,8 @@ class Upsampling:
     slope: float
 
 
-Pair = tuple[Convolution, Convolution]
+Block = tuple[tuple[Convolution, Convolution], ...]
+"""Pairs of convolutions, each of which adds to what it is given."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,11 @@ class Stage:
     """An up-sampling and residual blocks, whose outputs are added up and multiplied by ``scale``.
 
     Attributes:
-        blocks: of each, the pairs of convolutions, each of which adds to what it is given.
+        blocks: all given the same.
     """
 
     up: Upsampling
-    blocks: tuple[tuple[Pair, ...], ...]
+    blocks: tuple[Block, ...]
     scale: float
 
     @property
@@ -158,9 +159,9 @@ class _Reader:
             return [x]
         return [name for part in node.input for name in self._summands(part)]
 
-    def _block(self, x: str) -> tuple[tuple[Pair, ...], str]:
+    def _block(self, x: str) -> tuple[Block, str]:
         """A block's pairs, and the tensor that it begins with."""
-        pairs: list[Pair] = []
+        pairs: list[tuple[Convolution, Convolution]] = []
         while self._graph.producers[x].op_type == "Add":
             residual = self._residual(self._graph.producers[x])
             if residual is None:

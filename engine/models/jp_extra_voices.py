@@ -1,4 +1,4 @@
-"""JP-Extra voices from a source to a loaded model, with one BERT for all voices that use the same."""
+"""JP-Extra voices from a source to a loaded model; BERT and its vocabulary are loaded once for all."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class JpExtraVoices:
         self._bert_source = bert_source
         self._onnx_berts: dict[Path, OnnxBert] = {}
         self._torch_berts: dict[tuple[Path, str], TorchBert] = {}
+        self._vocabularies: dict[Path, dict[str, int]] = {}
         self._lock = threading.Lock()
 
     def fetch(self, name: str, source: str, device: str) -> Path:
@@ -43,7 +44,7 @@ class JpExtraVoices:
     def open(self, name: str, source: str, device: str, threads: int) -> AcousticModel:
         """Load the voice; BERT too, if no voice before has."""
         files = self._files(name, source, device)
-        tokenize = partial(token_ids, vocabulary=load_vocabulary(files.tokenizer))
+        tokenize = partial(token_ids, vocabulary=self._vocabulary(files.tokenizer))
         if files.backend == "onnx":
             from engine.models.jp_extra_onnx import JpExtraOnnx
 
@@ -66,6 +67,12 @@ class JpExtraVoices:
     def _files(self, name: str, source: str, device: str) -> VoiceFiles:
         fallback = parse(self._bert_source, self._sources)
         return fetch_voice(parse(source, self._sources), fallback, name, device)
+
+    def _vocabulary(self, folder: Path) -> dict[str, int]:
+        with self._lock:
+            if folder not in self._vocabularies:
+                self._vocabularies[folder] = load_vocabulary(folder)
+            return self._vocabularies[folder]
 
     def _onnx_bert(self, folder: Path) -> OnnxBert:
         from engine.models.bert_onnx import OnnxBert

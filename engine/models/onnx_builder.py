@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ class Builder:
         self.weights: list[TensorProto] = []
         self._prefix = prefix
         self._count = 0
+        self._names: dict[bytes, str] = {}
 
     def node(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Any operator with one output, named ``output`` if that is given."""
@@ -32,9 +34,13 @@ class Builder:
         return output
 
     def constant(self, values: Array) -> str:
-        name = self._name("weight")
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
+        """Named as before if there is one like it."""
+        values = np.ascontiguousarray(values)
+        content = hashlib.sha256(values.tobytes() + repr((values.dtype, values.shape)).encode()).digest()
+        if content not in self._names:
+            self._names[content] = self._name("weight")
+            self.weights.append(numpy_helper.from_array(values, self._names[content]))
+        return self._names[content]
 
     def integers(self, *values: int) -> str:
         return self.constant(np.array(values, np.int64))

@@ -1,6 +1,7 @@
 """The decoder's graph, written anew from its weights for ONNX Runtime's kernels: the same sums with less work.
 
-- Stages of 64 to 256 channels are computed in four phases with a half of the multiplications (``fast_convolution``).
+- Convolutions of 64 and 128 channels, and of 256 those with long filters, are computed in four phases with a half of
+  the multiplications or less (``fast_convolution``).
 - Everything from one convolution to the next is a convolution, activations and additions among them: ONNX Runtime
   fuses those, and values stay in its blocked layout.
 - Up-sampling is a convolution with a row per phase of the output.
@@ -11,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Final
 
@@ -19,14 +20,25 @@ import numpy as np
 from onnx import ModelProto, helper
 
 from engine.models.fast_convolution import PHASES, convolve_phases
-from engine.models.hifigan_graph import Convolution, Generator, Stage, UnknownStructure, Upsampling, read_generator
+from engine.models.hifigan_graph import (
+    Block,
+    Convolution,
+    Generator,
+    Stage,
+    UnknownStructure,
+    Upsampling,
+    read_generator,
+)
 from engine.models.onnx_builder import Builder
 from engine.models.onnx_convolutions import convolutions_as_2d
 from engine.models.onnx_graph import INT64, Cut, Graph
 
-FASTER: Final = range(64, 257)
-"""Channels. With fewer the additions take as long as the multiplications that they save; with more the weights, which
-become twice as many, would take more memory than the time is worth."""
+FASTER: Final = range(64, 129)
+"""Channels. With fewer the additions take as long as the multiplications that they save."""
+FASTER_IF_LONG: Final = range(129, 257)
+"""Channels of which there are so many weights that they may hardly grow: long filters' grow least, and save most."""
+_LONG: Final = range(8, 12)
+"""Taps that are one group there."""
 Convolve = Callable[[Builder, str, Convolution], str]
 _BLOCK: Final = 16
 """ONNX Runtime's blocked layout takes channels in multiples of so many."""
@@ -67,7 +79,7 @@ def _generate(build: Builder, generator: Generator) -> str:
     for number, stage in enumerate(generator.stages):
         rate *= stage.up.rate
         x = _upsampled(build, x, stage.up, scale)  # [B, C / 2, 1, F * rate]
-        x = _sum_in_phases(build, x, stage) if _has_phases(stage, rate) else _sum(build, x, stage, _convolved)
+        x = _sum(build, x, stage, rate)
         scale = stage.scale
         if number == 0:
             x = _without_ends(build, x, build.node("Mul", early, build.integers(rate)))
@@ -96,32 +108,40 @@ def _upsampled(build: Builder, x: str, up: Upsampling, scale: float) -> str:
     return _without_ends(build, x, build.integers(up.padding, beyond - up.padding)) if beyond else x
 
 
-def _has_phases(stage: Stage, rate: int) -> bool:
-    odd = all(convolution.dilation % 2 for block in stage.blocks for pair in block for convolution in pair)
-    return stage.up.weight.shape[1] in FASTER and rate % PHASES == 0 and odd
+def _has_phases(block: Block, rate: int) -> bool:
+    convolutions = [convolution for pair in block for convolution in pair]
+    channels, _, kernel = convolutions[0].weight.shape
+    pays = channels in FASTER or (channels in FASTER_IF_LONG and kernel in _LONG)
+    return pays and rate % PHASES == 0 and all(convolution.dilation % 2 for convolution in convolutions)
 
 
-def _sum_in_phases(build: Builder, x: str, stage: Stage) -> str:
-    """[B, C, 1, L] -> [B, C, 1, L], L a multiple of 4."""
+def _sum(build: Builder, x: str, stage: Stage, rate: int) -> str:
+    """Of the blocks' outputs: [B, C, 1, L] -> [B, C, 1, L], L a multiple of ``rate``."""
     channels = stage.up.weight.shape[1]
-    x = build.node("Transpose", build.reshape(x, 0, channels, -1, PHASES), perm=[0, 1, 3, 2])  # [B, C, 4, L / 4]
-    x = build.node("Transpose", _sum(build, x, stage, _convolved_in_phases), perm=[0, 1, 3, 2])
-    return build.reshape(x, 0, channels, 1, -1)
+    in_phases = [block for block in stage.blocks if _has_phases(block, rate)]
+    in_rows = [block for block in stage.blocks if not _has_phases(block, rate)]
+    sums = []
+    if in_rows:
+        sums.append(_sum_alike(build, x, channels, in_rows, _convolved))
+    if in_phases:
+        y = build.node("Transpose", build.reshape(x, 0, channels, -1, PHASES), perm=[0, 1, 3, 2])  # [B, C, 4, L / 4]
+        y = _sum_alike(build, y, channels, in_phases, _convolved_in_phases)
+        sums.append(build.reshape(build.node("Transpose", y, perm=[0, 1, 3, 2]), 0, channels, 1, -1))
+    return reduce(partial(build.node, "Add"), sums)
 
 
-def _sum(build: Builder, x: str, stage: Stage, convolved: Convolve) -> str:
-    """Of the blocks' outputs, in the shape of ``x``."""
-    x = _blocked(build, x, stage.up.weight.shape[1])
+def _sum_alike(build: Builder, x: str, channels: int, blocks: Sequence[Block], convolved: Convolve) -> str:
+    """Of the outputs of blocks whose convolutions are written in one way, in the shape of ``x``."""
+    x = _blocked(build, x, channels)
     activations: dict[tuple[str, float], str] = {}
 
     def activated(x: str, slope: float) -> str:
         if (x, slope) not in activations:
-            copied = _blocked(build, x, stage.up.weight.shape[1])
-            activations[x, slope] = build.node("LeakyRelu", copied, alpha=slope)
+            activations[x, slope] = build.node("LeakyRelu", _blocked(build, x, channels), alpha=slope)
         return activations[x, slope]
 
     ends = []
-    for block in stage.blocks:
+    for block in blocks:
         end = x
         for dilated, plain in block:
             between = convolved(build, activated(end, dilated.slope), dilated)

@@ -5,7 +5,6 @@ The graphs, their inputs and the weights' names are those of ``engine.models.flo
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InferenceFailed, InvalidCheckpoint
-from engine.models.onnx_session import Session
+from engine.errors import InferenceFailed
+from engine.models.mapped_weights import Weights, mapped
+from engine.models.onnx_session import Session, shared_session
 from engine.models.windows import Each, Window, windows
 
 FloatArray = NDArray[np.float32]
-Weights = dict[str, FloatArray]
 
 WEIGHTS: Final = "flow.data"
 FLOW_FILES: Final = (WEIGHTS, "flow_layer.onnx", "flow_speaker.onnx", "flow_start.onnx")
@@ -61,9 +60,8 @@ class Flow:
         for name, array in mapped(folder / WEIGHTS).items():
             part, _, graph_input = name.rpartition(".")
             weights[part][graph_input] = array
-        self._start, self._layer, self._speaker = (
-            Session(folder / f"flow_{name}.onnx") for name in ("start", "layer", "speaker")
-        )
+        self._start, self._layer = (shared_session(folder / f"flow_{name}.onnx") for name in ("start", "layer"))
+        self._speaker = Session(folder / "flow_speaker.onnx")
         self._start.require(("x", *weights["0.start"]), ("y", "next"))
         tile_inputs = ("places", "inside", "first", "last")
         self._layer.require(("x", "q", "k", "v", "added", *tile_inputs, *weights["0.0"]), ("y", "next"))
@@ -143,22 +141,3 @@ class Flow:
 def tiles_of(frames: int) -> list[Window]:
     """An utterance's tiles: a function of its length alone, as its samples must be."""
     return windows(frames, min(LONGEST_TILE, max(SHORTEST_TILE, -(-frames // 2))))
-
-
-def mapped(path: Path) -> Weights:
-    """Arrays of a file of float32 in the format of safetensors, mapped into memory and shared by processes.
-
-    Raises:
-        InvalidCheckpoint: it is no such file.
-    """
-    try:
-        data = np.memmap(path, np.uint8, "r")
-        size = 8 + int(data[:8].view(np.uint64)[0])
-        header = json.loads(data[8:size].tobytes())
-        return {
-            name: np.asarray(data[size:][slice(*entry["data_offsets"])]).view(np.float32).reshape(entry["shape"])
-            for name, entry in header.items()
-            if name != "__metadata__"
-        }
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise InvalidCheckpoint("the flow's weights cannot be read", str(path), "Fetch or export it again") from error

@@ -16,16 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import InferenceFailed, InvalidCheckpoint
+from engine.models.mapped_weights import mapped
 from engine.models.network_input import NetworkInput
 from engine.models.onnx_flow import FLOW_FILES, Flow
-from engine.models.onnx_session import Session, sha256
+from engine.models.onnx_session import Session, sha256, shared_session
 from engine.models.windows import Each, Window, one_by_one, windows
 from engine.observer import stage
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
-VOICE_FORMAT: Final = "koebin-voice-3"
+VOICE_FORMAT: Final = "koebin-voice-4"
 FILES: Final = (
     "config.json",
     *(f"{name}{suffix}" for name in ("decoder", "encoder") for suffix in (".data", ".onnx")),
@@ -96,8 +97,8 @@ class OnnxNetwork:
         self.channels = _positive(self.description, "channels")
         self.speakers = _positive(self.description, "speakers")
         self._overlap = _positive(self.description, "receptive_field_frames")
-        self._encoder = Session(folder / "encoder.onnx")
-        self._encoder.require(_ENCODER_INPUTS, ("durations", "m", "logs"))
+        self._encoder, self._encoder_weights = shared_session(folder / "encoder.onnx"), mapped(folder / "encoder.data")
+        self._encoder.require((*_ENCODER_INPUTS, *self._encoder_weights), ("durations", "m", "logs"))
         self._flow = Flow(folder)
         self._decoder = Session(folder / "decoder.onnx")
         self._decoder.require(("z", "speaker_id", "trim"), ("audio",))
@@ -117,7 +118,7 @@ class OnnxNetwork:
         """
         durations, m, logs = self._encoder.run(
             ("durations", "m", "logs"),
-            encoder_feeds(ids, bert, control, sdp_noise),
+            {**encoder_feeds(ids, bert, control, sdp_noise), **self._encoder_weights},
         )
         if durations.min(initial=0) < 0:
             raise InferenceFailed("the network gave a negative duration", str(int(durations.min())))

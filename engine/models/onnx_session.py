@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
+from engine.models.freed_memory import map_large_blocks
 
 Array = NDArray[Any]
 
@@ -41,10 +44,11 @@ class Session:
         options.enable_mem_pattern = False
         # Weights are not put into the arena, which would round their size up to the next power of two.
         options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+        map_large_blocks()
         _share_arena()
         options.add_session_config_entry("session.use_env_allocators", "1")
         self._session = _open(path, options)
-        self._path = path
+        self._name = path.name
         self.inputs = tuple(value.name for value in self._session.get_inputs())
         self.outputs = tuple(value.name for value in self._session.get_outputs())
 
@@ -58,7 +62,7 @@ class Session:
         missing = sorted(set(outputs) - set(self.outputs))
         if unknown or missing:
             raise InvalidCheckpoint(
-                f"not the graph that was expected: unknown inputs {unknown}, missing outputs {missing}", str(self._path)
+                f"not the graph that was expected: unknown inputs {unknown}, missing outputs {missing}", self._name
             )
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, Array]) -> list[Array]:
@@ -70,7 +74,7 @@ class Session:
         results = self.compute(outputs, inputs)
         for name, result in zip(outputs, results, strict=True):
             if not np.isfinite(result).all():
-                raise InferenceFailed(f"the network's {name} are not numbers", str(self._path))
+                raise InferenceFailed(f"the network's {name} are not numbers", self._name)
         return results
 
     def compute(self, outputs: Sequence[str], inputs: Mapping[str, Array]) -> list[Array]:
@@ -79,8 +83,25 @@ class Session:
         try:
             results: list[Array] = self._session.run(list(outputs), feeds)
         except Exception as error:
-            raise InferenceFailed(f"ONNX Runtime failed ({first_line(error)})", str(self._path)) from error
+            raise InferenceFailed(f"ONNX Runtime failed ({first_line(error)})", self._name) from error
         return results
+
+
+_shared: Final[WeakValueDictionary[str, Session]] = WeakValueDictionary()
+_sharing: Final = Lock()
+
+
+def shared_session(path: Path) -> Session:
+    """The session of a graph that takes its weights as inputs: one for all voices whose graph is the same.
+
+    Raises:
+        BackendMissing, InvalidCheckpoint: as ``Session``.
+    """
+    content = sha256(path)
+    with _sharing:
+        session = _shared.get(content) or Session(path)
+        _shared[content] = session
+    return session
 
 
 def simplify(source: Path, target: Path, weights: str = "") -> None:

@@ -42,7 +42,7 @@ _OPTIONAL_FILES: Final = ("synthesizer.onnx.data",)
 _BERT_VERSION: Final = 1
 _BERT_WEIGHTS: Final = "bert.data"
 _BERT_CHECKSUM: Final = "published.sha256"
-_SPLIT_VERSION: Final = 5
+_SPLIT_VERSION: Final = 6
 """Raise it whenever the same published file is cut in another way."""
 
 
@@ -139,6 +139,7 @@ def _kept(cache: Path, digest: str, last: str, make: Callable[[Path], None]) -> 
 
 def _make(folder: Path, staging: Path, digest: str) -> None:
     try:
+        from engine.models.encoder_graph import write_encoder
         from engine.models.flow_graph import write_flow
         from engine.models.onnx_split import check_parts, read, split
     except ImportError as error:
@@ -148,11 +149,11 @@ def _make(folder: Path, staging: Path, digest: str) -> None:
     model = read(folder / SYNTHESIZER)
     parts = split(model)
     write_flow(parts.flow, staging)
-    for name in ("decoder", "encoder"):
-        whole = staging / f"{name}.whole"
-        whole.write_bytes(getattr(parts, name).SerializeToString())
-        simplify(whole, staging / f"{name}.onnx", weights=f"{name}.data")
-        whole.unlink()
+    write_encoder(parts.encoder, staging)
+    whole = staging / "decoder.whole"
+    whole.write_bytes(parts.decoder.SerializeToString())
+    simplify(whole, staging / "decoder.onnx", weights="decoder.data")
+    whole.unlink()
     for name in ("config.json", "style_vectors.npy"):
         shutil.copyfile(folder / name, staging / name)
     description = _describe(staging, sizes, styles, parts, digest)

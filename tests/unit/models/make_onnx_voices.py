@@ -102,9 +102,10 @@ def _strip(path: Path) -> None:
         del graph.value_info[:]
 
     strip(model.graph)
+    apart = path.name == "decoder.onnx"  # the others' weights are their inputs
     weights = path.with_suffix(".data")
-    apart = weights.exists()
-    weights.unlink(missing_ok=True)
+    if apart:
+        weights.unlink()
     onnx.save(model, str(path), save_as_external_data=apart, location=weights.name)
 
 

@@ -22,7 +22,7 @@ def directly(x: Array, weight: Array, bias: Array, dilation: int) -> Array:
     return np.sum(taps, axis=0) + bias[:, None]
 
 
-@pytest.mark.parametrize("taps", [3, 4])
+@pytest.mark.parametrize("taps", [3, 4, 7, 11])
 def test_a_tile_is_the_sum_of_products_with_fewer_multiplications(taps: int) -> None:
     algorithm, draws = Algorithm(taps), np.random.default_rng(0)
     g, x = draws.standard_normal(taps), draws.standard_normal(algorithm.products)
@@ -31,12 +31,14 @@ def test_a_tile_is_the_sum_of_products_with_fewer_multiplications(taps: int) -> 
     assert algorithm.products <= taps * PHASES / 1.99
 
 
-@pytest.mark.parametrize("channels", [16, 5])
 @pytest.mark.parametrize("dilation", [1, 3, 5])
-@pytest.mark.parametrize("kernel", [1, 3, 5, 7, 11])
+@pytest.mark.parametrize(
+    ("kernel", "channels"),
+    [*((kernel, channels) for kernel in (1, 3, 5, 7, 11, 13) for channels in (16, 5)), (11, 256)],
+)
 def test_a_convolution_in_phases(kernel: int, dilation: int, channels: int) -> None:
     """With channels that ONNX Runtime has blocked kernels for, and with others; of utterances of any length."""
-    draws = np.random.default_rng(kernel)
+    draws, wide = np.random.default_rng(kernel), channels == 256
     weight = draws.standard_normal((channels, channels, kernel), np.float32) / np.float32((channels * kernel) ** 0.5)
     bias = draws.standard_normal(channels, np.float32)
     build = Builder("test")
@@ -51,7 +53,7 @@ def test_a_convolution_in_phases(kernel: int, dilation: int, channels: int) -> N
         (found,) = session.run(None, {"x": np.ascontiguousarray(phases)})
         assert found.shape == phases.shape
         for item, signal in zip(found.transpose(0, 1, 3, 2).reshape(x.shape), x, strict=True):
-            np.testing.assert_allclose(item, directly(signal, weight, bias, dilation), atol=2e-5)
-    if (kernel, channels) == (11, 16):
-        multiplications = max(np.prod(to_array(tensor).shape) for tensor in build.weights) / PHASES
-        assert multiplications < 0.5 * weight.size
+            np.testing.assert_allclose(item, directly(signal, weight, bias, dilation), atol=1e-4 if wide else 2e-5)
+    if (kernel, channels) in ((7, 16), (11, 16), (11, 256)):
+        multiplications = max(to_array(tensor).size for tensor in build.weights if tensor.dims[1:2] != [1]) / PHASES
+        assert multiplications < (0.5 if (kernel, channels) == (11, 16) else 0.36) * weight.size

@@ -11,7 +11,8 @@ from onnx import numpy_helper
 
 from engine.errors import InferenceFailed, InvalidCheckpoint
 from engine.models.idle_threads import IdleThreads
-from engine.models.onnx_flow import FLOW_FILES, LONGEST_TILE, Flow, mapped, tiles_of
+from engine.models.mapped_weights import mapped
+from engine.models.onnx_flow import FLOW_FILES, LONGEST_TILE, Flow, tiles_of
 from engine.models.onnx_split import read, split
 from engine.models.windows import one_by_one, windows
 

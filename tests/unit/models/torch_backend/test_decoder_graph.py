@@ -12,6 +12,7 @@ import torch
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor
 
+from engine.models import onnx_decoder
 from engine.models.export import OPSET
 from engine.models.hifigan_graph import read_generator
 from engine.models.hyper_parameters import HyperParameters
@@ -94,6 +95,20 @@ def test_the_rewritten_graph_gives_what_the_network_does(
     audio = decoder(z).numpy()
     assert np.abs(audio).mean() > 0.05
     np.testing.assert_allclose(run(decoder_for_cpu(model), z.numpy(), 0, 0), audio, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_of_a_stage_of_many_weights_only_those_that_hardly_grow_are_in_phases(
+    decoder: Alone, model: ModelProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    z = torch.randn(1, 8, 21, generator=torch.Generator().manual_seed(1))
+    monkeypatch.setattr(onnx_decoder, "FASTER", range(0))
+    monkeypatch.setattr(onnx_decoder, "FASTER_IF_LONG", range(64, 65))
+    rewritten = decoder_for_cpu(model)
+    np.testing.assert_allclose(run(rewritten, z.numpy(), 0, 0), decoder(z).numpy(), atol=1e-5)
+    weights = {tuple(tensor.dims) for tensor in rewritten.graph.initializer}
+    assert {(64, 64, 1, 3), (64, 64, 1, 7), (64, 64, 7, 3)} <= weights
+    assert (64, 64, 1, 11) not in weights
 
 
 @pytest.mark.parametrize(("left", "right"), [(OVERLAP, OVERLAP), (0, OVERLAP), (1, 0)])

@@ -16,6 +16,7 @@ from engine.errors import InvalidCheckpoint
 from engine.models.checkpoint import checksum, find_weights
 from engine.models.export import export_voice
 from engine.models.jp_extra.synthesizer import Synthesizer
+from engine.models.mapped_weights import mapped
 from engine.models.onnx_flow import Flow
 from engine.models.onnx_network import FILES
 from engine.models.windows import one_by_one
@@ -49,10 +50,15 @@ def assert_close(graph: np.ndarray[Any, Any], network: Tensor) -> None:
 
 @torch.inference_mode()
 def test_the_encoder_graph(
-    graphs: dict[str, Any], network: Synthesizer, batch: dict[str, Tensor], items: list[dict[str, Tensor]]
+    exported: Path,
+    graphs: dict[str, Any],
+    network: Synthesizer,
+    batch: dict[str, Tensor],
+    items: list[dict[str, Tensor]],
 ) -> None:
+    weights = {name: torch.tensor(array) for name, array in mapped(exported / "encoder.data").items()}
     for inputs in (batch, *items):
-        durations, m, logs = run(graphs["encoder"], **inputs)
+        durations, m, logs = run(graphs["encoder"], **inputs, **weights)
         frames, own_m, own_logs = network.encode(**inputs)
         assert durations.dtype == np.int64
         np.testing.assert_array_equal(durations, frames.long().numpy())
@@ -91,7 +97,7 @@ def test_windows_of_the_decoder_graph(graphs: dict[str, Any], exported: Path) ->
 
 def test_the_description(exported: Path, voice: Path) -> None:
     description = json.loads((exported / "voice.json").read_text("utf-8"))
-    assert description["format"] == "koebin-voice-3"
+    assert description["format"] == "koebin-voice-4"
     assert description["source_sha256"] == checksum(find_weights(voice))
     assert (description["sample_rate_hz"], description["hop_length"], description["speakers"]) == (22050, 24, 3)
     assert description["styles"] == {"Neutral": 0, "喜び": 1}

@@ -1,0 +1,40 @@
+"""The text encoder's files: a graph that takes its weights as inputs, and these."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from safetensors.numpy import save
+
+from engine.models.mapped_weights import Weights
+from engine.models.onnx_session import simplify
+
+
+def write_encoder(model: ModelProto, folder: Path) -> None:
+    """Write ``encoder.onnx`` and ``encoder.data``."""
+    with tempfile.TemporaryDirectory() as temporary:
+        whole, simple = Path(temporary, "whole.onnx"), Path(temporary, "simple.onnx")
+        whole.write_bytes(model.SerializeToString())
+        simplify(whole, simple)
+        graph, weights = weights_as_inputs(onnx.load(str(simple)))
+    (folder / "encoder.onnx").write_bytes(graph.SerializeToString())
+    (folder / "encoder.data").write_bytes(save(weights))
+
+
+def weights_as_inputs(model: ModelProto) -> tuple[ModelProto, Weights]:
+    """The graph without its arrays of float32, which become inputs of their names, and these."""
+    result = ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    weights = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and tensor.dims:
+            weights[tensor.name] = numpy_helper.to_array(tensor)
+            graph.input.append(helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, tensor.dims))
+    kept = [tensor for tensor in model.graph.initializer if tensor.name not in weights]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    return result, weights

@@ -1,0 +1,35 @@
+"""Weights in a file beside their graph, mapped into memory: processes share them, and graphs take them as inputs.
+
+A graph that takes its weights as inputs is the same for all voices of one kind, so that one session serves them all.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import InvalidCheckpoint
+
+Weights = dict[str, NDArray[np.float32]]
+
+
+def mapped(path: Path) -> Weights:
+    """Arrays of a file of float32 in the format of safetensors.
+
+    Raises:
+        InvalidCheckpoint: it is no such file.
+    """
+    try:
+        data = np.memmap(path, np.uint8, "r")
+        size = 8 + int(data[:8].view(np.uint64)[0])
+        header = json.loads(data[8:size].tobytes())
+        return {
+            name: np.asarray(data[size:][slice(*entry["data_offsets"])]).view(np.float32).reshape(entry["shape"])
+            for name, entry in header.items()
+            if name != "__metadata__"
+        }
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InvalidCheckpoint("the weights cannot be read", str(path), "Fetch or export it again") from error
