@@ -1,4 +1,4 @@
-"""Names that become paths, queue names and keys: checked wherever they enter."""
+"""Names that become paths, queue names, keys and locks: checked wherever they enter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from engine.errors import InvalidName
+from engine.errors import InvalidName, InvalidOption
 
 BUILTIN_SPEAKERS: Final = ("mei", "ken", "hina")
 PUBLISHED_SPEAKERS: Final = (
@@ -26,6 +26,7 @@ PUBLISHED_SPEAKERS: Final = (
 """What the default source is known to hold; a name that is not here may still be fetched when its source is given."""
 
 _SPEAKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DEVICE: Final = re.compile(r"cpu|cuda(:\d{1,3})?")
 
 
 def check_speaker(name: object) -> str:
@@ -39,6 +40,17 @@ def check_speaker(name: object) -> str:
             "not a speaker name", str(name), "Use 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or a digit"
         )
     return name
+
+
+def check_device(device: object) -> str:
+    """Return ``device`` if it is ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        InvalidOption: anything else.
+    """
+    if not isinstance(device, str) or not _DEVICE.fullmatch(device):
+        raise InvalidOption("no such device", str(device), "Use cpu, cuda or cuda:N")
+    return device
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:

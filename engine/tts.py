@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -18,12 +17,11 @@ from engine.errors import EngineNotReady, InvalidOption, KoebinError, UnknownSpe
 from engine.models.base import AcousticModel, Utterance
 from engine.models.pool import ModelPool
 from engine.models.registry import BUILTIN, VoiceRegistry
-from engine.names import check_speaker, nearest
+from engine.names import check_device, check_speaker, nearest
 from engine.options import SynthesisOptions
 from engine.sources.base import DEFAULT_SOURCE, SourceOptions
 from engine.speaker import Speaker, SpeakerInfo
 
-_DEVICE: Final = re.compile(r"cpu|cuda(:\d{1,3})?")
 _WARM_UP: Final = (
     "はい。",
     "今日はとても良い天気ですね。",
@@ -253,17 +251,6 @@ class Speakers(Mapping[str, Speaker]):
 
     def __repr__(self) -> str:
         return f"Speakers({', '.join(self._ready)})"
-
-
-def check_device(device: object) -> str:
-    """Return ``device`` if it is ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Raises:
-        InvalidOption: anything else.
-    """
-    if not isinstance(device, str) or not _DEVICE.fullmatch(device):
-        raise InvalidOption("no such device", str(device), "Use cpu, cuda or cuda:N")
-    return device
 
 
 def available_cores() -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import BackendMissing, ConfigurationError
-from engine.tts import check_device
+from engine.names import check_device
 
 PATIENCE_SECONDS: Final = 10.0
 """A process that is replaced may take a moment to be gone."""

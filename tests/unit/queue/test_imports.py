@@ -7,6 +7,7 @@ import sys
 
 HEAVY = (
     "torch",
+    "numpy",
     "onnxruntime",
     "onnx",
     "pyopenjtalk",
@@ -14,6 +15,8 @@ HEAVY = (
     "soundfile",
     "boto3",
     "huggingface_hub",
+    "av",
+    "prometheus_client",
 )
 
 
