@@ -26,12 +26,15 @@ class Present:
     def __init__(self, holds: Holds, loop: LoopState) -> None:
         self._holds = holds
         self._loop = loop
+        # A thread answers. Were it the first to ask, it would import the front end, and a pool process that is forked
+        # meanwhile would wait for ever for the lock of that import.
+        self._revision = engine_revision()
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily(
             "koebin_worker",
             "What runs here.",
-            {"version": version("koebin"), "contract": str(VERSION), "engine_revision": engine_revision()},
+            {"version": version("koebin"), "contract": str(VERSION), "engine_revision": self._revision},
         )
         now = time.monotonic()
         held = self._holds.held()

@@ -223,3 +223,29 @@ def test_it_costs_nothing_when_it_is_off(redis_server: RedisServer, tmp_path: Pa
         assert not list((running.folder / "run").glob("*/metrics"))
     loaded = "import sys, worker.run, worker.lifecycle; sys.exit('prometheus_client' in sys.modules)"
     subprocess.run([sys.executable, "-c", loaded], check=True)
+
+
+def test_a_scrape_imports_nothing(tmp_path: Path) -> None:
+    """A thread answers; a pool process that is forked while a thread imports waits for that import's lock for ever."""
+    (port,) = free_ports(1)
+    script = f"""
+import sys
+import urllib.request
+from pathlib import Path
+
+from redis import Redis
+from tasks.leases import Leases
+from tasks.ledger import Ledger
+from worker.exposition import Present, serve
+from worker.keeper import LoopState
+from worker.metrics import Metrics
+from worker.requests import Holds
+
+present = Present(Holds(Leases(Redis(), 1.0), Ledger(Redis())), LoopState(ticked=0.0))
+serve(Metrics(Path({str(tmp_path)!r}), ["mei"]), present, "127.0.0.1", {port})
+before = set(sys.modules)
+assert b"engine_revision" in urllib.request.urlopen("http://127.0.0.1:{port}/metrics").read()
+print([name for name in sys.modules.keys() - before if name.startswith(("engine.", "tasks.", "worker."))])
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
