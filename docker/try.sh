@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # The real thing, where there is an engine for containers: build the CPU image with a secret, look for the secret in
-# everything that is left, start compose.yaml with three workers, narrate from this machine, look at the metrics, stop.
+# everything that is left, hold what the image says of the golden texts against them, start compose.yaml with three workers,
+# narrate from this machine, ask Prometheus and Flower, stop.
 # Exit code 77 where there is no engine.
 #   usage: docker/try.sh [arguments of docker build, such as --build-arg BASE_IMAGE=… --network host]
 # KOEBIN is the command that narrates (with the extra s3 installed); without one, a container does.
-# REDIS_IMAGE, S3_IMAGE and BASE_IMAGE let it run where no registry can be reached.
+# REDIS_IMAGE, S3_IMAGE, FLOWER_IMAGE, PROMETHEUS_IMAGE and the build argument BASE_IMAGE let it run where no registry can be reached.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 docker info > /dev/null 2>&1 || { echo "try: no engine for containers answers" >&2; exit 77; }
 compose=(docker compose)
 docker compose version > /dev/null 2>&1 || compose=(docker-compose)
 export COMPOSE_PROJECT_NAME=koebin-try DOCKER_BUILDKIT=1 KOEBIN_IMAGE=koebin:try KOEBIN_SPEAKERS=mei
-services=(redis s3 bucket worker assembler beat)
+export COMPOSE_PROFILES=monitoring
+services=(redis s3 bucket worker assembler beat flower backlog prometheus)
 scratch=$(mktemp -d)
 trap '"${compose[@]}" down --volumes --timeout 5 > "$scratch/down" 2>&1; rm -rf "$scratch"' EXIT
 
@@ -34,6 +36,21 @@ done | grep -acF "$secret" > "$scratch/found" || true
 [ "$(cat "$scratch/found")" = 0 ] || { echo "try: it is in the image" >&2; exit 1; }
 rm -rf "$scratch/image"
 echo "in no layer, no configuration, no history"
+
+echo "== golden texts"
+docker run --rm --network none --read-only --tmpfs /tmp --volume "$PWD/tests/golden/text.jsonl:/text.jsonl:ro" \
+  --entrypoint python3 "$KOEBIN_IMAGE" -c '
+import json
+from pathlib import Path
+from engine.text.analysis import Analysis, Node
+from engine.text.prosody import phonemes
+cases = [json.loads(line) for line in Path("/text.jsonl").read_text("utf-8").splitlines()]
+for case in cases:
+    nodes = tuple(Node(node["string"], node["pron"], node["pos"]) for node in case["nodes"])
+    said = phonemes(Analysis(case["text"], case["norm"], nodes, lambda: case["labels"]))
+    found = [list(said.phones), list(said.tones), list(said.word2ph), said.bert_text]
+    assert found == [case[name] for name in ("phones", "tones", "word2ph", "surfaces")], case["text"]
+print(f"{len(cases)} texts become phones and tones exactly")'
 
 echo "== up"
 "${compose[@]}" up --detach --no-build --scale worker=3 "${services[@]}" > "$scratch/up" 2>&1 || { cat "$scratch/up"; exit 1; }
@@ -67,6 +84,29 @@ pages = [urllib.request.urlopen(f"http://{address}:9809/metrics", timeout=10).re
 spoken = sum(float(line.split()[1]) for page in pages for line in page.splitlines() if line.startswith("koebin_audio_seconds_total{"))
 print(f"{len(pages)} workers say that they made {spoken:.1f} s of audio")
 assert len(pages) == 3 and spoken > 0'
+
+echo "== Prometheus and Flower"
+"${compose[@]}" exec -T assembler python3 -c '
+import json, time, urllib.parse, urllib.request
+def answers(query):
+    address = "http://prometheus:9090/api/v1/query?" + urllib.parse.urlencode({"query": query})
+    result = json.load(urllib.request.urlopen(address, timeout=10))["data"]["result"]
+    return {one["metric"].get("job", ""): float(one["value"][1]) for one in result}
+expected = {
+    "count by (job) (up == 1)": {"koebin-backlog": 1, "koebin-workers": 4, "flower": 1},
+    "sum(flower_worker_online)": {"": 4},
+    "count(koebin_audio_seconds_total > 0) > bool 0": {"": 1},
+}
+for _ in range(60):  # a scrape comes every 15 s
+    try:
+        found = {query: answers(query) for query in expected}
+    except OSError as starting:
+        found = starting
+    if found == expected:
+        break
+    time.sleep(2)
+assert found == expected, found
+print("all targets are up; Flower sees four workers")'
 
 echo "== stop"
 "${compose[@]}" stop --timeout 40 worker > "$scratch/stop" 2>&1
