@@ -9,15 +9,16 @@ from typing import Final
 
 _MMAP_THRESHOLD: Final = -3
 """``M_MMAP_THRESHOLD`` of glibc's ``mallopt``."""
-_LARGE: Final = 2**18
+_LARGE: Final = 2**21
 
 
 @cache
 def map_large_blocks() -> None:
-    """Give every block of 256 KiB and more pages of its own from now on, which go back when it is freed.
+    """Give every block of 2 MiB and more that finds no hole in the heap pages of its own from now on.
 
-    glibc, left to itself, raises that limit to the largest block that has been freed: what an utterance needed then
-    stays in the heaps of the threads that spoke it. Nothing on systems whose C library cannot.
+    They go back when it is freed. glibc, left to itself, raises that limit to the largest block that has been freed:
+    what an utterance needed then stays in the heaps of the threads that spoke it. A lower limit takes time, as fresh
+    pages are zeroed. Nothing on systems whose C library cannot.
     """
     if (mallopt := _function("mallopt")) is not None:
         mallopt(_MMAP_THRESHOLD, _LARGE)
