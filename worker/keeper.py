@@ -66,6 +66,8 @@ class Keeper(threading.Thread):
     Args:
         renew_seconds: between two renewals, a fraction of the visibility timeout.
         stuck_seconds: a task that has run so much longer than its time limit has outlived it.
+        load_seconds: a process that has no engine after so long never will. Celery gives up on such processes, but not
+            on the worker's first.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Keeper(threading.Thread):
         renew_seconds: float,
         sweep_seconds: float,
         stuck_seconds: float,
+        load_seconds: float,
         health: Callable[[str], None] = write_health,
     ) -> None:
         super().__init__(name="koebin-keeper", daemon=True)
@@ -88,9 +91,10 @@ class Keeper(threading.Thread):
         self._renew_seconds = renew_seconds
         self._sweep_seconds = sweep_seconds
         self._stuck_seconds = stuck_seconds
+        self._load_seconds = load_seconds
         self._health = health
         self._ended = threading.Event()
-        self._idle_since = self._attended_since = time.monotonic()
+        self._idle_since = self._attended_since = self._ready_since = time.monotonic()
         self._worker = ""
         self._cut_off = False
         self._gone_by = math.inf
@@ -184,6 +188,10 @@ class Keeper(threading.Thread):
             return ""
         if self._holds.held() or not self._loop.consuming or not self._waiting():
             self._idle_since = now
+        if self._loop.child:
+            self._ready_since = now
+        if now - self._ready_since > self._load_seconds:
+            return f"no process has had its engine for {self._load_seconds:.0f} s"
         if now - self._loop.ticked > _DEAF_SECONDS:
             return f"the worker's loop has not run for {now - self._loop.ticked:.0f} s"
         if now - self._idle_since > _DEAF_SECONDS:
@@ -199,7 +207,7 @@ class Keeper(threading.Thread):
     def _excuse(self) -> None:
         """Without Redis nothing is taken and no loop runs; once it is back, all have their time to come back, too."""
         now = time.monotonic()
-        self._idle_since = self._attended_since = now
+        self._idle_since = self._attended_since = self._ready_since = now
         self._loop.ticked = max(self._loop.ticked, now)
 
     def _waiting(self) -> bool:

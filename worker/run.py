@@ -82,6 +82,7 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
         renew_seconds=settings.visibility_timeout / 6,
         sweep_seconds=settings.sweep_interval,
         stuck_seconds=settings.visibility_timeout,
+        load_seconds=settings.load_timeout,
         health=lambda problem: run_dir.write(
             "health.json", health_text(ready=bool(loop.consuming), problem=problem, consuming=loop.consuming)
         ),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pytest
 from redis import Redis
 
@@ -321,6 +322,17 @@ def test_health_is_live_and_ready(server: RedisServer, tmp_path: Path) -> None:
         assert health("--live") == 1
         worker.start()
         wait_until(lambda: health() == 0, 30)  # the folder of the one that was killed is gone
+
+
+def test_a_worker_whose_first_process_hangs_as_it_loads_ends_itself(redis_server: RedisServer, store: str) -> None:
+    """Celery waits for that one for ever."""
+    worker = Worker(redis_server.url, store, "mei", settings=FAST | {"load_timeout": 5}).start(ready=False)
+    with worker:
+        wait_until(lambda: psutil.Process(worker.pid).children(), 20)
+        worker.signal_child(signal.SIGSTOP)
+        assert worker.process.wait(30) == DEAF
+        assert "no process has had its engine for 5 s" in worker.text()
+        worker.start()
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ from tests.unit.models.test_freed_memory import resident_mib
 {told}
 bytearray(2**24)  # glibc takes the size of what is freed as its limit
 before = resident_mib()
-blocks = [bytearray(2**20) for _ in range(100)]
+blocks = [bytearray(2**22) for _ in range(25)]
 kept = blocks[-1]
 assert resident_mib() > before + 80
 del blocks
