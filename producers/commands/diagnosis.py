@@ -8,6 +8,7 @@ import typer
 from redis.exceptions import RedisError
 
 from engine.errors import KoebinError
+from engine.names import check_device
 from producers.commands.common import given, store_argument
 from producers.commands.speech import AsJson, StoreOption
 from producers.console import messages_for_mistakes, note, say, say_json
@@ -98,7 +99,7 @@ def _dictionary(settings: Settings) -> Iterator[Finding]:
 
 
 def _device(settings: Settings) -> Iterator[Finding]:
-    if not settings.device.startswith("cuda"):
+    if not check_device(settings.device).startswith("cuda"):
         return
     names = cuda_devices()
     usable = [names[number] for number in candidates(settings.device, len(names))]

@@ -144,3 +144,13 @@ def test_doctor_says_that_the_device_is_not_there(monkeypatch: pytest.MonkeyPatc
     assert re.search(
         r"^FAILED\tdevice\tthere (is no CUDA device|are only \d+ CUDA devices): 'cuda:99'", output, re.MULTILINE
     )
+
+
+@pytest.mark.parametrize("device", ["cudax", "cuda:-1", "gpu"])
+def test_doctor_names_what_is_no_device(monkeypatch: pytest.MonkeyPatch, home: Path, device: str) -> None:
+    """Where there are GPUs: without one, no name is looked at."""
+    monkeypatch.setattr("producers.commands.diagnosis.cuda_devices", lambda: ["0", "1"])
+    monkeypatch.setenv("KOEBIN_DEVICE", device)
+    code, output = koebin("doctor")
+    assert code == exits.FAILED
+    assert f"FAILED\tdevice\tno such device: '{device}'" in output
