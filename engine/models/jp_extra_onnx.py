@@ -119,7 +119,9 @@ class JpExtraOnnx:
         control = self._control(first.options)
         ids = network_input(both, self._sizes.add_blank)
         draws = noise.generator(first.seed)
-        prior = self._network.encode(ids, self._bert_features(both, ids), control, noise.sdp_noise(draws, len(ids)))
+        with self._idle.caller():
+            bert = self._bert_features(both, ids)  # (1024, T)
+            prior = self._network.encode(ids, bert, control, noise.sdp_noise(draws, len(ids)))
         return frames_between(prior.durations, len(both.phones), ends) * self._frame_seconds
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,7 +25,7 @@ from engine.errors import (
 from engine.models.base import Utterance
 from engine.models.bert_onnx import OnnxBert
 from engine.models.jp_extra_onnx import JpExtraOnnx
-from engine.models.onnx_network import FILES
+from engine.models.onnx_network import FILES, Prior
 from engine.models.onnx_session import sha256
 from engine.options import SynthesisOptions
 from engine.text.analysis import Analysis, Node
@@ -96,6 +97,18 @@ def test_the_pause_between_two_sentences_comes_from_the_durations(voice: JpExtra
     assert slow is not None
     assert slow > 2 * pause
     assert voice.predict_pause(first, utterance("…")) is None
+
+
+def test_whoever_predicts_a_pause_is_not_idle(voice: JpExtraOnnx, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode, working = voice._network.encode, []
+
+    def noted(*arguments: Any) -> Prior:
+        working.append(voice._idle._working)
+        return encode(*arguments)
+
+    monkeypatch.setattr(voice._network, "encode", noted)
+    voice.predict_pause(utterance("はい。"), utterance("そうです。"))
+    assert (working, voice._idle._working) == ([1], 0)
 
 
 def test_an_option_that_the_voice_does_not_have_is_refused(voice: JpExtraOnnx) -> None:
