@@ -1,7 +1,7 @@
 """Voices as they are published for ONNX Runtime, brought into the shape that this engine speaks with.
 
 A published folder holds ``synthesizer.onnx``, ``config.json`` and ``style_vectors.npy``, perhaps
-``synthesizer.onnx.data`` and ``duration_predictor.onnx``. ``prepare`` cuts the synthesizer into three seedable graphs
+``synthesizer.onnx.data`` and ``duration_predictor.onnx``. ``prepare`` cuts the synthesizer into seedable graphs
 (``engine.models.onnx_split``) once per machine. The duration predictor is not needed: it repeats a part of the
 synthesizer.
 """
