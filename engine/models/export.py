@@ -72,11 +72,11 @@ from engine.models.hyper_parameters import (
 )
 from engine.models.jp_extra.synthesizer import Synthesizer
 from engine.models.onnx_decoder import decoder_for_cpu
+from engine.models.onnx_network import VOICE_FORMAT
 from engine.models.onnx_session import simplify
 from engine.models.receptive_field import receptive_field_frames
 from engine.models.style import Styles
 
-VOICE_FORMAT: Final = "koebin-voice-4"
 OPSET: Final = 17
 
 ENCODER_INPUTS: Final = (
