@@ -23,6 +23,7 @@ from benchmarks.processes import ROOT
 from engine.models.base import AcousticModel, Utterance
 from engine.models.bert_onnx import OnnxBert
 from engine.models.bert_torch import TorchBert
+from engine.models.idle_threads import IdleThreads
 from engine.models.jp_extra_onnx import JpExtraOnnx
 from engine.models.jp_extra_torch import JpExtraTorch
 from engine.models.network_input import network_input
@@ -90,7 +91,7 @@ def compare(tree: Path, peer: Path) -> list[Agreement]:
         said = np.load(work / "said.npz", allow_pickle=False)
         onnx = prepare(tree / "onnx/speakers/first", work)
         voices: dict[str, AcousticModel] = {
-            "onnx": JpExtraOnnx(onnx, OnnxBert(tree / "onnx/bert/q8", work), tokenize),
+            "onnx": JpExtraOnnx(onnx, OnnxBert(tree / "onnx/bert/q8", work), tokenize, IdleThreads(1)),
             "torch": JpExtraTorch(tree / "pytorch/speakers/first", TorchBert(tree / "pytorch/bert/fp32"), tokenize),
         }
         return [_agreement(name, voice, utterances, said) for name, voice in voices.items()]

@@ -280,11 +280,12 @@ class Speaker:
         """The samples that belong where ``shape`` has silence, which may have lost some of its end."""
         marks, left = shape.marks, len(shape)
         for number in range(len(begun.pieces)):
+            if number and not left:
+                return
             _stop_if(cancelled)
             with self._model() as model:
                 samples = cast("PiecewiseModel", model).piece(begun, number)[:left]
-            if number == 0 or len(samples):
-                yield Audio(samples, self.sample_rate_hz, marks).with_gain(begun.utterance.options.volume)
+            yield Audio(samples, self.sample_rate_hz, marks).with_gain(begun.utterance.options.volume)
             marks, left = Marks(), left - len(samples)
 
     def _with_pauses(self, sentences: Iterator[_Spoken], requests: list[Request]) -> Iterator[Audio]:

@@ -14,11 +14,12 @@ Item = TypeVar("Item")
 class IdleThreads:
     """At most ``threads`` work: each caller on its own thread, and helpers on those that no caller has.
 
-    Who computes an item changes nothing about it: results may not depend on how busy the machine is.
+    One serves all voices of an engine: what one of them speaks leaves no core idle for another. Who computes an item
+    changes nothing about it: results may not depend on how busy the machine is.
     """
 
     def __init__(self, threads: int) -> None:
-        self._threads = threads
+        self.threads = threads
         self._working = 0
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(threads - 1, "koebin-idle") if threads > 1 else None
@@ -73,7 +74,7 @@ class IdleThreads:
 
     def _claim_idle(self, most: int) -> int:
         with self._lock:
-            found = max(0, min(most, self._threads - self._working))
+            found = max(0, min(most, self.threads - self._working))
             self._working += found
             return found
 

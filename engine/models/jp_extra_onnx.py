@@ -49,14 +49,14 @@ class JpExtraOnnx:
         folder: made by ``engine.models.export`` or ``engine.models.published.prepare``.
         bert: shared by all voices.
         tokenize: for ``bert``.
-        threads: what ``parallel`` says.
+        idle: shared by all voices; ``parallel`` says how many threads it has.
 
     Raises:
         BackendMissing: a file or a package is missing.
         InvalidCheckpoint: a file is not what it should be.
     """
 
-    def __init__(self, folder: Path, bert: OnnxBert, tokenize: Tokenize, threads: int = 1) -> None:
+    def __init__(self, folder: Path, bert: OnnxBert, tokenize: Tokenize, idle: IdleThreads) -> None:
         self._sizes = HyperParameters.load(folder / "config.json")
         self._styles = Styles.load(folder / "style_vectors.npy", self._sizes)
         self._loaded: OnnxNetwork | None = OnnxNetwork(folder)
@@ -64,8 +64,7 @@ class JpExtraOnnx:
         self._identity = self._loaded.identity
         self._bert = bert
         self._tokenize = tokenize
-        self._parallel = threads
-        self._idle = IdleThreads(threads)
+        self._idle = idle
 
     @property
     def sample_rate_hz(self) -> int:
@@ -86,7 +85,7 @@ class JpExtraOnnx:
 
     @property
     def parallel(self) -> int:
-        return self._parallel
+        return self._idle.threads
 
     @property
     def batch_size(self) -> int:
@@ -126,7 +125,6 @@ class JpExtraOnnx:
 
     def close(self) -> None:
         self._loaded = None
-        self._idle.close()
 
     def _speak(self, utterance: Utterance, control: Control) -> Rendering:
         begun, options = self._begin(utterance, control), utterance.options
@@ -148,8 +146,8 @@ class JpExtraOnnx:
         length = frames * self._network.hop_length
         marks = marks_of(spoken, durations, self._frame_seconds, length / self.sample_rate_hz)
         first, *others = utterance_windows(frames)
-        starts = range(0, len(others), self._parallel)
-        pieces = ((first,), *(tuple(others[start : start + self._parallel]) for start in starts))
+        starts = range(0, len(others), self.parallel)
+        pieces = ((first,), *(tuple(others[start : start + self.parallel]) for start in starts))
         return Begun(utterance, marks, length, z, pieces)
 
     def _control(self, options: SynthesisOptions) -> Control:

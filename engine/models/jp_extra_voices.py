@@ -1,4 +1,4 @@
-"""JP-Extra voices from a source to a loaded model; BERT and its vocabulary are loaded once for all."""
+"""JP-Extra voices from a source to a loaded model; BERT, its vocabulary and idle threads are there once for all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.models.base import AcousticModel
 from engine.models.freed_memory import give_back
+from engine.models.idle_threads import IdleThreads
 from engine.models.published import prepare
 from engine.models.voice_files import VoiceFiles, fetch_voice
 from engine.sources.base import SourceOptions
@@ -26,14 +27,16 @@ class JpExtraVoices:
     Args:
         sources: how sources are reached, and where what they give is kept.
         bert_source: has BERT for voices whose own source has none.
+        threads: how many utterances are spoken at once on a CPU.
     """
 
-    def __init__(self, sources: SourceOptions, bert_source: str) -> None:
+    def __init__(self, sources: SourceOptions, bert_source: str, threads: int) -> None:
         self._sources = sources
         self._bert_source = bert_source
         self._onnx_berts: dict[Path, OnnxBert] = {}
         self._torch_berts: dict[tuple[Path, str], TorchBert] = {}
         self._vocabularies: dict[Path, dict[str, int]] = {}
+        self._idle = IdleThreads(threads)
         self._lock = threading.Lock()
 
     def fetch(self, name: str, source: str, device: str) -> Path:
@@ -41,7 +44,7 @@ class JpExtraVoices:
         files = self._files(name, source, device)
         return prepare(files.voice, self._sources.cache_root) if files.backend == "onnx" else files.voice
 
-    def open(self, name: str, source: str, device: str, threads: int) -> AcousticModel:
+    def open(self, name: str, source: str, device: str) -> AcousticModel:
         """Load the voice; BERT too, if no voice before has."""
         files = self._files(name, source, device)
         tokenize = partial(token_ids, vocabulary=self._vocabulary(files.tokenizer))
@@ -49,7 +52,7 @@ class JpExtraVoices:
             from engine.models.jp_extra_onnx import JpExtraOnnx
 
             folder = prepare(files.voice, self._sources.cache_root)
-            voice = JpExtraOnnx(folder, self._onnx_bert(files.bert), tokenize, threads)
+            voice = JpExtraOnnx(folder, self._onnx_bert(files.bert), tokenize, self._idle)
             give_back()  # what parsing graphs has left free, several MiB a voice
             return voice
         from engine.models.jp_extra_torch import JpExtraTorch
@@ -57,7 +60,8 @@ class JpExtraVoices:
         return JpExtraTorch(files.voice, self._torch_bert(files.bert, device), tokenize, device)
 
     def close(self) -> None:
-        """Give back BERT; voices that use it cannot speak afterwards."""
+        """Give back BERT and the threads; voices that use them cannot speak afterwards."""
+        self._idle.close()
         with self._lock:
             for bert in self._torch_berts.values():
                 bert.close()

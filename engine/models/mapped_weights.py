@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InvalidCheckpoint
+from engine.errors import BackendMissing, InvalidCheckpoint
 
+_AGAIN: Final = "Fetch or export the voice again"
 Weights = dict[str, NDArray[np.float32]]
 
 
@@ -20,7 +22,8 @@ def mapped(path: Path) -> Weights:
     """Arrays of a file of float32 in the format of safetensors.
 
     Raises:
-        InvalidCheckpoint: it is no such file.
+        BackendMissing: there is no such file.
+        InvalidCheckpoint: it is not of that format.
     """
     try:
         data = np.memmap(path, np.uint8, "r")
@@ -31,5 +34,7 @@ def mapped(path: Path) -> Weights:
             for name, entry in header.items()
             if name != "__metadata__"
         }
+    except FileNotFoundError:
+        raise BackendMissing("a file is missing", str(path), _AGAIN) from None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise InvalidCheckpoint("the weights cannot be read", str(path), "Fetch or export it again") from error
+        raise InvalidCheckpoint("the weights cannot be read", str(path), _AGAIN) from error

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from onnx import ModelProto, helper
 
-from engine.models.fast_convolution import PHASES, convolve_phases
+from engine.models.fast_convolution import PHASES, WIDE, convolve_phases
 from engine.models.hifigan_graph import (
     Block,
     Convolution,
@@ -35,8 +35,9 @@ from engine.models.onnx_graph import INT64, Cut, Graph
 
 FASTER: Final = range(64, 129)
 """Channels. With fewer the additions take as long as the multiplications that they save."""
-FASTER_IF_LONG: Final = range(129, 257)
-"""Channels of which there are so many weights that they may hardly grow: long filters' grow least, and save most."""
+FASTER_IF_LONG: Final = WIDE
+"""Channels of which there are so many weights that they may hardly grow: one group of long filters grows least, and
+saves most."""
 _LONG: Final = range(8, 12)
 """Taps that are one group there."""
 Convolve = Callable[[Builder, str, Convolution], str]
@@ -111,7 +112,7 @@ def _upsampled(build: Builder, x: str, up: Upsampling, scale: float) -> str:
 def _has_phases(block: Block, rate: int) -> bool:
     convolutions = [convolution for pair in block for convolution in pair]
     channels, _, kernel = convolutions[0].weight.shape
-    pays = channels in FASTER or (channels in FASTER_IF_LONG and kernel in _LONG)
+    pays = channels in FASTER or (channels == FASTER_IF_LONG and kernel in _LONG)
     return pays and rate % PHASES == 0 and all(convolution.dilation % 2 for convolution in convolutions)
 
 

@@ -27,7 +27,7 @@ class VoiceLoader(Protocol):
         """
         ...
 
-    def open(self, name: str, source: str, device: str, threads: int) -> AcousticModel:
+    def open(self, name: str, source: str, device: str) -> AcousticModel:
         """Load the voice, fetching it if need be.
 
         Raises:
@@ -68,7 +68,7 @@ class VoiceRegistry:
             from engine.models.builtin import BuiltinVoice
 
             return BuiltinVoice(name, self._threads)
-        return self._loader().open(name, source or DEFAULT_SOURCE, self._device, self._threads)
+        return self._loader().open(name, source or DEFAULT_SOURCE, self._device)
 
     def close(self) -> None:
         """Give back what the voices share."""
@@ -79,7 +79,7 @@ class VoiceRegistry:
         if self._jp_extra is None:
             from engine.models.jp_extra_voices import JpExtraVoices
 
-            self._jp_extra = JpExtraVoices(self._sources, self._bert_source)
+            self._jp_extra = JpExtraVoices(self._sources, self._bert_source, self._threads)
         return self._jp_extra
 
 

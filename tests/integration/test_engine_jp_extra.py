@@ -28,6 +28,7 @@ from engine.errors import (
     SourceNotFound,
     UnknownStyle,
 )
+from engine.models.base import Begun, FloatArray
 from engine.models.export import export_bert
 from engine.models.jp_extra_onnx import JpExtraOnnx
 from engine.text.dictionary import Dictionary, Entry
@@ -119,8 +120,24 @@ def test_every_form_of_a_voice_says_the_same_and_shares_a_bert(tree: Path, cache
         for other in others:
             assert len(other) == len(first)
             np.testing.assert_allclose(other.samples, first.samples, atol=1e-4)
-        loader = tts._registry._jp_extra
-        assert len(loader._onnx_berts) == len(loader._torch_berts) == 1  # type: ignore[union-attr]
+        loader: Any = tts._registry._jp_extra
+        assert len(loader._onnx_berts) == len(loader._torch_berts) == 1
+        with voices[0]._model() as small, voices[1]._model() as exported:
+            assert small._idle is exported._idle  # type: ignore[attr-defined]
+
+
+def test_a_loaded_voice_leaves_no_free_memory_behind(tree: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    class Watched(JpExtraOnnx):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            loaded.append("loaded")
+
+    monkeypatch.setattr("engine.models.jp_extra_onnx.JpExtraOnnx", Watched)
+    monkeypatch.setattr("engine.models.jp_extra_voices.give_back", lambda: loaded.append("given back"))
+    with make(tree, cache, "small", "exported").prepare(warmup=False):
+        assert loaded == ["loaded", "given back"] * 2
 
 
 def test_a_row_that_the_voice_does_not_have_is_refused(tree: Path, cache: Path) -> None:
@@ -161,6 +178,24 @@ def test_a_stream_begins_before_its_first_sentence_has_ended(
     else:
         assert len(parts) > 2
         assert len(parts[0]) < len(whole) / 3
+
+
+def test_windows_that_a_pause_cuts_away_are_not_decoded(
+    tree: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first sentence ends in a long silence, of which a pause of 0 leaves nothing."""
+    text, decoded = "はい" + "…" * 100 + "。はい。", []
+    piece = JpExtraOnnx.piece
+
+    def counted(self: JpExtraOnnx, begun: Begun, number: int) -> FloatArray:
+        decoded.append((number, len(begun.pieces)))
+        return piece(self, begun, number)
+
+    monkeypatch.setattr(JpExtraOnnx, "piece", counted)
+    with make(tree, cache, "small", threads=1).prepare(warmup=False) as tts:
+        parts = list(tts.speakers["small"].stream(text, pause=0.0))
+    assert len(decoded) < decoded[0][1]
+    assert all(len(part) for part in parts)
 
 
 def test_only_the_words_that_are_written_decide(tree: Path, cache: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.content import content_id, utterance_seed
 from engine.models.base import Utterance
 from engine.models.bert_onnx import OnnxBert
+from engine.models.idle_threads import IdleThreads
 from engine.models.jp_extra_onnx import JpExtraOnnx
 from engine.models.published import prepare
 from engine.options import SynthesisOptions
@@ -36,7 +37,9 @@ from tests.integration.test_onnx_without_torch import speak
 def speak(published: Path, bert: Path, cache: Path) -> list[str]:
     """Checksums of what is spoken."""
     vocabulary = load_vocabulary(bert)
-    voice = JpExtraOnnx(prepare(published, cache), OnnxBert(bert), lambda text: token_ids(text, vocabulary))
+    voice = JpExtraOnnx(
+        prepare(published, cache), OnnxBert(bert), lambda text: token_ids(text, vocabulary), IdleThreads(1)
+    )
     sums = []
     for text in TEXTS:
         options = SynthesisOptions()

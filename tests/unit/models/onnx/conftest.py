@@ -10,6 +10,7 @@ import torch
 from engine.models.bert_onnx import OnnxBert
 from engine.models.checkpoint import find_weights, load_synthesizer
 from engine.models.hyper_parameters import HyperParameters
+from engine.models.idle_threads import IdleThreads
 from engine.models.jp_extra.synthesizer import Synthesizer
 from engine.models.jp_extra_onnx import JpExtraOnnx
 from engine.models.onnx_network import OnnxNetwork
@@ -55,4 +56,4 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> OnnxBert:
 
 @pytest.fixture(scope="session")
 def voice(exported: Path, bert: OnnxBert) -> JpExtraOnnx:
-    return JpExtraOnnx(exported, bert, small_tokens, threads=4)
+    return JpExtraOnnx(exported, bert, small_tokens, IdleThreads(4))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -24,9 +25,12 @@ from engine.errors import (
 )
 from engine.models.base import Utterance
 from engine.models.bert_onnx import OnnxBert
+from engine.models.idle_threads import IdleThreads, Item
 from engine.models.jp_extra_onnx import JpExtraOnnx
-from engine.models.onnx_network import FILES, Prior
+from engine.models.onnx_flow import tiles_of
+from engine.models.onnx_network import FILES, Prior, utterance_windows
 from engine.models.onnx_session import sha256
+from engine.models.windows import Window
 from engine.options import SynthesisOptions
 from engine.text.analysis import Analysis, Node
 from tests.unit.models.onnx_voices import small_tokens
@@ -49,6 +53,38 @@ def test_threads_speak_the_same_bytes_as_one_after_another(voice: JpExtraOnnx) -
         together = list(pool.map(lambda one: voice.synthesize([one])[0], wanted))
     assert [one.samples.tobytes() for one in together] == [one.samples.tobytes() for one in alone]
     assert [one.marks for one in together] == [one.marks for one in alone]
+
+
+class Noted(IdleThreads):
+    """Keeps what it is given to share."""
+
+    shared: list[list[Window]]
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self.shared = []
+
+    def each(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
+        self.shared.append(cast("list[Window]", list(items)))
+        super().each(work, items)
+
+
+def test_idle_threads_share_the_flow_s_tiles_and_the_decoder_s_windows_the_longest_first(
+    exported: Path, bert: OnnxBert
+) -> None:
+    idle = Noted(2)
+    voice = JpExtraOnnx(exported, bert, small_tokens, idle)
+    rendering = voice.synthesize([utterance("こんにちは" * 20)])[0]
+    idle.close()
+    frames = len(rendering.samples) // voice._network.hop_length
+    tiles, places = tiles_of(frames), utterance_windows(frames)
+    *flow, decoder = idle.shared
+    assert len(tiles) > 1
+    assert flow
+    assert all(each == tiles for each in flow)
+    assert sorted(decoder) == places
+    lengths = [stop - start for start, stop in decoder]
+    assert lengths == sorted(lengths, reverse=True) != [stop - start for start, stop in places]
 
 
 def test_company_changes_nothing(voice: JpExtraOnnx) -> None:
@@ -126,15 +162,15 @@ def test_nothing_to_speak_is_short_and_finite(voice: JpExtraOnnx) -> None:
 
 
 def test_a_closed_voice_says_so(exported: Path, bert: OnnxBert) -> None:
-    voice = JpExtraOnnx(exported, bert, small_tokens)
+    voice = JpExtraOnnx(exported, bert, small_tokens, IdleThreads(1))
     voice.close()
     with pytest.raises(EngineNotReady, match="closed"):
         voice.synthesize([utterance()])
 
 
 def test_the_revision_follows_the_files(exported: Path, prepared: Path, bert: OnnxBert, voice: JpExtraOnnx) -> None:
-    assert JpExtraOnnx(exported, bert, small_tokens).revision == voice.revision
-    assert JpExtraOnnx(prepared, bert, small_tokens).revision != voice.revision
+    assert JpExtraOnnx(exported, bert, small_tokens, IdleThreads(1)).revision == voice.revision
+    assert JpExtraOnnx(prepared, bert, small_tokens, IdleThreads(1)).revision != voice.revision
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -142,10 +178,10 @@ def test_a_missing_or_damaged_file_is_named(exported: Path, bert: OnnxBert, tmp_
     broken = Path(shutil.copytree(exported, tmp_path / "voice"))
     (broken / name).write_bytes((broken / name).read_bytes()[:-100])
     with pytest.raises(InvalidCheckpoint, match=name.replace(".", r"\.")):
-        JpExtraOnnx(broken, bert, small_tokens)
+        JpExtraOnnx(broken, bert, small_tokens, IdleThreads(1))
     (broken / name).unlink()
     with pytest.raises((BackendMissing, InvalidCheckpoint), match=name.replace(".", r"\.")):
-        JpExtraOnnx(broken, bert, small_tokens)
+        JpExtraOnnx(broken, bert, small_tokens, IdleThreads(1))
 
 
 def test_a_description_that_cannot_be_used_is_named(exported: Path, bert: OnnxBert, tmp_path: Path) -> None:
@@ -153,7 +189,7 @@ def test_a_description_that_cannot_be_used_is_named(exported: Path, bert: OnnxBe
     for text in ("{", "[]", '{"format": "koebin-voice-9"}', '{"format": "koebin-voice-4"}'):
         (broken / "voice.json").write_text(text)
         with pytest.raises(InvalidCheckpoint, match=r"voice\.json|checksum|not the one"):
-            JpExtraOnnx(broken, bert, small_tokens)
+            JpExtraOnnx(broken, bert, small_tokens, IdleThreads(1))
 
 
 def test_a_graph_that_is_damaged_where_the_checksum_agrees_is_named(
@@ -163,7 +199,7 @@ def test_a_graph_that_is_damaged_where_the_checksum_agrees_is_named(
     (broken / "flow_layer.onnx").write_bytes(b"no graph")
     _agree(broken, "flow_layer.onnx")
     with pytest.raises(InvalidCheckpoint, match=r"flow_layer\.onnx"):
-        JpExtraOnnx(broken, bert, small_tokens)
+        JpExtraOnnx(broken, bert, small_tokens, IdleThreads(1))
 
 
 def test_a_voice_that_gives_no_numbers_is_an_error(exported: Path, bert: OnnxBert, tmp_path: Path) -> None:
@@ -174,7 +210,7 @@ def test_a_voice_that_gives_no_numbers_is_an_error(exported: Path, bert: OnnxBer
     onnx.save(model, str(broken / "decoder.onnx"))
     _agree(broken, "decoder.onnx")
     with pytest.raises(InferenceFailed, match="not numbers"):
-        JpExtraOnnx(broken, bert, small_tokens).synthesize([utterance()])
+        JpExtraOnnx(broken, bert, small_tokens, IdleThreads(1)).synthesize([utterance()])
 
 
 def _agree(folder: Path, name: str) -> None:
