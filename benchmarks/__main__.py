@@ -20,6 +20,7 @@ from benchmarks.engine_rows import Setting, busy
 from benchmarks.processes import ROOT
 from benchmarks.rows import ROWS, Figure, figures_from
 from benchmarks.table import notes, put_into, table
+from benchmarks.texts import BOOK, Texts
 
 PAGE = ROOT / "docs" / "performance.md"
 _SPEAKING = {"sentence", "front_end", "first_audio", "paragraph", "chapter_speed", "chapter_cpu", "memory"}
@@ -54,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny voices, small counts; figures mean nothing")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=int, default=1, help="of the random voices")
+    parser.add_argument("--text", type=Path, default=BOOK, help="what is spoken, in a format that koebin narrate takes")
     parser.add_argument("--chapter", type=int, default=330, metavar="CHARACTERS", help="length of the chapter")
     parser.add_argument("--pairs", type=int, default=3, help="how often both are asked for the chapter")
     parser.add_argument("--segments", type=int, default=100_000, help="of the producer's script")
@@ -71,7 +73,8 @@ def _setting(chosen: argparse.Namespace) -> Setting:
         # In a process of its own, whose memory goes with it.
         command = [sys.executable, "-m", "benchmarks.voices", str(tree), "--seed", str(chosen.seed)]
         subprocess.run(command + ["--tiny"] * chosen.quick, cwd=ROOT, check=True)
-    setting = Setting(tree, chosen.work, chosen.peer, chosen.device, chosen.chapter, chosen.pairs)
+    texts = Texts.of(chosen.text, chosen.chapter)
+    setting = Setting(tree, chosen.work, chosen.peer, texts, chosen.device, chosen.pairs)
     with setting.start_ours():
         pass  # voices are prepared now: peaks and loading times are those of files that are cached
     return setting

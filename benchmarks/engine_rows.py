@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from statistics import median
 
 from benchmarks.processes import Answer, Probe, ours, peer
 from benchmarks.rows import Figure
-from benchmarks.texts import SENTENCE, chapter, paragraphs
+from benchmarks.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +23,24 @@ class Setting:
         tree: made by ``benchmarks.voices``.
         work: folder for caches.
         peer: a Python with hayakoe 1.3.1; None measures ours alone.
-        characters: length of the chapter.
+        texts: what is spoken.
         pairs: how often both are asked for the chapter; short things are asked more often.
     """
 
     tree: Path
     work: Path
     peer: Path | None
+    texts: Texts
     device: str = "cpu"
-    characters: int = 330
     pairs: int = 3
 
     def start_ours(self) -> Probe:
-        return Probe(ours(), self.tree, self.work / "cache", self.device, SENTENCE)
+        return Probe(ours(), self.tree, self.work / "cache", self.device, self.texts.sentence)
 
     def start_peer(self) -> Probe | None:
         if self.peer is None:
             return None
-        return Probe(peer(self.peer), self.tree, self.work / "peer-cache", self.device, SENTENCE)
+        return Probe(peer(self.peer), self.tree, self.work / "peer-cache", self.device, self.texts.sentence)
 
 
 Pairs = tuple[list[Answer], list[Answer] | None]
@@ -66,7 +65,7 @@ def load_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
 def speaking_rows(setting: Setting, wanted: set[str]) -> Iterator[tuple[str, Figure]]:
     """Both are kept loaded and asked in turn; the idle one takes nothing."""
     load = busy()
-    text = chapter(setting.characters)
+    text = setting.texts.chapter
     with ExitStack() as stack:
         mine = stack.enter_context(setting.start_ours())
         other = setting.start_peer()
@@ -77,13 +76,13 @@ def speaking_rows(setting: Setting, wanted: set[str]) -> Iterator[tuple[str, Fig
             return _in_turn(mine, other, do, text, times)
 
         if "sentence" in wanted:
-            yield "sentence", _figure(ask("speak", SENTENCE, 5 * setting.pairs), _wall, load)
+            yield "sentence", _figure(ask("speak", setting.texts.sentence, 5 * setting.pairs), _wall, load)
         if "front_end" in wanted:
             yield "front_end", _figure(ask("front_end", text, 5 * setting.pairs), _milliseconds, load)
         if "first_audio" in wanted:
             yield "first_audio", _figure(ask("first", text, setting.pairs), _wall, load)
         if "paragraph" in wanted:
-            yield "paragraph", _figure(ask("speak", paragraphs()[0], setting.pairs), _wall, load)
+            yield "paragraph", _figure(ask("speak", setting.texts.paragraph, setting.pairs), _wall, load)
         if wanted & {"chapter_speed", "chapter_cpu", "memory", "gpu_speed", "gpu_peer"}:
             pairs = ask("speak", text, setting.pairs)
             length = f"{len(text)} characters, {pairs[0][0]['audio']:.0f} s of audio"
@@ -102,7 +101,7 @@ def stage_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
     """Where the CPU seconds of ours go."""
     load = busy()
     with setting.start_ours() as probe:
-        answer = probe.ask("stages", speaker="first", text=chapter(setting.characters))
+        answer = probe.ask("stages", speaker="first", text=setting.texts.chapter)
     spent: dict[str, float] = answer["spent"]
     for stage, seconds in {**spent, "rest": answer["cpu"] - sum(spent.values())}.items():
         yield f"stage_{stage}", Figure.of([seconds / answer["audio"]], load=load)
@@ -111,7 +110,7 @@ def stage_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
 def memory_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
     """Ours alone: a text ten times as long, spoken as a worker speaks it."""
     load = busy()
-    text = chapter(setting.characters)
+    text = setting.texts.chapter
     with setting.start_ours() as probe:
         short = probe.ask("render", speaker="first", text=text)
         long = probe.ask("render", speaker="first", text="\n".join([text] * 10))
@@ -124,7 +123,7 @@ def memory_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
 def speaker_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
     """How much a second voice adds, each in a process of its own whose working memory has grown to its size."""
     load = busy()
-    text = chapter(setting.characters)
+    text = setting.texts.chapter
     weights = (setting.tree / "onnx/speakers/second/synthesizer.onnx").stat().st_size / 2**20
     grown: list[list[float]] = []
     for start in (setting.start_ours, setting.start_peer):
@@ -189,4 +188,4 @@ def _wall(answer: Answer) -> float:
 
 
 def _milliseconds(answer: Answer) -> float:
-    return median(chain(answer["milliseconds"]))
+    return float(median(answer["milliseconds"]))

@@ -9,14 +9,13 @@ from dataclasses import replace
 from benchmarks.engine_rows import Setting, busy
 from benchmarks.queue_rows import bench, sentences_of
 from benchmarks.rows import Figure
-from benchmarks.texts import chapter
 from tasks.script import Script
 
 
 def worker_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
     """A chapter many times over through a real worker, by the engine alone with the same sentences."""
     load = busy()
-    text = "\n".join([chapter(setting.characters)] * 20)
+    text = "\n".join([setting.texts.chapter] * 20)
     with setting.start_ours() as probe:
         probe.ask("render", speaker="first", text=text)
         alone = probe.ask("render", speaker="first", text=text)

@@ -17,7 +17,6 @@ from redis import Redis
 
 from benchmarks.engine_rows import Setting, busy
 from benchmarks.rows import Figure
-from benchmarks.texts import chapter
 from producers.client import Client
 from tasks import keys
 from tasks.celery_config import sender
@@ -200,7 +199,7 @@ def horizontal_rows(setting: Setting, wanted: set[str], sentences: int) -> Itera
         yield "horizontal_builtin", Figure.of([_scaling(script, "mei", {})], load=load)
     if "horizontal_jp_extra" in wanted:
         tree = setting.tree.resolve().as_uri()
-        script = Script([replace(passage, speaker="first") for passage in sentences_of(chapter(setting.characters))])
+        script = Script([replace(passage, speaker="first") for passage in sentences_of(setting.texts.chapter)])
         settings = {"cache": setting.work.resolve() / "cache", "bert": tree}
         yield "horizontal_jp_extra", Figure.of([_scaling(script, f"first={tree}", settings)], load=load)
 

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from time import process_time
 
-from benchmarks.texts import chapter
+from benchmarks.texts import BOOK, Texts
 from engine.sources.base import SourceOptions
 from engine.tts import TTS
 from worker.memory import resident
@@ -46,6 +46,7 @@ def main() -> None:
 
 def measure(speakers: list[str], tree: Path, cache: Path) -> dict[str, float]:
     """One row: CPU seconds of loading and per second of audio, MiB of resident memory."""
+    text = Texts.of(BOOK, _CHARACTERS).chapter
     started = process_time()
     sources = SourceOptions(cache)
     with TTS(sources=sources, bert_source=tree.as_uri()) as tts:
@@ -55,7 +56,7 @@ def measure(speakers: list[str], tree: Path, cache: Path) -> dict[str, float]:
         load, loaded = process_time() - started, resident("self") / 2**20
         started, seconds = process_time(), 0.0
         for name in speakers:
-            seconds += tts.speakers[name].generate(chapter(_CHARACTERS)).duration_seconds
+            seconds += tts.speakers[name].generate(text).duration_seconds
         return {
             "load": load,
             "loaded": loaded,
