@@ -34,13 +34,13 @@ from engine.text.dictionary import Dictionary
 from tasks import keys
 from tasks.celery_config import configure, sender
 from tasks.connection import check, connect
-from tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result, dump
+from tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result
 from tasks.delayed import Send
 from tasks.fleet import Fleet, ServedSpeaker, fleet
 from tasks.housekeeping import storage
 from tasks.leases import Leases
 from tasks.ledger import Entry, Ledger, State
-from tasks.outcome import JobOutcome, stored_outcome
+from tasks.outcome import JobOutcome, settle, stored_outcome
 from tasks.parking import forget_parked, parked
 from tasks.planning import Target
 from tasks.preview import Preview, preview
@@ -342,15 +342,19 @@ class Client:
         return storage(self._store, job, with_segments=with_segments)
 
     def cancel(self, job: str) -> State:
-        """Drop what is queued; what runs stops at the next sentence; nothing is assembled. Returns the job's state."""
+        """Drop what is queued; what runs stops at the next sentence; nothing is assembled. This is final.
+
+        Returns:
+            The job's state, another one if it had ended already.
+        """
         state = self._ledger.state(keys.check_job(job))
         if state is None:
             self._manifest(job)
         elif state.ended:
             return state
-        self._store.put(keys.cancelled(job), dump(JobOutcome(job=job, state=State.CANCELLED)))
-        ended = self._ledger.end(job, State.CANCELLED)
-        return State(ended) if ended else State.CANCELLED
+        outcome = settle(self._store, JobOutcome(job=job, state=State.CANCELLED))
+        ended = self._ledger.end(job, outcome.state, outcome.error)
+        return State(ended) if ended else outcome.state
 
     def resume(self, job: str) -> bool:
         """Enter a job again that Redis has lost, from its manifest and its done chunks; True if it had to be.
@@ -389,10 +393,14 @@ class Client:
 
         Raises:
             JobNotFound: the store does not know the job.
+            JobCancelled: it was cancelled, which is final; its dead letters stay.
         """
         manifest = self._manifest(keys.check_job(job))
         letters = self._letters(job)
         outcome = self.outcome(job)
+        if outcome is not None and outcome.state is State.CANCELLED:
+            again = "Submit it under another id: what it has is not made again"
+            raise JobCancelled("the job was cancelled", job, again)
         if not letters and (outcome is None or outcome.state is not State.FAILED):
             return 0
         for chunk in {evidence["chunk"] for evidence in letters}:

@@ -30,7 +30,7 @@ from tasks.contracts import (
 )
 from tasks.guard import Guard
 from tasks.ledger import State
-from tasks.outcome import Failure, ItemResult, JobOutcome, OutputFile, stored_outcome
+from tasks.outcome import Failure, ItemResult, JobOutcome, OutputFile, settle, stored_outcome
 from tasks.programme import Deliverables, render_programme
 from tasks.runtime import Runtime
 from tasks.stores.base import Store
@@ -68,10 +68,8 @@ def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> Jo
     manifest = parse_json(Manifest, store.get(keys.manifest(request.job)))
     outcome = stored_outcome(store, request.job)
     if outcome is None:
-        outcome = _assemble(runtime, store, manifest, guard)
-        store.put(keys.result(request.job), dump(outcome))
-        outcome = parse_json(JobOutcome, store.get(keys.result(request.job)))
-    runtime.ledger.end(request.job, State(outcome.state), outcome.error)
+        outcome = settle(store, _assemble(runtime, store, manifest, guard))
+    runtime.ledger.end(request.job, outcome.state, outcome.error)
     runtime.leases.forget(keys.assemble_task(request.job))
     _sweep_temporary(store)
     return outcome
@@ -89,11 +87,11 @@ def _sweep_temporary(store: Store) -> None:
 
 
 def fail_job(runtime: Runtime, request: AssembleRequest, error: KoebinError) -> None:
-    """The job cannot be assembled: say why, keep everything."""
+    """The job cannot be assembled: say why, keep everything; unless it has ended in the store, also by a cancel."""
     outcome = JobOutcome(job=request.job, state=State.FAILED, error=str(error))
-    with contextlib.suppress(StoreError):  # the store may be what failed; the ledger says so
-        runtime.open_store(request.store).put(keys.result(request.job), dump(outcome))
-    runtime.ledger.end(request.job, State.FAILED, str(error))
+    with contextlib.suppress(StoreError, InvalidMessage):  # the store may be what failed; the ledger says so
+        outcome = settle(runtime.open_store(request.store), outcome)
+    runtime.ledger.end(request.job, outcome.state, outcome.error)
 
 
 def _assemble(runtime: Runtime, store: Store, manifest: Manifest, guard: Guard) -> JobOutcome:

@@ -190,12 +190,11 @@ def _stays(
         return True
     if keys.manifest(job) not in objects:  # a submission that died
         return any(stat is not None and stat.modified >= born_before for stat in _heads(store, objects))
-    ends = [key for key in (keys.result(job), keys.cancelled(job)) if key in objects]
-    if not ends:
+    if keys.result(job) not in objects:
         if state is None:
             unfinished.append(job)
         return True
-    return any(stat is not None and stat.modified >= born_before for stat in _heads(store, ends))
+    return any(stat is not None and stat.modified >= born_before for stat in _heads(store, [keys.result(job)]))
 
 
 def _refer(store: Store, job: str, objects: Iterable[str], references: References) -> None:
@@ -228,8 +227,7 @@ def _goes_on(store: Store, ledger: Ledger, job: str) -> bool:
     state = ledger.state(job)
     if state is not None and not state.ended:
         return True
-    ended = store.exists(keys.result(job)) or store.exists(keys.cancelled(job))
-    return store.exists(keys.manifest(job)) and not ended
+    return store.exists(keys.manifest(job)) and not store.exists(keys.result(job))
 
 
 def _needed_now(store: Store, ledger: Ledger, one: Unneeded, references: References) -> bool:

@@ -93,11 +93,6 @@ def result(job: str) -> str:
     return f"jobs/{check_job(job)}/result.json"
 
 
-def cancelled(job: str) -> str:
-    """Says that the job was cancelled, for the time after its ledger."""
-    return f"jobs/{check_job(job)}/cancelled.json"
-
-
 def output(job: str, name: str) -> str:
     """A deliverable of the job."""
     if not name or name.startswith((".", "/")) or ".." in name or "\\" in name:

@@ -1,4 +1,7 @@
-"""``jobs/<id>/result.json``: how a job ended, for as long as the store keeps it."""
+"""``jobs/<id>/result.json``: how a job ended, for as long as the store keeps it.
+
+Whoever writes it first decides, an assembly, a failure or a cancel; the others go on with what stands there.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import StoreNotFound
 from tasks import keys
-from tasks.contracts import Result, SegmentCounts, parse_json
+from tasks.contracts import Result, SegmentCounts, dump, parse_json
 from tasks.ledger import State
 from tasks.stores.base import Store
 
@@ -76,5 +79,14 @@ def stored_outcome(store: Store, job: str) -> JobOutcome | None:
     try:
         return parse_json(JobOutcome, store.get(keys.result(job)))
     except StoreNotFound:
-        cancelled = store.exists(keys.cancelled(job))
-        return JobOutcome(job=job, state=State.CANCELLED) if cancelled else None
+        return None
+
+
+def settle(store: Store, outcome: JobOutcome) -> JobOutcome:
+    """Store how a job ended, unless it has ended already; returns how it did.
+
+    Raises:
+        InvalidMessage: what stands there is no outcome.
+    """
+    store.put(keys.result(outcome.job), dump(outcome))
+    return parse_json(JobOutcome, store.get(keys.result(outcome.job)))

@@ -15,13 +15,13 @@ from redis import Redis
 from engine.audio import Audio
 from engine.errors import InvalidMessage, KoebinError, StoreUnavailable
 from engine.request import Request
-from tasks import keys, narration, synthesis
+from tasks import narration, synthesis
 from tasks.assembly import assemble_job
-from tasks.contracts import AssembleRequest, SegmentCounts, SynthesizeRequest, dump
+from tasks.contracts import AssembleRequest, SegmentCounts, SynthesizeRequest
 from tasks.dispatch import assemble_message
 from tasks.guard import Guard
 from tasks.ledger import State
-from tasks.outcome import JobOutcome, stored_outcome
+from tasks.outcome import JobOutcome, settle, stored_outcome
 from tasks.policy import MAX_HEADLESS_STRIKES
 from tasks.runtime import Runtime
 from tasks.script import Passage, Script
@@ -194,11 +194,13 @@ def test_what_was_cancelled_is_not_assembled_though_redis_forgot_it(runtime: Run
     job = job_of(runtime, store, "一つ目です。")
     message = cast(Any, runtime.send).__self__.pop(0)
     synthesis.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
-    store.put(keys.cancelled(job), dump(JobOutcome(job=job, state=State.CANCELLED)))
+    settle(store, JobOutcome(job=job, state=State.CANCELLED))
     runtime.ledger.forget(job)
     run_what_was_sent(runtime)
     assert not list(store.list(f"jobs/{job}/out/"))
-    assert not store.exists(keys.result(job))
+    outcome = stored_outcome(store, job)
+    assert outcome is not None
+    assert outcome.state is State.CANCELLED
 
 
 def test_what_a_text_says_twice_is_made_once_and_the_second_time_reused(runtime: Runtime, tmp_path: Path) -> None:
