@@ -192,8 +192,8 @@ class Client:
         if priority is not None:
             wished = replace(wished, priority=PRIORITIES[priority])
         whole = _script(script, speaker, options or SynthesisOptions(), readings, dictionary)
-        targets = self._targets(whole, wait_seconds)
-        self.fleet().check_formats(wished.output.formats)
+        now, targets = self._serving(whole, wait_seconds)
+        now.check_formats(wished.output.formats)
         return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
 
     def preview(self, script: Script, wishes: Wishes | None = None, wait_seconds: float = 0.0) -> Preview:
@@ -202,9 +202,8 @@ class Client:
         Raises:
             As ``submit``.
         """
-        targets = self._targets(script, wait_seconds)
+        now, targets = self._serving(script, wait_seconds)
         wishes = wishes or Wishes()
-        now = self.fleet()
         now.check_formats(wishes.output.formats)
         processes = {
             name: now.children(name, target.planned.model_revision, target.engine_revision)
@@ -219,21 +218,26 @@ class Client:
             UnknownSpeaker: no live worker serves one, and its name looks like another's.
             SpeakerNotServed: no live worker serves one.
         """
+        return self._found(names, wait_seconds)[1]
+
+    def _found(self, names: Iterable[str], wait_seconds: float) -> tuple[Fleet, dict[str, Target]]:
+        """As ``targets``, with the workers among which they were found."""
         wanted = sorted({check_speaker(name) for name in names})
         deadline = time.monotonic() + wait_seconds
         while True:
             now = self.fleet()
             missing = [name for name in wanted if name not in now.speakers()]
             if not missing:
-                return {name: _target(now, name) for name in wanted}
+                return now, {name: _target(now, name) for name in wanted}
             if time.monotonic() >= deadline:
                 raise _not_served(missing[0], now)
             time.sleep(_POLL_SECONDS)
 
-    def _targets(self, script: Script, wait_seconds: float) -> dict[str, Target]:
+    def _serving(self, script: Script, wait_seconds: float) -> tuple[Fleet, dict[str, Target]]:
+        """Who is there, and what they announce for the script's speakers; errors name its lines."""
         lines = {passage.speaker: passage.line for passage in reversed(script.passages)}
         try:
-            return self.targets(lines, wait_seconds)
+            return self._found(lines, wait_seconds)
         except SpeakerError as error:
             raise type(error)(error.what, error.value, error.hint, lines.get(error.value, 0)) from error
 

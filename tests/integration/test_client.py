@@ -9,11 +9,13 @@ import pytest
 from redis import Redis
 
 from engine.errors import InvalidMessage, JobCancelled
+from producers import client as producer
 from producers.client import Client
 from tasks import keys, synthesis
 from tasks.contracts import dump
 from tasks.delayed import Message
 from tasks.dispatch import chunk_message
+from tasks.fleet import Fleet, fleet
 from tasks.ledger import State
 from tasks.outcome import JobOutcome
 from tasks.runtime import Runtime
@@ -87,3 +89,16 @@ def test_what_was_cancelled_is_not_driven_again_and_keeps_its_dead_letters(clien
         client.redrive(job)
     assert [letter["job"] for letter in client.dead()] == [job]
     assert states(client, job) == {State.CANCELLED}
+
+
+def test_a_submission_looks_once_who_is_there_to_plan_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is queued first is decided by another look, for writing the documents of a long script takes a while."""
+    looks: list[Fleet] = []
+
+    def counted(redis: Redis) -> Fleet:
+        looks.append(fleet(redis))
+        return looks[-1]
+
+    monkeypatch.setattr(producer, "fleet", counted)
+    client.submit("一つ目です。")
+    assert len(looks) == 1
