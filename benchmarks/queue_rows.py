@@ -199,7 +199,13 @@ def horizontal_rows(setting: Setting, wanted: set[str], sentences: int) -> Itera
         yield "horizontal_builtin", Figure.of([_scaling(script, "mei", {})], load=load)
     if "horizontal_jp_extra" in wanted:
         tree = setting.tree.resolve().as_uri()
-        script = Script([replace(passage, speaker="first") for passage in sentences_of(setting.texts.chapter)])
+        script = Script(
+            [
+                replace(passage, speaker="first", options=replace(passage.options, take=take))
+                for take in range(3)  # what is stored is not spoken again
+                for passage in sentences_of(setting.texts.chapter)
+            ]
+        )
         settings = {"cache": setting.work.resolve() / "cache", "bert": tree}
         yield "horizontal_jp_extra", Figure.of([_scaling(script, f"first={tree}", settings)], load=load)
 

@@ -28,9 +28,12 @@ SECONDS_PER_CHARACTER: Final = 0.15
 """Japanese narration at speed 1.0: about 7 characters a second."""
 
 CHUNK_WALL_SECONDS: Final = 30.0
-SMALLEST_CHUNK_SECONDS: Final = 15.0
 LARGEST_CHUNK_SEGMENTS: Final = 500
 _PARTS_OF_A_SMALL_JOB: Final = 12
+_SMALLEST_WALL_SECONDS: Final = 1.0
+"""A hundred times what a chunk costs beyond its synthesis."""
+_SMALLEST_SECONDS: Final = (5.0, 15.0)
+"""Of audio: at the slowest, and however fast its worker is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,14 @@ def predicted_seconds(text: str, speed: float) -> float:
 
 
 def chunk_seconds(passages: Iterable[Passage], slowest: float) -> float:
-    """Seconds of audio in a chunk: about 30 s of a worker's time, less where the whole job is small."""
+    """Seconds of audio in a chunk: about 30 s of a worker's time, less where the whole job is small.
+
+    Two workers end a small job a chunk apart at worst, so it is cut as small as is worth it.
+    """
     total = sum(predicted_seconds(passage.text, passage.options.speed) for passage in passages)
-    return max(SMALLEST_CHUNK_SECONDS, min(CHUNK_WALL_SECONDS * slowest, total / _PARTS_OF_A_SMALL_JOB))
+    low, high = _SMALLEST_SECONDS
+    smallest = min(high, max(low, _SMALLEST_WALL_SECONDS * slowest))
+    return max(smallest, min(CHUNK_WALL_SECONDS * slowest, total / _PARTS_OF_A_SMALL_JOB))
 
 
 def plan_chunks(
