@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import ipaddress
 import logging
 import threading
@@ -22,12 +24,26 @@ TIMEOUT_SECONDS: Final = 15.0
 """For name resolution, connection, request and the answer's head together."""
 
 
+_IMPORTED_LATE: Final = (
+    "httpx2",
+    "httpcore2",
+    "truststore",
+    "anyio._backends._asyncio",
+    "concurrent.futures.thread",
+    "encodings.idna",
+)
+"""What the first request imports, by itself or by way of httpx2, the event loop and the resolver."""
+
+
 class Refused(Exception):
     """The receiver may not be reached, or says that it is gone: no further attempt."""
 
 
 class Courier(threading.Thread):
     """Starts with the worker and ends with its process.
+
+    Made before the pool forks, it imports then what its thread needs: a process that is forked while a thread imports
+    waits for ever for the lock of that import.
 
     Args:
         open_store: opens a store below the worker's roots.
@@ -51,6 +67,9 @@ class Courier(threading.Thread):
         self._private = private
         self._interval = interval_seconds
         self._ended = threading.Event()
+        for name in _IMPORTED_LATE:
+            with contextlib.suppress(ModuleNotFoundError):  # ``post`` says so
+                importlib.import_module(name)
 
     def run(self) -> None:
         while not self._ended.wait(self._interval):

@@ -137,8 +137,14 @@ def _measure(speaker: Speaker) -> float:
 
 
 def store_opener(settings: Settings) -> Callable[[str], Store]:
-    """Opens stores below this worker's roots and no others; keeps each, for its connections."""
-    opened: dict[str, Store] = {}
+    """Opens stores below this worker's roots and no others; keeps each, for its connections.
+
+    Their code is imported here, and not by a thread of the parent, see ``worker.courier.Courier``.
+
+    Raises:
+        BackendMissing: a root needs a package that is not installed.
+    """
+    opened = {root: open_store(root, options=settings.store_options()) for root in settings.store_roots()}
 
     def open_allowed(uri: str) -> Store:
         if uri not in opened:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
+import boto3.s3.inject  # or boto3 imports it when it makes a client
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 

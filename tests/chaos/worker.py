@@ -2,7 +2,7 @@
 
 Environment: ``CHAOS_DIR`` installs the probes; ``CHAOS_DEAF_SECONDS`` makes the keeper impatient; ``CHAOS_TRAPS`` lets
 texts kill (毒) or hang (眠) their process; ``CHAOS_SLOW_SECONDS`` makes every segment take so much longer;
-``CHAOS_CLOCK_SECONDS`` sets the clock wrong;
+``CHAOS_CLOCK_SECONDS`` sets the clock wrong; ``CHAOS_IMPORTS`` tells what threads of the parent import;
 ``CHAOS_STOCK`` takes away what Koebin adds to Celery's guarantees.
 """
 
@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, Final
 
 from tests.chaos.probes import FOLDER, install_probes
+
+IMPORTED: Final = "imported by a thread: "
 
 
 def install_traps() -> None:
@@ -39,6 +43,18 @@ def install_clock(seconds: float) -> None:
     """This process's wall clock is ``seconds`` ahead of the truth."""
     true = time.time
     time.time = lambda: true() + seconds
+
+
+class ImportWatch:
+    """Says in the log what threads of this process import: a process forked meanwhile may wait for it for ever."""
+
+    def __init__(self) -> None:
+        self._parent = os.getpid()
+
+    def find_spec(self, name: str, *_: object) -> None:
+        thread = threading.current_thread()
+        if thread is not threading.main_thread() and os.getpid() == self._parent:
+            os.write(1, f"{IMPORTED}{name} in {thread.name}\n".encode())
 
 
 def install_slowness(seconds: float) -> None:
@@ -115,6 +131,8 @@ def main() -> None:
         setattr(worker.keeper, "_DEAF_SECONDS", float(seconds))  # noqa: B010 - it is final for everybody else
     if slow := os.environ.get("CHAOS_SLOW_SECONDS"):
         install_slowness(float(slow))
+    if os.environ.get("CHAOS_IMPORTS"):
+        sys.meta_path.insert(0, ImportWatch())  # type: ignore[arg-type]
     if os.environ.get("CHAOS_TRAPS"):
         install_traps()
     if os.environ.get(FOLDER):

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from redis import Redis
 
 from engine.errors import InvalidOption
+from producers.client import Client
 from tasks import keys
 from tasks.contracts import PlannedSpeaker, dump
 from tasks.ledger import WEBHOOKS, Ledger, LedgerChunk, State
@@ -26,7 +28,14 @@ from tasks.script import Passage, Script
 from tasks.stores.uri import open_store
 from tasks.submission import Wishes, enter, submit
 from tasks.webhooks import MAX_ATTEMPTS, Webhooks, check_webhook
+from tests.chaos.arena import Supervised
+from tests.chaos.worker import IMPORTED
+from tests.servers.ports import free_ports
+from tests.servers.redis import RedisServer
+from tests.servers.s3 import S3Server
+from tests.servers.worker import wait_until
 from worker.courier import Courier
+from worker.settings import Settings
 
 SECRET = "s3cret"
 
@@ -189,6 +198,25 @@ def test_a_job_that_lives_again_is_not_told(redis: Redis, tmp_path: Path, receiv
     assert courier(redis).look() == 0
     assert receiver.got == []
     assert redis.zcard(WEBHOOKS) == 0
+
+
+def test_a_worker_that_tells_imports_nothing_by_it(
+    redis_server: RedisServer, s3_server: S3Server, receiver: Receiver
+) -> None:
+    """Nor does another thread of its: a pool process forked while one imports may wait for the lock for ever."""
+    (port,) = free_ports(1)
+    stored: dict[str, Any] = s3_server.settings()
+    settings = {**stored, "metrics_port": port, "webhook_private": True, "sweep_interval": 0.5}
+    with (
+        Supervised(redis_server.url, stored["store"], settings=settings, variables={"CHAOS_IMPORTS": "1"}) as worker,
+        Client(settings=Settings(broker_url=redis_server.url, **stored)) as client,
+    ):
+        job = client.submit("一つ目です。", wishes=Wishes(webhook=receiver.url.replace("127.0.0.1", "localhost")))
+        assert client.wait(job, 60).state is State.SUCCEEDED
+        wait_until(lambda: client.status(job).webhook.startswith("delivered"), 30)
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            assert b"koebin_worker" in answer.read()
+        assert [line for line in worker.text().splitlines() if line.startswith(IMPORTED)] == []
 
 
 def test_a_host_that_does_not_answer(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
