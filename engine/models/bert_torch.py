@@ -162,4 +162,5 @@ def expand(features: Tensor, phones_per_token: Sequence[int]) -> Tensor:
         [T, 1024].
     """
     repeats = torch.tensor(phones_per_token, device=features.device)  # [S]
-    return features.repeat_interleave(repeats, dim=0)  # [T, 1024]
+    # Told how long the result is, the device need not be waited for.
+    return features.repeat_interleave(repeats, dim=0, output_size=sum(phones_per_token))  # [T, 1024]

@@ -6,11 +6,13 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import DebertaV2Config, DebertaV2Model
 
 from engine.content import utterance_seed
@@ -179,3 +181,38 @@ def test_batches_hold_similar_lengths_within_the_budget() -> None:
     assert batches_within([300, 1], budget=200, most=9) == [[0], [1]]
     assert batches_within([1] * 5, budget=200, most=2) == [[0, 1], [2, 3], [4]]
     assert batches_within([], budget=200, most=2) == []
+
+
+class Card(TorchDispatchMode):
+    """``meta`` as if it were a graphics card: it computes no numbers, refuses tensors that lie elsewhere, and waits are
+    counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = self.fetched = 0
+
+    def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        aten, kwargs = torch.ops.aten, kwargs or {}
+        if args and isinstance(args[0], torch.Tensor) and args[0].is_meta:
+            if operator in (aten.is_nonzero.default, aten.item.default):
+                self.asked += 1
+                return True
+            if operator is aten.to.dtype_layout and kwargs["device"].type == "cpu":  # Tensor.cpu()
+                self.fetched += 1
+                return torch.ones(args[0].shape)
+        return operator(*args, **kwargs)
+
+
+def test_a_batch_lies_on_the_card_and_is_waited_for_three_times(
+    voice: Path, bert: TorchBert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its features are numbers, for its durations, for its samples."""
+    for module in ("jp_extra_torch", "bert_torch"):
+        monkeypatch.setattr(f"engine.models.{module}.open_device", lambda name: torch.device("meta"))
+    on_card = JpExtraTorch(voice, TorchBert(bert._folder, "cuda"), tokens, "cuda", batch_size=len(TEXTS))
+    utterances = [utterance(text) for text in TEXTS]
+    with Card() as card:
+        spoken = on_card.synthesize(utterances)
+    assert (card.asked, card.fetched) == (1, 2)
+    blanks_too = [2 * len(one.marks.phones) + 1 for one in spoken]  # of a frame each
+    assert [len(one.samples) for one in spoken] == [24 * phones for phones in blanks_too]
