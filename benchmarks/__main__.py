@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import json
 import os
 import platform
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -25,17 +26,18 @@ from benchmarks.texts import BOOK, Texts
 PAGE = ROOT / "docs" / "performance.md"
 _SPEAKING = {"sentence", "front_end", "first_audio", "paragraph", "chapter_speed", "chapter_cpu", "memory"}
 _GPU = {"gpu_speed", "gpu_peer"}
+_QUEUE = {row.key for row in ROWS if row.key.startswith(("overhead", "producer", "rerun"))} | {"horizontal_builtin"}
+"""Spoken by the built-in voice, or not at all."""
 
 
 def main() -> None:
     chosen = _arguments()
-    wanted = set(chosen.only.split(",")) if chosen.only else {row.key for row in ROWS}
-    if unknown := wanted - {row.key for row in ROWS}:
-        sys.exit(f"no such row: {', '.join(sorted(unknown))}; there is: {', '.join(row.key for row in ROWS)}")
+    wanted = _wanted(chosen.only)
+    chosen.work.mkdir(parents=True, exist_ok=True)
     kept = chosen.work / ("quick.json" if chosen.quick else "figures.json")
     document = json.loads(kept.read_text()) if kept.exists() else {}
     figures = figures_from(document.get("figures", {}))
-    for key, figure in _measure(chosen, _setting(chosen), wanted):
+    for key, figure in _measure(chosen, _setting(chosen, wanted), wanted):
         figures[key] = figure
         print(f"{key}: {figure}", flush=True)
         document = {"machine": _machine(), "figures": {key: asdict(value) for key, value in figures.items()}}
@@ -51,7 +53,9 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--peer", type=Path, help="a Python with hayakoe 1.3.1 and torch, to be measured beside ours")
-    parser.add_argument("--only", default="", metavar="ROW,...", help="measure these; the others stay as they are")
+    parser.add_argument(
+        "--only", nargs="+", default=["*"], metavar="ROW", help="these, or rerun*; others stay as they are"
+    )
     parser.add_argument("--quick", action="store_true", help="tiny voices, small counts; figures mean nothing")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=int, default=1, help="of the random voices")
@@ -67,14 +71,26 @@ def _arguments() -> argparse.Namespace:
     return chosen
 
 
-def _setting(chosen: argparse.Namespace) -> Setting:
+def _wanted(only: Iterable[str]) -> set[str]:
+    """Keys of rows, or patterns of them, apart or with commas between them."""
+    keys = {row.key for row in ROWS}
+    found = {pattern: fnmatch.filter(keys, pattern) for pattern in ",".join(only).split(",") if pattern}
+    if unknown := [pattern for pattern, rows in found.items() if not rows]:
+        sys.exit(f"no such row: {', '.join(unknown)}; there is: {', '.join(row.key for row in ROWS)}")
+    return {key for rows in found.values() for key in rows}
+
+
+def _setting(chosen: argparse.Namespace, wanted: set[str]) -> Setting:
+    """What is measured with; voices are made and prepared if a row that is wanted speaks with them."""
     tree = chosen.work / f"{'tiny' if chosen.quick else 'full'}-{chosen.seed}"
+    texts = Texts.of(chosen.text, chosen.chapter)
+    setting = Setting(tree, chosen.work, chosen.peer, texts, chosen.device, chosen.pairs)
+    if wanted <= _QUEUE:
+        return setting
     if not tree.exists():
         # In a process of its own, whose memory goes with it.
         command = [sys.executable, "-m", "benchmarks.voices", str(tree), "--seed", str(chosen.seed)]
         subprocess.run(command + ["--tiny"] * chosen.quick, cwd=ROOT, check=True)
-    texts = Texts.of(chosen.text, chosen.chapter)
-    setting = Setting(tree, chosen.work, chosen.peer, texts, chosen.device, chosen.pairs)
     with setting.start_ours():
         pass  # voices are prepared now: peaks and loading times are those of files that are cached
     return setting

@@ -18,7 +18,9 @@ from redis import Redis
 
 from engine.revision import engine_revision
 from producers.client import Client
+from tasks.contracts import PRIORITIES
 from tasks.fleet import Announcement, ServedSpeaker, announce
+from tasks.keys import priority_list, speaker_queue
 from tasks.script import Passage, Script
 from tests.servers.redis import RedisServer
 from worker.settings import Settings
@@ -50,7 +52,7 @@ def measure(segments: int) -> str:
                 job = client.submit(script)
                 seconds = time.monotonic() - started
             entry = client.ledger.entry(job)
-        queued = redis.llen("speaker.mei\x06\x166")
+        queued = redis.llen(priority_list(speaker_queue("mei"), PRIORITIES["batch"]))
         assert entry.segments == segments, entry
         return (
             f"| {segments:,} | {size / _MIB:.1f} | {before / _MIB:.1f} | {peak.producer / _MIB:.1f} | "
