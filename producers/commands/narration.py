@@ -33,6 +33,8 @@ from worker.settings import Settings, load_settings
 
 _PICTURES: Final[Mapping[bytes, Any]] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 _MAX_COVER_BYTES: Final = 10_000_000
+_OUTPUT, _PAUSES = Output(), Pauses()
+"""What holds where nothing is asked for."""
 
 
 def register(app: typer.Typer) -> None:
@@ -60,20 +62,24 @@ def narrate(
     whole: Annotated[bool, typer.Option(help="One file for all chapters.")] = True,
     loudness: Annotated[float | None, typer.Option(help="Integrated loudness in LUFS, such as -18.")] = None,
     true_peak: Annotated[
-        float | None, typer.Option(help="Ceiling of peaks in dBTP, before coding.", show_default="-1.0")
+        float | None,
+        typer.Option(help="Ceiling of peaks in dBTP, before coding.", show_default=str(_OUTPUT.true_peak_dbtp)),
     ] = None,
     subtitles: Annotated[
         list[str] | None, typer.Option(help="srt vtt lab, or of a level: vtt:word; several times for several.")
     ] = None,
     player: Annotated[bool, typer.Option(help="Also a page to listen and read along.")] = False,
     sentence_pause: Annotated[
-        float | None, typer.Option(min=0.0, max=60.0, help="Seconds after a sentence.", show_default="0.35")
+        float | None,
+        typer.Option(min=0.0, max=60.0, help="Seconds after a sentence.", show_default=str(_PAUSES.sentence)),
     ] = None,
     paragraph_pause: Annotated[
-        float | None, typer.Option(min=0.0, max=60.0, help="Seconds after a paragraph.", show_default="0.8")
+        float | None,
+        typer.Option(min=0.0, max=60.0, help="Seconds after a paragraph.", show_default=str(_PAUSES.paragraph)),
     ] = None,
     chapter_pause: Annotated[
-        float | None, typer.Option(min=0.0, max=60.0, help="Seconds after a chapter.", show_default="2.0")
+        float | None,
+        typer.Option(min=0.0, max=60.0, help="Seconds after a chapter.", show_default=str(_PAUSES.chapter)),
     ] = None,
     partial: Annotated[bool, typer.Option(help="Deliver the rest if a line cannot be spoken.")] = False,
     quality: Annotated[bool, typer.Option("--quality", help="Judge segments; try other takes of bad ones.")] = False,
