@@ -163,7 +163,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
             else:
                 storing.add(key, made)
     if guard.made_way:
-        runtime.leases.keep(chunk.task_id, len(seconds), math.fsum(seconds), time.monotonic() - started)
+        guard.keep(len(seconds), math.fsum(seconds), time.monotonic() - started)
         raise GiveBack("something more urgent waits", chunk.task_id)
     if chunk.gate is not None:
         doubted |= _doubted_stored(chunk, specs, present, guard)

@@ -62,6 +62,16 @@ redis.call('EXPIRE', KEYS[1], ARGV[2])
 return strikes
 """
 
+# A process that was frozen meanwhile may be here long after another one has ended the task.
+_KEEP: Final = """
+if (redis.call('GET', KEYS[2]) or '') ~= ARGV[1] then return 0 end
+redis.call('HINCRBY', KEYS[1], 'rendered', ARGV[2])
+redis.call('HINCRBYFLOAT', KEYS[1], 'seconds', ARGV[3])
+redis.call('HINCRBYFLOAT', KEYS[1], 'wall_seconds', ARGV[4])
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return 1
+"""
+
 
 def lease_key(task_id: str) -> str:
     return f"koebin:lease:{task_id}"
@@ -105,6 +115,7 @@ class Leases:
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(_RELEASE)
         self._strike = redis.register_script(_STRIKE)
+        self._keep = redis.register_script(_KEEP)
 
     def acquire(self, task_id: str) -> str | None:
         """The nonce of a new lease, or None while somebody's lease lives."""
@@ -164,14 +175,10 @@ class Leases:
         """A segment was stored: the strikes so far were not its doing."""
         self._redis.hdel(_attempt_key(task_id), "strikes", "alone", "delays")
 
-    def keep(self, task_id: str, rendered: int, seconds: float, wall_seconds: float) -> None:
-        """Keep what this run has made of the task for the account of the run that ends it."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hincrby(_attempt_key(task_id), "rendered", rendered)
-        pipe.hincrbyfloat(_attempt_key(task_id), "seconds", seconds)
-        pipe.hincrbyfloat(_attempt_key(task_id), "wall_seconds", wall_seconds)
-        pipe.expire(_attempt_key(task_id), _ATTEMPT_SECONDS)
-        pipe.execute()
+    def keep(self, task_id: str, nonce: str, rendered: int, seconds: float, wall_seconds: float) -> bool:
+        """Keep what this run has made of the task for the account of the one that ends it; False: the lease is gone."""
+        args: list[Any] = [nonce, rendered, seconds, wall_seconds, _ATTEMPT_SECONDS]
+        return bool(self._keep(keys=[_attempt_key(task_id), lease_key(task_id)], args=args))
 
     def count_delay(self, task_id: str) -> int:
         """How often the task was put off before; counts this time."""
