@@ -36,7 +36,7 @@ def _run(args: argparse.Namespace) -> list[Report]:
     with arena(timeout=args.timeout, stock=args.stock, workers=args.workers) as made:
         driver = Driver(made, patience=args.patience, logs=args.logs, urgent=args.urgent)
         try:
-            for plan in plans(args.runs, args.seed, made, outages):
+            for plan in plans(args.runs, args.seed, made, outages, urgent=args.urgent):
                 if plan.number % parts != part - 1 or not _wanted(plan, args):
                     continue
                 if args.minutes and time.monotonic() - started > args.minutes * 60:

@@ -17,6 +17,8 @@ from engine.errors import KoebinError
 from producers.client import Client
 from tasks import keys
 from tasks.contracts import Output
+from tasks.fleet import withdraw
+from tasks.leases import UNACKED_INDEX
 from tasks.ledger import State
 from tasks.outcome import JobOutcome
 from tasks.stores.base import Store
@@ -24,9 +26,10 @@ from tasks.submission import Wishes
 from tests.chaos.arena import Arena, Supervised
 from tests.chaos.checks import Undisturbed, check_nothing_left, check_outputs, fingerprint
 from tests.chaos.faults import FAULTS, Fault, StoreKind
-from tests.chaos.probes import STEPS
+from tests.chaos.probes import MAKING_WAY, STEPS
 from tests.chaos.producer import SUBMITTING, killed_submission
 from tests.chaos.texts import KINDS, VOICES, script
+from tests.servers.worker import wait_until
 
 RANDOM: Final = "random moment"
 PRODUCER: Final = "SIGKILL producer"
@@ -78,13 +81,14 @@ class Report:
     made_way: int = 0
 
 
-def plans(runs: int, seed: int, arena: Arena, outages: Outages) -> Iterator[Plan]:
+def plans(runs: int, seed: int, arena: Arena, outages: Outages, *, urgent: bool = False) -> Iterator[Plan]:
     """Every pair of fault and step comes before one comes again, in an order that the seed decides."""
     rng = random.Random(seed)
+    steps = (*STEPS, MAKING_WAY, RANDOM) if urgent else (*STEPS, RANDOM)
     pairs: list[tuple[str, str]] = []
     for number in range(runs):
         if not pairs:
-            pairs = [(fault.name, step) for fault in FAULTS for step in (*STEPS, RANDOM) if arena.can(fault.store)]
+            pairs = [(fault.name, step) for fault in FAULTS for step in steps if arena.can(fault.store)]
             pairs += [(PRODUCER, SUBMITTING)] * 5
             rng.shuffle(pairs)
         name, step = pairs.pop()
@@ -161,7 +165,9 @@ class Driver:
                 store = self.arena.store(used)
                 for key in list(store.list()):
                     store.delete(key)
-        return Report(plan, seconds, tuple(problems), self._made_way() - made_way)
+        # What is killed while it makes way says nothing of it.
+        made_way = max(self._made_way() - made_way, int(plan.step == MAKING_WAY))
+        return Report(plan, seconds, tuple(problems), made_way)
 
     def _made_way(self) -> int:
         """How often the workers' logs say so."""
@@ -176,19 +182,30 @@ class Driver:
             return self._submit_again(client, job, plan)
         fault = next(found for found in FAULTS if found.name == plan.fault)
         self.arena.steps.reset()
+        workers = len(self.arena.workers)
+        if plan.step == MAKING_WAY:  # all are to be busy: whoever is idle would take what is urgent
+            for live in client.fleet().workers:
+                withdraw(self.arena.redis, live.worker)  # it may have been killed; if not, it says so again
+            wait_until(lambda: len(client.fleet().workers) == workers, self.patience, "not all workers are ready")
         if plan.step != RANDOM:
             client.targets(VOICES, 60)
             self.arena.steps.arm(plan.step)
         client.submit(book, job_id=job, wishes=WISHES, wait_seconds=60)
+        if plan.step == MAKING_WAY:
+            wait_until(lambda: self.arena.redis.zcard(UNACKED_INDEX) >= workers, self.patience, "not all took a chunk")
+            self._submit_urgent(plan, job)
         victim = self._victim(plan, job, client, rng)
-        if self.urgent:
-            with self._urgent_client(plan) as other:
-                book = script(0, URGENT_SENTENCES)
-                other.submit(book, job_id=f"{job}-urgent", wishes=WISHES, priority="interactive", wait_seconds=60)
+        if self.urgent and plan.step != MAKING_WAY:
+            self._submit_urgent(plan, job)
         in_flight = self._in_flight(client, job)
         started = time.monotonic()
         self._cause(plan, fault, victim)
         return self._recovered(client, store, job, in_flight, started)
+
+    def _submit_urgent(self, plan: Plan, job: str) -> None:
+        with self._urgent_client(plan) as client:
+            book = script(0, URGENT_SENTENCES)
+            client.submit(book, job_id=f"{job}-urgent", wishes=WISHES, priority="interactive", wait_seconds=60)
 
     def _urgent_client(self, plan: Plan) -> Client:
         return self.arena.client(f"{self.arena.root(plan.store)}/run-{plan.number}-urgent")

@@ -25,6 +25,8 @@ BEFORE_ACK: Final = "before the ack"
 SWEEPING: Final = "while sweeping"
 ASSEMBLING: Final = "while assembling"
 UPLOADING: Final = "before the upload"
+MAKING_WAY: Final = "while making way"
+"""Only where something more urgent is asked for."""
 STEPS: Final = (
     TAKEN,
     BUSY,
@@ -48,6 +50,7 @@ def install_probes() -> None:
     import tasks.segments
     import worker.consumer
     from engine.speaker import Speaker
+    from tasks.leases import Leases
     from tasks.ledger import Ledger
     from worker.requests import LeasedRequest
     from worker.sweep import Sweep
@@ -58,6 +61,7 @@ def install_probes() -> None:
     _wrap(LeasedRequest, "acknowledge", before=BEFORE_ACK)
     _wrap(tasks.segments, "write", before=BEFORE_WRITE, after=AFTER_WRITE)
     _wrap(Ledger, "tick", before=BEFORE_TICK, after=AFTER_TICK)
+    _wrap(Leases, "keep", before=MAKING_WAY)
     _wrap(Sweep, "_requeue_lost", before=SWEEPING)
     _wrap(tasks.assembly, "_render", before=ASSEMBLING)
     _wrap(tasks.assembly, "_upload", before=UPLOADING)
