@@ -69,7 +69,7 @@ def run_beat(
     policy: Policy | None = None,
     render: Compose | None = None,
     stores: OpenStore = open_store,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] | None = None,
     options: BeatOptions = BeatOptions(),
 ) -> None:
     """Run the briefings of ``folder`` until ``stop`` is set; what was begun is finished or left to another process.
@@ -81,16 +81,17 @@ def run_beat(
         policy: what sources may reach.
         render: replaces the rendering, for tests.
         stores: opens the store that editions are published in.
-        clock: the time, aware.
+        clock: the time, aware; None is the server's, which all processes share.
     """
     chosen = policy or Policy()
+    journal = Journal(redis)
     progress = Progress(
-        Journal(redis),
+        journal,
         render or (lambda briefing, due: compose(briefing, due, chosen)),
         submit,
         follow,
         stores,
-        clock,
+        clock or journal.now,
         options.lease,
     )
     beat = _Beat(_Folder(folder, options.reload), progress, options)

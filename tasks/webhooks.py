@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -71,6 +70,10 @@ class Webhooks:
         now = server_time(self._redis)
         return [as_text(job) for job in self._claim(keys=[WEBHOOKS], args=[now, limit, now + CLAIM_SECONDS])]
 
+    def now(self) -> float:
+        """By the server's clock; receivers refuse what one that is minutes off has signed."""
+        return server_time(self._redis)
+
     def entry(self, job: str) -> Entry | None:
         """The job's line; None if the ledger dropped it, or it lives again: then there is nothing to tell."""
         try:
@@ -107,8 +110,11 @@ class Webhooks:
         self._redis.hdel(_ATTEMPTS, job)
 
 
-def notice(entry: Entry, store: Store, secret: str, attempt: int) -> Notice:
+def notice(entry: Entry, store: Store, secret: str, attempt: int, now: float) -> Notice:
     """What is sent for an ended job.
+
+    Args:
+        now: seconds since 1970, for the signature.
 
     Raises:
         StoreUnavailable, StoreDenied: its result cannot be read now.
@@ -122,7 +128,7 @@ def notice(entry: Entry, store: Store, secret: str, attempt: int) -> Notice:
         "Koebin-Event-Id": document["id"],
     }
     if secret:
-        headers["Koebin-Signature"] = signature(secret, int(time.time()), body)
+        headers["Koebin-Signature"] = signature(secret, int(now), body)
     return Notice(entry.job, entry.webhook, headers, body, attempt)
 
 

@@ -99,7 +99,7 @@ class Courier(threading.Thread):
         attempt = self._webhooks.begin(job)
         final = False
         try:
-            sent = notice(entry, self._open_store(entry.store), self._secret, attempt)
+            sent = notice(entry, self._open_store(entry.store), self._secret, attempt, self._webhooks.now())
             status = await post(sent, private=self._private)
         except Refused as error:
             reason, final = str(error), True

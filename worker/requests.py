@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -105,9 +106,10 @@ class Holds:
 
     def outlived(self, seconds: float) -> bool:
         """Whether a process has been at a task for so much longer than it may; waiting for a process does not count."""
+        now = time.monotonic()
         for hold in self.held():
             request = state.requests.get(hold.task_id)
-            if request and request.time_start and time.time() - request.time_start > hold.time_limit + seconds:
+            if isinstance(request, LeasedRequest) and now - request.began > hold.time_limit + seconds:
                 return True
         return False
 
@@ -186,7 +188,18 @@ def set_aside(request: Request) -> None:
 
 
 class LeasedRequest(Request):
-    """A request that acknowledges only what is still its own, and counts the processes that die under it."""
+    """A request that acknowledges only what is still its own, and counts the processes that die under it.
+
+    Attributes:
+        began: when a process began with it, on the monotonic clock, which jumps with no correction of the time; before
+            that, never.
+    """
+
+    began: float = math.inf
+
+    def on_accepted(self, pid: str, time_accepted: float) -> None:
+        self.began = time_accepted
+        super().on_accepted(pid, time_accepted)
 
     def acknowledge(self) -> None:
         if self.acknowledged:

@@ -171,14 +171,14 @@ def beat(settings: Settings) -> None:
 
 
 def _progress(settings: Settings, jobs: Jobs) -> Progress:
-    policy = policy_of(settings)
+    policy, journal = policy_of(settings), Journal(_redis(settings))
     return Progress(
-        Journal(_redis(settings)),
+        journal,
         lambda briefing, due: compose(briefing, due, policy),
         jobs.submit,
         jobs.follow,
         jobs.open_store,
-        lambda: datetime.now(UTC),
+        journal.now,
     )
 
 

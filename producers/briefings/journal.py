@@ -27,6 +27,7 @@ from typing import Any, Final
 from redis import Redis
 
 from producers.briefings.spec import Briefing
+from tasks.connection import server_time
 
 PREFIX: Final = "koebin:briefing:"
 REMEMBERED_SECONDS: Final = 40 * 86400
@@ -129,6 +130,10 @@ class Journal:
         self._change = client.register_script(_CHANGE)
         self._end = client.register_script(_END)
         self._renew = client.register_script(_RENEW)
+
+    def now(self) -> datetime:
+        """By the server's clock. Were it that of each process, a briefing would be due when the fastest says so."""
+        return datetime.fromtimestamp(server_time(self._redis), UTC)
 
     def seen(self) -> dict[str, str]:
         """Schedule key -> up to where its due times were noticed, as `producers.schedule.Seen` writes it."""

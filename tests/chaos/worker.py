@@ -2,7 +2,8 @@
 
 Environment: ``CHAOS_DIR`` installs the probes; ``CHAOS_DEAF_SECONDS`` makes the keeper impatient; ``CHAOS_TRAPS`` lets
 texts kill (毒) or hang (眠) their process; ``CHAOS_SLOW_SECONDS`` makes every segment take so much longer;
-``CHAOS_CLOCK_SECONDS`` sets the clock wrong; ``CHAOS_IMPORTS`` tells what threads of the parent import;
+``CHAOS_CLOCK_SECONDS`` sets the clock wrong, as soon as there is a file where ``CHAOS_CLOCK_JUMPS`` says if it does;
+``CHAOS_IMPORTS`` tells what threads of the parent import;
 ``CHAOS_STOCK`` takes away what Koebin adds to Celery's guarantees.
 """
 
@@ -40,9 +41,9 @@ def install_traps() -> None:
 
 
 def install_clock(seconds: float) -> None:
-    """This process's wall clock is ``seconds`` ahead of the truth."""
-    true = time.time
-    time.time = lambda: true() + seconds
+    """This process's wall clock is ``seconds`` ahead of the truth, or jumps so far when a certain file appears."""
+    true, jumps = time.time, os.environ.get("CHAOS_CLOCK_JUMPS", "")
+    time.time = lambda: true() + (seconds if not jumps or os.path.exists(jumps) else 0.0)
 
 
 class ImportWatch:

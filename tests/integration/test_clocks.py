@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import NoReturn, Self
 
 import pytest
 from redis import Redis
 
+from producers import schedule
+from producers.briefings.journal import Journal
 from producers.client import Client
 from tasks.connection import server_time
 from tasks.delayed import Message, put_off, put_off_ids, send_due
@@ -23,7 +29,7 @@ from worker.settings import Settings
 pytestmark = [pytest.mark.xdist_group("clocks"), pytest.mark.timeout(240)]
 
 TIMEOUT = 4.0
-MINUTES = 120.0
+MINUTES = 300.0
 SEGMENTS = 16
 TEXT = "".join(f"{number}番。" for number in range(1, SEGMENTS + 1))
 
@@ -76,6 +82,24 @@ def test_what_a_killed_worker_had_is_taken_over_in_time(
         assert client.wait(job, 60).state is State.SUCCEEDED
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("ahead", [MINUTES, -MINUTES])
+def test_a_clock_that_is_set_while_a_task_runs_stops_nothing(
+    redis_server: RedisServer, client: Client, store: str, tmp_path: Path, ahead: float
+) -> None:
+    """Neither does the task outlive its time limit by it: before, the worker ended itself."""
+    corrected = tmp_path / "corrected"
+    settings = {"visibility_timeout": TIMEOUT, "sweep_interval": 0.5, "time_limit": MINUTES / 2}
+    variables = {"CHAOS_CLOCK_SECONDS": str(ahead), "CHAOS_CLOCK_JUMPS": str(corrected), "CHAOS_SLOW_SECONDS": "0.8"}
+    with Supervised(redis_server.url, store, settings=settings, variables=variables) as worker:
+        job = client.submit(TEXT, wait_seconds=30)
+        wait_until(lambda: "made" in worker.text(), 30)
+        corrected.touch()
+        assert client.wait(job, 60).state is State.SUCCEEDED
+        assert worker.process.poll() is None
+        assert worker.text().count("made") == SEGMENTS
+
+
 @pytest.mark.parametrize("ahead", [MINUTES, -MINUTES])
 def test_what_is_put_off_waits_by_the_servers_clock(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, ahead: float
@@ -104,3 +128,29 @@ def test_an_end_is_told_at_once_and_a_claim_holds(redis: Redis, monkeypatch: pyt
     monkeypatch.setattr(time, "time", lambda: true() - ahead)
     assert Webhooks(redis).claim() == []
     assert redis.zcard(WEBHOOKS) == 1
+
+
+class FiveMinutesAhead(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(seconds=MINUTES)
+
+
+def test_a_briefing_is_due_by_the_servers_clock(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two processes whose clocks differ one was early, and the other found its own set back with every look."""
+
+    def nothing_is_due(_: object) -> NoReturn:
+        raise AssertionError
+
+    (tmp_path / "yearly.toml").write_text(
+        '[when]\ncrontab = "0 0 1 1 *"\n[template]\ntext = "新年です。"\n[output]\nstore = "file:///out"\n'
+    )
+    monkeypatch.setattr(schedule, "datetime", FiveMinutesAhead)
+    with Redis.from_url(redis_server.url, decode_responses=True) as redis:
+        stop = threading.Event()
+        threading.Timer(0.5, stop.set).start()
+        schedule.run_beat(tmp_path, redis, nothing_is_due, nothing_is_due, stop)
+        (seen,) = Journal(redis).seen().values()
+        assert abs(schedule.Seen.parse(seen).cursor.timestamp() - server_time(redis)) < MINUTES / 2

@@ -119,6 +119,18 @@ def test_the_end_of_a_job_is_told_once_and_signed(redis: Redis, tmp_path: Path, 
     assert redis.zcard(WEBHOOKS) == 0
 
 
+def test_a_worker_whose_clock_is_wrong_signs_with_the_right_time(
+    redis: Redis, tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(redis, tmp_path, receiver.url)
+    true = time.time
+    monkeypatch.setattr(time, "time", lambda: true() - 600.0)
+    assert courier(redis).look() == 1
+    monkeypatch.undo()
+    ((headers, body),) = receiver.got
+    assert verify(SECRET, headers["Koebin-Signature"], body)
+
+
 def test_the_result_is_told_from_the_store(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
     ended(redis, tmp_path, receiver.url)
     stored = JobOutcome(job="j1", state=State.FAILED, error="as stored")
