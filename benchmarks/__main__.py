@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
 
 from benchmarks import engine_rows, gpu_rows, plots, queue_rows
 from benchmarks.engine_rows import Setting, busy
@@ -22,6 +23,7 @@ from benchmarks.processes import ROOT
 from benchmarks.rows import ROWS, Figure, figures_from
 from benchmarks.table import notes, put_into, table
 from benchmarks.texts import BOOK, Texts
+from engine.names import DecoderMode
 
 PAGE = ROOT / "docs" / "performance.md"
 _SPEAKING = {"sentence", "front_end", "first_audio", "paragraph", "chapter_speed", "chapter_cpu", "memory"}
@@ -58,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="tiny voices, small counts; figures mean nothing")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--decoder", default="float32", choices=get_args(DecoderMode), help="its arithmetic on CUDA")
     parser.add_argument("--seed", type=int, default=1, help="of the random voices")
     parser.add_argument("--text", type=Path, default=BOOK, help="what is spoken, in a format that koebin narrate takes")
     parser.add_argument("--chapter", type=int, default=330, metavar="CHARACTERS", help="length of the chapter")
@@ -84,7 +87,7 @@ def _setting(chosen: argparse.Namespace, wanted: set[str]) -> Setting:
     """What is measured with; voices are made and prepared if a row that is wanted speaks with them."""
     tree = chosen.work / f"{'tiny' if chosen.quick else 'full'}-{chosen.seed}"
     texts = Texts.of(chosen.text, chosen.chapter)
-    setting = Setting(tree, chosen.work, chosen.peer, texts, chosen.device, chosen.pairs)
+    setting = Setting(tree, chosen.work, chosen.peer, texts, chosen.device, chosen.pairs, chosen.decoder)
     if wanted <= _QUEUE:
         return setting
     if not tree.exists():

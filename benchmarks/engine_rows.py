@@ -13,6 +13,7 @@ from statistics import median
 from benchmarks.processes import Answer, Probe, ours, peer
 from benchmarks.rows import Figure
 from benchmarks.texts import Texts
+from engine.names import DecoderMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Setting:
         peer: a Python with hayakoe 1.3.1; None measures ours alone.
         texts: what is spoken.
         pairs: how often both are asked for the chapter; short things are asked more often.
+        decoder: arithmetic of our decoder on CUDA.
     """
 
     tree: Path
@@ -33,9 +35,10 @@ class Setting:
     texts: Texts
     device: str = "cpu"
     pairs: int = 3
+    decoder: DecoderMode = "float32"
 
     def start_ours(self) -> Probe:
-        return Probe(ours(), self.tree, self.work / "cache", self.device, self.texts.sentence)
+        return Probe(ours(self.decoder), self.tree, self.work / "cache", self.device, self.texts.sentence)
 
     def start_peer(self) -> Probe | None:
         if self.peer is None:

@@ -25,7 +25,12 @@ def worker_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:
         replace(passage, speaker="first", options=replace(passage.options, take=number))
         for number, passage in enumerate(sentences_of(text))
     ]
-    settings = {"cache": setting.work.resolve() / "cache", "bert": tree, "device": setting.device}
+    settings = {
+        "cache": setting.work.resolve() / "cache",
+        "bert": tree,
+        "device": setting.device,
+        "decoder": setting.decoder,
+    }
     with bench() as b, b.worker(os.sched_getaffinity(0), f"first={tree}", **settings) as worker:
         b.ready(worker)
         times = b.run("job", Script(passages))

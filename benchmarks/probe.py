@@ -1,7 +1,8 @@
 """A process that speaks what it is told on its standard input and says what that took.
 
 One JSON object a line: ``{"do": "load", "speaker": NAME}``, ``speak``, ``render``, ``first``, ``front_end`` or
-``stages`` with ``text`` and ``speaker``; the answer is one line. ``python -m benchmarks.probe TREE CACHE DEVICE``.
+``stages`` with ``text`` and ``speaker``; the answer is one line.
+``python -m benchmarks.probe DECODER TREE CACHE DEVICE``.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from engine import TTS, Request
+from engine.names import check_decoder
 
 
 def main() -> None:
-    tree, cache, device = sys.argv[1:4]
-    tts = TTS(device, cache=cache, bert_source=tree)
+    decoder, tree, cache, device = sys.argv[1:5]
+    tts = TTS(device, cache=cache, bert_source=tree, decoder=check_decoder(decoder))
     voices = tts.speakers
     commands: dict[str, Callable[..., dict[str, Any]]] = {
         "load": lambda speaker, **_: _load(tts, speaker, tree),

@@ -63,9 +63,9 @@ class Probe:
         self._process.communicate()
 
 
-def ours() -> list[str]:
+def ours(decoder: str) -> list[str]:
     """The command of our probe."""
-    return [sys.executable, "-m", "benchmarks.probe"]
+    return [sys.executable, "-m", "benchmarks.probe", decoder]
 
 
 def peer(python: Path) -> list[str]:

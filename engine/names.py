@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Literal, cast, get_args
 
 from engine.errors import InvalidName, InvalidOption
 
@@ -24,6 +24,9 @@ PUBLISHED_SPEAKERS: Final = (
     "amitaro_sasayaki_b",
 )
 """What the default source is known to hold; a name that is not here may still be fetched when its source is given."""
+
+DecoderMode = Literal["float32", "tf32", "float16"]
+"""Arithmetic of a JP-Extra voice's decoder on CUDA."""
 
 _SPEAKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DEVICE: Final = re.compile(r"cpu|cuda(:\d{1,3})?")
@@ -51,6 +54,18 @@ def check_device(device: object) -> str:
     if not isinstance(device, str) or not _DEVICE.fullmatch(device):
         raise InvalidOption("no such device", str(device), "Use cpu, cuda or cuda:N")
     return device
+
+
+def check_decoder(mode: str) -> DecoderMode:
+    """Return ``mode`` if it is a ``DecoderMode``.
+
+    Raises:
+        InvalidOption: anything else.
+    """
+    modes = get_args(DecoderMode)
+    if mode not in modes:
+        raise InvalidOption("no such arithmetic of the decoder", str(mode), f"Use {', '.join(modes)}")
+    return cast("DecoderMode", mode)
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:

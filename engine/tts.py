@@ -17,7 +17,7 @@ from engine.errors import EngineNotReady, InvalidOption, KoebinError, UnknownSpe
 from engine.models.base import AcousticModel, Utterance
 from engine.models.pool import ModelPool
 from engine.models.registry import BUILTIN, VoiceRegistry
-from engine.names import check_device, check_speaker, nearest
+from engine.names import DecoderMode, check_decoder, check_device, check_speaker, nearest
 from engine.options import SynthesisOptions
 from engine.sources.base import DEFAULT_SOURCE, SourceOptions
 from engine.speaker import Speaker, SpeakerInfo
@@ -44,6 +44,8 @@ class TTS:
         bert_source: has the language model for voices whose own source has none.
         threads: how many utterances a CPU voice speaks at once; the cores this process may use if none is given.
         max_loaded: at most so many voices in memory, the one unused for longest makes room; None keeps all.
+        decoder: arithmetic of a JP-Extra voice's decoder on CUDA: ``float32``, or ``tf32`` or ``float16``, which are
+            faster and less exact (docs/performance.md has their errors); everything before it is float32.
 
     Raises:
         InvalidOption: an argument out of range.
@@ -60,12 +62,15 @@ class TTS:
         bert_source: str = DEFAULT_SOURCE,
         threads: int | None = None,
         max_loaded: int | None = None,
+        decoder: DecoderMode = "float32",
     ) -> None:
         self.device = check_device(device)
         self._threads = _at_least_one("threads", threads) or available_cores()
         self._voices: dict[str, str | None] = {}
         self._speakers: dict[str, Speaker] = {}
-        self._registry = VoiceRegistry(self.device, _source_options(cache, sources), bert_source, self._threads)
+        self._registry = VoiceRegistry(
+            self.device, _source_options(cache, sources), bert_source, self._threads, check_decoder(decoder)
+        )
         self._max_loaded = _at_least_one("max_loaded", max_loaded)
         self._pool = ModelPool(self._open, self._max_loaded)
         self._executor: ThreadPoolExecutor | None = None

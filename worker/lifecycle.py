@@ -111,6 +111,7 @@ def build_engine(settings: Settings, device: str) -> TTS:
         bert_source=settings.bert,
         threads=settings.threads or None,
         max_loaded=settings.max_loaded or None,
+        decoder=settings.decoder,
     )
     for voice in voices(settings):
         tts.load(voice.name, voice.source)

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from engine.errors import InvalidSettings
-from engine.names import nearest
+from engine.names import DecoderMode, nearest
 from engine.sources.base import SourceOptions
 from tasks.stores.base import StoreOptions
 
@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     device_shared: bool = Field(
         default=False,
         description="Whether workers that all say so may use the same GPU. Else each takes one for itself.",
+    )
+    decoder: DecoderMode = Field(
+        default="float32",
+        description="Arithmetic of a JP-Extra voice's decoder on CUDA; the others are faster and less exact.",
     )
     threads: int = Field(default=0, ge=0, le=1024, description="Utterances at once on a CPU. 0: the cores.")
     max_loaded: int = Field(default=0, ge=0, description="Most voices in memory at once. 0: all.")

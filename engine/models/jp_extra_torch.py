@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import torch
@@ -27,12 +27,12 @@ from engine.models.receptive_field import receptive_field_frames
 from engine.models.style import Styles
 from engine.models.timings import boundary, frames_between, marks_of
 from engine.models.torch_devices import arithmetic, open_device
+from engine.names import DecoderMode
 from engine.observer import batched, stage
 from engine.options import SynthesisOptions
 from engine.text.prosody import Phonemes, join, phonemes
 from engine.world import change_pitch
 
-DecoderMode = Literal["float32", "tf32", "bfloat16"]
 Tokenizer = Callable[[str], Sequence[int]]
 """A text to the ids of its characters, [CLS] and [SEP] at both ends."""
 
@@ -113,7 +113,7 @@ class JpExtraTorch:
         self._decoder = decoder if self._device.type == "cuda" else "float32"
         self._batch_size = batch_size or (64 if self._device.type == "cuda" else 1)
         self._loaded: Synthesizer | None = load_synthesizer(self._weights, self._sizes).to(self._device)
-        self._loaded.dec.to(torch.bfloat16 if self._decoder == "bfloat16" else torch.float32)
+        self._loaded.dec.to(torch.float16 if self._decoder == "float16" else torch.float32)
         self._overlap = receptive_field_frames(self._sizes)
 
     @property

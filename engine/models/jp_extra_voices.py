@@ -12,6 +12,7 @@ from engine.models.freed_memory import give_back
 from engine.models.idle_threads import IdleThreads
 from engine.models.published import prepare
 from engine.models.voice_files import VoiceFiles, fetch_voice
+from engine.names import DecoderMode
 from engine.sources.base import SourceOptions
 from engine.sources.uri import parse
 from engine.text.tokens import load_vocabulary, token_ids
@@ -28,11 +29,13 @@ class JpExtraVoices:
         sources: how sources are reached, and where what they give is kept.
         bert_source: has BERT for voices whose own source has none.
         threads: how many utterances are spoken at once on a CPU.
+        decoder: arithmetic of the decoder on CUDA.
     """
 
-    def __init__(self, sources: SourceOptions, bert_source: str, threads: int) -> None:
+    def __init__(self, sources: SourceOptions, bert_source: str, threads: int, decoder: DecoderMode) -> None:
         self._sources = sources
         self._bert_source = bert_source
+        self._decoder = decoder
         self._onnx_berts: dict[Path, OnnxBert] = {}
         self._torch_berts: dict[tuple[Path, str], TorchBert] = {}
         self._vocabularies: dict[Path, dict[str, int]] = {}
@@ -57,7 +60,7 @@ class JpExtraVoices:
             return voice
         from engine.models.jp_extra_torch import JpExtraTorch
 
-        return JpExtraTorch(files.voice, self._torch_bert(files.bert, device), tokenize, device)
+        return JpExtraTorch(files.voice, self._torch_bert(files.bert, device), tokenize, device, self._decoder)
 
     def close(self) -> None:
         """Give back BERT and the threads; voices that use them cannot speak afterwards."""

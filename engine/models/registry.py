@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from engine.models.base import AcousticModel
-from engine.names import BUILTIN_SPEAKERS
+from engine.names import BUILTIN_SPEAKERS, DecoderMode
 from engine.sources.base import DEFAULT_SOURCE, SourceOptions
 
 BUILTIN: Final = BUILTIN_SPEAKERS
@@ -48,13 +48,17 @@ class VoiceRegistry:
         sources: how sources are reached, and where what they give is kept.
         bert_source: has the language model for voices whose own source has none.
         threads: how many utterances a CPU voice speaks at once.
+        decoder: arithmetic of a JP-Extra voice's decoder on CUDA.
     """
 
-    def __init__(self, device: str, sources: SourceOptions, bert_source: str, threads: int) -> None:
+    def __init__(
+        self, device: str, sources: SourceOptions, bert_source: str, threads: int, decoder: DecoderMode
+    ) -> None:
         self._bert_source = bert_source
         self._device = device
         self._sources = sources
         self._threads = threads
+        self._decoder = decoder
         self._jp_extra: VoiceLoader | None = None
 
     def fetch(self, name: str, source: str | None, device: str) -> None:
@@ -79,7 +83,7 @@ class VoiceRegistry:
         if self._jp_extra is None:
             from engine.models.jp_extra_voices import JpExtraVoices
 
-            self._jp_extra = JpExtraVoices(self._sources, self._bert_source, self._threads)
+            self._jp_extra = JpExtraVoices(self._sources, self._bert_source, self._threads, self._decoder)
         return self._jp_extra
 
 

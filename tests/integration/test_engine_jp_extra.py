@@ -29,9 +29,13 @@ from engine.errors import (
     UnknownStyle,
 )
 from engine.models.base import Begun, FloatArray
+from engine.models.bert_torch import TorchBert
 from engine.models.export import export_bert
 from engine.models.jp_extra_onnx import JpExtraOnnx
+from engine.models.jp_extra_torch import JpExtraTorch
 from engine.text.dictionary import Dictionary, Entry
+from worker.lifecycle import build_engine
+from worker.settings import Settings
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "onnx"
 TEXT = "良い天気。はい。"
@@ -315,6 +319,25 @@ print(tts.speakers["small"].generate("はい。").sample_rate_hz)
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "44100", done.stderr
+
+
+def test_the_decoder_s_arithmetic_reaches_a_voice_of_a_gpu(
+    tree: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything but the card itself, for which the CPU stands in."""
+    given: list[tuple[str, str]] = []
+
+    class Noted(JpExtraTorch):
+        def __init__(self, folder: Path, bert: TorchBert, tokens: Any, device: str, decoder: Any) -> None:
+            given.append((device, decoder))
+            super().__init__(folder, bert, tokens, device, decoder)
+
+    for module in ("bert_torch", "jp_extra_torch"):
+        monkeypatch.setattr(f"engine.models.{module}.open_device", lambda name: torch.device("cpu"))
+    monkeypatch.setattr("engine.models.jp_extra_torch.JpExtraTorch", Noted)
+    settings = Settings(speakers=(f"plain={tree.as_uri()}",), bert=str(tree), cache=cache, decoder="float16")
+    build_engine(settings, "cuda").close()
+    assert given == [("cuda", "float16")]
 
 
 def test_a_gpu_that_is_not_there_is_told(tree: Path, cache: Path) -> None:

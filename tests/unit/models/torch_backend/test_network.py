@@ -130,8 +130,9 @@ def test_frames_know_their_phone() -> None:
 @torch.inference_mode()
 def test_the_decoder_may_be_less_precise_than_the_rest(network: Synthesizer) -> None:
     coarse = copy.deepcopy(network)
-    coarse.dec.to(torch.bfloat16)
+    coarse.dec.to(torch.float16)
     z, lengths, speaker = torch.randn(2, network.sizes.inter_channels, 12), torch.tensor([12, 7]), torch.tensor([0, 1])
     exact, audio = network.decode(z, lengths, speaker), coarse.decode(z, lengths, speaker)
     assert audio.dtype == torch.float32
-    assert 0 < (audio - exact).abs().max() < 0.1 * exact.abs().max()
+    noise = (audio - exact).square().sum()
+    assert 0 < noise < 1e-4 * (exact - exact.mean()).square().sum()  # 40 dB

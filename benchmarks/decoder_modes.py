@@ -1,0 +1,87 @@
+"""``python -m benchmarks.decoder_modes TREE``: how far the faster modes of a GPU's decoder are from float32.
+
+TREE is made by ``benchmarks.voices``. The signal-to-noise ratio is that of the audio without its mean, of which random
+voices have much. On a CPU TensorFloat-32 is imitated: what a convolution is given is rounded to 10 bits of mantissa.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from engine.models.checkpoint import find_weights, load_synthesizer
+from engine.models.hyper_parameters import HyperParameters
+from engine.models.jp_extra.synthesizer import Synthesizer
+from engine.models.torch_devices import arithmetic
+
+_FRAMES: Final = 200
+_DROPPED_BITS: Final = 13
+"""Of float32's 23 bits of mantissa."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.decoder_modes", description=__doc__)
+    parser.add_argument("tree", type=Path)
+    parser.add_argument("--device", default="cpu")
+    chosen = parser.parse_args()
+    for name in ("first", "second"):
+        for mode, decibels in measure(chosen.tree / "pytorch/speakers" / name, torch.device(chosen.device)).items():
+            print(f"{name}: {mode}: {decibels:.1f} dB")
+
+
+@torch.inference_mode()
+def measure(voice: Path, device: torch.device) -> dict[str, float]:
+    """Signal-to-noise ratio of each mode against float32, dB."""
+    sizes = HyperParameters.load(voice / "config.json")
+    network = load_synthesizer(find_weights(voice), sizes).to(device)
+    z = torch.randn(1, sizes.inter_channels, _FRAMES, generator=torch.Generator().manual_seed(0)).to(
+        device
+    )  # [1, C, F]
+    with arithmetic(device):
+        exact = _decode(network, z)
+    found = {}
+    for mode in ("tf32", "float16"):
+        coarse = copy.deepcopy(network)
+        if mode == "float16":
+            coarse.dec.to(torch.float16)
+        elif device.type == "cpu":
+            _imitate_tf32(coarse.dec)
+        with arithmetic(device, tf32=True):
+            found[mode] = _ratio(exact, _decode(coarse, z))
+    return found
+
+
+def _decode(network: Synthesizer, z: Tensor) -> Tensor:
+    return network.decode(z, None, torch.zeros(1, dtype=torch.int64, device=z.device))
+
+
+def _ratio(exact: Tensor, coarse: Tensor) -> float:
+    signal = exact - exact.mean()
+    return float(10 * torch.log10(signal.square().sum() / (exact - coarse).square().sum()))
+
+
+def _imitate_tf32(decoder: nn.Module) -> None:
+    def rounded_input(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (_rounded(inputs[0]), *inputs[1:])
+
+    for module in decoder.modules():
+        if isinstance(module, nn.Conv1d | nn.ConvTranspose1d):
+            module.weight.data = _rounded(module.weight.data)
+            module.register_forward_pre_hook(rounded_input)
+
+
+def _rounded(x: Tensor) -> Tensor:
+    """To the nearest number of 10 bits of mantissa, ties to even."""
+    bits: Any = x.contiguous().view(torch.int32)
+    half = (1 << (_DROPPED_BITS - 1)) - 1
+    bits = (bits + half + ((bits >> _DROPPED_BITS) & 1)) & ~((1 << _DROPPED_BITS) - 1)
+    return bits.view(torch.float32)  # type: ignore[no-any-return]
+
+
+if __name__ == "__main__":
+    main()
