@@ -163,7 +163,8 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
             else:
                 storing.add(key, made)
     if guard.made_way:
-        guard.keep(len(seconds), math.fsum(seconds), time.monotonic() - started)
+        took = time.monotonic() - started
+        runtime.leases.keep(chunk.request.job, chunk.request.chunk, len(seconds), math.fsum(seconds), took)
         raise GiveBack("something more urgent waits", chunk.task_id)
     if chunk.gate is not None:
         doubted |= _doubted_stored(chunk, specs, present, guard)

@@ -55,10 +55,6 @@ class Guard:
         if state is State.CANCELLED:
             raise JobCancelled("the job was cancelled", self._job)
 
-    def keep(self, rendered: int, seconds: float, wall_seconds: float) -> None:
-        """Keep what the task has made for its account; see ``Leases.keep``."""
-        self._runtime.leases.keep(self._task_id, self._nonce, rendered, seconds, wall_seconds)
-
     def makes_way(self) -> bool:
         """Whether the task should stop, having made progress, because something more urgent waits for its process.
 

@@ -18,6 +18,8 @@ from typing import Any, Final
 from redis import Redis
 
 from tasks.connection import as_text
+from tasks.keys import chunk_task
+from tasks.ledger import done_key
 
 UNACKED: Final = "koebin.unacked"
 UNACKED_INDEX: Final = "koebin.unacked_index"
@@ -62,9 +64,9 @@ redis.call('EXPIRE', KEYS[1], ARGV[2])
 return strikes
 """
 
-# A process that was frozen meanwhile may be here long after another one has ended the task.
+# A process that was frozen meanwhile may come here when another one has long been done with the chunk.
 _KEEP: Final = """
-if (redis.call('GET', KEYS[2]) or '') ~= ARGV[1] then return 0 end
+if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 1 then return 0 end
 redis.call('HINCRBY', KEYS[1], 'rendered', ARGV[2])
 redis.call('HINCRBYFLOAT', KEYS[1], 'seconds', ARGV[3])
 redis.call('HINCRBYFLOAT', KEYS[1], 'wall_seconds', ARGV[4])
@@ -175,10 +177,10 @@ class Leases:
         """A segment was stored: the strikes so far were not its doing."""
         self._redis.hdel(_attempt_key(task_id), "strikes", "alone", "delays")
 
-    def keep(self, task_id: str, nonce: str, rendered: int, seconds: float, wall_seconds: float) -> bool:
-        """Keep what this run has made of the task for the account of the one that ends it; False: the lease is gone."""
-        args: list[Any] = [nonce, rendered, seconds, wall_seconds, _ATTEMPT_SECONDS]
-        return bool(self._keep(keys=[_attempt_key(task_id), lease_key(task_id)], args=args))
+    def keep(self, job: str, chunk: int, rendered: int, seconds: float, wall_seconds: float) -> bool:
+        """Keep what this run has made of a chunk for the account of the run that ends it; False if one has."""
+        args: list[Any] = [chunk, rendered, seconds, wall_seconds, _ATTEMPT_SECONDS]
+        return bool(self._keep(keys=[_attempt_key(chunk_task(job, chunk)), done_key(job)], args=args))
 
     def count_delay(self, task_id: str) -> int:
         """How often the task was put off before; counts this time."""

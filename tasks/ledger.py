@@ -316,7 +316,7 @@ class Ledger:
     def waiting_seconds(self, job: str) -> dict[str, float]:
         """Predicted seconds of audio that are not done, by speaker."""
         rows: Any = self._redis.hgetall(f"{_job(job)}:chunks")
-        done = {int(n) for n in self._members(f"{_job(job)}:done")}
+        done = {int(n) for n in self._members(done_key(job))}
         seconds: dict[str, float] = {}
         for number, value in rows.items():
             if int(number) not in done:
@@ -367,6 +367,11 @@ class Ledger:
 
 def _job(job: str) -> str:
     return f"koebin:job:{job}"
+
+
+def done_key(job: str) -> str:
+    """The set of the job's chunks that are done."""
+    return f"{_job(job)}:done"
 
 
 def _entry(job: str, raw: Any) -> Entry:

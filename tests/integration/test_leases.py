@@ -5,7 +5,7 @@ from __future__ import annotations
 from redis import Redis
 
 from tasks.leases import Leases, lease_key
-from tasks.ledger import Ledger
+from tasks.ledger import Ledger, LedgerChunk
 from tests.servers.redis import RedisServer
 from worker.requests import Holds
 
@@ -30,22 +30,21 @@ def test_what_is_held_against_a_task_does_not_outlive_it_for_ever(redis: Redis) 
     leases = Leases(redis, 30.0)
     assert [leases.count_delay("put off"), leases.count_delay("put off")] == [0, 1]
     leases.strike("struck", "its process was lost")
-    assert leases.keep("made way", "", 1, 2.0, 3.0)
+    leases.keep("made way", 0, 1, 2.0, 3.0)
     attempts = redis.keys("koebin:attempt:*")
     assert len(attempts) == 3
     assert all(redis.ttl(attempt) > 0 for attempt in attempts)
 
 
-def test_what_a_frozen_run_made_is_not_kept_once_its_task_is_anothers(redis: Redis) -> None:
-    """It makes way, is stopped by a signal, and goes on when another one has long ended the task."""
-    leases = Leases(redis, 30.0)
-    nonce = leases.acquire("chunk")
-    assert nonce
-    assert leases.keep("chunk", nonce, 2, 3.0, 4.0)
-    assert (leases.attempt("chunk").rendered, leases.attempt("chunk").seconds) == (2, 3.0)
-    leases.forget("chunk")
-    leases.release("chunk", nonce)
-    assert not leases.keep("chunk", nonce, 2, 3.0, 4.0)
-    assert leases.acquire("chunk")
-    assert not leases.keep("chunk", nonce, 2, 3.0, 4.0)
+def test_what_a_frozen_run_made_is_not_kept_once_another_is_done_with_the_chunk(redis: Redis) -> None:
+    """It makes way, is stopped by a signal, and goes on when nobody forgets its chunk any more."""
+    leases, ledger = Leases(redis, 30.0), Ledger(redis)
+    ledger.create("book", {"speakers": "{}", "created": 0, "chunks": 2}, [LedgerChunk(n, "mei", 1.0) for n in range(2)])
+    assert leases.keep("book", 1, 2, 3.0, 4.0)
+    assert leases.keep("book", 1, 2, 3.0, 4.0)
+    kept = leases.attempt("book/1")
+    assert (kept.rendered, kept.seconds, kept.wall_seconds) == (4, 6.0, 8.0)
+    ledger.tick("book", 1, "mei")
+    leases.forget("book/1")
+    assert not leases.keep("book", 1, 2, 3.0, 4.0)
     assert not redis.keys("koebin:attempt:*")
