@@ -26,6 +26,7 @@ def test_the_image_is_built_and_three_workers_of_it_narrate() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "in no layer, no configuration, no history" in done.stdout
     assert "107 texts become phones and tones exactly" in done.stdout
+    assert "== speech\n/tmp/hello.wav\n" in done.stdout
     assert "3 workers say that they made" in done.stdout
     assert "all targets are up; Flower sees four workers" in done.stdout
     assert done.stdout.endswith("== stop\nok\n")

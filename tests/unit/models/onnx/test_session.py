@@ -30,6 +30,12 @@ def test_a_session_ends_with_the_last_voice_that_uses_it(exported: Path, tmp_pat
     assert held() is None
 
 
+def test_processors_with_sme_do_not_quantise_in_another_way(exported: Path) -> None:
+    """Looks at the option alone: its effect shows on such a processor, or under QEMU's ``max``, with an 8-bit BERT."""
+    options = shared_session(exported / "encoder.onnx")._session.get_session_options()
+    assert options.get_session_config_entry("mlas.disable_kleidiai") == "1"
+
+
 def test_the_encoders_graph_has_nothing_of_its_voice(exported: Path, prepared: Path) -> None:
     """Else each voice would have a session, and a copy of its weights, of its own."""
     for folder in (exported, prepared):
