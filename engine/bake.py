@@ -118,6 +118,10 @@ def _check_root(root: Path, speakers: Mapping[str, str | None]) -> None:
         raise InvalidOption("there is nothing to bake", "", "Name speakers")
     if not root.is_absolute():
         raise InvalidOption("the folder to bake is not an absolute path", str(root), "Begin it with /")
+    if root.is_mount():
+        raise InvalidOption(
+            "the folder to bake is a mount point and cannot be replaced", str(root), "Name a folder in it"
+        )
     if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / SEAL).is_file())):
         raise InvalidOption("the folder to bake holds something else", str(root), "Name an empty or a baked one")
 

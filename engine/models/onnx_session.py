@@ -44,8 +44,8 @@ class Session:
         options.enable_mem_pattern = False
         # Weights are not put into the arena, which would round their size up to the next power of two.
         options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
-        # KleidiAI quantises every row by its own range, and is used on ARM processors with SME alone: with the 8-bit BERT a
-        # voice would keep another pace there than on all other machines.
+        # KleidiAI quantises every row by its own range, and is used on ARM processors with SME alone: with the 8-bit
+        # BERT a voice would keep another pace there than on all other machines.
         options.add_session_config_entry("mlas.disable_kleidiai", "1")
         map_large_blocks()
         _share_arena()

@@ -98,6 +98,12 @@ def test_a_folder_that_holds_something_else_is_left_alone(sources, tmp_path):
     assert (tmp_path / "home/thesis.txt").read_text() == "x"
 
 
+def test_a_mount_point_is_refused_before_anything_is_fetched(sources):
+    """What was baked takes the folder's place as a whole."""
+    with pytest.raises(InvalidOption, match="mount point"):
+        baked(Path("/proc"), sources, small="hf://user/voices")
+
+
 @pytest.mark.slow
 def test_the_command_takes_its_token_from_a_file(hub, tmp_path, tree):  # noqa: F811
     (tmp_path / "token").write_text(TOKEN + "\n")
