@@ -78,7 +78,7 @@ def _stages(tts: TTS, speaker: str, text: str) -> dict[str, Any]:
         try:
             return compute(session, outputs, inputs)
         finally:
-            stage, _, _ = session._path.stem.partition("_")
+            stage, _, _ = session.name.removesuffix(".onnx").partition("_")
             spent[stage] += time.thread_time() - started
 
     Session.compute = timed  # type: ignore[method-assign]

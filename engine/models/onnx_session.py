@@ -51,7 +51,7 @@ class Session:
         _share_arena()
         options.add_session_config_entry("session.use_env_allocators", "1")
         self._session = _open(path, options)
-        self._name = path.name
+        self.name = path.name
         self.inputs = tuple(value.name for value in self._session.get_inputs())
         self.outputs = tuple(value.name for value in self._session.get_outputs())
 
@@ -65,7 +65,7 @@ class Session:
         missing = sorted(set(outputs) - set(self.outputs))
         if unknown or missing:
             raise InvalidCheckpoint(
-                f"not the graph that was expected: unknown inputs {unknown}, missing outputs {missing}", self._name
+                f"not the graph that was expected: unknown inputs {unknown}, missing outputs {missing}", self.name
             )
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, Array]) -> list[Array]:
@@ -77,7 +77,7 @@ class Session:
         results = self.compute(outputs, inputs)
         for name, result in zip(outputs, results, strict=True):
             if not np.isfinite(result).all():
-                raise InferenceFailed(f"the network's {name} are not numbers", self._name)
+                raise InferenceFailed(f"the network's {name} are not numbers", self.name)
         return results
 
     def compute(self, outputs: Sequence[str], inputs: Mapping[str, Array]) -> list[Array]:
@@ -86,7 +86,7 @@ class Session:
         try:
             results: list[Array] = self._session.run(list(outputs), feeds)
         except Exception as error:
-            raise InferenceFailed(f"ONNX Runtime failed ({first_line(error)})", self._name) from error
+            raise InferenceFailed(f"ONNX Runtime failed ({first_line(error)})", self.name) from error
         return results
 
 
