@@ -75,9 +75,10 @@ class VoiceRegistry:
         return self._loader().open(name, source or DEFAULT_SOURCE, self._device)
 
     def close(self) -> None:
-        """Give back what the voices share."""
+        """Give back what the voices share; others that are opened later share anew."""
         if self._jp_extra is not None:
             self._jp_extra.close()
+            self._jp_extra = None
 
     def _loader(self) -> VoiceLoader:
         if self._jp_extra is None:

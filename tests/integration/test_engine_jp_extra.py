@@ -144,6 +144,15 @@ def test_a_loaded_voice_leaves_no_free_memory_behind(tree: Path, cache: Path, mo
         assert loaded == ["loaded", "given back"] * 2
 
 
+def test_an_engine_that_was_closed_can_be_loaded_again(tree: Path, cache: Path) -> None:
+    text, slowly = "今日は良い天気ですから、散歩に行きましょう。", SynthesisOptions(speed=0.25)  # an idle thread helps
+    tts = make(tree, cache, "small", threads=2)
+    with tts.prepare(warmup=False):
+        before = tts.speakers["small"].generate(text, slowly)
+    with tts.load("small", str(tree)).prepare(warmup=False):
+        assert tts.speakers["small"].generate(text, slowly).samples.tobytes() == before.samples.tobytes()
+
+
 def test_a_row_that_the_voice_does_not_have_is_refused(tree: Path, cache: Path) -> None:
     with (
         make(tree, cache, "exported").prepare(warmup=False) as tts,
