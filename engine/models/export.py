@@ -37,7 +37,7 @@ of a padded batch, the padding is cut off first.
 
 ``voice.json``::
 
-    {"format": "koebin-voice-4", "sample_rate_hz": 44100, "hop_length": 512, "channels": 192, "symbols": 112,
+    {"format": "koebin-voice-5", "sample_rate_hz": 44100, "hop_length": 512, "channels": 192, "symbols": 112,
      "tones": 12, "languages": 3, "speakers": 1, "styles": {"Neutral": 0}, "style_dimension": 256,
      "bert_dimension": 1024, "add_blank": true, "receptive_field_frames": 9, "source_sha256": "...",
      "model_name": "...", "version": "2.7.0-JP-Extra", "files": {"decoder.data": "<sha256>", ...}}
@@ -220,7 +220,7 @@ def _export_flow(network: Synthesizer, folder: Path) -> None:
     axes = {"z_p": {0: "batch", 2: "frames"}, "z": {0: "batch", 2: "frames"}}
     axes |= {"frame_lengths": {0: "batch"}, "speaker_id": {0: "batch"}}
     _export(_Transform(network), inputs, path, FLOW_INPUTS, FLOW_OUTPUTS, axes)
-    write_flow(flow_for_cpu(onnx.load(str(path))), folder)
+    write_flow(flow_for_cpu(onnx.load(str(path))), network.sizes.n_speakers, folder)
     path.unlink()
 
 

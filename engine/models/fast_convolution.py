@@ -38,7 +38,7 @@ _POINTS: Final = {
     11: (0.0, 0.3, -0.3, 0.6, -0.6, 0.85, -0.85, 1.2, -1.2, 1.6, -1.6, 3.2, -3.2),
 }
 """Where the polynomials are evaluated, by r; infinity is one more. Found by search for the least error."""
-WIDE: Final = 256
+_WIDE: Final = 128
 """Channels from which on additions cost so little beside multiplications that 11 taps are one group."""
 
 
@@ -146,7 +146,7 @@ def convolve_phases(
 
 def _taps(kernel: int, channels: int) -> int:
     """Of a group. Where there are several, they have ``PHASES``: each then lies whole columns behind the one before."""
-    longest = 11 if channels >= WIDE else 7
+    longest = 11 if channels >= _WIDE else 7
     one_group = [taps for taps in _POINTS if kernel <= taps <= longest]
     return one_group[0] if one_group else PHASES
 

@@ -26,7 +26,7 @@ from engine.models.mapped_weights import Weights
 from engine.models.onnx_builder import Builder
 from engine.models.onnx_flow import WEIGHTS
 from engine.models.onnx_graph import FLOAT, INT64, Cut, Graph
-from engine.models.onnx_session import simplify
+from engine.models.onnx_session import Session, simplify
 
 FloatArray = NDArray[np.float32]
 
@@ -77,14 +77,21 @@ def flow_for_cpu(model: ModelProto) -> FlowParts:
     )
 
 
-def write_flow(parts: FlowParts, folder: Path) -> None:
-    """Write the files that ``engine.models.onnx_flow`` reads."""
-    (folder / WEIGHTS).write_bytes(save(parts.weights))
+def write_flow(parts: FlowParts, speakers: int, folder: Path) -> None:
+    """Write the files that ``engine.models.onnx_flow`` reads.
+
+    What enters for a speaker is a table of all of them, which is smaller than what it is computed from.
+    """
     for name in ("layer", "speaker", "start"):
         whole = folder / f"flow_{name}.whole"
         whole.write_bytes(getattr(parts, name).SerializeToString())
         simplify(whole, folder / f"flow_{name}.onnx")
         whole.unlink()
+    speaker = folder / "flow_speaker.onnx"
+    session = Session(speaker)
+    added = [session.run(("added",), {"speaker_id": np.array([number])})[0] for number in range(speakers)]
+    speaker.unlink()
+    (folder / WEIGHTS).write_bytes(save(parts.weights | {"added": np.stack(added)}))
 
 
 @dataclass(frozen=True)

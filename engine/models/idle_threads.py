@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -22,62 +23,68 @@ class IdleThreads:
         self.threads = threads
         self._working = 0
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(threads - 1, "koebin-idle") if threads > 1 else None
+        self._pool = ThreadPoolExecutor(max(1, threads - 1), "koebin-idle")  # starts none before it is needed
 
     @contextmanager
     def caller(self) -> Iterator[None]:
         """Around everything that a caller computes."""
-        self._claim(1)
+        with self._lock:
+            self._working += 1
         try:
             yield
         finally:
-            self._release(1)
+            self._release()
 
     def each(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
-        """Do the work for every item, on the caller's thread and on those that are idle now.
+        """Do the work for every item, on the caller's thread and on those that are idle.
+
+        A thread that becomes idle meanwhile is asked when the next item is begun.
 
         Raises:
             Whatever the first item that failed raised, once nobody works on the others any more.
         """
-        waiting = iter(items)
-        taking = threading.Lock()
+        waiting, taking = deque(items), threading.Lock()
+        helpers: deque[Future[None]] = deque()
 
-        def take() -> Item | None:
+        def take() -> tuple[Item, ...]:
             with taking:
-                return next(waiting, None)
+                if not waiting:
+                    return ()
+                item = waiting.popleft()
+                if waiting and self._claim_idle():
+                    helpers.append(self._pool.submit(help_out))
+                return (item,)
 
         def work_off() -> None:
-            while (item := take()) is not None:
-                work(item)
+            while taken := take():
+                work(*taken)
 
-        helpers = self._claim_idle(len(items) - 1)
-        try:
-            futures = [self._pool.submit(work_off) for _ in range(helpers)] if self._pool else []
+        def help_out() -> None:
             try:
                 work_off()
             finally:
-                errors = [future.exception() for future in futures]
-            for error in errors:
-                if error is not None:
-                    raise error
+                self._release()
+
+        errors: list[BaseException | None] = []
+        try:
+            work_off()
         finally:
-            self._release(helpers)
+            while helpers:  # one may have asked for another
+                errors.append(helpers.popleft().exception())
+        for error in errors:
+            if error is not None:
+                raise error
 
     def close(self) -> None:
         """End the helpers."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _claim(self, count: int) -> None:
+    def _claim_idle(self) -> bool:
         with self._lock:
-            self._working += count
+            idle = self._working < self.threads
+            self._working += idle
+            return idle
 
-    def _claim_idle(self, most: int) -> int:
+    def _release(self) -> None:
         with self._lock:
-            found = max(0, min(most, self.threads - self._working))
-            self._working += found
-            return found
-
-    def _release(self, count: int) -> None:
-        with self._lock:
-            self._working -= count
+            self._working -= 1

@@ -1,7 +1,7 @@
 """The decoder's graph, written anew from its weights for ONNX Runtime's kernels: the same sums with less work.
 
-- Convolutions of 64 and 128 channels, and of 256 those with long filters, are computed in four phases with a half of
-  the multiplications or less (``fast_convolution``).
+- Convolutions of 64 and 128 channels, of 256 those with longer filters and of 32 those with the longest, are computed in
+  four phases with a half of the multiplications or less (``fast_convolution``).
 - Everything from one convolution to the next is a convolution, activations and additions among them: ONNX Runtime
   fuses those, and values stay in its blocked layout.
 - Up-sampling is a convolution with a row per phase of the output.
@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from onnx import ModelProto, helper
 
-from engine.models.fast_convolution import PHASES, WIDE, convolve_phases
+from engine.models.fast_convolution import PHASES, convolve_phases
 from engine.models.hifigan_graph import (
     Block,
     Convolution,
@@ -33,13 +33,9 @@ from engine.models.onnx_builder import Builder
 from engine.models.onnx_convolutions import convolutions_as_2d
 from engine.models.onnx_graph import INT64, Cut, Graph
 
-FASTER: Final = range(64, 129)
-"""Channels. With fewer the additions take as long as the multiplications that they save."""
-FASTER_IF_LONG: Final = WIDE
-"""Channels of which there are so many weights that they may hardly grow: one group of long filters grows least, and
-saves most."""
-_LONG: Final = range(8, 12)
-"""Taps that are one group there."""
+SHORTEST: Final = {range(32, 64): 8, range(64, 129): 1, range(129, 257): 4}
+"""Taps from which on phases pay, by channels. With few channels the additions take as long as the multiplications that
+they save; with many, the weights may hardly grow, and those of short filters double."""
 Convolve = Callable[[Builder, str, Convolution], str]
 _BLOCK: Final = 16
 """ONNX Runtime's blocked layout takes channels in multiples of so many."""
@@ -112,7 +108,7 @@ def _upsampled(build: Builder, x: str, up: Upsampling, scale: float) -> str:
 def _has_phases(block: Block, rate: int) -> bool:
     convolutions = [convolution for pair in block for convolution in pair]
     channels, _, kernel = convolutions[0].weight.shape
-    pays = channels in FASTER or (channels == FASTER_IF_LONG and kernel in _LONG)
+    pays = any(channels in some and kernel >= shortest for some, shortest in SHORTEST.items())
     return pays and rate % PHASES == 0 and all(convolution.dilation % 2 for convolution in convolutions)
 
 

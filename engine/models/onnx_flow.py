@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from engine.errors import InferenceFailed
 from engine.models.mapped_weights import Weights, mapped
-from engine.models.onnx_session import Session, shared_session
+from engine.models.onnx_session import shared_session
 from engine.models.windows import Each, Window, windows
 
 FloatArray = NDArray[np.float32]
 
 WEIGHTS: Final = "flow.data"
-FLOW_FILES: Final = (WEIGHTS, "flow_layer.onnx", "flow_speaker.onnx", "flow_start.onnx")
+FLOW_FILES: Final = (WEIGHTS, "flow_layer.onnx", "flow_start.onnx")
 LONGEST_TILE: Final = 256
 """Frames of an utterance that are computed at once; with more a layer takes more memory and no less time."""
 SHORTEST_TILE: Final = 64
@@ -61,11 +61,10 @@ class Flow:
             part, _, graph_input = name.rpartition(".")
             weights[part][graph_input] = array
         self._start, self._layer = (shared_session(folder / f"flow_{name}.onnx") for name in ("start", "layer"))
-        self._speaker = Session(folder / "flow_speaker.onnx")
         self._start.require(("x", *weights["0.start"]), ("y", "next"))
         tile_inputs = ("places", "inside", "first", "last")
         self._layer.require(("x", "q", "k", "v", "added", *tile_inputs, *weights["0.0"]), ("y", "next"))
-        self._speaker.require(("speaker_id",), ("added",))
+        self._added = weights[""]["added"]  # [speakers, couplings, layers, C, 1]
         self._starts = [weights[f"{i}.start"] for i in takewhile(lambda i: f"{i}.start" in weights, count())]
         layers = range(sum(name.startswith("0.") for name in weights) - 1)
         self._layers = [[weights[f"{i}.{layer}"] for layer in layers] for i in range(len(self._starts))]
@@ -82,11 +81,10 @@ class Flow:
             InferenceFailed: a graph fails, or gives something that is not a number.
         """
         frames = z_p.shape[1]
-        (added,) = self._speaker.run(("added",), {"speaker_id": np.array([speaker_id])})
         tiles = {place: self._tile(place, frames) for place in tiles_of(frames)}
         z = z_p.copy()
         first, second = np.split(z, 2)
-        for start, layers, adds in zip(self._starts, self._layers, added, strict=True):
+        for start, layers, adds in zip(self._starts, self._layers, self._added[speaker_id], strict=True):
             x, following = self._start.compute(("y", "next"), {"x": second[None], **start})
             for weights, add in zip(layers, adds, strict=True):
                 x, following = self._computed(x, following, {"added": add[None], **weights}, tiles, each)

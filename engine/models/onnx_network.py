@@ -26,7 +26,7 @@ from engine.observer import stage
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
-VOICE_FORMAT: Final = "koebin-voice-4"
+VOICE_FORMAT: Final = "koebin-voice-5"
 FILES: Final = (
     "config.json",
     *(f"{name}{suffix}" for name in ("decoder", "encoder") for suffix in (".data", ".onnx")),

@@ -24,15 +24,20 @@ _AGAIN = "Fetch or export the voice again"
 class Session:
     """One graph. Any number of threads may run it at once.
 
-    Each run stays on its caller's thread: results are the same whatever else runs, and cores are kept busy by
-    running several utterances side by side, which waits less than several threads within one.
+    A run stays on its caller's thread: results are the same whatever else runs, and cores are kept busy by running
+    several utterances side by side, which waits less than several threads within one.
+
+    Args:
+        path: the graph.
+        threads: of a run, for a graph that a lone utterance waits for; the same on every machine, as results might
+            depend on it. All but the caller's are shared by the runs.
 
     Raises:
         BackendMissing: no such file, or no onnxruntime.
         InvalidCheckpoint: not a graph that ONNX Runtime can run.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 1) -> None:
         try:
             import onnxruntime
         except ImportError as error:
@@ -50,7 +55,8 @@ class Session:
         map_large_blocks()
         _share_arena()
         options.add_session_config_entry("session.use_env_allocators", "1")
-        self._session = _open(path, options)
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = _open(path, options, threads)
         self.name = path.name
         self.inputs = tuple(value.name for value in self._session.get_inputs())
         self.outputs = tuple(value.name for value in self._session.get_outputs())
@@ -147,10 +153,10 @@ def _share_arena() -> None:
     onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(0, -1, -1, -1))
 
 
-def _open(path: Path, options: Any) -> Any:
+def _open(path: Path, options: Any, threads: int = 1) -> Any:
     import onnxruntime
 
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:

@@ -42,7 +42,7 @@ _OPTIONAL_FILES: Final = ("synthesizer.onnx.data",)
 _BERT_VERSION: Final = 1
 _BERT_WEIGHTS: Final = "bert.data"
 _BERT_CHECKSUM: Final = "published.sha256"
-_SPLIT_VERSION: Final = 6
+_SPLIT_VERSION: Final = 7
 """Raise it whenever the same published file is cut in another way."""
 
 
@@ -148,7 +148,7 @@ def _make(folder: Path, staging: Path, digest: str) -> None:
     styles = Styles.load(folder / "style_vectors.npy", sizes)
     model = read(folder / SYNTHESIZER)
     parts = split(model)
-    write_flow(parts.flow, staging)
+    write_flow(parts.flow, parts.speakers, staging)
     write_encoder(parts.encoder, staging)
     whole = staging / "decoder.whole"
     whole.write_bytes(parts.decoder.SerializeToString())

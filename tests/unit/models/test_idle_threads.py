@@ -48,3 +48,31 @@ def test_an_error_is_raised_when_nobody_works_any_more(threads: int) -> None:
         idle.each(done.append, [1, 2])
     idle.close()
     assert sorted(done) == [1, 2]
+
+
+def test_a_thread_that_becomes_idle_meanwhile_helps_with_what_is_left() -> None:
+    idle = IdleThreads(2)
+    other_speaks, other_is_done = threading.Event(), threading.Event()
+    both = threading.Barrier(2, timeout=10)
+
+    def speak() -> None:
+        with idle.caller():
+            other_speaks.set()
+            assert begun.wait(10)
+        other_is_done.set()
+
+    def work(item: int) -> None:
+        if item == 0:
+            begun.set()
+            assert other_is_done.wait(10)
+        else:
+            both.wait()  # passes only if two threads are here at once
+
+    begun = threading.Event()
+    other = threading.Thread(target=speak)
+    other.start()
+    assert other_speaks.wait(10)
+    with idle.caller():
+        idle.each(work, range(3))
+    other.join()
+    idle.close()

@@ -98,17 +98,18 @@ def test_the_rewritten_graph_gives_what_the_network_does(
 
 
 @torch.inference_mode()
-def test_of_a_stage_of_many_weights_only_those_that_hardly_grow_are_in_phases(
+def test_a_stage_has_as_many_filters_in_phases_as_pay(
     decoder: Alone, model: ModelProto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     z = torch.randn(1, 8, 21, generator=torch.Generator().manual_seed(1))
-    monkeypatch.setattr(onnx_decoder, "FASTER", range(0))
-    monkeypatch.setattr(onnx_decoder, "FASTER_IF_LONG", 64)
+    monkeypatch.setattr(onnx_decoder, "SHORTEST", {range(16, 17): 1, range(32, 33): 4, range(64, 65): 8})
     rewritten = decoder_for_cpu(model)
     np.testing.assert_allclose(run(rewritten, z.numpy(), 0, 0), decoder(z).numpy(), atol=1e-5)
     weights = {tuple(tensor.dims) for tensor in rewritten.graph.initializer}
-    assert {(64, 64, 1, 3), (64, 64, 1, 7), (64, 64, 7, 3)} <= weights
-    assert (64, 64, 1, 11) not in weights
+    in_rows = {dims for dims in weights if dims in {(c, c, 1, k) for c in (16, 32, 64) for k in (3, 7, 11)}}
+    assert in_rows == {(32, 32, 1, 3), (64, 64, 1, 3), (64, 64, 1, 7)}
+    in_phases = {(c, c, *p) for c in (16, 32, 64) for p in ((6, 1), (10, 1), (7, 3))}
+    assert weights & in_phases == in_phases - {(32, 32, 6, 1), (64, 64, 6, 1), (64, 64, 10, 1)}
 
 
 @pytest.mark.parametrize(("left", "right"), [(OVERLAP, OVERLAP), (0, OVERLAP), (1, 0)])

@@ -97,7 +97,7 @@ def test_windows_of_the_decoder_graph(graphs: dict[str, Any], exported: Path) ->
 
 def test_the_description(exported: Path, voice: Path) -> None:
     description = json.loads((exported / "voice.json").read_text("utf-8"))
-    assert description["format"] == "koebin-voice-4"
+    assert description["format"] == "koebin-voice-5"
     assert description["source_sha256"] == checksum(find_weights(voice))
     assert (description["sample_rate_hz"], description["hop_length"], description["speakers"]) == (22050, 24, 3)
     assert description["styles"] == {"Neutral": 0, "喜び": 1}
