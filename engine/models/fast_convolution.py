@@ -38,7 +38,7 @@ _POINTS: Final = {
     11: (0.0, 0.3, -0.3, 0.6, -0.6, 0.85, -0.85, 1.2, -1.2, 1.6, -1.6, 3.2, -3.2),
 }
 """Where the polynomials are evaluated, by r; infinity is one more. Found by search for the least error."""
-_WIDE: Final = 128
+_WIDE: Final = 256
 """Channels from which on additions cost so little beside multiplications that 11 taps are one group."""
 
 

@@ -14,6 +14,7 @@ from engine import noise
 from engine.errors import EngineNotReady, InferenceFailed, InvalidOption
 from engine.models.base import Begun, FloatArray, Rendering, Utterance
 from engine.models.bert_onnx import OnnxBert, expand
+from engine.models.freed_memory import give_back
 from engine.models.hyper_parameters import HyperParameters
 from engine.models.idle_threads import IdleThreads
 from engine.models.network_input import NetworkInput, network_input
@@ -130,6 +131,7 @@ class JpExtraOnnx:
         begun, options = self._begin(utterance, control), utterance.options
         samples = self._network.decode(begun.latent, control, each=self._idle.each)  # (F * hop,)
         samples = change_pitch(samples, self.sample_rate_hz, options.pitch, options.intonation)
+        give_back()  # takes a millisecond; the heaps of the threads that spoke would keep tens of MiB
         return Rendering(samples, begun.marks)
 
     def _begin(self, utterance: Utterance, control: Control) -> Begun:

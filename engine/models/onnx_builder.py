@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 Array = NDArray[Any]
 
@@ -23,6 +23,7 @@ class Builder:
     def __init__(self, prefix: str) -> None:
         self.nodes: list[NodeProto] = []
         self.weights: list[TensorProto] = []
+        self.shapes: list[ValueInfoProto] = []
         self._prefix = prefix
         self._count = 0
         self._names: dict[bytes, str] = {}
@@ -54,6 +55,11 @@ class Builder:
 
     def reshape(self, x: str, *shape: int) -> str:
         return self.node("Reshape", x, self.integers(*shape))
+
+    def of_shape(self, x: str, *dimensions: int | str) -> str:
+        """The same float32 tensor, with what is known of its shape; sizes of one name are equal."""
+        self.shapes.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, dimensions))
+        return x
 
     def _name(self, kind: str) -> str:
         self._count += 1

@@ -62,7 +62,9 @@ def decoder_for_cpu(model: ModelProto) -> ModelProto:
     end = helper.make_node("Identity", [samples], [audio.name])
     inputs = {value.name: Cut.of(value) for value in graph.inputs.values()}
     inputs[_TRIM] = Cut(_TRIM, INT64, (2,))
-    return convolutions_as_2d(graph.cut_out([audio], inputs, after=[*build.nodes, end], constants=build.weights))
+    rewritten = convolutions_as_2d(graph.cut_out([audio], inputs, after=[*build.nodes, end], constants=build.weights))
+    rewritten.graph.value_info.extend(build.shapes)
+    return rewritten
 
 
 def _generate(build: Builder, generator: Generator) -> str:
@@ -119,17 +121,23 @@ def _sum(build: Builder, x: str, stage: Stage, rate: int) -> str:
     in_rows = [block for block in stage.blocks if not _has_phases(block, rate)]
     sums = []
     if in_rows:
-        sums.append(_sum_alike(build, x, channels, in_rows, _convolved))
+        sums.append(_sum_alike(build, x, channels, 1, in_rows, _convolved))
     if in_phases:
         y = build.node("Transpose", build.reshape(x, 0, channels, -1, PHASES), perm=[0, 1, 3, 2])  # [B, C, 4, L / 4]
-        y = _sum_alike(build, y, channels, in_phases, _convolved_in_phases)
+        y = _sum_alike(build, y, channels, PHASES, in_phases, _convolved_in_phases)
         sums.append(build.reshape(build.node("Transpose", y, perm=[0, 1, 3, 2]), 0, channels, 1, -1))
     return reduce(partial(build.node, "Add"), sums)
 
 
-def _sum_alike(build: Builder, x: str, channels: int, blocks: Sequence[Block], convolved: Convolve) -> str:
-    """Of the outputs of blocks whose convolutions are written in one way, in the shape of ``x``."""
-    x = _blocked(build, x, channels)
+def _sum_alike(
+    build: Builder, x: str, channels: int, height: int, blocks: Sequence[Block], convolved: Convolve
+) -> str:
+    """Of the outputs of blocks whose convolutions are written in one way, in the shape of ``x``, [B, C, height, W].
+
+    ONNX Runtime adds to a convolution's output in the convolution itself, if it knows that both are of one shape.
+    """
+    shape = ("batch", channels, height, f"{x}_columns")
+    x = build.of_shape(_blocked(build, x, channels), *shape)
     activations: dict[tuple[str, float], str] = {}
 
     def activated(x: str, slope: float) -> str:
@@ -143,7 +151,8 @@ def _sum_alike(build: Builder, x: str, channels: int, blocks: Sequence[Block], c
         for dilated, plain in block:
             between = convolved(build, activated(end, dilated.slope), dilated)
             between = build.node("LeakyRelu", between, alpha=plain.slope)
-            end = build.node("Add", end, convolved(build, between, plain))
+            added = build.of_shape(convolved(build, between, plain), *shape)
+            end = build.of_shape(build.node("Add", end, added), *shape)
         ends.append(end)
     return reduce(partial(build.node, "Add"), ends)
 

@@ -33,7 +33,7 @@ FILES: Final = (
     *FLOW_FILES,
     "style_vectors.npy",
 )
-LONGEST_WINDOW: Final = 160
+LONGEST_WINDOW: Final = 128
 """Frames that the decoder is given at once, overlaps not counted: about 2 s, and 50 MB of memory."""
 SHORTEST_WINDOW: Final = 64
 """An utterance of more frames is decoded in two windows at least, so that two threads can share it."""
