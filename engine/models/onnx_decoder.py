@@ -1,7 +1,7 @@
 """The decoder's graph, written anew from its weights for ONNX Runtime's kernels: the same sums with less work.
 
-- Convolutions of 64 and 128 channels, of 256 those with longer filters and of 32 those with the longest, are computed in
-  four phases with a half of the multiplications or less (``fast_convolution``).
+- Convolutions of 64 and 128 channels, of 256 those with longer filters and of 32 those with the longest, are in four
+  phases with a half of the multiplications or less (``fast_convolution``).
 - Everything from one convolution to the next is a convolution, activations and additions among them: ONNX Runtime
   fuses those, and values stay in its blocked layout.
 - Up-sampling is a convolution with a row per phase of the output.
@@ -129,9 +129,7 @@ def _sum(build: Builder, x: str, stage: Stage, rate: int) -> str:
     return reduce(partial(build.node, "Add"), sums)
 
 
-def _sum_alike(
-    build: Builder, x: str, channels: int, height: int, blocks: Sequence[Block], convolved: Convolve
-) -> str:
+def _sum_alike(build: Builder, x: str, channels: int, height: int, blocks: Sequence[Block], convolved: Convolve) -> str:
     """Of the outputs of blocks whose convolutions are written in one way, in the shape of ``x``, [B, C, height, W].
 
     ONNX Runtime adds to a convolution's output in the convolution itself, if it knows that both are of one shape.
