@@ -41,7 +41,7 @@ class OnnxBert:
         self.path = find_graph(path)
         kept = published_checksum(self.path)
         graph = self.path if cache is None or kept else prepare_bert(self.path, cache, self.sha256)
-        self._session = Session(graph, threads=2)  # its weights take long to read, and one core does not read so fast
+        self._session = Session(graph, threads=2)  # a lone utterance waits for it, and all other cores with it
         self._session.require(("input_ids", "attention_mask"), ())
         if len(self._session.outputs) != 1:
             raise InvalidCheckpoint("BERT's graph has more than one output", str(self.path))
