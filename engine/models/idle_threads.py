@@ -46,18 +46,15 @@ class IdleThreads:
         waiting, taking = deque(items), threading.Lock()
         helpers: deque[Future[None]] = deque()
 
-        def take() -> tuple[Item, ...]:
-            with taking:
-                if not waiting:
-                    return ()
-                item = waiting.popleft()
-                if waiting and self._claim_idle():
-                    helpers.append(self._pool.submit(help_out))
-                return (item,)
-
         def work_off() -> None:
-            while taken := take():
-                work(*taken)
+            while True:
+                with taking:
+                    if not waiting:
+                        return
+                    item = waiting.popleft()
+                    if waiting and self._claim_idle():
+                        helpers.append(self._pool.submit(help_out))
+                work(item)
 
         def help_out() -> None:
             try:

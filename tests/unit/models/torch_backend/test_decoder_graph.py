@@ -112,6 +112,19 @@ def test_a_stage_has_as_many_filters_in_phases_as_pay(
     assert weights & in_phases == in_phases - {(32, 32, 6, 1), (64, 64, 6, 1), (64, 64, 10, 1)}
 
 
+def test_both_parts_of_every_residual_sum_are_known_to_be_of_one_shape(model: ModelProto) -> None:
+    """So that ONNX Runtime makes the sum a part of the convolution."""
+    rewritten = decoder_for_cpu(model)
+    shapes = {
+        value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in rewritten.graph.value_info
+    }
+    sums = [node for node in rewritten.graph.node if node.op_type == "Add" and shapes.keys() >= {*node.input}]
+    residual = [node for node in sums if node.output[0] in shapes]
+    assert len(residual) == 3 * 3 * 3  # pairs of a block, blocks of a stage, stages
+    assert all(shapes[node.input[0]] == shapes[node.input[1]] == shapes[node.output[0]] for node in residual)
+
+
 @pytest.mark.parametrize(("left", "right"), [(OVERLAP, OVERLAP), (0, OVERLAP), (1, 0)])
 def test_what_is_trimmed_changes_nothing_about_the_rest(model: ModelProto, left: int, right: int) -> None:
     """A window of z with the frames around it that its samples depend on, and no more."""
