@@ -1,0 +1,1 @@
+"""Producers of jobs: the client, the command line, input formats and briefings."""

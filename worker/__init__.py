@@ -1,0 +1,1 @@
+"""Worker processes: a parent that holds leases and a child that holds one engine."""

@@ -1,0 +1,1 @@
+"""Readers of input formats, each giving a script."""

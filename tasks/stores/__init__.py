@@ -1,0 +1,1 @@
+"""Stores of finished audio: local folders and S3."""

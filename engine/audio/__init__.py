@@ -1,0 +1,1 @@
+"""Audio after synthesis: samples, marks, loudness, subtitles and encoding."""

@@ -1,0 +1,1 @@
+"""HTS voices: the built-in voices that come with Open JTalk."""

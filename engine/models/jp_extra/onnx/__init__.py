@@ -1,0 +1,1 @@
+"""ONNX Runtime back end of JP-Extra voices, for CPUs without torch."""

@@ -1,0 +1,1 @@
+"""Rewriting of published and exported ONNX graphs into seedable, faster parts."""

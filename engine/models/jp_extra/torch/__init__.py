@@ -1,0 +1,1 @@
+"""PyTorch back end of JP-Extra voices, for CUDA and for export."""

@@ -1,5 +1,0 @@
-"""``python -m producers`` is ``koebin``."""
-
-from producers.cli import main
-
-main()

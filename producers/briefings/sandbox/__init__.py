@@ -1,0 +1,1 @@
+"""Sandboxed child process for foreign feeds and templates."""

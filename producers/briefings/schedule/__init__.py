@@ -1,0 +1,1 @@
+"""Schedules of briefings: due times, journal, lease and progress."""

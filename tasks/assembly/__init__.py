@@ -1,0 +1,1 @@
+"""Assembly of stored segments into finished programmes."""

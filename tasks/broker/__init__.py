@@ -1,0 +1,1 @@
+"""State in Redis beside the queues: leases, delayed messages, preemption, the fleet."""

@@ -1,0 +1,1 @@
+"""Jobs: planning, submission, ledger, dispatch, outcome, webhooks and garbage collection."""

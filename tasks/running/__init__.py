@@ -1,0 +1,1 @@
+"""Task bodies inside a pool process: chunks, single texts, micro-batches, cancellation."""

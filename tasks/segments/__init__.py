@@ -1,0 +1,1 @@
+"""Segments in the store: writing, reading, the quality gate, joints between them."""

@@ -1,0 +1,1 @@
+"""Parent process of a worker: supervisor, heartbeat, requeueing, webhooks, metrics."""
