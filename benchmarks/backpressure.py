@@ -16,14 +16,14 @@ from pathlib import Path
 import psutil
 from redis import Redis
 
-from engine.revision import engine_revision
-from producers.client import Client
-from tasks.contracts import PRIORITIES
-from tasks.fleet import Announcement, ServedSpeaker, announce
-from tasks.keys import priority_list, speaker_queue
-from tasks.script import Passage, Script
+from koebin.engine.revision import engine_revision
+from koebin.producers.client import Client
+from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
+from koebin.tasks.contracts import PRIORITIES
+from koebin.tasks.keys import priority_list, speaker_queue
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.settings import Settings
 from tests.servers.redis import RedisServer
-from worker.settings import Settings
 
 _MIB = 1 << 20
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from engine.models.checkpoint import find_weights, load_synthesizer
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.synthesizer import Synthesizer
-from engine.models.torch_devices import arithmetic
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.torch.checkpoint import find_weights, load_synthesizer
+from koebin.engine.models.jp_extra.torch.devices import arithmetic
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
 
 _FRAMES: Final = 200
 _DROPPED_BITS: Final = 13

@@ -9,7 +9,7 @@ from dataclasses import replace
 from benchmarks.engine_rows import Setting, busy
 from benchmarks.queue_rows import bench, sentences_of
 from benchmarks.rows import Figure
-from tasks.script import Script
+from koebin.tasks.script import Script
 
 
 def worker_rows(setting: Setting) -> Iterator[tuple[str, Figure]]:

@@ -20,19 +20,19 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.processes import ROOT
-from engine.models.base import AcousticModel, Utterance
-from engine.models.bert_onnx import OnnxBert
-from engine.models.bert_torch import TorchBert
-from engine.models.idle_threads import IdleThreads
-from engine.models.jp_extra_onnx import JpExtraOnnx
-from engine.models.jp_extra_torch import JpExtraTorch
-from engine.models.network_input import network_input
-from engine.models.published import prepare
-from engine.models.timings import marks_of
-from engine.options import SynthesisOptions
-from engine.text.frontend import analyze
-from engine.text.prosody import phonemes
-from engine.text.tokens import load_vocabulary, token_ids
+from koebin.engine.models.base import AcousticModel, Utterance
+from koebin.engine.models.jp_extra.network_input import network_input
+from koebin.engine.models.jp_extra.onnx.bert import OnnxBert
+from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
+from koebin.engine.models.jp_extra.onnx.published import prepare
+from koebin.engine.models.jp_extra.onnx.voice import JpExtraOnnx
+from koebin.engine.models.jp_extra.timings import marks_of
+from koebin.engine.models.jp_extra.torch.bert import TorchBert
+from koebin.engine.models.jp_extra.torch.voice import JpExtraTorch
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.frontend import analyze
+from koebin.engine.text.prosody import phonemes
+from koebin.engine.text.tokens import load_vocabulary, token_ids
 
 TOLERANCE: Final = 1e-4
 _TEXTS: Final = (

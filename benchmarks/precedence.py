@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from producers.client import Client
-from tasks.contracts import SYNTHESIZE, SynthesizeRequest
-from tasks.keys import speaker_queue
+from koebin.producers.client import Client
+from koebin.tasks.contracts import SYNTHESIZE, SynthesizeRequest
+from koebin.tasks.keys import speaker_queue
+from koebin.tasks.settings import Settings
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker
-from worker.settings import Settings
 
 _BOOK = 3000
 _numbers = itertools.count(1)

@@ -17,8 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from engine import TTS, Request
-from engine.names import check_decoder
+from koebin import TTS, Request
+from koebin.engine.names import check_decoder
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def _load(tts: TTS, speaker: str, tree: str) -> dict[str, Any]:
 
 def _render(tts: TTS, speaker: str, text: str) -> float:
     """As a worker speaks: sentence by sentence, each dropped when it is finished."""
-    from engine.text.sentences import split_sentences
+    from koebin.engine.text.sentences import split_sentences
 
     requests = [Request(sentence.text) for sentence in split_sentences(text)]
     return sum(audio.duration_seconds for audio in tts.speakers[speaker].render(requests))
@@ -68,7 +68,7 @@ def _render(tts: TTS, speaker: str, text: str) -> float:
 
 def _stages(tts: TTS, speaker: str, text: str) -> dict[str, Any]:
     """CPU seconds in each graph."""
-    from engine.models.onnx_session import Session
+    from koebin.engine.models.jp_extra.onnx.session import Session
 
     spent: Counter[str] = Counter()
     compute = Session.compute
@@ -91,11 +91,11 @@ def _stages(tts: TTS, speaker: str, text: str) -> dict[str, Any]:
 
 def _front_end(text: str, tree: Path) -> dict[str, Any]:
     """CPU milliseconds from each sentence to the network's ids and BERT's tokens."""
-    from engine.models.network_input import network_input
-    from engine.text.frontend import analyze
-    from engine.text.prosody import phonemes
-    from engine.text.sentences import split_sentences
-    from engine.text.tokens import load_vocabulary, token_ids
+    from koebin.engine.models.jp_extra.network_input import network_input
+    from koebin.engine.text.frontend import analyze
+    from koebin.engine.text.prosody import phonemes
+    from koebin.engine.text.sentences import split_sentences
+    from koebin.engine.text.tokens import load_vocabulary, token_ids
 
     vocabulary = load_vocabulary(tree / "bert/tokenizer")
     milliseconds = []

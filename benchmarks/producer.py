@@ -14,13 +14,13 @@ from pathlib import Path
 from redis import Redis
 
 from benchmarks.probe import memory
-from producers.client import Client
-from tasks.celery_config import sender
-from tasks.fleet import Announcement, ServedSpeaker, announce
-from tasks.script import Passage, Script
-from tasks.submission import Wishes, submit
+from koebin.producers.client import Client
+from koebin.tasks.broker.celery_config import sender
+from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
+from koebin.tasks.jobs.submission import JobOptions, submit
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.settings import Settings
 from tests.servers.redis import RedisServer
-from worker.settings import Settings
 
 _TEXT = "これは{}番目の文です。とても短い文ではありませんが、長くもありません。"
 
@@ -36,10 +36,10 @@ def main() -> None:
         passages = [Passage(_TEXT.format(n), "mei", line=n) for n in range(1, count // 2 + 1)]
         with Client(settings=Settings(broker_url=server.url, store=(folder / "store").as_uri())) as client:
             targets = client.targets({"mei"})
-            submit(redis, client.store, sender(client.app), "warm", Script(passages[:10]), Wishes(), targets)
+            submit(redis, client.store, sender(client.app), "warm", Script(passages[:10]), JobOptions(), targets)
             before = memory(os.getpid())
             wall, cpu = time.perf_counter(), time.process_time()
-            manifest = submit(redis, client.store, sender(client.app), "job", Script(passages), Wishes(), targets)
+            manifest = submit(redis, client.store, sender(client.app), "job", Script(passages), JobOptions(), targets)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             grown = memory(os.getpid())["peak"] - before["resident"]
         redis.close()

@@ -17,16 +17,16 @@ from redis import Redis
 
 from benchmarks.engine_rows import Setting, busy
 from benchmarks.rows import Figure
-from producers.client import Client
-from tasks import keys
-from tasks.celery_config import sender
-from tasks.contracts import DoneDocument, Pauses, parse_json
-from tasks.planning import plan_chunks
-from tasks.script import Passage, Script
-from tasks.submission import Wishes, submit
+from koebin.producers.client import Client
+from koebin.tasks import keys
+from koebin.tasks.broker.celery_config import sender
+from koebin.tasks.contracts import DoneDocument, Pauses, parse_json
+from koebin.tasks.jobs.planning import plan_chunks
+from koebin.tasks.jobs.submission import JobOptions, submit
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.settings import Settings
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
-from worker.settings import Settings
 
 _JOB_SECONDS = 1800.0
 
@@ -81,7 +81,7 @@ class Bench:
         targets = self.client.targets({passage.speaker for passage in script.passages})
         if speed_factor is not None:
             targets = {name: replace(target, speed_factor=speed_factor) for name, target in targets.items()}
-        submit(self.redis, self.client.store, sender(self.client.app), job, script, Wishes(), targets)
+        submit(self.redis, self.client.store, sender(self.client.app), job, script, JobOptions(), targets)
         outcome = self.client.wait(job, _JOB_SECONDS)
         if outcome.result is None:
             raise RuntimeError(f"job {job} failed: {outcome.error}")
@@ -184,7 +184,7 @@ def _share(b: Bench, script: Script) -> float:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.hardlink_to(source)
             count += 1
-    from tasks.segments import read_timing
+    from koebin.tasks.segments.store import read_timing
 
     return count * read_timing(b.client.store, marks.stem)[1]
 
@@ -229,7 +229,7 @@ def lines(count: int, text: str) -> Script:
 
 
 def sentences_of(text: str) -> list[Passage]:
-    from engine.text.sentences import split_sentences
+    from koebin.engine.text.sentences import split_sentences
 
     return [Passage(sentence.text, "mei", line=n) for n, sentence in enumerate(split_sentences(text), 1)]
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from time import process_time
 
 from benchmarks.texts import BOOK, Texts
-from engine.sources.base import SourceOptions
-from engine.tts import TTS
-from worker.memory import resident
+from koebin.engine.sources.base import SourceOptions
+from koebin.engine.tts import TTS
+from koebin.worker.child.memory import resident
 
 _ROWS = (("mei",), ("mei", "ken"), ("first",), ("first", "second"))
 _CHARACTERS = 400

@@ -36,7 +36,7 @@ class Texts:
             book: its shortest sentence is the short one; ``BOOK``, all of whose are long, is given one.
             characters: length of the chapter, about.
         """
-        from engine.text.sentences import split_sentences
+        from koebin.engine.text.sentences import split_sentences
 
         paragraphs = _paragraphs(book)
         sentences = [each.text for each in split_sentences("\n".join(paragraphs))]
@@ -51,8 +51,8 @@ class Texts:
 
 def _paragraphs(book: Path) -> list[str]:
     """Without titles."""
-    from producers.formats.load import load_script
-    from producers.formats.voice import Voice
+    from koebin.producers.formats.load import load_script
+    from koebin.producers.formats.voice import Voice
 
     texts: list[str] = []
     open_ = False

@@ -23,11 +23,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine.models.checkpoint import find_weights, load_synthesizer
-from engine.models.export import export_bert
-from engine.models.hyper_parameters import LANGUAGES, SYMBOLS, TONES, HyperParameters
-from engine.models.jp_extra.synthesizer import Synthesizer
-from tests.unit.models.make_onnx_voices import publish
+from koebin.engine.models.jp_extra.export import export_bert
+from koebin.engine.models.jp_extra.hyper_parameters import LANGUAGES, SYMBOLS, TONES, HyperParameters
+from koebin.engine.models.jp_extra.torch.checkpoint import find_weights, load_synthesizer
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
+from tests.unit.engine.models.jp_extra.make_onnx_voices import publish
 
 NAMES: Final = ("first", "second")
 FRAMES_PER_SYMBOL: Final = 4.5

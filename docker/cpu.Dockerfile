@@ -31,6 +31,7 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=
     python3 -m venv /opt/koebin \
     && /opt/koebin/bin/pip install --require-hashes --only-binary :all: -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY koebin koebin
 COPY engine engine
 COPY tasks tasks
 COPY worker worker
@@ -49,7 +50,7 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=secret,id=
     && cp -a /opt/koebin /opt/runtime \
     && /opt/koebin/bin/python docker/prune.py /opt/runtime $UNUSED $WITHOUT \
     && rm /opt/runtime/bin/[Aa]ctivate* \
-    && HOME=/tmp /opt/runtime/bin/python -m producers say "テストです。" -o /tmp/test.mp3
+    && HOME=/tmp /opt/runtime/bin/python -P -m koebin say "テストです。" -o /tmp/test.mp3
 
 FROM build AS bake
 ARG SPEAKERS=mei

@@ -24,7 +24,7 @@ echo "== bake $speakers into $prefix/models"
 secret="planted-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')"
 printf '%s\n' "$secret" > "$prefix/token"
 (cd "$repository" && env -i PATH=/usr/bin:/bin HOME="$prefix/tmp" KOEBIN_CACHE="$prefix/downloads" \
-  ${KOEBIN_BERT:+KOEBIN_BERT="$KOEBIN_BERT"} "$python" -m producers bake "$prefix/models" --speakers "$speakers" --token-file "$prefix/token")
+  ${KOEBIN_BERT:+KOEBIN_BERT="$KOEBIN_BERT"} "$python" -P -m koebin bake "$prefix/models" --speakers "$speakers" --token-file "$prefix/token")
 rm -rf "$prefix/token" "$prefix/downloads"
 ! grep -rqF "$secret" "$prefix" || { echo "rehearse: the planted secret is still there" >&2; exit 1; }
 

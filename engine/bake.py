@@ -25,18 +25,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.errors import InferenceFailed, InvalidOption, SourceCorrupt, SourceError
-from engine.models.bert_onnx import find_graph
-from engine.models.onnx_session import sha256
-from engine.models.published import is_published, keep_bert, prepare, published_checksum
-from engine.models.registry import is_builtin
-from engine.models.voice_files import VoiceFiles, fetch_voice
-from engine.revision import engine_revision
-from engine.sources.base import DEFAULT_SOURCE, Source, SourceOptions, is_wanted
-from engine.sources.cache import SEAL
-from engine.sources.manifest import checksum, content_revision, describe
-from engine.sources.uri import parse
-from engine.tts import TTS
+from koebin.engine.errors import InferenceFailed, InvalidOption, SourceCorrupt, SourceError
+from koebin.engine.models.jp_extra.files import VoiceFiles, fetch_voice
+from koebin.engine.models.jp_extra.onnx.bert import find_graph
+from koebin.engine.models.jp_extra.onnx.published import is_published, keep_bert, prepare, published_checksum
+from koebin.engine.models.jp_extra.onnx.session import sha256
+from koebin.engine.models.registry import is_builtin
+from koebin.engine.revision import engine_revision
+from koebin.engine.sources.base import DEFAULT_SOURCE, Source, SourceOptions, is_wanted
+from koebin.engine.sources.cache import SEAL
+from koebin.engine.sources.manifest import checksum, content_revision, describe
+from koebin.engine.sources.uri import parse
+from koebin.engine.tts import TTS
 
 VOICES: Final = "voices.toml"
 TREE: Final = "tree"
@@ -146,7 +146,7 @@ def _add(name: str, source: Source, fallback: Source, tree: Path, device: str) -
 
 def _export(name: str, files: VoiceFiles, homes: Iterable[Source], tree: Path) -> None:
     """Turn safetensors into graphs; torch is installed here, or ``fetch_voice`` would have refused the voice."""
-    from engine.models.export import export_bert, export_voice
+    from koebin.engine.models.jp_extra.export import export_bert, export_voice
 
     export_voice(files.voice, tree / "onnx/speakers" / name)
     published = ((home, prefix) for home in homes for prefix in _ONNX_BERTS if home.children(prefix))

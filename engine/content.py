@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from engine.errors import InvalidOption
-from engine.options import SynthesisOptions
+from koebin.engine.errors import InvalidOption
+from koebin.engine.options import SynthesisOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, Literal, cast, get_args
 
-from engine.errors import InvalidName, InvalidOption
+from koebin.engine.errors import InvalidName, InvalidOption
 
 BUILTIN_SPEAKERS: Final = ("mei", "ken", "hina")
 PUBLISHED_SPEAKERS: Final = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any, Final
 
-from engine.errors import InvalidOption
+from koebin.engine.errors import InvalidOption
 
 RANGES: Final[dict[str, tuple[float, float]]] = {
     "style_weight": (-10.0, 10.0),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from engine.content import Reading
-from engine.errors import InvalidOption
-from engine.names import nearest
-from engine.options import SynthesisOptions
-from engine.text.dictionary import Dictionary
-from engine.text.sentences import split_sentences
+from koebin.engine.content import Reading
+from koebin.engine.errors import InvalidOption
+from koebin.engine.names import nearest
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.dictionary import Dictionary
+from koebin.engine.text.sentences import split_sentences
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def engine_revision() -> str:
 
     Workers announce it and producers plan with what is announced: it is part of every segment's key.
     """
-    from engine.text.frontend import front_end_revision
+    from koebin.engine.text.frontend import front_end_revision
 
     parts = [f"engine {SOURCE_VERSION}", f"front end {front_end_revision()}"]
     parts += [f"{name} {_version(name)}" for name in _PACKAGES]

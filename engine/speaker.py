@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from engine.audio import Audio
-from engine.content import Reading, content_id, utterance_seed
-from engine.errors import InvalidOption, UnknownStyle
-from engine.marks import Mark, Marks
-from engine.models.base import AcousticModel, Begun, PiecewiseModel, Rendering, Utterance
-from engine.names import nearest
-from engine.observer import stage
-from engine.options import SynthesisOptions
-from engine.pauses import begin_after, shorten_end
-from engine.request import Request, merge_options, split_request
-from engine.text.checks import check_text
-from engine.text.readings import check_readings
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.audio.silence import begin_after, shorten_end
+from koebin.engine.content import Reading, content_id, utterance_seed
+from koebin.engine.errors import InvalidOption, UnknownStyle
+from koebin.engine.models.base import AcousticModel, Begun, PiecewiseModel, Rendering, Utterance
+from koebin.engine.names import nearest
+from koebin.engine.observer import stage
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.request import Request, merge_options, split_request
+from koebin.engine.text.checks import check_text
+from koebin.engine.text.readings import check_readings
 
 if TYPE_CHECKING:
-    from engine.text.dictionary import Dictionary
+    from koebin.engine.text.dictionary import Dictionary
 
 DEFAULT_PAUSE_SECONDS: Final = 0.3
 """Between sentences where neither the options nor the voice say how long."""
@@ -405,7 +405,7 @@ class Speaker:
         return self._finish(request, utterances, renderings)
 
     def _utterances(self, request: Request) -> tuple[Utterance, ...]:
-        from engine.text.frontend import analyze_utterances
+        from koebin.engine.text.frontend import analyze_utterances
 
         # No other word decides how the sentence is read, so none may decide its noise.
         words = request.dictionary.within(request.text) if request.dictionary else None

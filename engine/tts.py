@@ -13,14 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from engine.errors import EngineNotReady, InvalidOption, KoebinError, UnknownSpeaker
-from engine.models.base import AcousticModel, Utterance
-from engine.models.pool import ModelPool
-from engine.models.registry import BUILTIN, VoiceRegistry
-from engine.names import DecoderMode, check_decoder, check_device, check_speaker, nearest
-from engine.options import SynthesisOptions
-from engine.sources.base import DEFAULT_SOURCE, SourceOptions
-from engine.speaker import Speaker, SpeakerInfo
+from koebin.engine.errors import EngineNotReady, InvalidOption, KoebinError, UnknownSpeaker
+from koebin.engine.models.base import AcousticModel, Utterance
+from koebin.engine.models.pool import ModelPool
+from koebin.engine.models.registry import BUILTIN, VoiceRegistry
+from koebin.engine.names import DecoderMode, check_decoder, check_device, check_speaker, nearest
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.sources.base import DEFAULT_SOURCE, SourceOptions
+from koebin.engine.speaker import Speaker, SpeakerInfo
 
 _WARM_UP: Final = (
     "はい。",
@@ -265,7 +265,7 @@ def available_cores() -> int:
 
 def warm_up(model: AcousticModel) -> None:
     """Speak a little; where the model batches, sentences of several lengths, one by one and together."""
-    from engine.text import frontend
+    from koebin.engine.text import frontend
 
     frontend.warm_up()
     utterances = [Utterance(frontend.analyze(text), SynthesisOptions(), seed=0) for text in _WARM_UP]

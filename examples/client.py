@@ -3,11 +3,11 @@
 KOEBIN_BROKER_URL=redis://localhost:6379/0 KOEBIN_STORE=/srv/audio python examples/client.py
 """
 
-from engine.options import SynthesisOptions
-from producers.client import Client
-from tasks.contracts import Output
-from tasks.script import Passage, Script
-from tasks.submission import Wishes
+from koebin.engine.options import SynthesisOptions
+from koebin.producers.client import Client
+from koebin.tasks.contracts import Output
+from koebin.tasks.jobs.submission import JobOptions
+from koebin.tasks.script import Passage, Script
 
 script = Script(
     passages=(
@@ -16,7 +16,7 @@ script = Script(
     ),
     title="朝",
 )
-wishes = Wishes(output=Output(formats=("mp3",), subtitles=("srt",), loudness_lufs=-18.0))
+wishes = JobOptions(output=Output(formats=("mp3",), subtitles=("srt",), loudness_lufs=-18.0))
 
 with Client() as client:  # KOEBIN_BROKER_URL, KOEBIN_STORE
     plan = client.preview(script, wishes)

@@ -7,8 +7,28 @@ from typing import Annotated
 
 import typer
 
-from producers.briefings import cli as briefings
-from producers.commands import backlog, bake, check, dead, diagnosis, export, gc, jobs, narration, speech, workers
+from koebin.producers.commands import (
+    backlog,
+    bake,
+    check,
+    dead,
+    export,
+    gc,
+    jobs,
+)
+from koebin.producers.commands import briefing as briefings
+from koebin.producers.commands import (
+    doctor as diagnosis,
+)
+from koebin.producers.commands import (
+    narrate as narration,
+)
+from koebin.producers.commands import (
+    say as speech,
+)
+from koebin.producers.commands import (
+    worker as workers,
+)
 
 app = typer.Typer(
     name="koebin",

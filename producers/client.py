@@ -15,8 +15,8 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from engine.content import Reading
-from engine.errors import (
+from koebin.engine.content import Reading
+from koebin.engine.errors import (
     ConfigurationError,
     JobCancelled,
     JobFailed,
@@ -27,28 +27,28 @@ from engine.errors import (
     StoreUnavailable,
     UnknownSpeaker,
 )
-from engine.names import check_speaker, nearest
-from engine.options import SynthesisOptions
-from engine.text.checks import check_text
-from engine.text.dictionary import Dictionary
-from tasks import keys
-from tasks.celery_config import configure, sender
-from tasks.connection import check, connect
-from tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result
-from tasks.delayed import Send
-from tasks.fleet import Fleet, ServedSpeaker, fleet
-from tasks.housekeeping import storage
-from tasks.leases import Leases
-from tasks.ledger import Entry, Ledger, State
-from tasks.outcome import JobOutcome, settle, stored_outcome
-from tasks.parking import forget_parked, parked
-from tasks.planning import Target
-from tasks.preview import Preview, preview
-from tasks.script import Passage, Script
-from tasks.stores.base import Store
-from tasks.stores.uri import open_store
-from tasks.submission import Wishes, enter, stored_manifest, submit
-from worker.settings import Settings, load_settings, mask
+from koebin.engine.names import check_speaker, nearest
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.checks import check_text
+from koebin.engine.text.dictionary import Dictionary
+from koebin.tasks import keys
+from koebin.tasks.broker.celery_config import configure, sender
+from koebin.tasks.broker.delayed import Send
+from koebin.tasks.broker.fleet import Fleet, ServedSpeaker, fleet
+from koebin.tasks.broker.leases import Leases
+from koebin.tasks.broker.unreadable import forget_parked, parked
+from koebin.tasks.connection import check, connect
+from koebin.tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result
+from koebin.tasks.jobs.garbage_collection import storage
+from koebin.tasks.jobs.ledger import Entry, Ledger, State
+from koebin.tasks.jobs.outcome import JobOutcome, settle, stored_outcome
+from koebin.tasks.jobs.planning import Target
+from koebin.tasks.jobs.preview import Preview, preview
+from koebin.tasks.jobs.submission import JobOptions, enter, stored_manifest, submit
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.settings import Settings, load_settings, mask
+from koebin.tasks.stores.base import Store
+from koebin.tasks.stores.uri import open_store
 
 _POLL_SECONDS: Final = 0.25
 _OUTAGE_POLL_SECONDS: Final = 1.0
@@ -167,7 +167,7 @@ class Client:
         readings: Sequence[Reading] = (),
         dictionary: Dictionary | None = None,
         job_id: str | None = None,
-        wishes: Wishes | None = None,
+        wishes: JobOptions | None = None,
         priority: str | None = None,
         wait_seconds: float = 0.0,
     ) -> str:
@@ -188,7 +188,7 @@ class Client:
             StoreDenied, StoreFull, StoreUnavailable, BrokerUnavailable: nothing is queued.
         """
         job = keys.check_job(job_id) if job_id is not None else new_job_id()
-        wished = wishes or Wishes()
+        wished = wishes or JobOptions()
         if priority is not None:
             wished = replace(wished, priority=PRIORITIES[priority])
         whole = _script(script, speaker, options or SynthesisOptions(), readings, dictionary)
@@ -196,14 +196,14 @@ class Client:
         now.check_formats(wished.output.formats)
         return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
 
-    def preview(self, script: Script, wishes: Wishes | None = None, wait_seconds: float = 0.0) -> Preview:
+    def preview(self, script: Script, wishes: JobOptions | None = None, wait_seconds: float = 0.0) -> Preview:
         """What a submission would take: segments, what of them is stored, duration, time. Queues nothing.
 
         Raises:
             As ``submit``.
         """
         now, targets = self._serving(script, wait_seconds)
-        wishes = wishes or Wishes()
+        wishes = wishes or JobOptions()
         now.check_formats(wishes.output.formats)
         processes = {
             name: now.children(name, target.planned.model_revision, target.engine_revision)

@@ -15,9 +15,9 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from engine.errors import KoebinError
-from producers.client import Status
-from producers.exits import FAILED, INTERRUPTED, UNAVAILABLE, code_of
+from koebin.engine.errors import KoebinError
+from koebin.producers.client import Status
+from koebin.producers.exits import FAILED, INTERRUPTED, UNAVAILABLE, code_of
 
 EXTRAS: Final = {
     **dict.fromkeys(("numpy", "onnx", "onnxruntime", "pyopenjtalk", "pyworld", "safetensors"), "engine"),

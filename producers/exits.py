@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.errors import (
+from koebin.engine.errors import (
     BrokerUnavailable,
     ConfigurationError,
     InvalidInput,

@@ -20,8 +20,8 @@ from typing import Final
 from redis import Redis
 from redis.exceptions import RedisError
 
-from engine.errors import BackendMissing, BrokerUnavailable, EngineNotReady
-from tasks.fleet import fleet
+from koebin.engine.errors import BackendMissing, BrokerUnavailable, EngineNotReady
+from koebin.tasks.broker.fleet import fleet
 
 _START_SECONDS: Final = 15.0
 _READY_SECONDS: Final = 300.0
@@ -127,7 +127,7 @@ def _worker(
         "KOEBIN_STORES": store,
         "KOEBIN_RUN_DIR": str(folder / "run"),
     }
-    command = [sys.executable, "-m", "producers", "worker", "--assemble", "--speakers", ",".join(speakers)]
+    command = [sys.executable, "-P", "-m", "koebin", "worker", "--assemble", "--speakers", ",".join(speakers)]
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,

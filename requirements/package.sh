@@ -24,7 +24,7 @@ cd "$scratch"
 "$scratch/producer/bin/koebin" --version
 "$scratch/producer/bin/python" - <<'PYTHON'
 import importlib.util
-from producers.client import Client
+from koebin import Client
 heavy = [name for name in ("numpy", "onnxruntime", "pyopenjtalk", "torch", "boto3", "av") if importlib.util.find_spec(name)]
 assert not heavy, heavy
 PYTHON

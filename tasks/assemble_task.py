@@ -8,18 +8,18 @@ from typing import Any
 from celery import Task, shared_task
 from celery.exceptions import Reject
 
-from engine.errors import JobCancelled, JobFailed, KoebinError, LeaseLost, StoreDenied, StoreNotFound
-from tasks.assembly import assemble_job, fail_job
-from tasks.connection import OUTAGE
-from tasks.contracts import ASSEMBLE, AssembleRequest, parse
-from tasks.delayed import Message, put_off
-from tasks.guard import GiveBack, Guard
-from tasks.keys import ASSEMBLE_QUEUE
-from tasks.ledger import State
-from tasks.parking import park
-from tasks.policy import MAX_HEADLESS_STRIKES, delay_seconds, retried
-from tasks.runtime import current
-from tasks.synthesis import back_without_redis, lease_nonce, priority_of, task_id
+from koebin.engine.errors import JobCancelled, JobFailed, KoebinError, LeaseLost, StoreDenied, StoreNotFound
+from koebin.tasks.assembly.job import assemble_job, fail_job
+from koebin.tasks.broker.delayed import Message, put_off
+from koebin.tasks.broker.unreadable import park
+from koebin.tasks.celery_tasks import back_without_redis, lease_nonce, priority_of, task_id
+from koebin.tasks.connection import OUTAGE
+from koebin.tasks.contracts import ASSEMBLE, AssembleRequest, parse
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.keys import ASSEMBLE_QUEUE
+from koebin.tasks.policy import MAX_HEADLESS_STRIKES, delay_seconds, retried
+from koebin.tasks.running.cancellation import GiveBack, Guard
+from koebin.tasks.running.runtime import current
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 from celery import Task, shared_task
 from celery.exceptions import Ignore, Reject
 
-from engine.errors import (
+from koebin.engine.errors import (
     InferenceFailed,
     JobCancelled,
     JobFailed,
@@ -20,19 +20,26 @@ from engine.errors import (
     StoreNotFound,
     UnknownSpeaker,
 )
-from tasks.assembly import fail_job
-from tasks.chunks import NeedsRevision, finish_chunk, open_chunk, run_chunk
-from tasks.connection import OUTAGE
-from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest, SynthesizeRequest, parse
-from tasks.delayed import Message, put_off
-from tasks.dispatch import foreign
-from tasks.guard import GiveBack, Guard
-from tasks.keys import speaker_queue
-from tasks.ledger import State
-from tasks.parking import park
-from tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, delay_seconds, retried
-from tasks.runtime import Runtime, current
-from tasks.single import synthesize_text
+from koebin.tasks.assembly.job import fail_job
+from koebin.tasks.broker.delayed import Message, put_off
+from koebin.tasks.broker.unreadable import park
+from koebin.tasks.connection import OUTAGE
+from koebin.tasks.contracts import (
+    SYNTHESIZE,
+    SYNTHESIZE_CHUNK,
+    AssembleRequest,
+    ChunkRequest,
+    SynthesizeRequest,
+    parse,
+)
+from koebin.tasks.jobs.dispatch import foreign
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.keys import speaker_queue
+from koebin.tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, delay_seconds, retried
+from koebin.tasks.running.cancellation import GiveBack, Guard
+from koebin.tasks.running.chunk import NeedsRevision, finish_chunk, open_chunk, run_chunk
+from koebin.tasks.running.runtime import Runtime, current
+from koebin.tasks.running.text import synthesize_text
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +135,7 @@ def priority_of(task: Task[Any, Any]) -> int:
 
 
 def made_together(task: Task[Any, Any]) -> tuple[str, ...]:
-    """Keys of the sentences that were rendered for this task together with those of others; see ``tasks.together``."""
+    """Keys of the sentences that a micro-batch rendered for this task (``koebin.tasks.running.micro_batch``)."""
     return tuple((task.request.get("koebin") or {}).get("made", ()))
 
 

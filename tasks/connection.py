@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from engine.errors import BrokerUnavailable, ConfigurationError
+from koebin.engine.errors import BrokerUnavailable, ConfigurationError
 
 OUTAGE: Final = (RedisError, OperationalError)
 """What is raised while Redis is away, or takes no writes: by our own connection, and where Celery sends a message."""

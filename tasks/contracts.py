@@ -12,12 +12,12 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.content import Reading, content_id
-from engine.errors import InvalidMessage
-from engine.names import check_speaker
-from engine.options import SynthesisOptions
-from engine.text.dictionary import Dictionary
-from tasks.keys import check_job
+from koebin.engine.content import Reading, content_id
+from koebin.engine.errors import InvalidMessage
+from koebin.engine.names import check_speaker
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.dictionary import Dictionary
+from koebin.tasks.keys import check_job
 
 VERSION: Final = 1
 """Version of the contract; a worker refuses any other."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from engine.errors import InvalidName
-from engine.names import check_speaker
+from koebin.engine.errors import InvalidName
+from koebin.engine.names import check_speaker
 
 ASSEMBLE_QUEUE: Final = "assemble"
 _JOB: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -60,7 +60,7 @@ def segment_marks(key: str) -> str:
 
 
 def piece(name: str) -> str:
-    """What is kept of a block of a programme: ``<digest>.<kind>``; see ``tasks.programme.shelf``."""
+    """What is kept of a block of a programme: ``<digest>.<kind>``; see ``koebin.tasks.assembly.programme.shelf``."""
     return f"pieces/{_hex(name.partition('.')[0])[:2]}/{name}"
 
 

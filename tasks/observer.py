@@ -1,8 +1,8 @@
-"""What a worker tells of its tasks, to whoever keeps count: ``worker.metrics`` where it is switched on."""
+"""What a worker tells of its tasks, to whoever keeps count: ``koebin.worker.child.metrics`` where it is switched on."""
 
 from __future__ import annotations
 
-from engine.observer import Observer as EngineObserver
+from koebin.engine.observer import Observer as EngineObserver
 
 
 class Observer(EngineObserver):

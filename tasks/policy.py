@@ -7,7 +7,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from engine.errors import InferenceFailed, InvalidInput, KoebinError, SpeakerError, StoreFull, TransientError
+from koebin.engine.errors import InferenceFailed, InvalidInput, KoebinError, SpeakerError, StoreFull, TransientError
 
 MAX_STRIKES: Final = 2
 """Lost processes without progress before a chunk's segments are rendered one by one."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from engine.content import Reading
-from engine.options import SynthesisOptions
-from engine.text.dictionary import Dictionary
+from koebin.engine.content import Reading
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.dictionary import Dictionary
 
 Ending = Literal["span", "sentence", "paragraph", "chapter"]
 """What a passage ends: ``span`` leaves no pause at all (a change of speaker or style inside a sentence)."""

@@ -13,10 +13,10 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from engine.errors import InvalidSettings
-from engine.names import DecoderMode, nearest
-from engine.sources.base import SourceOptions
-from tasks.stores.base import StoreOptions
+from koebin.engine.errors import InvalidSettings
+from koebin.engine.names import DecoderMode, nearest
+from koebin.engine.sources.base import SourceOptions
+from koebin.tasks.stores.base import StoreOptions
 
 PREFIX: Final = "KOEBIN_"
 
@@ -165,7 +165,7 @@ class Settings(BaseSettings):
 
     def store_uri(self) -> str:
         """The store of this process's jobs, in canonical form."""
-        from tasks.stores.uri import canonical_uri
+        from koebin.tasks.stores.uri import canonical_uri
 
         if self.store and "://" not in self.store:
             return canonical_uri(Path(self.store).expanduser().resolve().as_uri())
@@ -187,7 +187,7 @@ class Settings(BaseSettings):
 
     def texts_together(self) -> int:
         """How many single texts a worker takes at once, 1 or more."""
-        from engine.tts import available_cores
+        from koebin.engine.tts import available_cores
 
         if self.batch_texts is not None:
             return max(1, self.batch_texts)

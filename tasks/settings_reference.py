@@ -1,4 +1,7 @@
-"""``docs/configuration.md``, made from the settings: ``python -m worker.reference > docs/configuration.md``."""
+"""Reference of the settings, as ``docs/configuration.md``.
+
+``python -m koebin.tasks.settings_reference > docs/configuration.md`` writes it.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from worker.settings import PREFIX, Settings
+from koebin.tasks.settings import PREFIX, Settings
 
 _HEAD = """# Configuration
 
 Every setting is an environment variable; nothing is read from files. An unknown `KOEBIN_*` variable is an error that
 names the nearest known one (but for those that Kubernetes injects for a Service called `koebin`: `KOEBIN_PORT*`,
-`KOEBIN_SERVICE_*`). Options of a command win over variables. Made by `python -m worker.reference`; a test compares.
+`KOEBIN_SERVICE_*`). Options of a command win over variables. Made by `python -m koebin.tasks.settings_reference`; a
+test compares.
 
 | variable | default | meaning |
 |---|---|---|

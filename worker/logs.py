@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from celery.signals import task_postrun, task_prerun
 
-from worker.settings import Settings
+from koebin.tasks.settings import Settings
 
 _CONTEXT: Final = ("job", "chunk", "speaker", "task_id")
 

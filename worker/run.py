@@ -10,28 +10,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from celery.signals import setup_logging, worker_shutting_down
 
-from engine.errors import InvalidSettings
-from tasks.celery_config import sender
-from tasks.connection import check, connect
-from tasks.leases import Leases
-from tasks.ledger import Ledger
-from tasks.webhooks import Webhooks
-from worker.app import create_app
-from worker.children import RunDirectory
-from worker.consumer import Station, install_station
-from worker.courier import Courier
-from worker.exits import OK
-from worker.health import health_text
-from worker.keeper import Keeper, LoopState
-from worker.lifecycle import build_in_children, scratch, store_opener
-from worker.logs import set_up_logs
-from worker.requests import Holds, install_holds
-from worker.settings import Settings
-from worker.sweep import Sweep
-from worker.voices import queues, voices
+from koebin.engine.errors import InvalidSettings
+from koebin.tasks.broker.celery_config import sender
+from koebin.tasks.broker.leases import Leases
+from koebin.tasks.connection import check, connect
+from koebin.tasks.jobs.ledger import Ledger
+from koebin.tasks.jobs.webhooks import Webhooks
+from koebin.tasks.settings import Settings
+from koebin.worker.celery_ext.app import create_app
+from koebin.worker.celery_ext.consumer import Station, install_station
+from koebin.worker.celery_ext.requests import Holds, install_holds
+from koebin.worker.child.engine_process import build_in_children, scratch, store_opener
+from koebin.worker.exits import OK
+from koebin.worker.logs import set_up_logs
+from koebin.worker.parent.health import health_text
+from koebin.worker.parent.requeue_lost import Sweep
+from koebin.worker.parent.run_directory import RunDirectory
+from koebin.worker.parent.supervisor import Keeper, LoopState
+from koebin.worker.parent.webhook_sender import Courier
+from koebin.worker.voices import queues, voices
 
 if TYPE_CHECKING:
-    from worker.metrics import Metrics
+    from koebin.worker.child.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def run_worker(settings: Settings, name: str = "") -> int:
     """Serve until told to stop.
 
     Returns:
-        An exit code, see ``worker.exits``.
+        An exit code, see ``koebin.worker.exits``.
 
     Raises:
         InvalidSettings: nothing to serve, or no broker.
@@ -103,7 +103,7 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
         quiet=True,
     )
     if metrics is not None:
-        from worker.exposition import Present, serve
+        from koebin.worker.parent.metrics_endpoint import Present, serve
 
         serve(metrics, Present(holds, loop), settings.metrics_host, settings.metrics_port)
     keeper.start()
@@ -119,7 +119,7 @@ def _metrics(settings: Settings, run_dir: RunDirectory) -> Metrics | None:
     if not settings.metrics_port:
         return None
     try:
-        from worker.metrics import Metrics
+        from koebin.worker.child.metrics import Metrics
     except ModuleNotFoundError as error:
         hint = "Install koebin[metrics], or unset KOEBIN_METRICS_PORT"
         raise InvalidSettings("metrics need a package that is not installed", str(error.name), hint) from error

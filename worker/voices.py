@@ -6,10 +6,10 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import InvalidSettings
-from engine.names import check_speaker
-from tasks.keys import ASSEMBLE_QUEUE, speaker_queue
-from worker.settings import Settings, mask
+from koebin.engine.errors import InvalidSettings
+from koebin.engine.names import check_speaker
+from koebin.tasks.keys import ASSEMBLE_QUEUE, speaker_queue
+from koebin.tasks.settings import Settings, mask
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InferenceFailed, InvalidOption
-from engine.marks import Marks
+from koebin.engine.audio.marks import Marks
+from koebin.engine.errors import InferenceFailed, InvalidOption
 
 FloatArray = NDArray[np.float32]
 
@@ -114,13 +114,13 @@ class Audio:
 
         An audio louder than the format can hold is scaled to fit, never wrapped or clipped; a warning says by how much.
         """
-        from engine.encoding import save_audio
+        from koebin.engine.audio.encoding import save_audio
 
         return save_audio(self, Path(path), format, bitrate_kbps)
 
     def to_bytes(self, format: str = "wav", *, bitrate_kbps: int | None = None) -> bytes:  # noqa: A002
         """The bytes that ``save`` would write."""
-        from engine.encoding import encode_audio
+        from koebin.engine.audio.encoding import encode_audio
 
         return encode_audio(self, format, bitrate_kbps)
 

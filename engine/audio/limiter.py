@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.loudness import FILTER_GAIN, TAPS, interpolated_peaks
+from koebin.engine.audio.loudness import FILTER_GAIN, TAPS, interpolated_peaks
 
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]

@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InvalidOption
+from koebin.engine.errors import InvalidOption
 
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from engine.audio import Audio
-from engine.marks import Mark, Marks
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.marks import Mark, Marks
 
 KEPT_SECONDS: Final = 0.05
 """Of a voice's own silence so much is left beside a sound, which may fade into it."""

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from engine.errors import InvalidOption
-from engine.line_breaks import wrap
-from engine.marks import Mark, Marks
+from koebin.engine.audio.line_breaks import wrap
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.errors import InvalidOption
 
 LEVELS: Final = ("sentence", "word", "mora", "phone")
 """What one cue or label holds."""

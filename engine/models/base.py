@@ -9,9 +9,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.marks import Marks
-from engine.options import SynthesisOptions
-from engine.text.analysis import Analysis
+from koebin.engine.audio.marks import Marks
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.analysis import Analysis
 
 FloatArray = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ class Utterance:
     Attributes:
         analysis: the front end's view of the text.
         options: how it is to be spoken.
-        seed: 128-bit seed of the utterance's noise (``engine.content.utterance_seed``).
+        seed: 128-bit seed of the utterance's noise (``koebin.engine.content.utterance_seed``).
     """
 
     analysis: Analysis

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from engine.models.base import AcousticModel
+from koebin.engine.models.base import AcousticModel
 
 
 @dataclass(slots=True)

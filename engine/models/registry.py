@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Protocol
 
-from engine.models.base import AcousticModel
-from engine.names import BUILTIN_SPEAKERS, DecoderMode
-from engine.sources.base import DEFAULT_SOURCE, SourceOptions
+from koebin.engine.models.base import AcousticModel
+from koebin.engine.names import BUILTIN_SPEAKERS, DecoderMode
+from koebin.engine.sources.base import DEFAULT_SOURCE, SourceOptions
 
 BUILTIN: Final = BUILTIN_SPEAKERS
-"""Speakers that need no files; see ``engine.models.builtin``."""
+"""Speakers that need no files; see ``koebin.engine.models.hts.voice``."""
 
 
 class VoiceLoader(Protocol):
@@ -69,7 +69,7 @@ class VoiceRegistry:
     def open(self, name: str, source: str | None) -> AcousticModel:
         """Load the voice; as ``VoiceLoader.open``. The built-in voice runs on the CPU whatever the device."""
         if is_builtin(name, source):
-            from engine.models.builtin import BuiltinVoice
+            from koebin.engine.models.hts.voice import BuiltinVoice
 
             return BuiltinVoice(name, self._threads)
         return self._loader().open(name, source or DEFAULT_SOURCE, self._device)
@@ -82,7 +82,7 @@ class VoiceRegistry:
 
     def _loader(self) -> VoiceLoader:
         if self._jp_extra is None:
-            from engine.models.jp_extra_voices import JpExtraVoices
+            from koebin.engine.models.jp_extra.voices import JpExtraVoices
 
             self._jp_extra = JpExtraVoices(self._sources, self._bert_source, self._threads, self._decoder)
         return self._jp_extra

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from engine.errors import InvalidName, SourceCorrupt, SourceNotFound
-from engine.names import nearest
+from koebin.engine.errors import InvalidName, SourceCorrupt, SourceNotFound
+from koebin.engine.names import nearest
 
 DEFAULT_SOURCE: Final = "hf://lemondouble/hayakoe"
 """Where voices and the BERT model come from unless told otherwise."""

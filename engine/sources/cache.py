@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.errors import SourceCorrupt, SourceUnavailable
-from engine.sources.base import Listing
-from engine.sources.manifest import Checksum, Manifest, check_fetched, sync, write_through
+from koebin.engine.errors import SourceCorrupt, SourceUnavailable
+from koebin.engine.sources.base import Listing
+from koebin.engine.sources.manifest import Checksum, Manifest, check_fetched, sync, write_through
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,17 @@ from urllib.parse import urlsplit
 
 import tenacity
 
-from engine.errors import InvalidName, KoebinError, SourceCorrupt, SourceError, SourceNotFound, SourceUnavailable
-from engine.sources.base import Listing, RemoteFile, SourceOptions, check_prefix, not_found, parents
-from engine.sources.cache import Entry, Shelf, is_sealed
-from engine.sources.manifest import is_fetched
+from koebin.engine.errors import (
+    InvalidName,
+    KoebinError,
+    SourceCorrupt,
+    SourceError,
+    SourceNotFound,
+    SourceUnavailable,
+)
+from koebin.engine.sources.base import Listing, RemoteFile, SourceOptions, check_prefix, not_found, parents
+from koebin.engine.sources.cache import Entry, Shelf, is_sealed
+from koebin.engine.sources.manifest import is_fetched
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from engine.sources.base import RemoteFile
-from engine.sources.manifest import content_revision, describe, is_fetched
+from koebin.engine.sources.base import RemoteFile
+from koebin.engine.sources.manifest import content_revision, describe, is_fetched
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _MARKER: Final = ".hayakoe_synced"

@@ -8,11 +8,11 @@ from glob import escape
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import BackendMissing, SourceCorrupt
-from engine.sources.base import Listing, RemoteFile, SourceOptions, check_file, check_prefix, is_wanted
-from engine.sources.cache import Shelf
-from engine.sources.cached import CachedSource, endpoint_name
-from engine.sources.versions import describe_upload
+from koebin.engine.errors import BackendMissing, SourceCorrupt
+from koebin.engine.sources.base import Listing, RemoteFile, SourceOptions, check_file, check_prefix, is_wanted
+from koebin.engine.sources.cache import Shelf
+from koebin.engine.sources.cached import CachedSource, endpoint_name
+from koebin.engine.sources.versions import describe_upload
 
 HUB: Final = "huggingface.co"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
@@ -54,7 +54,7 @@ class HubSource(CachedSource):
         return Shelf(place / self._endpoint_name, self.uri, self._reference)
 
     def _foreign(self, prefix: str) -> tuple[Path, str] | None:
-        from engine.sources.hayakoe import find_hub
+        from koebin.engine.sources.hayakoe import find_hub
 
         if self._endpoint_name != HUB:
             return None
@@ -131,7 +131,7 @@ class HubSource(CachedSource):
         return {"token": self._options.hub_token} if self._options.hub_token else {}
 
     def _translated(self, prefix: str) -> AbstractContextManager[None]:
-        from engine.sources.hf_errors import translated
+        from koebin.engine.sources.hf_errors import translated
 
         return translated(f"{self.uri}/{prefix}" if prefix else self.uri)
 

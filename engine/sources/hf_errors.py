@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from engine.errors import KoebinError, SourceCorrupt, SourceDenied, SourceError, SourceNotFound, SourceUnavailable
+from koebin.engine.errors import (
+    KoebinError,
+    SourceCorrupt,
+    SourceDenied,
+    SourceError,
+    SourceNotFound,
+    SourceUnavailable,
+)
 
 _TOKEN = "Set a token that may read it"  # noqa: S105 - a hint
 

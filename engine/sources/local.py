@@ -7,10 +7,10 @@ import secrets
 import shutil
 from pathlib import Path
 
-from engine.errors import SourceDenied, SourceError
-from engine.sources.base import check_prefix, not_found, parents
-from engine.sources.manifest import content_revision, describe, sync, write_through
-from engine.sources.versions import FOLDER, LOCK, describe_upload, read_lock, version_folder
+from koebin.engine.errors import SourceDenied, SourceError
+from koebin.engine.sources.base import check_prefix, not_found, parents
+from koebin.engine.sources.manifest import content_revision, describe, sync, write_through
+from koebin.engine.sources.versions import FOLDER, LOCK, describe_upload, read_lock, version_folder
 
 
 class LocalSource:

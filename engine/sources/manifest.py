@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from engine.errors import SourceCorrupt
-from engine.sources.base import RemoteFile, check_file, is_wanted
+from koebin.engine.errors import SourceCorrupt
+from koebin.engine.sources.base import RemoteFile, check_file, is_wanted
 
 _BLOCK: Final = 1 << 20
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.errors import BackendMissing, SourceCorrupt, SourceError, SourceNotFound, SourceUnavailable
-from engine.sources.base import Listing, RemoteFile, SourceOptions, check_file, check_prefix, is_wanted
-from engine.sources.cache import Shelf
-from engine.sources.cached import CachedSource, endpoint_name
-from engine.sources.versions import FOLDER, LOCK, describe_upload, read_lock, version_folder
+from koebin.engine.errors import BackendMissing, SourceCorrupt, SourceError, SourceNotFound, SourceUnavailable
+from koebin.engine.sources.base import Listing, RemoteFile, SourceOptions, check_file, check_prefix, is_wanted
+from koebin.engine.sources.cache import Shelf
+from koebin.engine.sources.cached import CachedSource, endpoint_name
+from koebin.engine.sources.versions import FOLDER, LOCK, describe_upload, read_lock, version_folder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -74,7 +74,7 @@ class S3Source(CachedSource):
         return known[0] if known else "unknown"
 
     def _foreign(self, prefix: str) -> tuple[Path, str] | None:
-        from engine.sources.hayakoe import find_s3
+        from koebin.engine.sources.hayakoe import find_s3
 
         # That cache does not tell endpoints apart, so it is trusted only where nobody can be asked.
         root = self._options.cache_root
@@ -167,7 +167,7 @@ class S3Source(CachedSource):
         return f"{self._root}{prefix}/" if prefix else self._root
 
     def _translated(self, key: str) -> Any:
-        from engine.sources.s3_errors import translated
+        from koebin.engine.sources.s3_errors import translated
 
         return translated(f"s3://{self._bucket}/{key}")
 
@@ -184,7 +184,7 @@ def _connect(options: SourceOptions) -> S3Client:
         from botocore.config import Config
     except ModuleNotFoundError:
         raise BackendMissing("boto3 is not installed", "s3", "pip install 'koebin[s3]'") from None
-    from engine.sources.s3_errors import translated
+    from koebin.engine.sources.s3_errors import translated
 
     config = Config(
         signature_version="s3v4",

@@ -9,7 +9,7 @@ from typing import Any, Final
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 
-from engine.errors import KoebinError, SourceDenied, SourceError, SourceNotFound, SourceUnavailable
+from koebin.engine.errors import KoebinError, SourceDenied, SourceError, SourceNotFound, SourceUnavailable
 
 _CREDENTIALS: Final = "Check the access key, its secret and its policy"
 _BUSY: Final = frozenset(

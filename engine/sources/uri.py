@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from engine.errors import SourceError
-from engine.sources.base import Source, SourceOptions
+from koebin.engine.errors import SourceError
+from koebin.engine.sources.base import Source, SourceOptions
 
 _HUB: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,95})/([A-Za-z0-9][A-Za-z0-9._-]{0,95})(?:@([^@]+))?")
 _REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
@@ -40,7 +40,7 @@ def parse(uri: str, options: SourceOptions) -> Source:
 
 
 def _hub(uri: str, rest: str, options: SourceOptions) -> Source:
-    from engine.sources.hf import HubSource
+    from koebin.engine.sources.hf import HubSource
 
     match = _HUB.fullmatch(rest)
     user, repository, revision = match.groups() if match else ("", "", "")
@@ -52,7 +52,7 @@ def _hub(uri: str, rest: str, options: SourceOptions) -> Source:
 
 
 def _s3(uri: str, rest: str, options: SourceOptions) -> Source:
-    from engine.sources.s3 import S3Source
+    from koebin.engine.sources.s3 import S3Source
 
     bucket, _, root = rest.partition("/")
     root = root.removesuffix("/")
@@ -72,7 +72,7 @@ def _file(uri: str) -> Source:
 
 
 def _local(path: str, uri: str) -> Source:
-    from engine.sources.local import LocalSource
+    from koebin.engine.sources.local import LocalSource
 
     if not path.startswith("/") or _UNPRINTABLE.search(path):
         raise SourceError("not an address of a source", uri, _FORMS)

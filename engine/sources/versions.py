@@ -13,9 +13,9 @@ import re
 from pathlib import Path
 from typing import Final
 
-from engine.errors import SourceCorrupt, SourceError, SourceNotFound
-from engine.sources.base import Listing, RemoteFile
-from engine.sources.manifest import Checksum, Manifest, content_revision, describe
+from koebin.engine.errors import SourceCorrupt, SourceError, SourceNotFound
+from koebin.engine.sources.base import Listing, RemoteFile
+from koebin.engine.sources.manifest import Checksum, Manifest, content_revision, describe
 
 LOCK: Final = "voice.lock.json"
 FOLDER: Final = ".versions"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from engine.text.analysis import Node
-from engine.text.katakana import MORE_DIGRAPHS
+from koebin.engine.text.analysis import Node
+from koebin.engine.text.katakana import MORE_DIGRAPHS
 
 _PAUSES: Final = frozenset("、？！")
 _SAID_ALIKE: Final = re.compile(rf"(?!ー|.*(?:{'|'.join(MORE_DIGRAPHS)}))[ァ-ヴヶー’]+")

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from engine.text.mapped import MappedText
+from koebin.engine.text.mapped import MappedText
 
 # Open JTalk's spelling of ASCII, where NFKC does not undo it.
 _PLAIN: Final = str.maketrans({"”": '"', "’": "'", "‘": "`", "−": "-", "￥": "¥", "〜": "~", "　": " "})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-from engine.errors import InvalidText
-from engine.text.characters import is_speech
-from engine.text.compatibility import check_letters
+from koebin.engine.errors import InvalidText
+from koebin.engine.text.characters import is_speech
+from koebin.engine.text.compatibility import check_letters
 
 MAX_CHARS: Final = 10_000_000
 """A text; about 400 hours of speech."""

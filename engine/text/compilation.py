@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from engine.errors import InvalidDictionary
-from engine.text.dictionary import Dictionary, Entry
-from engine.text.katakana import split_morae
-from engine.text.openjtalk import dictionary_folder, path_cost
+from koebin.engine.errors import InvalidDictionary
+from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.engine.text.katakana import split_morae
+from koebin.engine.text.openjtalk import dictionary_folder, path_cost
 
 # Context id of 名詞,固有名詞,一般 (proper noun, general) in the wheel's left-id.def and right-id.def.
 _PROPER_NOUN: Final = 1348

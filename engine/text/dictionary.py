@@ -12,9 +12,9 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
-from engine.content import canonical_json
-from engine.errors import InvalidDictionary
-from engine.text.katakana import is_katakana_reading, sounded, split_morae
+from koebin.engine.content import canonical_json
+from koebin.engine.errors import InvalidDictionary
+from koebin.engine.text.katakana import is_katakana_reading, sounded, split_morae
 
 MAX_PRIORITY: Final = 10
 MAX_SURFACE: Final = 100

@@ -14,13 +14,13 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from engine.content import Reading
-from engine.text.frontend import Words, read_sentence
-from engine.text.openjtalk import MAX_CHARS, known_word, unknown_words
-from engine.text.sentences import split_long
+from koebin.engine.content import Reading
+from koebin.engine.text.frontend import Words, read_sentence
+from koebin.engine.text.openjtalk import MAX_CHARS, known_word, unknown_words
+from koebin.engine.text.sentences import split_long
 
 if TYPE_CHECKING:
-    from engine.text.dictionary import Dictionary
+    from koebin.engine.text.dictionary import Dictionary
 
 Reason = Literal["unknown", "guessed", "differs"]
 """``unknown``: no dictionary has the word, its characters are read one by one; ``guessed``: a Latin word, read by a

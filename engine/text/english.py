@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from typing import Any, Final
 
-from engine.text.mapped import MappedText
-from engine.text.openjtalk import known_word
+from koebin.engine.text.mapped import MappedText
+from koebin.engine.text.openjtalk import known_word
 
 # A few letters after a figure are a unit, and Open JTalk knows those.
 _WORD: Final = re.compile(r"(?<![A-Za-z\d])[A-Za-z]+|(?<=\d)[A-Za-z]{5,}")

@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from engine.content import Reading
-from engine.errors import InvalidText
-from engine.text.alignment import node_boundaries
-from engine.text.analysis import Analysis, Node
-from engine.text.corrections import Feature
-from engine.text.kana import analyze_kana, has_phrases
-from engine.text.mapped import MappedText
-from engine.text.normalize import normalize
-from engine.text.openjtalk import MAX_CHARS, make_label, mark_devoiced, nodes_of, run_frontend
-from engine.text.parts import cut_labels, cut_words, spread_boundaries
-from engine.text.readings import apply_reading, check_readings, spoken_word
-from engine.text.sentences import split_long
+from koebin.engine.content import Reading
+from koebin.engine.errors import InvalidText
+from koebin.engine.text.alignment import node_boundaries
+from koebin.engine.text.analysis import Analysis, Node
+from koebin.engine.text.corrections import Feature
+from koebin.engine.text.kana import analyze_kana, has_phrases
+from koebin.engine.text.mapped import MappedText
+from koebin.engine.text.normalize import normalize
+from koebin.engine.text.openjtalk import MAX_CHARS, make_label, mark_devoiced, nodes_of, run_frontend
+from koebin.engine.text.parts import cut_labels, cut_words, spread_boundaries
+from koebin.engine.text.readings import apply_reading, check_readings, spoken_word
+from koebin.engine.text.sentences import split_long
 
 if TYPE_CHECKING:
-    from engine.text.dictionary import Dictionary
+    from koebin.engine.text.dictionary import Dictionary
 
 NORMALIZER_VERSION: Final = 2
 """Raise it with every change of this package that changes phones, tones or labels."""

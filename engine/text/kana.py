@@ -16,12 +16,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from engine.errors import InvalidText
-from engine.text.analysis import Analysis, Node
-from engine.text.corrections import Feature
-from engine.text.katakana import is_katakana_reading, sounded, split_morae
-from engine.text.labels import accent_phrases
-from engine.text.openjtalk import MAX_CHARS, make_label, mark_devoiced, nodes_of, plain_feature
+from koebin.engine.errors import InvalidText
+from koebin.engine.text.analysis import Analysis, Node
+from koebin.engine.text.corrections import Feature
+from koebin.engine.text.katakana import is_katakana_reading, sounded, split_morae
+from koebin.engine.text.labels import accent_phrases
+from koebin.engine.text.openjtalk import MAX_CHARS, make_label, mark_devoiced, nodes_of, plain_feature
 
 ACCENT: Final = "'"
 _ACCENTS: Final = re.compile("['’＇]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from engine.text.moras import PHONES
+from koebin.engine.text.moras import PHONES
 
 _HIRAGANA_TO_KATAKANA: Final = {code: code + 0x60 for code in [*range(0x3041, 0x3097), 0x309D, 0x309E]}
 # Open JTalk counts these as one mora too, though the voices were trained with two.

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from engine.text.compatibility import fold_compatibility
-from engine.text.english import read_contraction, read_ordinal, read_words
-from engine.text.mapped import MappedText
-from engine.text.numbers import read_code, read_decimal, read_integer
+from koebin.engine.text.compatibility import fold_compatibility
+from koebin.engine.text.english import read_contraction, read_ordinal, read_words
+from koebin.engine.text.mapped import MappedText
+from koebin.engine.text.numbers import read_code, read_decimal, read_integer
 
 _Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str] | str]
 

@@ -15,13 +15,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.errors import BackendMissing, InvalidText
-from engine.text.analysis import Node
-from engine.text.corrections import Feature, read_words
-from engine.text.katakana import split_morae
+from koebin.engine.errors import BackendMissing, InvalidText
+from koebin.engine.text.analysis import Node
+from koebin.engine.text.corrections import Feature, read_words
+from koebin.engine.text.katakana import split_morae
 
 if TYPE_CHECKING:
-    from engine.text.dictionary import Dictionary
+    from koebin.engine.text.dictionary import Dictionary
 
 MAX_CHARS: Final = 1000
 """Characters given to Open JTalk at once. It refuses somewhat above 2700, and its time grows with the square."""
@@ -182,7 +182,7 @@ class _Instances:
         folder = os.fsencode(dictionary_folder())
         if dictionary is None:
             return _pyopenjtalk().OpenJTalk(dn_mecab=folder)
-        from engine.text.compilation import compiled
+        from koebin.engine.text.compilation import compiled
 
         with compiled(dictionary) as path:
             return _pyopenjtalk().OpenJTalk(

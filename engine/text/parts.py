@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from engine.text.corrections import Feature
-from engine.text.openjtalk import make_label, plain_feature
+from koebin.engine.text.corrections import Feature
+from koebin.engine.text.openjtalk import make_label, plain_feature
 
 _PAUSE: Final = plain_feature("、", "、", "記号")
 _PAUSE_PHONE: Final = re.compile(r"(?<=-)pau(?=\+)")

@@ -11,12 +11,12 @@ from functools import lru_cache
 from itertools import chain, repeat
 from typing import Final, NamedTuple
 
-from engine.text.accents import mora_tones
-from engine.text.analysis import Analysis, Node
-from engine.text.labels import phone_tones
-from engine.text.moras import Mora, moras_of
-from engine.text.numbers import kanji_number
-from engine.text.symbols import BLANK, PUNCTUATION
+from koebin.engine.text.accents import mora_tones
+from koebin.engine.text.analysis import Analysis, Node
+from koebin.engine.text.labels import phone_tones
+from koebin.engine.text.moras import Mora, moras_of
+from koebin.engine.text.numbers import kanji_number
+from koebin.engine.text.symbols import BLANK, PUNCTUATION
 
 
 class Span(NamedTuple):

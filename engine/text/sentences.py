@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from engine.text.characters import CLOSERS, COMMAS, LINE_BREAKS, OPENERS, TERMINATORS, is_japanese, is_speech, script
+from koebin.engine.text.characters import (
+    CLOSERS,
+    COMMAS,
+    LINE_BREAKS,
+    OPENERS,
+    TERMINATORS,
+    is_japanese,
+    is_speech,
+    script,
+)
 
 _STOPS: Final = frozenset(".．")
 _CONTINUATIONS: Final = frozenset("とっのをがはにもでへやかだな、，,")

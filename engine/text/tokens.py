@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from engine.errors import InvalidCheckpoint
+from koebin.engine.errors import InvalidCheckpoint
 
 CLS: Final = "[CLS]"
 SEP: Final = "[SEP]"

@@ -1,8 +1,9 @@
 """The beat: runs the briefings of a folder on schedule. Any number of processes may, on one Redis.
 
-Each process looks at every schedule and writes down what is due (`producers.briefings.journal`); whichever gets a
-tick's lease takes it to the end (`producers.briefings.progress`). A process that dies loses its leases within seconds,
-and another one goes on. A clock that jumps, forth or back, repeats no tick: ticks are remembered, not just the time.
+Each process looks at every schedule and writes down what is due (`koebin.producers.briefings.schedule.journal`);
+whichever gets a tick's lease takes it to the end (`koebin.producers.briefings.schedule.progress`). A process that
+dies loses its leases within seconds, and another one goes on. A clock that jumps, forth or back, repeats no tick:
+ticks are remembered, not just the time.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from typing import Final
 
 from redis import Redis, RedisError
 
-from producers.briefings.compose import Submitter, compose
-from producers.briefings.holding import holding
-from producers.briefings.journal import Journal, LeaseGone, schedule_key
-from producers.briefings.policy import Policy
-from producers.briefings.progress import Compose, Follow, OpenStore, Progress
-from producers.briefings.spec import Briefing, load_folder
-from producers.briefings.ticks import ticks_between
-from tasks.stores.uri import open_store
+from koebin.producers.briefings.compose import Submitter, compose
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.schedule.due_times import ticks_between
+from koebin.producers.briefings.schedule.journal import Journal, LeaseGone, schedule_key
+from koebin.producers.briefings.schedule.lease import holding
+from koebin.producers.briefings.schedule.progress import Compose, Follow, OpenStore, Progress
+from koebin.producers.briefings.spec import Briefing, load_folder
+from koebin.tasks.stores.uri import open_store
 
 log = logging.getLogger(__name__)
 

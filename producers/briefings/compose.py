@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from engine.errors import InvalidBriefing, InvalidInput
-from engine.options import SynthesisOptions
-from engine.text.checks import check_text
-from producers.briefings.calendar import spoken_date
-from producers.briefings.isolated import IsolatedFailed, call_isolated
-from producers.briefings.policy import Policy
-from producers.briefings.sources.base import Fetched, SourceReport
-from producers.briefings.sources.gather import gather
-from producers.briefings.spec import Briefing
-from producers.formats.load import parse_script
-from producers.formats.source import Source
-from producers.formats.voice import Voice
-from tasks.contracts import PRIORITIES
-from tasks.script import Script
+from koebin.engine.errors import InvalidBriefing, InvalidInput
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.checks import check_text
+from koebin.producers.briefings.calendar import spoken_date
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.sandbox.calls import IsolatedFailed, call_isolated
+from koebin.producers.briefings.sources.base import Fetched, SourceReport
+from koebin.producers.briefings.sources.gather import gather
+from koebin.producers.briefings.spec import Briefing
+from koebin.producers.formats.load import parse_script
+from koebin.producers.formats.source import Source
+from koebin.producers.formats.voice import Voice
+from koebin.tasks.contracts import PRIORITIES
+from koebin.tasks.script import Script
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Submission:
         text: plain text with Koebin's markup.
         options: fields of ``SynthesisOptions``.
         dictionaries: absolute paths.
-        store, output: where and what to deliver; ``output`` holds the fields of ``tasks.contracts.Output``.
+        store, output: where and what to deliver; ``output`` holds the fields of ``koebin.tasks.contracts.Output``.
     """
 
     briefing: str

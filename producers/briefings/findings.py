@@ -10,15 +10,15 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from engine.errors import InvalidBriefing
-from producers.briefings.compose import RENDER_SECONDS, render
-from producers.briefings.isolated import IsolatedFailed, call_isolated
-from producers.briefings.policy import Policy
-from producers.briefings.sources.addresses import check_host
-from producers.briefings.sources.base import Fetched, SourceFailed
-from producers.briefings.sources.clock import clock_values
-from producers.briefings.spec import Briefing, Command, Feed, File, Json
-from producers.briefings.ticks import next_ticks
+from koebin.engine.errors import InvalidBriefing
+from koebin.producers.briefings.compose import RENDER_SECONDS, render
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.sandbox.calls import IsolatedFailed, call_isolated
+from koebin.producers.briefings.schedule.due_times import next_ticks
+from koebin.producers.briefings.sources.addresses import check_host
+from koebin.producers.briefings.sources.base import Fetched, SourceFailed
+from koebin.producers.briefings.sources.clock import clock_values
+from koebin.producers.briefings.spec import Briefing, Command, Feed, File, Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from producers.briefings.compose import Submission, script_of
-from producers.briefings.progress import Outcome
-from producers.client import Client
-from tasks.contracts import Output, parse
-from tasks.ledger import State
-from tasks.stores.base import Store
-from tasks.stores.uri import open_store
-from tasks.submission import Wishes
-from worker.settings import Settings
+from koebin.producers.briefings.compose import Submission, script_of
+from koebin.producers.briefings.schedule.progress import Outcome
+from koebin.producers.client import Client
+from koebin.tasks.contracts import Output, parse
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.submission import JobOptions
+from koebin.tasks.settings import Settings
+from koebin.tasks.stores.base import Store
+from koebin.tasks.stores.uri import open_store
 
 
 class Jobs:
@@ -33,7 +33,7 @@ class Jobs:
         """
         paths = [Path(path) for path in submission.dictionaries]
         script = script_of(submission.text, submission.speaker, submission.options, paths, title=submission.title)
-        wishes = Wishes(parse(Output, submission.output), priority=submission.priority)
+        wishes = JobOptions(parse(Output, submission.output), priority=submission.priority)
         return self._client(submission.store).submit(script, job_id=submission.job, wishes=wishes)
 
     def follow(self, submission: Submission) -> Outcome | None:

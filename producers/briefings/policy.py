@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.addresses import IpNetwork
+from koebin.tasks.addresses import IpNetwork
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port to numeric addresses; blocking, raises OSError."""

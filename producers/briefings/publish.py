@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from engine.errors import JobFailed, StoreNotFound
-from producers.briefings.compose import Composed, job_id
-from producers.briefings.spec import Briefing, edition_key
-from tasks.keys import output
-from tasks.stores.base import Store
+from koebin.engine.errors import JobFailed, StoreNotFound
+from koebin.producers.briefings.compose import Composed, job_id
+from koebin.producers.briefings.spec import Briefing, edition_key
+from koebin.tasks.keys import output
+from koebin.tasks.stores.base import Store
 
 INDEX_VERSION: Final = 1
 

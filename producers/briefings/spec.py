@@ -16,15 +16,15 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
-from engine.errors import InvalidBriefing, InvalidInput
-from engine.names import check_speaker
-from engine.options import SynthesisOptions
-from producers.briefings.crontab import problem_of
-from producers.briefings.quantities import byte_count, seconds
-from producers.briefings.toml_place import place_of
-from tasks.contracts import Output
-from tasks.stores.base import check_key
-from tasks.stores.uri import canonical_uri
+from koebin.engine.errors import InvalidBriefing, InvalidInput
+from koebin.engine.names import check_speaker
+from koebin.engine.options import SynthesisOptions
+from koebin.producers.briefings.quantities import byte_count, seconds
+from koebin.producers.briefings.schedule.crontab import problem_of
+from koebin.producers.briefings.toml_place import place_of
+from koebin.tasks.contracts import Output
+from koebin.tasks.stores.base import check_key
+from koebin.tasks.stores.uri import canonical_uri
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 MAX_FILE_BYTES: Final = 1 << 20

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Final
 import typer
 from redis import Redis, RedisError
 
-from producers.commands.speech import AsJson
-from producers.console import clock, messages_for_mistakes, note, say, say_json
-from tasks.backlog import assembling, backlog
-from tasks.connection import check, connect
-from tasks.delayed import count_put_off
-from tasks.ledger import Ledger
-from tasks.parking import count_parked
-from worker.settings import load_settings
+from koebin.producers.commands.say import AsJson
+from koebin.producers.console import clock, messages_for_mistakes, note, say, say_json
+from koebin.tasks.broker.delayed import count_put_off
+from koebin.tasks.broker.unreadable import count_parked
+from koebin.tasks.connection import check, connect
+from koebin.tasks.jobs.backlog import assembling, backlog
+from koebin.tasks.jobs.ledger import Ledger
+from koebin.tasks.settings import load_settings
 
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from engine.errors import InvalidOption
-from producers.commands.common import given
-from producers.console import messages_for_mistakes, note, say_json
-from worker.settings import Settings, load_settings
+from koebin.engine.errors import InvalidOption
+from koebin.producers.commands.common import given
+from koebin.producers.console import messages_for_mistakes, note, say_json
+from koebin.tasks.settings import Settings, load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -37,13 +37,13 @@ def bake(
     """
     with messages_for_mistakes():
         if check:
-            from engine.bake import check_baked
+            from koebin.engine.bake import check_baked
 
             say_json(check_baked(root)["speakers"])
             return
         settings = load_settings(**given(speakers=speakers, device=device))
-        from engine.bake import bake as make
-        from worker.voices import voices
+        from koebin.engine.bake import bake as make
+        from koebin.worker.voices import voices
 
         lock = make(
             {voice.name: voice.source for voice in voices(settings)},

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.errors import BackendMissing, BrokerUnavailable
-from producers.commands.common import given
-from producers.console import messages_for_mistakes
-from worker.settings import Settings, load_settings
+from koebin.engine.errors import BackendMissing, BrokerUnavailable
+from koebin.producers.commands.common import given
+from koebin.producers.console import messages_for_mistakes
+from koebin.tasks.settings import Settings, load_settings
 
 app = typer.Typer(
     name="briefing", no_args_is_help=True, help="Briefings: put together from sources, spoken on a schedule."
@@ -77,7 +77,7 @@ def _commands(folder: Path | None) -> Iterator[tuple[Any, Settings]]:
         try:
             from redis import RedisError
 
-            from producers.briefings import commands
+            from koebin.producers.commands import briefing_actions as commands
         except ModuleNotFoundError as error:
             raise BackendMissing(
                 f"{error.name} is not installed", "", "Run: pip install 'koebin[briefings]'"

@@ -1,4 +1,4 @@
-"""What the commands of `producers.briefings.cli` do."""
+"""What the commands of `koebin.producers.commands.briefing` do."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from zoneinfo import ZoneInfo
 import typer
 from redis import Redis
 
-from engine.errors import ConfigurationError, InvalidBriefing, InvalidSettings
-from engine.names import nearest
-from producers.briefings.compose import compose, job_id, preview
-from producers.briefings.findings import Finding, check
-from producers.briefings.holding import holding
-from producers.briefings.jobs import Jobs
-from producers.briefings.journal import Journal, State, Tick, tick_id
-from producers.briefings.policy import Policy
-from producers.briefings.progress import Progress
-from producers.briefings.spec import Briefing, load_briefing, load_folder
-from producers.briefings.ticks import next_ticks
-from producers.console import note, say, say_json
-from producers.exits import FAILED, INVALID
-from producers.schedule import run_beat
-from tasks.connection import check as check_broker
-from tasks.connection import connect
-from worker.settings import Settings
+from koebin.engine.errors import ConfigurationError, InvalidBriefing, InvalidSettings
+from koebin.engine.names import nearest
+from koebin.producers.briefings.beat import run_beat
+from koebin.producers.briefings.compose import compose, job_id, preview
+from koebin.producers.briefings.findings import Finding, check
+from koebin.producers.briefings.jobs import Jobs
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.schedule.due_times import next_ticks
+from koebin.producers.briefings.schedule.journal import Journal, State, Tick, tick_id
+from koebin.producers.briefings.schedule.lease import holding
+from koebin.producers.briefings.schedule.progress import Progress
+from koebin.producers.briefings.spec import Briefing, load_briefing, load_folder
+from koebin.producers.console import note, say, say_json
+from koebin.producers.exits import FAILED, INVALID
+from koebin.tasks.connection import check as check_broker
+from koebin.tasks.connection import connect
+from koebin.tasks.settings import Settings
 
 _SUBMITTED_WITHIN = 300.0
 """Seconds that rendering and submitting may take where nobody waits for the audio."""

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from producers.commands.speech import AsJson, Speaker
-from producers.console import messages_for_mistakes, note, say, say_json
-from producers.exits import INVALID
-from producers.formats.load import load_script
-from producers.formats.voice import Voice
-from tasks.contracts import Pauses
-from tasks.planning import sentences
-from tasks.script import Script
+from koebin.producers.commands.say import AsJson, Speaker
+from koebin.producers.console import messages_for_mistakes, note, say, say_json
+from koebin.producers.exits import INVALID
+from koebin.producers.formats.load import load_script
+from koebin.producers.formats.voice import Voice
+from koebin.tasks.contracts import Pauses
+from koebin.tasks.jobs.planning import sentences
+from koebin.tasks.script import Script
 
 if TYPE_CHECKING:
-    from engine.text.doubts import Doubt
+    from koebin.engine.text.doubts import Doubt
 
 Dictionaries = Annotated[
     list[Path] | None,
@@ -38,7 +38,7 @@ class Line:
 
     Attributes:
         line: of the file, 0 where it has none.
-        kana: with accents, see ``engine.text.kana``.
+        kana: with accents, see ``koebin.engine.text.kana``.
     """
 
     line: int
@@ -92,9 +92,9 @@ def read_lines(script: Script) -> Iterator[Line]:
     Raises:
         InvalidText, InvalidScript: a sentence that cannot be spoken.
     """
-    from engine.text.doubts import doubts
-    from engine.text.frontend import analyze_utterances
-    from engine.text.kana import to_kana
+    from koebin.engine.text.doubts import doubts
+    from koebin.engine.text.frontend import analyze_utterances
+    from koebin.engine.text.kana import to_kana
 
     for sentence in sentences(script.passages, Pauses()):
         passage = sentence.passage

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InvalidOption, StoreDenied, StoreFull, UnknownSpeaker
-from engine.names import BUILTIN_SPEAKERS, PUBLISHED_SPEAKERS, check_speaker, nearest
-from engine.options import SynthesisOptions
-from producers.client import Client
-from producers.console import note
-from producers.embedded import embedded
-from tasks.stores.uri import open_store
-from worker.settings import Settings, load_settings
+from koebin.engine.errors import InvalidOption, StoreDenied, StoreFull, UnknownSpeaker
+from koebin.engine.names import BUILTIN_SPEAKERS, PUBLISHED_SPEAKERS, check_speaker, nearest
+from koebin.engine.options import SynthesisOptions
+from koebin.producers.client import Client
+from koebin.producers.console import note
+from koebin.producers.private_broker import embedded
+from koebin.tasks.settings import Settings, load_settings
+from koebin.tasks.stores.uri import open_store
 
 
 def given(**values: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def check_known(names: Sequence[str], settings: Settings) -> None:
     Raises:
         UnknownSpeaker: neither built in, nor published under that name, nor given a source.
     """
-    from worker.voices import voices
+    from koebin.worker.voices import voices
 
     sources = {voice.name for voice in voices(settings) if voice.source}
     known = {*BUILTIN_SPEAKERS, *PUBLISHED_SPEAKERS, *sources}

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from engine.errors import InvalidOption
-from producers.commands.common import given, store_argument
-from producers.commands.speech import AsJson, StoreOption
-from producers.console import describe, messages_for_mistakes, note, say, say_json
-from worker.settings import load_settings
+from koebin.engine.errors import InvalidOption
+from koebin.producers.commands.common import given, store_argument
+from koebin.producers.commands.say import AsJson, StoreOption
+from koebin.producers.console import describe, messages_for_mistakes, note, say, say_json
+from koebin.tasks.settings import load_settings
 
 app = typer.Typer(help="Segments that were given up, and messages that nobody could read.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def register(root: typer.Typer) -> None:
 @app.command("list")
 def list_dead(as_json: AsJson = False) -> None:
     """List what was given up in all jobs, and messages that were parked."""
-    from producers.client import Client
+    from koebin.producers.client import Client
 
     with messages_for_mistakes(), Client(settings=load_settings()) as client:
         letters, messages = client.dead(), client.parked()
@@ -44,7 +44,7 @@ def list_dead(as_json: AsJson = False) -> None:
 @app.command("show")
 def show(job: Job, as_json: AsJson = False) -> None:
     """Show a job's dead letters whole."""
-    from producers.client import Client
+    from koebin.producers.client import Client
 
     with messages_for_mistakes(), Client(settings=load_settings()) as client:
         letters = [letter for letter in client.dead() if letter["job"] == job]
@@ -60,7 +60,7 @@ def show(job: Job, as_json: AsJson = False) -> None:
 @app.command("redrive")
 def redrive(job: Job, store: StoreOption = None) -> None:
     """Try a job's dead segments again: the job goes on, and what it has stays."""
-    from producers.client import Client
+    from koebin.producers.client import Client
 
     settings = load_settings(**given(store=store_argument(store)))
     with messages_for_mistakes(), Client(settings=settings) as client:
@@ -75,7 +75,7 @@ def forget(
     messages: Annotated[bool, typer.Option("--messages", help="The messages that were parked.")] = False,
 ) -> None:
     """Forget a job's dead segments, or parked messages: they were seen to, and no alert shall name them again."""
-    from producers.client import Client
+    from koebin.producers.client import Client
 
     with messages_for_mistakes(), Client(settings=load_settings()) as client:
         if bool(job) == messages:

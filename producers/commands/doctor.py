@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator
 import typer
 from redis.exceptions import RedisError
 
-from engine.errors import KoebinError
-from engine.names import check_device
-from producers.commands.common import given, store_argument
-from producers.commands.speech import AsJson, StoreOption
-from producers.console import messages_for_mistakes, note, say, say_json
-from producers.exits import FAILED
-from tasks.connection import check, connect
-from tasks.fleet import fleet
-from tasks.stores.base import Finding
-from tasks.stores.uri import open_store
-from worker.devices import candidates, cuda_devices
-from worker.settings import Settings, load_settings
+from koebin.engine.errors import KoebinError
+from koebin.engine.names import check_device
+from koebin.producers.commands.common import given, store_argument
+from koebin.producers.commands.say import AsJson, StoreOption
+from koebin.producers.console import messages_for_mistakes, note, say, say_json
+from koebin.producers.exits import FAILED
+from koebin.tasks.broker.fleet import fleet
+from koebin.tasks.connection import check, connect
+from koebin.tasks.settings import Settings, load_settings
+from koebin.tasks.stores.base import Finding
+from koebin.tasks.stores.uri import open_store
+from koebin.worker.child.gpu_claim import candidates, cuda_devices
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +55,7 @@ def _asked(ask: Callable[[Settings], Iterator[Finding]], settings: Settings) -> 
 def _broker(settings: Settings) -> Iterator[Finding]:
     url = settings.broker_url.get_secret_value()
     if not url:
-        from producers.embedded import server_binary
+        from koebin.producers.private_broker import server_binary
 
         yield Finding("broker", ok=True, detail=f"none configured; a private one would be {server_binary()}")
         return
@@ -89,7 +89,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
 def _dictionary(settings: Settings) -> Iterator[Finding]:
     del settings
     try:
-        from engine.text.frontend import analyze
+        from koebin.engine.text.frontend import analyze
     except ModuleNotFoundError as error:
         detail = f"{error.name} is not installed"
         yield Finding("dictionary", ok=False, detail=detail, hint="Run: pip install 'koebin[engine]'")
@@ -108,7 +108,7 @@ def _device(settings: Settings) -> Iterator[Finding]:
 
 def _engine(settings: Settings) -> Iterator[Finding]:
     try:
-        from engine import TTS
+        from koebin import TTS
     except ModuleNotFoundError:
         return
     with TTS(device=settings.device, sources=settings.source_options()) as tts:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from engine.errors import BackendMissing
-from producers.console import messages_for_mistakes, say
+from koebin.engine.errors import BackendMissing
+from koebin.producers.console import messages_for_mistakes, say
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +25,7 @@ def export(
     """Export a voice (or BERT) from safetensors to ONNX. Needs the extra `torch`; what it makes does not."""
     with messages_for_mistakes():
         try:
-            from engine.models.export import export_bert, export_voice
+            from koebin.engine.models.jp_extra.export import export_bert, export_voice
         except ModuleNotFoundError as error:
             hint = "Run: pip install 'koebin[engine,torch]'"
             raise BackendMissing("a package is not installed", error.name or "torch", hint) from error

@@ -7,13 +7,13 @@ from typing import Annotated, Final
 
 import typer
 
-from engine.errors import InvalidOption
-from producers.client import Client
-from producers.commands.common import given, store_argument
-from producers.commands.speech import AsJson, StoreOption
-from producers.console import megabytes, messages_for_mistakes, note, say, say_json
-from tasks.housekeeping import KINDS, Survey, remove, survey
-from worker.settings import load_settings
+from koebin.engine.errors import InvalidOption
+from koebin.producers.client import Client
+from koebin.producers.commands.common import given, store_argument
+from koebin.producers.commands.say import AsJson, StoreOption
+from koebin.producers.console import megabytes, messages_for_mistakes, note, say, say_json
+from koebin.tasks.jobs.garbage_collection import KINDS, Survey, remove, survey
+from koebin.tasks.settings import load_settings
 
 _UNITS: Final = {"h": 3600.0, "d": 86400.0, "w": 604800.0}
 _SHOWN: Final = 20

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from engine.errors import InvalidInput
-from producers.client import Client
-from producers.commands.common import given, store_argument
-from producers.commands.speech import AsJson, StoreOption
-from producers.console import describe, megabytes, messages_for_mistakes, note, say, say_json
-from tasks.ledger import State
-from worker.settings import load_settings
+from koebin.engine.errors import InvalidInput
+from koebin.producers.client import Client
+from koebin.producers.commands.common import given, store_argument
+from koebin.producers.commands.say import AsJson, StoreOption
+from koebin.producers.console import describe, megabytes, messages_for_mistakes, note, say, say_json
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.settings import load_settings
 
 Job = Annotated[str, typer.Argument(help="The job's id.")]
 

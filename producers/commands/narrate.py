@@ -10,26 +10,26 @@ from typing import Annotated, Any, Final, get_args
 
 import typer
 
-from engine.errors import ConfigurationError, InvalidOption, SpeakerNotServed
-from engine.subtitles import subtitle_format
-from engine.text.checks import check_text
-from producers.client import Client
-from producers.commands.check import Dictionaries
-from producers.commands.common import client_for, given, one_of, options_from, store_argument
-from producers.commands.speech import AsJson, Pitch, Seed, Speaker, Speed, StoreOption, Style, Volume, Wait
-from producers.console import ProgressLine, clock, messages_for_mistakes, note, say, say_json
-from producers.exits import FAILED, PARTIAL
-from producers.formats.load import load_script
-from producers.formats.voice import Voice
-from tasks.contracts import PRIORITIES, AudioFormat, Output, Pauses, PlannedSpeaker, Quality, parse
-from tasks.ledger import State
-from tasks.outcome import JobOutcome
-from tasks.planning import Target
-from tasks.preview import Preview, preview
-from tasks.script import Cover, Script
-from tasks.stores.uri import open_store
-from tasks.submission import Wishes
-from worker.settings import Settings, load_settings
+from koebin.engine.audio.subtitles import subtitle_format
+from koebin.engine.errors import ConfigurationError, InvalidOption, SpeakerNotServed
+from koebin.engine.text.checks import check_text
+from koebin.producers.client import Client
+from koebin.producers.commands.check import Dictionaries
+from koebin.producers.commands.common import client_for, given, one_of, options_from, store_argument
+from koebin.producers.commands.say import AsJson, Pitch, Seed, Speaker, Speed, StoreOption, Style, Volume, Wait
+from koebin.producers.console import ProgressLine, clock, messages_for_mistakes, note, say, say_json
+from koebin.producers.exits import FAILED, PARTIAL
+from koebin.producers.formats.load import load_script
+from koebin.producers.formats.voice import Voice
+from koebin.tasks.contracts import PRIORITIES, AudioFormat, Output, Pauses, PlannedSpeaker, Quality, parse
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.outcome import JobOutcome
+from koebin.tasks.jobs.planning import Target
+from koebin.tasks.jobs.preview import Preview, preview
+from koebin.tasks.jobs.submission import JobOptions
+from koebin.tasks.script import Cover, Script
+from koebin.tasks.settings import Settings, load_settings
+from koebin.tasks.stores.uri import open_store
 
 _PICTURES: Final[Mapping[bytes, Any]] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 _MAX_COVER_BYTES: Final = 10_000_000
@@ -103,7 +103,7 @@ def narrate(
             check_text(passage.text)
         script = replace(script, **given(title=title, author=author, cover=_read_cover(cover)))
         numbers = given(bitrate_kbps=bitrate, loudness_lufs=loudness, true_peak_dbtp=true_peak)
-        wishes = Wishes(
+        wishes = JobOptions(
             output=_output(script, numbers, format, per_chapter, whole, subtitles, player),
             pauses=Pauses(**given(sentence=sentence_pause, paragraph=paragraph_pause, chapter=chapter_pause)),
             priority=PRIORITIES[one_of(priority, tuple(PRIORITIES), "priority")],
@@ -180,7 +180,7 @@ def _check_stays(settings: Settings, option: str) -> None:
         raise ConfigurationError(f"{option} needs workers that go on running", "", "Set KOEBIN_BROKER_URL")
 
 
-def _preview(settings: Settings, script: Script, wishes: Wishes, wait: float) -> Preview:
+def _preview(settings: Settings, script: Script, wishes: JobOptions, wait: float) -> Preview:
     if settings.broker_url.get_secret_value():
         with Client(settings=settings) as client:
             return client.preview(script, wishes, wait)
@@ -194,12 +194,12 @@ def _local_target(name: str) -> Target:
     Raises:
         SpeakerNotServed: another speaker's revision is known to its workers only.
     """
-    from engine.models.registry import BUILTIN
+    from koebin.engine.models.registry import BUILTIN
 
     if name not in BUILTIN:
         raise SpeakerNotServed("without a worker only built-in speakers can be planned", name, "Set KOEBIN_BROKER_URL")
-    from engine.models.builtin import BuiltinVoice
-    from engine.revision import engine_revision
+    from koebin.engine.models.hts.voice import BuiltinVoice
+    from koebin.engine.revision import engine_revision
 
     voice = BuiltinVoice(name)
     planned = PlannedSpeaker(model_revision=voice.revision, sample_rate_hz=voice.sample_rate_hz)

@@ -9,16 +9,16 @@ from typing import Annotated
 
 import typer
 
-from engine.content import Reading
-from engine.errors import StoreNotFound
-from engine.names import BUILTIN_SPEAKERS, check_speaker
-from engine.text.checks import check_text
-from producers.client import Client
-from producers.commands.common import check_known, given, options_from, store_argument
-from producers.console import ProgressLine, messages_for_mistakes, note, say, say_json
-from tasks.contracts import Output
-from tasks.submission import Wishes
-from worker.settings import load_settings
+from koebin.engine.content import Reading
+from koebin.engine.errors import StoreNotFound
+from koebin.engine.names import BUILTIN_SPEAKERS, check_speaker
+from koebin.engine.text.checks import check_text
+from koebin.producers.client import Client
+from koebin.producers.commands.common import check_known, given, options_from, store_argument
+from koebin.producers.console import ProgressLine, messages_for_mistakes, note, say, say_json
+from koebin.tasks.contracts import Output
+from koebin.tasks.jobs.submission import JobOptions
+from koebin.tasks.settings import load_settings
 
 Speaker = Annotated[str, typer.Option("--speaker", "-s", help="Who speaks.")]
 Style = Annotated[str | None, typer.Option(help="A style of the speaker.", show_default="the speaker's first")]
@@ -71,7 +71,7 @@ def say_text(
         settings = load_settings(**given(store=store_argument(store)))
         if output is None and settings.broker_url.get_secret_value():
             with Client(settings=settings) as client:
-                wishes = Wishes(Output(formats=("flac",)), priority=0)
+                wishes = JobOptions(Output(formats=("flac",)), priority=0)
                 job = client.submit(
                     spoken, speaker=speaker, options=options, readings=readings, wishes=wishes, wait_seconds=wait
                 )
@@ -84,7 +84,7 @@ def say_text(
         if not path.parent.is_dir():
             raise StoreNotFound("no such folder", str(path.parent), "Make it first")
         check_known([speaker], settings)
-        from engine import TTS
+        from koebin import TTS
 
         source = dict(entry.partition("=")[::2] for entry in settings.speakers).get(speaker) or None
         with TTS(device=settings.device, sources=settings.source_options(), bert_source=settings.bert) as tts:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from producers.commands.common import given
-from producers.console import messages_for_mistakes, note, say
-from producers.exits import FAILED
-from worker.settings import load_settings
+from koebin.producers.commands.common import given
+from koebin.producers.console import messages_for_mistakes, note, say
+from koebin.producers.exits import FAILED
+from koebin.tasks.settings import load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def worker(
     """
     with messages_for_mistakes():
         settings = load_settings(**given(speakers=speakers, assemble=assemble, device=device))
-        from worker.run import run_worker
+        from koebin.worker.run import run_worker
 
         code = run_worker(settings, name)
     raise typer.Exit(code)
@@ -48,7 +48,7 @@ def health(
 ) -> None:
     """Ask the workers on this machine how they are: exit code 0 if all are ready (--live: alive), else 1."""
     with messages_for_mistakes():
-        from worker.health import read_health
+        from koebin.worker.parent.health import read_health
 
         found = read_health(run_dir or load_settings().run_dir)
         for one in found:

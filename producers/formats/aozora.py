@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
-from producers.formats.aozora_characters import accented, character_of
-from producers.formats.builder import ScriptBuilder
-from producers.formats.markup import MarkupReader, lines
-from producers.formats.voice import Cast
+from koebin.producers.formats.aozora_characters import accented, character_of
+from koebin.producers.formats.builder import ScriptBuilder
+from koebin.producers.formats.markup import MarkupReader, lines
+from koebin.producers.formats.voice import Cast
 
 Line = tuple[int, str]
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from engine.content import Reading
-from engine.errors import InvalidScript
-from engine.options import RANGES
-from engine.text.characters import is_speech
-from engine.text.dictionary import Dictionary
-from producers.formats.voice import Voice
-from tasks.script import Chapter, Cover, Ending, LineError, Passage, Script
+from koebin.engine.content import Reading
+from koebin.engine.errors import InvalidScript
+from koebin.engine.options import RANGES
+from koebin.engine.text.characters import is_speech
+from koebin.engine.text.dictionary import Dictionary
+from koebin.producers.formats.voice import Voice
+from koebin.tasks.script import Chapter, Cover, Ending, LineError, Passage, Script
 
 _STRENGTH: Final[dict[Ending, int]] = {"span": 0, "sentence": 1, "paragraph": 2, "chapter": 3}
 MAX_PAUSE: Final = RANGES["pause"][1]

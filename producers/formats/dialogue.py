@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from engine.errors import InvalidInput, InvalidScript
-from producers.formats.builder import ScriptBuilder
-from producers.formats.markup import MarkupReader, lines, one_line
-from producers.formats.voice import Cast, Voice
+from koebin.engine.errors import InvalidInput, InvalidScript
+from koebin.producers.formats.builder import ScriptBuilder
+from koebin.producers.formats.markup import MarkupReader, lines, one_line
+from koebin.producers.formats.voice import Cast, Voice
 
 _HEADING: Final = re.compile(r"#{1,6}[ 　]+(?P<title>.*)")
 _LINE: Final = re.compile(

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import InvalidDictionary, InvalidInput
-from engine.text.dictionary import Dictionary, Entry
-from producers.formats.source import MAX_BYTES, decode
+from koebin.engine.errors import InvalidDictionary, InvalidInput
+from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.producers.formats.source import MAX_BYTES, decode
 
 _TYPES: Final = {"surface": str, "reading": str, "accent": int, "priority": int}
 _NAMES: Final = {"surface": "surface", "reading": "reading", "accent": "accent", "priority": "priority",

@@ -21,13 +21,13 @@ from xml.etree.ElementTree import Element, ParseError
 import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
-from engine.errors import InvalidScript, InvalidText
-from engine.text.characters import is_speech
-from engine.text.checks import check_text
-from producers.formats.builder import ScriptBuilder
-from producers.formats.voice import Cast
-from producers.formats.xhtml import Block, read_page
-from tasks.script import Cover
+from koebin.engine.errors import InvalidScript, InvalidText
+from koebin.engine.text.characters import is_speech
+from koebin.engine.text.checks import check_text
+from koebin.producers.formats.builder import ScriptBuilder
+from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.xhtml import Block, read_page
+from koebin.tasks.script import Cover
 
 MAX_FILES: Final = 20_000
 MAX_FILE_BYTES: Final = 32 << 20

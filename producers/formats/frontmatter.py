@@ -24,11 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from engine.errors import InvalidMessage, InvalidScript
-from engine.names import nearest
-from engine.options import SynthesisOptions
-from producers.formats.voice import Cast, voice_from
-from tasks.contracts import Output, parse
+from koebin.engine.errors import InvalidMessage, InvalidScript
+from koebin.engine.names import nearest
+from koebin.engine.options import SynthesisOptions
+from koebin.producers.formats.voice import Cast, voice_from
+from koebin.tasks.contracts import Output, parse
 
 FENCE: Final = "+++"
 _FIELDS: Final = ("title", "author", "narrator", "dictionary", "speakers", "output")

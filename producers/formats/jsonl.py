@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from engine.errors import InvalidInput, InvalidScript, InvalidText
-from engine.names import nearest
-from engine.text.checks import check_text
-from producers.formats.builder import ScriptBuilder
-from producers.formats.markup import MarkupReader, lines
-from producers.formats.voice import OPTION_NAMES, Cast, Voice, changed
-from tasks.script import LineError
+from koebin.engine.errors import InvalidInput, InvalidScript, InvalidText
+from koebin.engine.names import nearest
+from koebin.engine.text.checks import check_text
+from koebin.producers.formats.builder import ScriptBuilder
+from koebin.producers.formats.markup import MarkupReader, lines
+from koebin.producers.formats.voice import OPTION_NAMES, Cast, Voice, changed
+from koebin.tasks.script import LineError
 
 _FIELDS: Final = ("id", "custom_id", "text", "speaker", *OPTION_NAMES)
 _ID: Final = re.compile(r"[\w][\w.@+-]{0,99}")

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.errors import InvalidScript
-from producers.formats.builder import ScriptBuilder
-from producers.formats.dictionary import load_dictionaries
-from producers.formats.frontmatter import FrontMatter, dictionary_paths, split_front_matter
-from producers.formats.source import Format, Source, read_source
-from producers.formats.voice import Cast, Voice
-from tasks.script import LineError, Script
+from koebin.engine.errors import InvalidScript
+from koebin.producers.formats.builder import ScriptBuilder
+from koebin.producers.formats.dictionary import load_dictionaries
+from koebin.producers.formats.frontmatter import FrontMatter, dictionary_paths, split_front_matter
+from koebin.producers.formats.source import Format, Source, read_source
+from koebin.producers.formats.voice import Cast, Voice
+from koebin.tasks.script import LineError, Script
 
 log = logging.getLogger(__name__)
 
@@ -60,31 +60,31 @@ def _read(source: Source, front: FrontMatter, builder: ScriptBuilder) -> Sequenc
     """Let the format's own reader, which is imported only now, fill the builder."""
     match source.format:
         case "text":
-            from producers.formats.text import read_text
+            from koebin.producers.formats.text import read_text
 
             read_text(front.body, builder, front.cast)
         case "aozora":
-            from producers.formats.aozora import read_aozora
+            from koebin.producers.formats.aozora import read_aozora
 
             read_aozora(front.body, builder, front.cast)
         case "dialogue":
-            from producers.formats.dialogue import read_dialogue
+            from koebin.producers.formats.dialogue import read_dialogue
 
             read_dialogue(front.body, builder, front.cast)
         case "markdown":
-            from producers.formats.markdown import read_markdown
+            from koebin.producers.formats.markdown import read_markdown
 
             read_markdown(front.body, builder, front.cast)
         case "ssml":
-            from producers.formats.ssml import read_ssml
+            from koebin.producers.formats.ssml import read_ssml
 
             read_ssml(front.body, builder, front.cast)
         case "jsonl":
-            from producers.formats.jsonl import read_jsonl
+            from koebin.producers.formats.jsonl import read_jsonl
 
             return read_jsonl(front.body, builder, front.cast)
         case "epub":
-            from producers.formats.epub import read_epub
+            from koebin.producers.formats.epub import read_epub
 
             if source.path is None:
                 raise InvalidScript("an EPUB is read from a file", hint="Give its path")

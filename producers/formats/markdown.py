@@ -11,12 +11,12 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from engine.errors import InvalidScript
-from engine.text.checks import MAX_LINE_CHARS
-from producers.formats.builder import ScriptBuilder
-from producers.formats.markup import MarkupReader
-from producers.formats.voice import Cast
-from producers.formats.xhtml import JAPANESE
+from koebin.engine.errors import InvalidScript
+from koebin.engine.text.checks import MAX_LINE_CHARS
+from koebin.producers.formats.builder import ScriptBuilder
+from koebin.producers.formats.markup import MarkupReader
+from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.xhtml import JAPANESE
 
 _TAG: Final = re.compile(r"<[^<>]*>")
 _RUBY: Final = re.compile(r"<(/?)(ruby|rt|rp|rb|br)\b[^<>]*>", re.IGNORECASE)

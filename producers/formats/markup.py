@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from engine.content import Reading
-from engine.errors import InvalidInput, InvalidScript
-from engine.text.characters import script
-from producers.formats.builder import MAX_PAUSE, ScriptBuilder
-from producers.formats.readings import MAX_WORD, Spoken, parse_phrases, parse_reading
-from producers.formats.voice import Cast, Voice
-from tasks.script import Ending
+from koebin.engine.content import Reading
+from koebin.engine.errors import InvalidInput, InvalidScript
+from koebin.engine.text.characters import script
+from koebin.producers.formats.builder import MAX_PAUSE, ScriptBuilder
+from koebin.producers.formats.readings import MAX_WORD, Spoken, parse_phrases, parse_reading
+from koebin.producers.formats.voice import Cast, Voice
+from koebin.tasks.script import Ending
 
 Ruby = Literal["strict", "lenient"]
 """``strict``: a reading that is none is refused, or is a quotation. ``lenient``: it is left out, as books need it."""

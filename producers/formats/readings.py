@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from engine.errors import InvalidText
-from engine.text.kana import check_kana, has_phrases
-from engine.text.katakana import is_katakana_reading, split_morae, to_katakana
+from koebin.engine.errors import InvalidText
+from koebin.engine.text.kana import check_kana, has_phrases
+from koebin.engine.text.katakana import is_katakana_reading, split_morae, to_katakana
 
 MAX_WORD: Final = 100
 """Characters that a word with a reading may have; the front end takes about 200 at once."""

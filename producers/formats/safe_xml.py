@@ -12,7 +12,7 @@ from xml.sax.xmlreader import AttributesImpl
 import defusedxml.sax
 from defusedxml.common import DefusedXmlException
 
-from engine.errors import InvalidScript
+from koebin.engine.errors import InvalidScript
 
 _ENTITY: Final = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
 _DECLARATION: Final = re.compile(r"\s*<\?xml\s[^>\n]*\?>")

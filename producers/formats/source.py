@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from engine.errors import InvalidScript
-from engine.text.checks import check_text
+from koebin.engine.errors import InvalidScript
+from koebin.engine.text.checks import check_text
 
 Format = Literal["text", "aozora", "markdown", "dialogue", "jsonl", "ssml", "epub"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)

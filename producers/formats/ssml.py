@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from engine.content import Reading
-from engine.errors import InvalidInput, InvalidScript
-from engine.text.kana import has_phrases
-from producers.formats import safe_xml
-from producers.formats.builder import ScriptBuilder
-from producers.formats.readings import MAX_WORD, Spoken, parse_phrases, parse_reading
-from producers.formats.voice import Cast, Voice
-from producers.formats.xhtml import without_gaps
-from tasks.script import Ending
+from koebin.engine.content import Reading
+from koebin.engine.errors import InvalidInput, InvalidScript
+from koebin.engine.text.kana import has_phrases
+from koebin.producers.formats import safe_xml
+from koebin.producers.formats.builder import ScriptBuilder
+from koebin.producers.formats.readings import MAX_WORD, Spoken, parse_phrases, parse_reading
+from koebin.producers.formats.voice import Cast, Voice
+from koebin.producers.formats.xhtml import without_gaps
+from koebin.tasks.script import Ending
 
 _ATTRIBUTES: Final = {
     "speak": {"version", "lang", "schemalocation", "base"},

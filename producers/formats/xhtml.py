@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.content import Reading
-from producers.formats import safe_xml
-from producers.formats.readings import MAX_WORD, parse_reading
+from koebin.engine.content import Reading
+from koebin.producers.formats import safe_xml
+from koebin.producers.formats.readings import MAX_WORD, parse_reading
 
 _BLOCKS: Final = frozenset(
     """address article aside blockquote body br caption dd details dialog div dl dt fieldset figcaption figure footer

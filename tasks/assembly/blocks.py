@@ -13,14 +13,14 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from engine.content import canonical_json
-from engine.pauses import clip
-from tasks import segments
-from tasks.contracts import Placement
-from tasks.joints import Ends, joints
-from tasks.planning import SECONDS_PER_CHARACTER
-from tasks.programme import Block, Part, Place
-from tasks.stores.base import Store
+from koebin.engine.audio.silence import clip
+from koebin.engine.content import canonical_json
+from koebin.tasks.assembly.programme import Block, Part, Place
+from koebin.tasks.contracts import Placement
+from koebin.tasks.jobs.planning import SECONDS_PER_CHARACTER
+from koebin.tasks.segments import store as segments
+from koebin.tasks.segments.joints import Ends, joints
+from koebin.tasks.stores.base import Store
 
 MEAN_SECONDS: Final = 30.0
 LONGEST_SECONDS: Final = 60.0

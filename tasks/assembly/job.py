@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import InvalidMessage, JobFailed, KoebinError, StoreError, StoreNotFound
-from tasks import keys
-from tasks.blocks import Placed, cut
-from tasks.contracts import (
+from koebin.engine.errors import InvalidMessage, JobFailed, KoebinError, StoreError, StoreNotFound
+from koebin.tasks import keys
+from koebin.tasks.assembly.blocks import Placed, cut
+from koebin.tasks.assembly.programme import Deliverables, render_programme
+from koebin.tasks.contracts import (
     AssembleRequest,
     ChunkDocument,
     DoneDocument,
@@ -28,12 +29,11 @@ from tasks.contracts import (
     parse,
     parse_json,
 )
-from tasks.guard import Guard
-from tasks.ledger import State
-from tasks.outcome import Failure, ItemResult, JobOutcome, OutputFile, settle, stored_outcome
-from tasks.programme import Deliverables, render_programme
-from tasks.runtime import Runtime
-from tasks.stores.base import Store
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.outcome import Failure, ItemResult, JobOutcome, OutputFile, settle, stored_outcome
+from koebin.tasks.running.cancellation import Guard
+from koebin.tasks.running.runtime import Runtime
+from koebin.tasks.stores.base import Store
 
 log = logging.getLogger(__name__)
 

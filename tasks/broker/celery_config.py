@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from celery import Celery
 
-from tasks.connection import sentinel_master
-from tasks.contracts import PRIORITY_STEPS
-from tasks.delayed import Message, Send
-from tasks.keys import ASSEMBLE_QUEUE
-from tasks.leases import UNACKED, UNACKED_INDEX, UNACKED_MUTEX
+from koebin.tasks.broker.delayed import Message, Send
+from koebin.tasks.broker.leases import UNACKED, UNACKED_INDEX, UNACKED_MUTEX
+from koebin.tasks.connection import sentinel_master
+from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.keys import ASSEMBLE_QUEUE
 
 SENT_HEADER: Final = "koebin_sent"
 """When a message was sent, in seconds since the epoch; workers tell from it how long messages wait."""

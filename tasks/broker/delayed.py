@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from redis import Redis
 
-from tasks.connection import server_time
+from koebin.tasks.connection import server_time
 
 _KEY: Final = "koebin:delayed"
 

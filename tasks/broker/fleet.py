@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from redis import Redis
 
-from engine.errors import BackendMissing
-from tasks.connection import as_text
+from koebin.engine.errors import BackendMissing
+from koebin.tasks.connection import as_text
 
 ANNOUNCEMENT_SECONDS: Final = 15
 """An announcement outlives its last refresh by this."""

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from redis import Redis
 
-from tasks.connection import as_text
-from tasks.keys import chunk_task
-from tasks.ledger import done_key
+from koebin.tasks.connection import as_text
+from koebin.tasks.jobs.ledger import done_key
+from koebin.tasks.keys import chunk_task
 
 UNACKED: Final = "koebin.unacked"
 UNACKED_INDEX: Final = "koebin.unacked_index"

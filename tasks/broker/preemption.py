@@ -14,8 +14,8 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tasks.contracts import PRIORITY_STEPS
-from tasks.keys import priority_list
+from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.keys import priority_list
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from tasks.fleet import fleet
-from tasks.ledger import Ledger, State
-from tasks.waiting import WaitingTexts, waiting_texts
+from koebin.tasks.broker.fleet import fleet
+from koebin.tasks.jobs.ledger import Ledger, State
+from koebin.tasks.jobs.waiting_texts import WaitingTexts, waiting_texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from tasks.contracts import ASSEMBLE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest
-from tasks.delayed import Message, Send
-from tasks.fleet import Fleet
-from tasks.keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, speaker_queue
-from tasks.ledger import Entry, Ledger, State
+from koebin.tasks.broker.delayed import Message, Send
+from koebin.tasks.broker.fleet import Fleet
+from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest
+from koebin.tasks.jobs.ledger import Entry, Ledger, State
+from koebin.tasks.keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, speaker_queue
 
 CHUNKS_PER_CHILD: Final = 2
 

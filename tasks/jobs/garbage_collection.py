@@ -22,11 +22,11 @@ from typing import Final, Literal, TypeVar, get_args
 
 from redis import Redis
 
-from engine.errors import StoreNotFound
-from tasks import keys
-from tasks.contracts import ChunkDocument, Manifest, parse_json
-from tasks.ledger import Ledger
-from tasks.stores.base import Stat, Store
+from koebin.engine.errors import StoreNotFound
+from koebin.tasks import keys
+from koebin.tasks.contracts import ChunkDocument, Manifest, parse_json
+from koebin.tasks.jobs.ledger import Ledger
+from koebin.tasks.stores.base import Stat, Store
 
 MARGIN_SECONDS: Final = 3600.0
 """No object that is younger than this is ever removed."""

@@ -13,8 +13,8 @@ Keys, all below ``koebin:job:<id>``:
 ```
 
 ``koebin:jobs`` holds the live jobs by time of creation, ``koebin:ended`` the ended ones by time of end, and
-``koebin:webhooks`` those of them whose webhook is to be told (``tasks.webhooks``). Every change is one script, so that
-a process may die between any two of them.
+``koebin:webhooks`` those of them whose webhook is to be told (``koebin.tasks.jobs.webhooks``). Every change is one
+script, so that a process may die between any two of them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from typing import Any, Final
 
 from redis import Redis
 
-from engine.errors import JobNotFound
-from tasks.connection import as_text
+from koebin.engine.errors import JobNotFound
+from koebin.tasks.connection import as_text
 
 ENDED_SECONDS: Final = 7 * 24 * 3600
 """How long Redis remembers an ended job; the store remembers longer."""

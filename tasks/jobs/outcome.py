@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.errors import StoreNotFound
-from tasks import keys
-from tasks.contracts import Result, SegmentCounts, dump, parse_json
-from tasks.ledger import State
-from tasks.stores.base import Store
+from koebin.engine.errors import StoreNotFound
+from koebin.tasks import keys
+from koebin.tasks.contracts import Result, SegmentCounts, dump, parse_json
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.stores.base import Store
 
 
 class _Frozen(BaseModel):

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.content import Reading, canonical_json
-from engine.errors import InvalidScript, InvalidText, UnknownStyle
-from engine.text.checks import check_text
-from engine.text.dictionary import Dictionary
-from engine.text.readings import check_readings
-from engine.text.sentences import split_sentences
-from tasks.contracts import (
+from koebin.engine.content import Reading, canonical_json
+from koebin.engine.errors import InvalidScript, InvalidText, UnknownStyle
+from koebin.engine.text.checks import check_text
+from koebin.engine.text.dictionary import Dictionary
+from koebin.engine.text.readings import check_readings
+from koebin.engine.text.sentences import split_sentences
+from koebin.tasks.contracts import (
     ChunkDocument,
     Pauses,
     Placement,
@@ -22,7 +22,7 @@ from tasks.contracts import (
     Quality,
     plan_segment,
 )
-from tasks.script import Passage, Script
+from koebin.tasks.script import Passage, Script
 
 SECONDS_PER_CHARACTER: Final = 0.15
 """Japanese narration at speed 1.0: about 7 characters a second."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tasks import segments
-from tasks.contracts import Pauses, PlannedSegment
-from tasks.planning import Target, plan_chunks, predicted_seconds
-from tasks.script import Script
-from tasks.stores.base import Store
+from koebin.tasks.contracts import Pauses, PlannedSegment
+from koebin.tasks.jobs.planning import Target, plan_chunks, predicted_seconds
+from koebin.tasks.script import Script
+from koebin.tasks.segments import store as segments
+from koebin.tasks.stores.base import Store
 
 
 @dataclass(frozen=True, slots=True)

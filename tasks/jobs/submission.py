@@ -17,19 +17,19 @@ from typing import Final
 from pydantic import RootModel
 from redis import Redis
 
-from engine.errors import InvalidMessage, InvalidScript, JobConflict, StoreNotFound
-from tasks import keys
-from tasks.contracts import InputError, Manifest, Output, Pauses, Quality, dump, parse_json
-from tasks.delayed import Send
-from tasks.dispatch import assemble_message, dispatch
-from tasks.fleet import fleet
-from tasks.housekeeping import wait_for_quiet
-from tasks.ledger import Ledger, LedgerChunk, State
-from tasks.outcome import stored_outcome
-from tasks.planning import Target, plan_chunks, script_content
-from tasks.script import Script
-from tasks.stores.base import Store
-from tasks.webhooks import check_webhook
+from koebin.engine.errors import InvalidMessage, InvalidScript, JobConflict, StoreNotFound
+from koebin.tasks import keys
+from koebin.tasks.broker.delayed import Send
+from koebin.tasks.broker.fleet import fleet
+from koebin.tasks.contracts import InputError, Manifest, Output, Pauses, Quality, dump, parse_json
+from koebin.tasks.jobs.dispatch import assemble_message, dispatch
+from koebin.tasks.jobs.garbage_collection import wait_for_quiet
+from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
+from koebin.tasks.jobs.outcome import stored_outcome
+from koebin.tasks.jobs.planning import Target, plan_chunks, script_content
+from koebin.tasks.jobs.webhooks import check_webhook
+from koebin.tasks.script import Script
+from koebin.tasks.stores.base import Store
 
 _LOCK_SECONDS: Final = 15
 
@@ -39,11 +39,11 @@ class ChunkTable(RootModel[tuple[tuple[str, float], ...]]):
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class JobOptions:
     """What a submitter decides besides the script.
 
     Attributes:
-        priority: 0 first, 6 for batch work; see ``tasks.contracts.PRIORITIES``.
+        priority: 0 first, 6 for batch work; see ``koebin.tasks.contracts.PRIORITIES``.
         partial: deliver what could be spoken if a segment must be given up.
         webhook: URL that is told when the job ends.
         quality: judge every segment; None does not.
@@ -63,7 +63,7 @@ class Wishes:
 
 
 def submit(
-    redis: Redis, store: Store, send: Send, job: str, script: Script, wishes: Wishes, targets: Mapping[str, Target]
+    redis: Redis, store: Store, send: Send, job: str, script: Script, wishes: JobOptions, targets: Mapping[str, Target]
 ) -> Manifest:
     """Enter a job. The same id with the same content is the same job: it is returned, and finished if it had stopped.
 
@@ -123,7 +123,7 @@ def _write(
     store: Store,
     job: str,
     script: Script,
-    wishes: Wishes,
+    wishes: JobOptions,
     targets: Mapping[str, Target],
     content: str,
     keep: Callable[[], None],

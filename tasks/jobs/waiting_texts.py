@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from redis import Redis
 
-from engine.errors import InvalidName
-from engine.names import check_speaker
-from tasks.connection import as_text
-from tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
-from tasks.delayed import put_off_messages
-from tasks.leases import UNACKED
-from tasks.planning import predicted_seconds
+from koebin.engine.errors import InvalidName
+from koebin.engine.names import check_speaker
+from koebin.tasks.broker.delayed import put_off_messages
+from koebin.tasks.broker.leases import UNACKED
+from koebin.tasks.connection import as_text
+from koebin.tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
+from koebin.tasks.jobs.planning import predicted_seconds
 
 MOST_READ: Final = 2000
 """Messages of one list that are read; of the rest of a longer one the length counts, at the mean of those."""

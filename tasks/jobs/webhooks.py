@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 
 from redis import Redis
 
-from engine.errors import InvalidOption, JobNotFound
-from tasks.connection import as_text, server_time
-from tasks.contracts import dump
-from tasks.ledger import WEBHOOKS, Entry, Ledger
-from tasks.outcome import JobOutcome, stored_outcome
-from tasks.policy import jittered
-from tasks.stores.base import Store
+from koebin.engine.errors import InvalidOption, JobNotFound
+from koebin.tasks.connection import as_text, server_time
+from koebin.tasks.contracts import dump
+from koebin.tasks.jobs.ledger import WEBHOOKS, Entry, Ledger
+from koebin.tasks.jobs.outcome import JobOutcome, stored_outcome
+from koebin.tasks.policy import jittered
+from koebin.tasks.stores.base import Store
 
 CLAIM_SECONDS: Final = 60.0
 """How long a worker may take to tell it; longer than every time limit of the request together."""

@@ -7,9 +7,9 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from engine.errors import JobCancelled, KoebinError, LeaseLost
-from tasks.ledger import State
-from tasks.runtime import Runtime
+from koebin.engine.errors import JobCancelled, KoebinError, LeaseLost
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.running.runtime import Runtime
 
 _SECONDS_BETWEEN_QUESTIONS: Final = 1.0
 

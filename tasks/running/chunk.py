@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import InferenceFailed, InvalidMessage, JobNotFound, KoebinError, UnknownSpeaker
-from engine.text.dictionary import Dictionary
-from tasks import keys, segments
-from tasks.contracts import (
+from koebin.engine.errors import InferenceFailed, InvalidMessage, JobNotFound, KoebinError, UnknownSpeaker
+from koebin.engine.text.dictionary import Dictionary
+from koebin.tasks import keys
+from koebin.tasks.broker.fleet import fleet
+from koebin.tasks.contracts import (
     ChunkDocument,
     ChunkRequest,
     DoneDocument,
@@ -27,20 +28,20 @@ from tasks.contracts import (
     dump,
     parse_json,
 )
-from tasks.dispatch import assemble_message, dispatch
-from tasks.fleet import fleet
-from tasks.guard import GiveBack, Guard
-from tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, segments_own
-from tasks.quality import Gate
-from tasks.runtime import Runtime
-from tasks.stores.base import Store
-from tasks.storing import AHEAD, Storing
-from tasks.takes import Take, judge, settle
+from koebin.tasks.jobs.dispatch import assemble_message, dispatch
+from koebin.tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, segments_own
+from koebin.tasks.running.cancellation import GiveBack, Guard
+from koebin.tasks.running.runtime import Runtime
+from koebin.tasks.segments import store as segments
+from koebin.tasks.segments.quality import Gate
+from koebin.tasks.segments.takes import Take, judge, settle
+from koebin.tasks.segments.writer import AHEAD, Storing
+from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:
-    from engine.audio import Audio
-    from engine.request import Request
-    from engine.speaker import Speaker
+    from koebin.engine.audio.audio import Audio
+    from koebin.engine.request import Request
+    from koebin.engine.speaker import Speaker
 
 
 log = logging.getLogger(__name__)
@@ -267,7 +268,7 @@ def _render_alone(
 
 
 def _request(chunk: Chunk, segment: SegmentSpec) -> Request:
-    from engine.request import Request
+    from koebin.engine.request import Request
 
     return Request(
         text=segment.text,

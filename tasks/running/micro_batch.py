@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from engine.errors import KoebinError
-from tasks import segments
-from tasks.contracts import SegmentSpec, SynthesizeRequest, parse
-from tasks.guard import GiveBack, Guard
-from tasks.runtime import Runtime
-from tasks.single import plan_text, sentence_request
-from tasks.stores.base import Store
+from koebin.engine.errors import KoebinError
+from koebin.tasks.contracts import SegmentSpec, SynthesizeRequest, parse
+from koebin.tasks.running.cancellation import GiveBack, Guard
+from koebin.tasks.running.runtime import Runtime
+from koebin.tasks.running.text import plan_text, sentence_request
+from koebin.tasks.segments import store as segments
+from koebin.tasks.stores.base import Store
 
 log = logging.getLogger(__name__)
 

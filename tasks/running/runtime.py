@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from redis import Redis
 
-from engine.errors import EngineNotReady
-from tasks.delayed import Send
-from tasks.leases import Leases
-from tasks.ledger import Ledger
-from tasks.observer import Observer
-from tasks.stores.base import Store
+from koebin.engine.errors import EngineNotReady
+from koebin.tasks.broker.delayed import Send
+from koebin.tasks.broker.leases import Leases
+from koebin.tasks.jobs.ledger import Ledger
+from koebin.tasks.observer import Observer
+from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:
-    from engine.speaker import Speaker
+    from koebin.engine.speaker import Speaker
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ import time
 from collections.abc import Collection
 from typing import Final
 
-from engine.audio import Audio
-from engine.errors import StoreNotFound, UnknownSpeaker
-from engine.pauses import cut_silence
-from engine.request import Request
-from engine.text.checks import check_text
-from tasks import segments
-from tasks.contracts import (
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.silence import cut_silence
+from koebin.engine.errors import StoreNotFound, UnknownSpeaker
+from koebin.engine.request import Request
+from koebin.engine.text.checks import check_text
+from koebin.tasks.contracts import (
     Pauses,
     Result,
     SegmentCounts,
@@ -22,12 +21,13 @@ from tasks.contracts import (
     parse_options,
     plan_segment,
 )
-from tasks.guard import GiveBack, Guard
-from tasks.joints import Ends, joints
-from tasks.planning import Sentence, sentences
-from tasks.runtime import Runtime
-from tasks.script import Passage
-from tasks.stores.base import Store
+from koebin.tasks.jobs.planning import Sentence, sentences
+from koebin.tasks.running.cancellation import GiveBack, Guard
+from koebin.tasks.running.runtime import Runtime
+from koebin.tasks.script import Passage
+from koebin.tasks.segments import store as segments
+from koebin.tasks.segments.joints import Ends, joints
+from koebin.tasks.stores.base import Store
 
 _PAUSES: Final = Pauses()
 
@@ -39,7 +39,7 @@ def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard, 
     """Speak a text, reusing sentences that the store has; the object's name follows from the content.
 
     Args:
-        made: keys of sentences that were rendered for this text a moment ago, see ``tasks.together``.
+        made: keys of sentences that were rendered for this text a moment ago, see ``koebin.tasks.running.micro_batch``.
 
     Raises:
         UnknownSpeaker, InvalidText, InvalidOption, StoreDenied: refused.
@@ -81,7 +81,7 @@ def _synthesize(
 
 
 def _passage(request: SynthesizeRequest) -> Passage:
-    from engine.content import Reading
+    from koebin.engine.content import Reading
 
     readings = tuple(Reading(r.start, r.end, r.kana, r.accent) for r in request.readings)
     return Passage(request.text, request.speaker, parse_options(request.options), readings)

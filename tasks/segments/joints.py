@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from engine.marks import Marks
-from engine.pauses import KEPT_SECONDS
+from koebin.engine.audio.marks import Marks
+from koebin.engine.audio.silence import KEPT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, Protocol
 
-from engine.errors import BackendMissing
-from engine.options import SynthesisOptions
-from engine.text.characters import is_speech
-from tasks.contracts import Quality
+from koebin.engine.errors import BackendMissing
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.characters import is_speech
+from koebin.tasks.contracts import Quality
 
 if TYPE_CHECKING:
-    from engine.audio import Audio
-    from engine.models.base import FloatArray
+    from koebin.engine.audio.audio import Audio
+    from koebin.engine.models.base import FloatArray
 
 GROUP: Final = "koebin.recognisers"
 """Entry points of this group are recognisers."""

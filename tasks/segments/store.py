@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.errors import InvalidMessage
-from engine.marks import Mark, Marks
-from engine.observer import stage
-from tasks import keys
-from tasks.stores.base import Store
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.errors import InvalidMessage
+from koebin.engine.observer import stage
+from koebin.tasks import keys
+from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:
-    from engine.audio import Audio
+    from koebin.engine.audio.audio import Audio
 
 _PARALLEL_QUESTIONS: Final = 16
 
@@ -31,7 +31,7 @@ def stored(store: Store, segment_keys: Iterable[str]) -> set[str]:
 
 def write(store: Store, key: str, audio: Audio) -> bool:
     """Marks first, audio last: the audio is the commit. False if another worker's audio stands already."""
-    from engine.encoding import encode_segment
+    from koebin.engine.audio.encoding import encode_segment
 
     with stage("encode"):
         data = encode_segment(audio)
@@ -42,14 +42,14 @@ def write(store: Store, key: str, audio: Audio) -> bool:
 
 def read(store: Store, key: str) -> Audio:
     """A stored segment. Raises: StoreNotFound, InvalidMessage."""
-    from engine.encoding import decode_segment
+    from koebin.engine.audio.encoding import decode_segment
 
     return decode_segment(store.get(keys.segment_audio(key)), read_marks(store, key))
 
 
 def read_cut(store: Store, key: str, head: float, tail: float) -> Audio:
     """A stored segment without its first and last seconds of silence."""
-    from engine.pauses import cut_silence
+    from koebin.engine.audio.silence import cut_silence
 
     return cut_silence(read(store, key), head, tail)
 

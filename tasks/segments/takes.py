@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.errors import InferenceFailed, KoebinError
-from tasks import segments
-from tasks.contracts import Judged, PlannedSegment, SegmentSpec
-from tasks.quality import Gate, Spoken, Verdict
-from tasks.stores.base import Store
+from koebin.engine.errors import InferenceFailed, KoebinError
+from koebin.tasks.contracts import Judged, PlannedSegment, SegmentSpec
+from koebin.tasks.segments import store as segments
+from koebin.tasks.segments.quality import Gate, Spoken, Verdict
+from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:
-    from engine.audio import Audio
+    from koebin.engine.audio.audio import Audio
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,6 @@ def settle(store: Store, planned: PlannedSegment, speaker: str, first: Take, fur
 
 def _as_stored(audio: Audio) -> Audio:
     """The samples as 24 bits hold them: a verdict must not depend on whether a take was stored before."""
-    from engine.encoding import decode_segment, encode_segment
+    from koebin.engine.audio.encoding import decode_segment, encode_segment
 
     return decode_segment(encode_segment(audio), audio.marks)

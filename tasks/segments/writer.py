@@ -8,12 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from tasks import segments
-from tasks.guard import GiveBack
-from tasks.stores.base import Store
+from koebin.tasks.running.cancellation import GiveBack
+from koebin.tasks.segments import store as segments
+from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:
-    from engine.audio import Audio
+    from koebin.engine.audio.audio import Audio
 
 AHEAD: Final = 8
 """So many rendered segments may wait for the store; that bounds the memory they take."""

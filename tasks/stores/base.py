@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from engine.errors import InvalidName
+from koebin.engine.errors import InvalidName
 
 MAX_KEY_BYTES: Final = 800
 MAX_PART_BYTES: Final = 255

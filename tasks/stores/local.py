@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from engine.errors import (
+from koebin.engine.errors import (
     InvalidName,
     InvalidOption,
     StoreDenied,
@@ -21,8 +21,8 @@ from engine.errors import (
     StoreNotFound,
     StoreUnavailable,
 )
-from tasks.stores.base import Finding, Stat, check_key, check_prefix
-from tasks.stores.uri import StoreUri
+from koebin.tasks.stores.base import Finding, Stat, check_key, check_prefix
+from koebin.tasks.stores.uri import StoreUri
 
 TEMPORARY: Final = ".koebin-tmp"
 """The folder of half-written files: inside the root, so that a rename stays on one file system."""

@@ -19,9 +19,9 @@ import boto3.s3.inject  # or boto3 imports it when it makes a client
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from engine.errors import InvalidOption, InvalidSettings, KoebinError, StoreNotFound, StoreUnavailable
-from tasks.stores.base import Finding, Stat, StoreOptions, check_key, check_prefix, content_type_of
-from tasks.stores.s3_errors import status_of, translated
+from koebin.engine.errors import InvalidOption, InvalidSettings, KoebinError, StoreNotFound, StoreUnavailable
+from koebin.tasks.stores.base import Finding, Stat, StoreOptions, check_key, check_prefix, content_type_of
+from koebin.tasks.stores.s3_errors import status_of, translated
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody

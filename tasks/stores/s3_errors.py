@@ -9,7 +9,7 @@ from typing import Any, Final
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 
-from engine.errors import (
+from koebin.engine.errors import (
     InvalidName,
     KoebinError,
     StoreDenied,

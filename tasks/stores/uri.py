@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from engine.errors import BackendMissing, InvalidName
-from tasks.stores.base import Store, StoreOptions
+from koebin.engine.errors import BackendMissing, InvalidName
+from koebin.tasks.stores.base import Store, StoreOptions
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _FORMS = "Use s3://bucket/prefix or file:///absolute/folder"
@@ -112,7 +112,7 @@ def open_store(uri: str, *, options: StoreOptions | None = None) -> Store:
     """
     parsed = parse_uri(uri)
     if not parsed.bucket:
-        from tasks.stores.local import LocalStore
+        from koebin.tasks.stores.local import LocalStore
 
         return LocalStore(parsed.folder)
     return _open_bucket(parsed, options or StoreOptions())
@@ -122,7 +122,7 @@ def open_store(uri: str, *, options: StoreOptions | None = None) -> Store:
 def _open_bucket(uri: StoreUri, options: StoreOptions) -> Store:
     """One store per process and place: it remembers what it has learnt of its server."""
     try:
-        from tasks.stores.s3 import S3Store
+        from koebin.tasks.stores.s3 import S3Store
     except ModuleNotFoundError as error:
         raise BackendMissing("boto3 is not installed", str(uri), "Run: pip install 'koebin[s3]'") from error
     return S3Store(uri.bucket, "/".join(uri.parts), options)

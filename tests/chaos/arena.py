@@ -16,9 +16,10 @@ from types import TracebackType
 import psutil
 from redis import Redis
 
-from producers.client import Client
-from tasks.stores.base import Store, StoreOptions
-from tasks.stores.uri import open_store
+from koebin.producers.client import Client
+from koebin.tasks.settings import Settings
+from koebin.tasks.stores.base import Store, StoreOptions
+from koebin.tasks.stores.uri import open_store
 from tests.chaos.faults import StoreKind, small_disk
 from tests.chaos.probes import FOLDER, Steps
 from tests.chaos.proxy import Proxy
@@ -26,7 +27,6 @@ from tests.chaos.voice import NAME, small_voice
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 from tests.servers.worker import Worker
-from worker.settings import Settings
 
 
 class Supervised(Worker):

@@ -12,10 +12,10 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tasks.delayed import put_off_ids
-from tasks.ledger import State
-from tasks.outcome import JobOutcome
-from tasks.stores.base import Store
+from koebin.tasks.broker.delayed import put_off_ids
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.outcome import JobOutcome
+from koebin.tasks.stores.base import Store
 from tests.chaos.arena import Arena
 
 _LEFT: Final = (

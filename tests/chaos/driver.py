@@ -13,16 +13,16 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from engine.errors import KoebinError
-from producers.client import Client
-from tasks import keys
-from tasks.contracts import Output
-from tasks.fleet import withdraw
-from tasks.leases import UNACKED_INDEX
-from tasks.ledger import State
-from tasks.outcome import JobOutcome
-from tasks.stores.base import Store
-from tasks.submission import Wishes
+from koebin.engine.errors import KoebinError
+from koebin.producers.client import Client
+from koebin.tasks import keys
+from koebin.tasks.broker.fleet import withdraw
+from koebin.tasks.broker.leases import UNACKED_INDEX
+from koebin.tasks.contracts import Output
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.outcome import JobOutcome
+from koebin.tasks.jobs.submission import JobOptions
+from koebin.tasks.stores.base import Store
 from tests.chaos.arena import Arena, Supervised
 from tests.chaos.checks import Undisturbed, check_nothing_left, check_outputs, fingerprint
 from tests.chaos.faults import FAULTS, Fault, StoreKind
@@ -33,7 +33,7 @@ from tests.servers.worker import wait_until
 
 RANDOM: Final = "random moment"
 PRODUCER: Final = "SIGKILL producer"
-WISHES: Final = Wishes(Output(subtitles=("srt",)))
+WISHES: Final = JobOptions(Output(subtitles=("srt",)))
 URGENT_SENTENCES: Final = 2
 
 

@@ -46,25 +46,25 @@ _LONGEST_SECONDS: Final = 60.0
 
 def install_probes() -> None:
     """Wrap the functions at the steps; called in a worker's parent before anything of it runs."""
-    import tasks.assembly
-    import tasks.segments
-    import worker.consumer
-    from engine.speaker import Speaker
-    from tasks.leases import Leases
-    from tasks.ledger import Ledger
-    from worker.requests import LeasedRequest
-    from worker.sweep import Sweep
-    from worker.transport import QoS
+    import koebin.tasks.assembly.job
+    import koebin.tasks.segments.store
+    import koebin.worker.celery_ext.consumer
+    from koebin.engine.speaker import Speaker
+    from koebin.tasks.broker.leases import Leases
+    from koebin.tasks.jobs.ledger import Ledger
+    from koebin.worker.celery_ext.requests import LeasedRequest
+    from koebin.worker.celery_ext.transport import QoS
+    from koebin.worker.parent.requeue_lost import Sweep
 
     _wrap(QoS, "append", before=HANDED_OUT)
-    _wrap(worker.consumer, "gate", before=TAKEN)
+    _wrap(koebin.worker.celery_ext.consumer, "gate", before=TAKEN)
     _wrap(LeasedRequest, "acknowledge", before=BEFORE_ACK)
-    _wrap(tasks.segments, "write", before=BEFORE_WRITE, after=AFTER_WRITE)
+    _wrap(koebin.tasks.segments.store, "write", before=BEFORE_WRITE, after=AFTER_WRITE)
     _wrap(Ledger, "tick", before=BEFORE_TICK, after=AFTER_TICK)
     _wrap(Leases, "keep", before=MAKING_WAY)
     _wrap(Sweep, "_requeue_lost", before=SWEEPING)
-    _wrap(tasks.assembly, "_render", before=ASSEMBLING)
-    _wrap(tasks.assembly, "_upload", before=UPLOADING)
+    _wrap(koebin.tasks.assembly.job, "_render", before=ASSEMBLING)
+    _wrap(koebin.tasks.assembly.job, "_upload", before=UPLOADING)
     _wrap_render(Speaker)
 
 
@@ -86,7 +86,7 @@ def _wrap_render(speaker: Any) -> None:
     inner: Callable[..., Iterator[Any]] = speaker.render
 
     def render(self: Any, requests: Sequence[Any], *go_on: Callable[[], bool]) -> Iterator[Any]:
-        from tasks import runtime
+        from koebin.tasks.running import runtime
 
         if not runtime._current:  # warming up
             yield from inner(self, requests, *go_on)

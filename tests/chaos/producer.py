@@ -27,9 +27,9 @@ def killed_submission(settings: Mapping[str, object], job: str, book: int, sente
 
 
 def main(job: str, book: int, sentences: int, at: int) -> None:
-    from producers.client import Client
-    from tasks import submission
-    from tasks.ledger import Ledger
+    from koebin.producers.client import Client
+    from koebin.tasks.jobs import submission
+    from koebin.tasks.jobs.ledger import Ledger
     from tests.chaos.driver import WISHES
     from tests.chaos.texts import script
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tasks.script import Passage, Script
+from koebin.tasks.script import Passage, Script
 
 KINDS: Final = 4
 VOICES: Final = ("mei", "ken", "small")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.chaos.texts import SENTENCES
-from tests.unit.models.onnx_voices import ONNX, small_bert
+from tests.unit.engine.models.jp_extra.onnx_voices import ONNX, small_bert
 
 NAME: Final = "small"
 _MOST_TOKENS: Final = 64  # of the small BERT

@@ -25,7 +25,7 @@ IMPORTED: Final = "imported by a thread: "
 
 def install_traps() -> None:
     """A sentence with 毒 kills its process, one with 眠 never ends."""
-    from engine.speaker import Speaker
+    from koebin.engine.speaker import Speaker
 
     inner: Callable[..., Iterator[Any]] = Speaker.render
 
@@ -60,24 +60,24 @@ class ImportWatch:
 
 def install_slowness(seconds: float) -> None:
     """Every segment of a chunk takes ``seconds`` longer to render, and its key stands in the log when it is stored."""
-    import tasks.chunks
-    import tasks.segments
+    import koebin.tasks.running.chunk
+    import koebin.tasks.segments.store
 
-    inner: Callable[..., Iterator[Any]] = tasks.chunks._render
+    inner: Callable[..., Iterator[Any]] = koebin.tasks.running.chunk._render
 
     def render(*args: Any, **kwargs: Any) -> Iterator[Any]:
         for rendered in inner(*args, **kwargs):
             time.sleep(seconds)
             yield rendered
 
-    tasks.chunks._render = render
-    write = tasks.segments.write
+    koebin.tasks.running.chunk._render = render
+    write = koebin.tasks.segments.store.write
 
     def told(store: Any, key: str, audio: Any) -> None:
         write(store, key, audio)
         print(f"made {key}", flush=True)
 
-    tasks.segments.write = told
+    koebin.tasks.segments.store.write = told
 
 
 def install_stock() -> None:
@@ -86,10 +86,10 @@ def install_stock() -> None:
     No leases, no renewal, nobody who looks for lost work or watches the worker. What is left: the tasks, the ledger
     with its dispatch, retries after a failure of the store, the store itself.
     """
-    import worker.app
-    import worker.consumer
-    from worker.keeper import Keeper
-    from worker.sweep import Sweep
+    import koebin.worker.celery_ext.app
+    import koebin.worker.celery_ext.consumer
+    from koebin.worker.parent.requeue_lost import Sweep
+    from koebin.worker.parent.supervisor import Keeper
 
     def run_at_once(request: Any, run: Callable[[Any], Any]) -> None:
         run(request)
@@ -101,11 +101,11 @@ def install_stock() -> None:
         del self, entries
         return 0
 
-    worker.consumer.gate = run_at_once
+    koebin.worker.celery_ext.consumer.gate = run_at_once
     for duty in ("_renew", "_watch"):
         setattr(Keeper, duty, nothing)
     Sweep._requeue_lost = nothing_found  # type: ignore[method-assign]
-    configured = worker.app.create_app
+    configured = koebin.worker.celery_ext.app.create_app
 
     def create_app(settings: Any) -> Any:
         app = configured(settings)
@@ -116,9 +116,9 @@ def install_stock() -> None:
         app.conf.visibility_timeout = 3600
         return app
 
-    import worker.run
+    import koebin.worker.run
 
-    worker.run.create_app = create_app
+    koebin.worker.run.create_app = create_app
 
 
 def main() -> None:
@@ -127,9 +127,9 @@ def main() -> None:
     if os.environ.get("CHAOS_STOCK"):
         install_stock()
     if seconds := os.environ.get("CHAOS_DEAF_SECONDS"):
-        import worker.keeper
+        import koebin.worker.parent.supervisor
 
-        setattr(worker.keeper, "_DEAF_SECONDS", float(seconds))  # noqa: B010 - it is final for everybody else
+        setattr(koebin.worker.parent.supervisor, "_DEAF_SECONDS", float(seconds))  # noqa: B010 - it is final for everybody else
     if slow := os.environ.get("CHAOS_SLOW_SECONDS"):
         install_slowness(float(slow))
     if os.environ.get("CHAOS_IMPORTS"):
@@ -138,7 +138,7 @@ def main() -> None:
         install_traps()
     if os.environ.get(FOLDER):
         install_probes()
-    from producers.cli import main as run
+    from koebin.producers.cli import main as run
 
     run()
 

@@ -14,10 +14,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from engine.models.checkpoint import find_weights, load_synthesizer
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.synthesizer import Synthesizer, sample_prior
-from engine.models.style import Styles
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.styles import Styles
+from koebin.engine.models.jp_extra.torch.checkpoint import find_weights, load_synthesizer
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer, sample_prior
 
 GOLDEN = Path(__file__).parent
 WEIGHTS = ("jp_extra/legacy_names", "jp_extra/newer_names", "jp_extra_other")

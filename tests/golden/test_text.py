@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from engine.models.network_input import network_input
-from engine.text.analysis import Analysis, Node
-from engine.text.prosody import phonemes
-from engine.text.tokens import token_ids
+from koebin.engine.models.jp_extra.network_input import network_input
+from koebin.engine.text.analysis import Analysis, Node
+from koebin.engine.text.prosody import phonemes
+from koebin.engine.text.tokens import token_ids
 
 CASES: list[dict[str, Any]] = [
     json.loads(line) for line in (Path(__file__).parent / "text.jsonl").read_text("utf-8").splitlines()

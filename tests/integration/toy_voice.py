@@ -10,18 +10,18 @@ from typing import Final, cast
 import numpy as np
 from redis import Redis
 
-from engine.audio import Audio
-from engine.marks import Mark, Marks
-from engine.request import Request
-from engine.speaker import Speaker
-from tasks import fleet
-from tasks.contracts import PlannedSpeaker
-from tasks.delayed import Message
-from tasks.leases import Leases
-from tasks.ledger import Ledger
-from tasks.planning import Target
-from tasks.runtime import Runtime, install
-from tasks.stores.uri import open_store
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.request import Request
+from koebin.engine.speaker import Speaker
+from koebin.tasks.broker import fleet
+from koebin.tasks.broker.delayed import Message
+from koebin.tasks.broker.leases import Leases
+from koebin.tasks.contracts import PlannedSpeaker
+from koebin.tasks.jobs.ledger import Ledger
+from koebin.tasks.jobs.planning import Target
+from koebin.tasks.running.runtime import Runtime, install
+from koebin.tasks.stores.uri import open_store
 
 RATE: Final = 24_000
 TARGET: Final = Target(PlannedSpeaker(model_revision="m1", sample_rate_hz=RATE), "e1", ("Neutral",), 10.0)

@@ -16,7 +16,7 @@ from typing import Final
 import psutil
 from redis import Redis
 
-from tasks.fleet import fleet
+from koebin.tasks.broker.fleet import fleet
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _READY_SECONDS: Final = 60.0
@@ -60,7 +60,7 @@ class Worker:
         }
         self._env = environment(chosen)
         self._env["TMPDIR"] = str(self.folder)  # one that is killed leaves the pool's sockets there
-        self._command = [str(python), "-m", "producers", "worker", "--name", self.name]
+        self._command = [str(python), "-P", "-m", "koebin", "worker", "--name", self.name]
         self._command += (["--speakers", speakers] if speakers else []) + (["--assemble"] if assemble else [])
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -21,12 +21,12 @@ HEAVY = (
 
 
 def test_the_client_needs_no_engine() -> None:
-    code = f"import producers.client, sys; print([m for m in {HEAVY} if m in sys.modules])"
+    code = f"import koebin.producers.client, sys; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_the_command_line_starts_without_them_too() -> None:
-    code = f"import producers.cli, sys; print([m for m in {HEAVY} if m in sys.modules])"
+    code = f"import koebin.producers.cli, sys; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -7,12 +7,12 @@ from typing import Final
 
 from celery import Celery
 
-from tasks.celery_config import configure
-from worker.consumer import Gate
-from worker.results import BACKENDS
-from worker.settings import Settings
-from worker.transport import install_transport
-from worker.turns import Turns
+from koebin.tasks.broker.celery_config import configure
+from koebin.tasks.settings import Settings
+from koebin.worker.celery_ext.consumer import Gate
+from koebin.worker.celery_ext.queue_order import Turns
+from koebin.worker.celery_ext.results import BACKENDS
+from koebin.worker.celery_ext.transport import install_transport
 
 ROUND_SECONDS: Final = 10.0
 """A worker that cannot hold all its voices stays with those it has for so long, before it serves who waited longest."""
@@ -21,7 +21,14 @@ ROUND_SECONDS: Final = 10.0
 def create_app(settings: Settings) -> Celery:
     """An app with our tasks, our configuration and our step in its consumer; connects to nothing yet."""
     install_transport()
-    app = Celery("koebin", task_cls="worker.requests:LeasedTask", include=["tasks.synthesis", "tasks.narration"])
+    app = Celery(
+        "koebin",
+        task_cls="koebin.worker.celery_ext.requests:LeasedTask",
+        include=[
+            "koebin.tasks.celery_tasks",
+            "koebin.tasks.assemble_task",
+        ],
+    )
     app.loader.override_backends = BACKENDS
     configure(
         app,
@@ -35,7 +42,7 @@ def create_app(settings: Settings) -> Celery:
     app.conf.update(
         broker_channel_error_retry=True,  # a server that is full, or a replica for a while, takes no writes
         worker_concurrency=1,
-        worker_pool="worker.pool:Prefork",
+        worker_pool="koebin.worker.celery_ext.pool:Prefork",
         worker_proc_alive_timeout=settings.load_timeout,
         task_time_limit=settings.time_limit,
         worker_max_tasks_per_child=settings.max_tasks_per_child or None,

@@ -13,16 +13,16 @@ from celery.worker import state
 from celery.worker.request import Request
 from redis.exceptions import RedisError
 
-from engine.encoding.formats import writable
-from engine.revision import engine_revision
-from tasks.connection import takes_writes
-from tasks.fleet import Announcement
-from tasks.parking import park
-from worker.children import ChildReport, RunDirectory
-from worker.exits import ENGINE
-from worker.keeper import LoopState
-from worker.requests import Holds, gate
-from worker.texts import Texts
+from koebin.engine.audio.encoding.formats import writable
+from koebin.engine.revision import engine_revision
+from koebin.tasks.broker.fleet import Announcement
+from koebin.tasks.broker.unreadable import park
+from koebin.tasks.connection import takes_writes
+from koebin.worker.celery_ext.micro_batch import Texts
+from koebin.worker.celery_ext.requests import Holds, gate
+from koebin.worker.exits import ENGINE
+from koebin.worker.parent.run_directory import ChildReport, RunDirectory
+from koebin.worker.parent.supervisor import LoopState
 
 log = logging.getLogger(__name__)
 

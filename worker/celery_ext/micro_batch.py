@@ -1,7 +1,8 @@
 """Single texts that wait on one speaker, gathered and handed to the pool as one job.
 
 Only the way to the child is shared: every request keeps its lease, its attempts and its acknowledgement, and in the
-child each is a task of its own. Before they run, what they lack is rendered in one pass (``tasks.together``).
+child each is a task of its own. Before they run, what they lack is rendered in one pass
+(``koebin.tasks.running.micro_batch``).
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from celery.exceptions import TaskRevokedError
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
-from tasks.contracts import SYNTHESIZE
-from worker.batch import Call, speak_texts, text_of
-from worker.requests import Holds
+from koebin.tasks.contracts import SYNTHESIZE
+from koebin.worker.celery_ext.requests import Holds
+from koebin.worker.child.micro_batch import Call, speak_texts, text_of
 
 log = logging.getLogger(__name__)
 

@@ -20,11 +20,11 @@ from celery.worker.request import Request
 from kombu.transport.virtual.base import QoS
 from redis.exceptions import RedisError
 
-from tasks.contracts import ASSEMBLE
-from tasks.keys import assemble_task
-from tasks.leases import Leases
-from tasks.ledger import Ledger
-from tasks.observer import Observer
+from koebin.tasks.broker.leases import Leases
+from koebin.tasks.contracts import ASSEMBLE
+from koebin.tasks.jobs.ledger import Ledger
+from koebin.tasks.keys import assemble_task
+from koebin.tasks.observer import Observer
 
 log = logging.getLogger(__name__)
 
@@ -267,4 +267,4 @@ else:
 class LeasedTask(_Task):
     """The class of all our tasks."""
 
-    Request = "worker.requests:LeasedRequest"
+    Request = "koebin.worker.celery_ext.requests:LeasedRequest"

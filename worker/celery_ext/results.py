@@ -18,9 +18,9 @@ from redis.exceptions import RedisError
 log = logging.getLogger(__name__)
 
 BACKENDS: Final = {
-    "redis": "worker.results:Results",
-    "rediss": "worker.results:Results",
-    "sentinel": "worker.results:SentinelResults",
+    "redis": "koebin.worker.celery_ext.results:Results",
+    "rediss": "koebin.worker.celery_ext.results:Results",
+    "sentinel": "koebin.worker.celery_ext.results:SentinelResults",
 }
 """For a loader's ``override_backends``: by the scheme of their URLs."""
 _PAUSE_SECONDS: Final = 1.0

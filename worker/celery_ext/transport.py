@@ -30,8 +30,8 @@ from kombu.transport.virtual.base import QoS as LocalQoS
 from kombu.utils.json import dumps
 from redis.exceptions import ResponseError
 
-from tasks.contracts import MAX_MESSAGE_BYTES
-from tasks.parking import park
+from koebin.tasks.broker.unreadable import park
+from koebin.tasks.contracts import MAX_MESSAGE_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -263,7 +263,7 @@ class SentinelTransport(redis.SentinelTransport):
 def install_transport() -> None:
     """Make ``redis://`` and its kin mean ours in this process."""
     kombu.transport.TRANSPORT_ALIASES.update(
-        redis="worker.transport:Transport",
-        rediss="worker.transport:Transport",
-        sentinel="worker.transport:SentinelTransport",
+        redis="koebin.worker.celery_ext.transport:Transport",
+        rediss="koebin.worker.celery_ext.transport:Transport",
+        sentinel="koebin.worker.celery_ext.transport:SentinelTransport",
     )

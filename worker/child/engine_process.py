@@ -12,30 +12,30 @@ from typing import TYPE_CHECKING, Final
 from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
 
-from engine.errors import KoebinError, StoreDenied
-from engine.observer import listen
-from engine.revision import engine_revision
-from tasks.celery_config import sender
-from tasks.connection import connect
-from tasks.fleet import ServedSpeaker
-from tasks.leases import Leases
-from tasks.ledger import Ledger
-from tasks.observer import Observer
-from tasks.precedence import Precedence
-from tasks.runtime import Runtime, install
-from tasks.stores.base import Store
-from tasks.stores.uri import open_store, under_root
-from worker.children import ChildReport, RunDirectory, worker_folder
-from worker.devices import claim_device, cuda_devices
-from worker.exits import ENGINE
-from worker.memory import gpu_memory
-from worker.settings import Settings
-from worker.voices import queues, voices
+from koebin.engine.errors import KoebinError, StoreDenied
+from koebin.engine.observer import listen
+from koebin.engine.revision import engine_revision
+from koebin.tasks.broker.celery_config import sender
+from koebin.tasks.broker.fleet import ServedSpeaker
+from koebin.tasks.broker.leases import Leases
+from koebin.tasks.broker.preemption import Precedence
+from koebin.tasks.connection import connect
+from koebin.tasks.jobs.ledger import Ledger
+from koebin.tasks.observer import Observer
+from koebin.tasks.running.runtime import Runtime, install
+from koebin.tasks.settings import Settings
+from koebin.tasks.stores.base import Store
+from koebin.tasks.stores.uri import open_store, under_root
+from koebin.worker.child.gpu_claim import claim_device, cuda_devices
+from koebin.worker.child.memory import gpu_memory
+from koebin.worker.exits import ENGINE
+from koebin.worker.parent.run_directory import ChildReport, RunDirectory, worker_folder
+from koebin.worker.voices import queues, voices
 
 if TYPE_CHECKING:
-    from engine.speaker import Speaker
-    from engine.tts import TTS
-    from worker.metrics import Metrics
+    from koebin.engine.speaker import Speaker
+    from koebin.engine.tts import TTS
+    from koebin.worker.child.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def build_engine(settings: Settings, device: str) -> TTS:
     Raises:
         ModelError, SourceError, SourceUnavailable: names the speaker.
     """
-    from engine.tts import TTS
+    from koebin.engine.tts import TTS
 
     tts = TTS(
         device=device,
@@ -130,7 +130,7 @@ def _served(speaker: Speaker) -> ServedSpeaker:
 
 def _measure(speaker: Speaker) -> float:
     """Audio seconds per wall second over a few sentences; chunks are sized by it."""
-    from engine.request import Request
+    from koebin.engine.request import Request
 
     started = time.monotonic()
     seconds = sum(audio.duration_seconds for audio in speaker.render([Request(text) for text in _SPEED_TEXTS]))
@@ -140,7 +140,7 @@ def _measure(speaker: Speaker) -> float:
 def store_opener(settings: Settings) -> Callable[[str], Store]:
     """Opens stores below this worker's roots and no others; keeps each, for its connections.
 
-    Their code is imported here, and not by a thread of the parent, see ``worker.courier.Courier``.
+    Their code is imported here, and not by a thread of the parent, see ``koebin.worker.parent.webhook_sender.Courier``.
 
     Raises:
         BackendMissing: a root needs a package that is not installed.

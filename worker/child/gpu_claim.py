@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from engine.errors import BackendMissing, ConfigurationError
-from engine.names import check_device
+from koebin.engine.errors import BackendMissing, ConfigurationError
+from koebin.engine.names import check_device
 
 PATIENCE_SECONDS: Final = 10.0
 """A process that is replaced may take a moment to be gone."""

@@ -36,6 +36,6 @@ def gpu_memory(device: str) -> Callable[[], dict[str, int]] | None:
     """What asks for the bytes of a GPU that are allocated and reserved here, and that there are; None for a CPU."""
     if not device.startswith("cuda"):
         return None
-    from engine.models.torch_devices import memory
+    from koebin.engine.models.jp_extra.torch.devices import memory
 
     return partial(memory, device)

@@ -16,10 +16,10 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.signals import task_postrun, task_prerun
 from prometheus_client import Counter, Gauge, Histogram, values
 
-from engine.observer import Stage
-from tasks.celery_config import SENT_HEADER
-from tasks.contracts import ASSEMBLE, SYNTHESIZE, SYNTHESIZE_CHUNK
-from tasks.observer import Observer
+from koebin.engine.observer import Stage
+from koebin.tasks.broker.celery_config import SENT_HEADER
+from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE, SYNTHESIZE_CHUNK
+from koebin.tasks.observer import Observer
 
 _SECONDS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 _WAITS: Final = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3600, 4 * 3600, 24 * 3600)

@@ -12,8 +12,8 @@ from celery.exceptions import Reject
 from kombu.exceptions import KombuError
 from kombu.serialization import loads
 
-from tasks.runtime import current
-from tasks.together import render_together
+from koebin.tasks.running.micro_batch import render_together
+from koebin.tasks.running.runtime import current
 
 _THREADS: Final = 8
 """Most texts that are joined, encoded and stored at once: a store far away is waited for, not worked for."""

@@ -11,13 +11,13 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from engine.errors import InvalidSettings
-from engine.revision import engine_revision
-from tasks.contracts import VERSION
-from worker.keeper import LoopState
-from worker.memory import memory_limit, resident
-from worker.metrics import Metrics
-from worker.requests import Holds
+from koebin.engine.errors import InvalidSettings
+from koebin.engine.revision import engine_revision
+from koebin.tasks.contracts import VERSION
+from koebin.worker.celery_ext.requests import Holds
+from koebin.worker.child.memory import memory_limit, resident
+from koebin.worker.child.metrics import Metrics
+from koebin.worker.parent.supervisor import LoopState
 
 
 class Present:

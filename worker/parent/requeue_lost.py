@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from redis import Redis
 
-from tasks.connection import as_text
-from tasks.contracts import PRIORITY_STEPS
-from tasks.delayed import Send, put_off_ids, send_due
-from tasks.dispatch import assemble_message, chunk_message, dispatch, needs
-from tasks.fleet import Fleet, fleet
-from tasks.keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, priority_list, speaker_queue
-from tasks.leases import UNACKED, Leases
-from tasks.ledger import Entry, Ledger, State
+from koebin.tasks.broker.delayed import Send, put_off_ids, send_due
+from koebin.tasks.broker.fleet import Fleet, fleet
+from koebin.tasks.broker.leases import UNACKED, Leases
+from koebin.tasks.connection import as_text
+from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.jobs.dispatch import assemble_message, chunk_message, dispatch, needs
+from koebin.tasks.jobs.ledger import Entry, Ledger, State
+from koebin.tasks.keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, priority_list, speaker_queue
 
 log = logging.getLogger(__name__)
 

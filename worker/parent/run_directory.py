@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from tasks.fleet import ServedSpeaker
+from koebin.tasks.broker.fleet import ServedSpeaker
 
 _PREFIX: Final = "worker-"
 

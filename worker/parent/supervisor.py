@@ -21,14 +21,14 @@ from celery.worker import state
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tasks.connection import takes_writes
-from tasks.contracts import PRIORITY_STEPS
-from tasks.fleet import Announcement, announce, withdraw
-from tasks.keys import priority_list
-from worker.exits import DEAF
-from worker.health import write_health
-from worker.requests import Holds
-from worker.sweep import Sweep
+from koebin.tasks.broker.fleet import Announcement, announce, withdraw
+from koebin.tasks.connection import takes_writes
+from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.keys import priority_list
+from koebin.worker.celery_ext.requests import Holds
+from koebin.worker.exits import DEAF
+from koebin.worker.parent.health import write_health
+from koebin.worker.parent.requeue_lost import Sweep
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from engine.errors import BackendMissing, KoebinError
-from tasks.addresses import EVERYWHERE, may_connect, resolve
-from tasks.stores.base import Store
-from tasks.webhooks import Notice, Webhooks, notice
+from koebin.engine.errors import BackendMissing, KoebinError
+from koebin.tasks.addresses import EVERYWHERE, may_connect, resolve
+from koebin.tasks.jobs.webhooks import Notice, Webhooks, notice
+from koebin.tasks.stores.base import Store
 
 log = logging.getLogger(__name__)
 

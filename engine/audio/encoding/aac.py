@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding.files import translated
-from engine.encoding.tags import Chapter, Cover, Tags
-from engine.errors import BackendMissing
+from koebin.engine.audio.encoding.files import translated
+from koebin.engine.audio.encoding.tags import Chapter, Cover, Tags
+from koebin.engine.errors import BackendMissing
 
 if TYPE_CHECKING:
     from av import AudioFrame

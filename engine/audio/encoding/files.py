@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.errors import KoebinError, StoreDenied, StoreError, StoreFull, StoreNotFound
+from koebin.engine.errors import KoebinError, StoreDenied, StoreError, StoreFull, StoreNotFound
 
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

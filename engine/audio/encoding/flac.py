@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from engine.encoding.tags import Chapter, Cover, Tags
-from engine.encoding.vorbis import comment_block, comment_fields, picture_block
-from engine.errors import InvalidInput
+from koebin.engine.audio.encoding.tags import Chapter, Cover, Tags
+from koebin.engine.audio.encoding.vorbis import comment_block, comment_fields, picture_block
+from koebin.engine.errors import InvalidInput
 
 STREAMINFO = 0
 _PADDING, _COMMENT, _PICTURE = 1, 4, 6

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InvalidInput
+from koebin.engine.errors import InvalidInput
 
 FloatArray = NDArray[np.float32]
 Rows = NDArray[np.uint8]

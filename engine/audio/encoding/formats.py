@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.errors import InvalidOption
-from engine.names import nearest
+from koebin.engine.errors import InvalidOption
+from koebin.engine.names import nearest
 
 
 @dataclass(frozen=True, slots=True)

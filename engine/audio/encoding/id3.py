@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from engine.encoding.tags import Chapter, Cover, Tags
+from koebin.engine.audio.encoding.tags import Chapter, Cover, Tags
 
 _UNUSED_OFFSET = 0xFFFFFFFF
 

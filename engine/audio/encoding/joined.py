@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from engine.encoding.files import translated, whole_file
-from engine.encoding.flac import STREAMINFO, metadata
-from engine.encoding.flac_frames import BLOCK_FRAMES, Frames
-from engine.encoding.writer import Encoding
-from engine.errors import InferenceFailed
+from koebin.engine.audio.encoding.files import translated, whole_file
+from koebin.engine.audio.encoding.flac import STREAMINFO, metadata
+from koebin.engine.audio.encoding.flac_frames import BLOCK_FRAMES, Frames
+from koebin.engine.audio.encoding.writer import Encoding
+from koebin.engine.errors import InferenceFailed
 
 _BITS: Final = 24
 _STREAMINFO_BYTES: Final = 34

@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding.formats import Format
-from engine.encoding.tags import Tags
-from engine.errors import StoreError, StoreFull
+from koebin.engine.audio.encoding.formats import Format
+from koebin.engine.audio.encoding.tags import Tags
+from koebin.engine.errors import StoreError, StoreFull
 
 FloatArray = NDArray[np.float32]
 

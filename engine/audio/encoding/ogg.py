@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from engine.encoding.tags import Chapter, Cover, Tags
-from engine.encoding.vorbis import comment_block, comment_fields, picture_block
-from engine.errors import InvalidInput
+from koebin.engine.audio.encoding.tags import Chapter, Cover, Tags
+from koebin.engine.audio.encoding.vorbis import comment_block, comment_fields, picture_block
+from koebin.engine.errors import InvalidInput
 
 _HEADER = struct.Struct("<4sBBqIIIB")
 _CONTINUED = 0x01

@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from engine.audio import Audio
-from engine.errors import InvalidInput
-from engine.marks import Marks
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.marks import Marks
+from koebin.engine.errors import InvalidInput
 
 _SCALE = "koebin-scale="
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.errors import InvalidOption
+from koebin.engine.errors import InvalidOption
 
 _MAGIC: Final = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 _COVER_LIMIT_BYTES: Final = 10_000_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from engine.encoding.tags import Chapter, Cover, Tags
+from koebin.engine.audio.encoding.tags import Chapter, Cover, Tags
 
 
 def comment_fields(tags: Tags, chapters: Sequence[Chapter]) -> list[tuple[str, str]]:

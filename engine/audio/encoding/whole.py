@@ -7,9 +7,9 @@ import math
 import tempfile
 from pathlib import Path
 
-from engine.audio import Audio
-from engine.encoding.formats import find_format, format_of
-from engine.encoding.writer import Encoding, open_writer
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.encoding.formats import find_format, format_of
+from koebin.engine.audio.encoding.writer import Encoding, open_writer
 
 _log = logging.getLogger(__name__)
 

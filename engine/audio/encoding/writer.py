@@ -13,13 +13,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding import flac, id3, ogg
-from engine.encoding.aac import AacEncoder
-from engine.encoding.files import rewritten, whole_file
-from engine.encoding.formats import Format, find_format
-from engine.encoding.libsndfile import LibsndfileEncoder
-from engine.encoding.tags import Chapter, Cover, Tags
-from engine.errors import InferenceFailed, InvalidOption
+from koebin.engine.audio.encoding import flac, id3, ogg
+from koebin.engine.audio.encoding.aac import AacEncoder
+from koebin.engine.audio.encoding.files import rewritten, whole_file
+from koebin.engine.audio.encoding.formats import Format, find_format
+from koebin.engine.audio.encoding.libsndfile import LibsndfileEncoder
+from koebin.engine.audio.encoding.tags import Chapter, Cover, Tags
+from koebin.engine.errors import InferenceFailed, InvalidOption
 
 FloatArray = NDArray[np.float32]
 

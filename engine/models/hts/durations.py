@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InvalidCheckpoint
+from koebin.engine.errors import InvalidCheckpoint
 
 DoubleArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

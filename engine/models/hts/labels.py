@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
-from engine.text.analysis import Node
+from koebin.engine.text.analysis import Node
 
 PAUSES: Final = frozenset(("sil", "pau"))
 _MORA_ENDS: Final = frozenset(("a", "i", "u", "e", "o", "N", "cl"))

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from engine.errors import BackendMissing, InferenceFailed, InvalidOption, UnknownStyle
-from engine.marks import Mark, Marks
-from engine.models.base import FloatArray, Rendering, Utterance
-from engine.models.hts_durations import HtsDurations, IntArray
-from engine.models.hts_labels import PAUSES, Span, moras_of, pause_label, phone_of, spell_moras, words_of
-from engine.observer import stage
-from engine.options import SynthesisOptions
-from engine.world import change_pitch
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.audio.pitch import change_pitch
+from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidOption, UnknownStyle
+from koebin.engine.models.base import FloatArray, Rendering, Utterance
+from koebin.engine.models.hts.durations import HtsDurations, IntArray
+from koebin.engine.models.hts.labels import PAUSES, Span, moras_of, pause_label, phone_of, spell_moras, words_of
+from koebin.engine.observer import stage
+from koebin.engine.options import SynthesisOptions
 
 if TYPE_CHECKING:
     from pyopenjtalk.htsengine import HTSEngine

@@ -6,7 +6,7 @@ A folder made by ``export_voice`` holds::
     config.json          as published
     style_vectors.npy    as published
     encoder.onnx         phones -> frames per phone, prior mean and log scale per phone
-    flow_*.onnx          prior sample -> latent, in parts: see ``engine.models.flow_graph``
+    flow_*.onnx          prior sample -> latent, in parts: see ``koebin.engine.models.jp_extra.onnx.rewrite.flow``
     decoder.onnx         latent -> audio, any window of it
     *.data               weights, which are mapped into memory and shared by processes; encoder's and flow's as
                          safetensors, as their graphs take them as inputs
@@ -57,12 +57,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from engine.errors import InvalidCheckpoint
-from engine.models.bert_torch import load_model
-from engine.models.checkpoint import checksum, find_weights, load_synthesizer
-from engine.models.encoder_graph import write_encoder
-from engine.models.flow_graph import flow_for_cpu, write_flow
-from engine.models.hyper_parameters import (
+from koebin.engine.errors import InvalidCheckpoint
+from koebin.engine.models.jp_extra.hyper_parameters import (
     BERT_DIMENSION,
     LANGUAGES,
     STYLE_DIMENSION,
@@ -70,12 +66,16 @@ from engine.models.hyper_parameters import (
     TONES,
     HyperParameters,
 )
-from engine.models.jp_extra.synthesizer import Synthesizer
-from engine.models.onnx_decoder import decoder_for_cpu
-from engine.models.onnx_network import VOICE_FORMAT
-from engine.models.onnx_session import simplify
-from engine.models.receptive_field import receptive_field_frames
-from engine.models.style import Styles
+from koebin.engine.models.jp_extra.onnx.encoder import write_encoder
+from koebin.engine.models.jp_extra.onnx.network import VOICE_FORMAT
+from koebin.engine.models.jp_extra.onnx.rewrite.decoder import decoder_for_cpu
+from koebin.engine.models.jp_extra.onnx.rewrite.flow import flow_for_cpu, write_flow
+from koebin.engine.models.jp_extra.onnx.session import simplify
+from koebin.engine.models.jp_extra.receptive_field import receptive_field_frames
+from koebin.engine.models.jp_extra.styles import Styles
+from koebin.engine.models.jp_extra.torch.bert import load_model
+from koebin.engine.models.jp_extra.torch.checkpoint import checksum, find_weights, load_synthesizer
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
 
 OPSET: Final = 17
 
@@ -138,7 +138,7 @@ def export_bert(source_dir: Path, target_dir: Path, quantize: bool = True) -> Pa
             else ``bert_fp32.onnx``.
 
     Raises:
-        BackendMissing, InvalidCheckpoint: as ``engine.models.bert_torch``.
+        BackendMissing, InvalidCheckpoint: as ``koebin.engine.models.jp_extra.torch.bert``.
     """
     with _Staging(target_dir) as folder:
         full = folder / "bert_fp32.onnx"

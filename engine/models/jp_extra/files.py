@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from engine.errors import BackendMissing, SourceNotFound
-from engine.sources.base import Source
+from koebin.engine.errors import BackendMissing, SourceNotFound
+from koebin.engine.sources.base import Source
 
 Backend = Literal["onnx", "torch"]
 

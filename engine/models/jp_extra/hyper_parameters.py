@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import InvalidCheckpoint
+from koebin.engine.errors import InvalidCheckpoint
 
 # Fixed by the architecture, whatever the configuration says.
 SYMBOLS: Final = 112

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.text.prosody import Phonemes
-from engine.text.symbols import BLANK, JAPANESE, JAPANESE_TONE_OFFSET, SYMBOL_IDS
+from koebin.engine.text.prosody import Phonemes
+from koebin.engine.text.symbols import BLANK, JAPANESE, JAPANESE_TONE_OFFSET, SYMBOL_IDS
 
 IntArray = NDArray[np.int64]
 

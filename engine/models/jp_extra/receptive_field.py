@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from engine.models.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
 
 
 def receptive_field_frames(sizes: HyperParameters) -> int:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InvalidCheckpoint, UnknownStyle
-from engine.models.hyper_parameters import STYLE_DIMENSION, HyperParameters
-from engine.names import nearest
+from koebin.engine.errors import InvalidCheckpoint, UnknownStyle
+from koebin.engine.models.jp_extra.hyper_parameters import STYLE_DIMENSION, HyperParameters
+from koebin.engine.names import nearest
 
 FloatArray = NDArray[np.float32]
 

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.marks import Mark, Marks
-from engine.text.prosody import Phonemes, Span
-from engine.text.symbols import BLANK, PUNCTUATION
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.text.prosody import Phonemes, Span
+from koebin.engine.text.symbols import BLANK, PUNCTUATION
 
 IntArray = NDArray[np.int64]
 _SILENT: Final = PUNCTUATION | {BLANK}
@@ -60,8 +60,8 @@ def boundary(first: Phonemes, second: Phonemes) -> tuple[int, int] | None:
     """The phones between two sentences spoken in one breath.
 
     Returns:
-        In ``engine.text.prosody.join`` of the two, the last spoken phone of ``first`` and the first spoken one of
-        ``second``; None if either has none.
+        In ``koebin.engine.text.prosody.join`` of the two, the last spoken phone of ``first`` and the first spoken one
+        of ``second``; None if either has none.
     """
     spoken = [index for index, phone in enumerate(first.phones) if phone not in _SILENT]
     following = [index for index, phone in enumerate(second.phones) if phone not in _SILENT]

@@ -7,19 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.models.base import AcousticModel
-from engine.models.freed_memory import give_back
-from engine.models.idle_threads import IdleThreads
-from engine.models.published import prepare
-from engine.models.voice_files import VoiceFiles, fetch_voice
-from engine.names import DecoderMode
-from engine.sources.base import SourceOptions
-from engine.sources.uri import parse
-from engine.text.tokens import load_vocabulary, token_ids
+from koebin.engine.models.base import AcousticModel
+from koebin.engine.models.jp_extra.files import VoiceFiles, fetch_voice
+from koebin.engine.models.jp_extra.onnx.freed_memory import give_back
+from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
+from koebin.engine.models.jp_extra.onnx.published import prepare
+from koebin.engine.names import DecoderMode
+from koebin.engine.sources.base import SourceOptions
+from koebin.engine.sources.uri import parse
+from koebin.engine.text.tokens import load_vocabulary, token_ids
 
 if TYPE_CHECKING:
-    from engine.models.bert_onnx import OnnxBert
-    from engine.models.bert_torch import TorchBert
+    from koebin.engine.models.jp_extra.onnx.bert import OnnxBert
+    from koebin.engine.models.jp_extra.torch.bert import TorchBert
 
 
 class JpExtraVoices:
@@ -52,13 +52,13 @@ class JpExtraVoices:
         files = self._files(name, source, device)
         tokenize = partial(token_ids, vocabulary=self._vocabulary(files.tokenizer))
         if files.backend == "onnx":
-            from engine.models.jp_extra_onnx import JpExtraOnnx
+            from koebin.engine.models.jp_extra.onnx.voice import JpExtraOnnx
 
             folder = prepare(files.voice, self._sources.cache_root)
             voice = JpExtraOnnx(folder, self._onnx_bert(files.bert), tokenize, self._idle)
             give_back()  # what parsing graphs has left free, several MiB a voice
             return voice
-        from engine.models.jp_extra_torch import JpExtraTorch
+        from koebin.engine.models.jp_extra.torch.voice import JpExtraTorch
 
         return JpExtraTorch(files.voice, self._torch_bert(files.bert, device), tokenize, device, self._decoder)
 
@@ -82,7 +82,7 @@ class JpExtraVoices:
             return self._vocabularies[folder]
 
     def _onnx_bert(self, folder: Path) -> OnnxBert:
-        from engine.models.bert_onnx import OnnxBert
+        from koebin.engine.models.jp_extra.onnx.bert import OnnxBert
 
         with self._lock:
             if folder not in self._onnx_berts:
@@ -90,7 +90,7 @@ class JpExtraVoices:
             return self._onnx_berts[folder]
 
     def _torch_bert(self, folder: Path, device: str) -> TorchBert:
-        from engine.models.bert_torch import TorchBert
+        from koebin.engine.models.jp_extra.torch.bert import TorchBert
 
         with self._lock:
             if (folder, device) not in self._torch_berts:

@@ -1,4 +1,4 @@
-"""Calls into the child process (`producers.briefings.child`), with a deadline that holds."""
+"""Calls into the child process (`koebin.producers.briefings.sandbox.child`), with a deadline that holds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-_ROOT: Final = Path(__file__).resolve().parents[2]
+import koebin
+
+_ROOT: Final = Path(koebin.__file__).resolve().parents[1]
 
 
 class IsolatedFailed(Exception):
@@ -37,7 +39,7 @@ async def call_isolated(request: dict[str, Any], body: bytes, seconds: float) ->
         IsolatedFailed: refused, out of memory, or not done after ``seconds``.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-s", "-m", "producers.briefings.child", str(math.ceil(seconds) + 1)),
+        *(sys.executable, "-P", "-s", "-m", "koebin.producers.briefings.sandbox.child", str(math.ceil(seconds) + 1)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -14,7 +14,7 @@ import resource
 import sys
 from typing import Any, Final
 
-from producers.briefings.renderer import RenderFailed, problems, render
+from koebin.producers.briefings.sandbox.renderer import RenderFailed, problems, render
 
 MEMORY_BYTES: Final = 512 << 20
 
@@ -51,7 +51,10 @@ def _serve(data: bytes) -> dict[str, Any]:
 
 
 def _feed(body: bytes, request: dict[str, Any]) -> dict[str, Any]:
-    from producers.briefings.feed_parser import FeedRefused, parse_feed  # its import takes longer than a rendering
+    from koebin.producers.briefings.sandbox.feed_parser import (  # its import takes longer than a rendering
+        FeedRefused,
+        parse_feed,
+    )
 
     try:
         return {"ok": parse_feed(body, request["content_type"], request["items"])}

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import feedparser
 
-from producers.briefings.plain import text_of_html
+from koebin.producers.briefings.sandbox.plain import text_of_html
 
 _ENCODINGS: Final = {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "shift_jis", "cp932", "euc_jp", "iso2022_jp"} | {
     "iso8859-1",

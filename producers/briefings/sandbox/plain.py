@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 from typing import Final
 
 _MARKUP: Final = str.maketrans("[]［］《》|｜\\〓", "（）（）〈〉、、＼＿")
-"""Characters that begin or end markup (``producers.formats.markup``), and what they look like without its meaning."""
+"""Characters that begin or end markup (``koebin.producers.formats.markup``), and what they look like without its
+meaning."""
 
 _HIDDEN: Final = {"Cc", "Cf", "Cs", "Co", "Cn"}
 _BLOCKS: Final = {"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th", "dt", "dd"}

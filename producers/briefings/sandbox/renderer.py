@@ -1,8 +1,9 @@
 """Templates to text, in Jinja2's sandbox. Runs in the child process only: to compile a template is to run it already,
 because Jinja2 computes its constants then.
 
-Whatever a template prints is made harmless (`producers.briefings.plain`), so markup comes from the template itself and
-never from a feed. Only texts and numbers can be printed: a null, a list or an undefined name is an error, not a word.
+Whatever a template prints is made harmless (`koebin.producers.briefings.sandbox.plain`), so markup comes from the
+template itself and never from a feed. Only texts and numbers can be printed: a null, a list or an undefined name is
+an error, not a word.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.exceptions import UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from engine.errors import InvalidText
-from engine.text.checks import check_text
-from producers.briefings.plain import plain, sentence
+from koebin.engine.errors import InvalidText
+from koebin.engine.text.checks import check_text
+from koebin.producers.briefings.sandbox.plain import plain, sentence
 
 _GLOBALS: Final = ("range", "dict", "namespace")
 

@@ -26,8 +26,8 @@ from typing import Any, Final
 
 from redis import Redis
 
-from producers.briefings.spec import Briefing
-from tasks.connection import server_time
+from koebin.producers.briefings.spec import Briefing
+from koebin.tasks.connection import server_time
 
 PREFIX: Final = "koebin:briefing:"
 REMEMBERED_SECONDS: Final = 40 * 86400
@@ -136,7 +136,8 @@ class Journal:
         return datetime.fromtimestamp(server_time(self._redis), UTC)
 
     def seen(self) -> dict[str, str]:
-        """Schedule key -> up to where its due times were noticed, as `producers.schedule.Seen` writes it."""
+        """Schedule key -> up to where its due times were noticed, as `koebin.producers.briefings.beat.Seen` writes
+        it."""
         found: Any = self._redis.hgetall(PREFIX + "seen")
         return {_text(name): _text(value) for name, value in found.items()}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from redis import RedisError
 
-from producers.briefings.journal import Journal
+from koebin.producers.briefings.schedule.journal import Journal
 
 log = logging.getLogger(__name__)
 

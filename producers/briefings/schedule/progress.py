@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from redis import RedisError
 
-from engine.errors import (
+from koebin.engine.errors import (
     BrokerUnavailable,
     InvalidBriefing,
     JobConflict,
@@ -20,12 +20,12 @@ from engine.errors import (
     SpeakerNotServed,
     TransientError,
 )
-from producers.briefings.compose import Composed, Submission, Submitter
-from producers.briefings.holding import holding
-from producers.briefings.journal import Journal, LeaseGone, State, Tick
-from producers.briefings.publish import Edition, edition_of, publish
-from producers.briefings.spec import Briefing
-from tasks.stores.base import Store
+from koebin.producers.briefings.compose import Composed, Submission, Submitter
+from koebin.producers.briefings.publish import Edition, edition_of, publish
+from koebin.producers.briefings.schedule.journal import Journal, LeaseGone, State, Tick
+from koebin.producers.briefings.schedule.lease import holding
+from koebin.producers.briefings.spec import Briefing
+from koebin.tasks.stores.base import Store
 
 log = logging.getLogger(__name__)
 

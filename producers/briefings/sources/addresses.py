@@ -1,8 +1,8 @@
 """Which hosts and addresses a source may reach.
 
 A host must be allowed by name, and every address it resolves to is judged by number. What is connected to is the
-address that was judged (`producers.briefings.sources.fetch`), so a second, different answer of the name server changes
-nothing.
+address that was judged (`koebin.producers.briefings.sources.fetch`), so a second, different answer of the name server
+changes nothing.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import ipaddress
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from producers.briefings.policy import Policy
-from producers.briefings.sources.base import SourceFailed
-from producers.briefings.sources.threads import in_thread
-from tasks.addresses import may_connect
-from tasks.addresses import resolve as resolve_host
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.sources.base import SourceFailed
+from koebin.producers.briefings.sources.threads import in_thread
+from koebin.tasks.addresses import may_connect
+from koebin.tasks.addresses import resolve as resolve_host
 
 
 def check_host(host: str, *allowed: Sequence[str]) -> None:

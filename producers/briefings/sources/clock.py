@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from producers.briefings.calendar import (
+from koebin.producers.briefings.calendar import (
     greeting,
     holiday_name,
     spoken_date,

@@ -8,10 +8,10 @@ import os
 import signal
 from typing import Any
 
-from producers.briefings.policy import Policy
-from producers.briefings.sources.base import SourceFailed
-from producers.briefings.sources.documents import document_values
-from producers.briefings.spec import Briefing, Command
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.sources.base import SourceFailed
+from koebin.producers.briefings.sources.documents import document_values
+from koebin.producers.briefings.spec import Briefing, Command
 
 
 async def command_values(source: Command, briefing: Briefing, policy: Policy) -> dict[str, Any]:

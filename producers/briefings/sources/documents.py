@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from producers.briefings.sources.base import SourceFailed
+from koebin.producers.briefings.sources.base import SourceFailed
 
 
 def document_values(data: bytes, form: Literal["text", "json"]) -> dict[str, Any]:

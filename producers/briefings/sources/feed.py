@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engine.errors import InvalidText
-from engine.text.checks import check_text
-from producers.briefings.calendar import spoken_date, spoken_time, spoken_weekday
-from producers.briefings.isolated import IsolatedFailed, call_isolated
-from producers.briefings.plain import plain
-from producers.briefings.policy import Policy
-from producers.briefings.sources.base import SourceFailed
-from producers.briefings.sources.fetch import fetch
-from producers.briefings.spec import Briefing, Feed
+from koebin.engine.errors import InvalidText
+from koebin.engine.text.checks import check_text
+from koebin.producers.briefings.calendar import spoken_date, spoken_time, spoken_weekday
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.sandbox.calls import IsolatedFailed, call_isolated
+from koebin.producers.briefings.sandbox.plain import plain
+from koebin.producers.briefings.sources.base import SourceFailed
+from koebin.producers.briefings.sources.fetch import fetch
+from koebin.producers.briefings.spec import Briefing, Feed
 
 
 async def feed_values(source: Feed, briefing: Briefing, policy: Policy) -> dict[str, Any]:

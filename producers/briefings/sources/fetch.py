@@ -14,9 +14,9 @@ from typing import Final
 
 import httpx2 as httpx
 
-from producers.briefings.policy import Policy
-from producers.briefings.sources.addresses import addresses, check_host
-from producers.briefings.sources.base import SourceFailed
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.sources.addresses import addresses, check_host
+from koebin.producers.briefings.sources.base import SourceFailed
 
 MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = {301, 302, 303, 307, 308}

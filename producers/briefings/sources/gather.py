@@ -9,16 +9,16 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from producers.briefings.policy import Policy
-from producers.briefings.sources.base import Fetched, SourceFailed
-from producers.briefings.sources.cache import Kept, ValueCache
-from producers.briefings.sources.clock import clock_values
-from producers.briefings.sources.command import command_values
-from producers.briefings.sources.documents import document_values
-from producers.briefings.sources.feed import feed_values
-from producers.briefings.sources.fetch import fetch
-from producers.briefings.sources.file import file_values
-from producers.briefings.spec import Briefing, Clock, Command, Feed, File, Json, Source
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.sources.base import Fetched, SourceFailed
+from koebin.producers.briefings.sources.cache import Kept, ValueCache
+from koebin.producers.briefings.sources.clock import clock_values
+from koebin.producers.briefings.sources.command import command_values
+from koebin.producers.briefings.sources.documents import document_values
+from koebin.producers.briefings.sources.feed import feed_values
+from koebin.producers.briefings.sources.fetch import fetch
+from koebin.producers.briefings.sources.file import file_values
+from koebin.producers.briefings.spec import Briefing, Clock, Command, Feed, File, Json, Source
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tasks.programme.parts import Part
+from koebin.tasks.assembly.programme.parts import Part
 
 
 @dataclass(frozen=True, slots=True)

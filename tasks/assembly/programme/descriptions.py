@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from engine.encoding.files import translated, whole_file
-from engine.marks import Marks
-from tasks.programme.blocks import Block, Place
-from tasks.programme.files import MarksFile, open_marks
-from tasks.programme.layout import Layout
-from tasks.programme.outline import Outline
-from tasks.programme.player import PlayerChapter, PlayerPage
-from tasks.programme.report import chapter_list
-from tasks.programme.timeline import Slot, Timeline
+from koebin.engine.audio.encoding.files import translated, whole_file
+from koebin.engine.audio.marks import Marks
+from koebin.tasks.assembly.programme.blocks import Block, Place
+from koebin.tasks.assembly.programme.files import MarksFile, open_marks
+from koebin.tasks.assembly.programme.layout import Layout
+from koebin.tasks.assembly.programme.outline import Outline
+from koebin.tasks.assembly.programme.player import PlayerChapter, PlayerPage
+from koebin.tasks.assembly.programme.report import chapter_list
+from koebin.tasks.assembly.programme.timeline import Slot, Timeline
 
 
 def write_descriptions(outlines: Iterable[tuple[Block, Outline]], layout: Layout) -> None:

@@ -11,12 +11,12 @@ from typing import TextIO
 
 import numpy as np
 
-from engine.encoding import Encoding, Writer, find_format, open_writer
-from engine.encoding.files import translated, whole_file
-from engine.encoding.joined import FlacJoiner, open_joined
-from engine.marks import Marks
-from engine.subtitles import SubtitleFormat, subtitle_format
-from tasks.programme.material import Piece
+from koebin.engine.audio.encoding import Encoding, Writer, find_format, open_writer
+from koebin.engine.audio.encoding.files import translated, whole_file
+from koebin.engine.audio.encoding.joined import FlacJoiner, open_joined
+from koebin.engine.audio.marks import Marks
+from koebin.engine.audio.subtitles import SubtitleFormat, subtitle_format
+from koebin.tasks.assembly.programme.material import Piece
 
 _BLOCK_FRAMES = 65_536
 _MEDIA_TYPES = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.encoding import Chapter, Cover, Encoding, Tags
-from tasks.programme.files import File, audio_name, finished, marks_name
-from tasks.programme.parts import Deliverables
-from tasks.programme.timeline import Span, Timeline
+from koebin.engine.audio.encoding import Chapter, Cover, Encoding, Tags
+from koebin.tasks.assembly.programme.files import File, audio_name, finished, marks_name
+from koebin.tasks.assembly.programme.parts import Deliverables
+from koebin.tasks.assembly.programme.timeline import Span, Timeline
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.limiter import Limiter
-from engine.loudness import Gain, Loudness, Section, plan_gain, read_together
-from tasks.programme.parts import Deliverables
+from koebin.engine.audio.limiter import Limiter
+from koebin.engine.audio.loudness import Gain, Loudness, Section, plan_gain, read_together
+from koebin.tasks.assembly.programme.parts import Deliverables
 
 FloatArray = NDArray[np.float32]
 

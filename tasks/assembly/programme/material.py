@@ -14,15 +14,15 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding.flac_frames import Frames, encode_frames
-from engine.errors import InvalidInput
-from engine.loudness import Section
-from engine.tts import available_cores
-from tasks.programme.blocks import Block
-from tasks.programme.mastering import Master
-from tasks.programme.outline import Outline, dump_section, load_section, measured, outlined
-from tasks.programme.shelf import Shelf, sealed, shelf_name, unsealed
-from tasks.programme.spool import Spool, open_spools
+from koebin.engine.audio.encoding.flac_frames import Frames, encode_frames
+from koebin.engine.audio.loudness import Section
+from koebin.engine.errors import InvalidInput
+from koebin.engine.tts import available_cores
+from koebin.tasks.assembly.programme.blocks import Block
+from koebin.tasks.assembly.programme.mastering import Master
+from koebin.tasks.assembly.programme.outline import Outline, dump_section, load_section, measured, outlined
+from koebin.tasks.assembly.programme.shelf import Shelf, sealed, shelf_name, unsealed
+from koebin.tasks.assembly.programme.spool import Spool, open_spools
 
 FloatArray = NDArray[np.float32]
 T = TypeVar("T")

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio import resample
-from engine.encoding.flac_frames import BLOCK_FRAMES, SHORTEST_FRAME
-from engine.errors import InvalidInput
-from engine.loudness import LoudnessMeter, Section
-from engine.marks import Mark, Marks
-from tasks.programme.blocks import Block
-from tasks.programme.parts import Part
+from koebin.engine.audio.audio import resample
+from koebin.engine.audio.encoding.flac_frames import BLOCK_FRAMES, SHORTEST_FRAME
+from koebin.engine.audio.loudness import LoudnessMeter, Section
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.errors import InvalidInput
+from koebin.tasks.assembly.programme.blocks import Block
+from koebin.tasks.assembly.programme.parts import Part
 
 FloatArray = NDArray[np.float32]
 

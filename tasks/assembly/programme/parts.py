@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.audio import Audio
-from engine.encoding import Cover, find_format
-from engine.errors import InvalidOption
-from engine.marks import Mark, Marks
-from engine.subtitles import subtitle_format
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.encoding import Cover, find_format
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.audio.subtitles import subtitle_format
+from koebin.engine.errors import InvalidOption
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LONGEST_PAUSE_SECONDS = 3600.0
@@ -59,7 +59,7 @@ class Deliverables:
     """The files that a programme is wanted in.
 
     Attributes:
-        formats: audio formats that ``engine.encoding`` knows.
+        formats: audio formats that ``koebin.engine.audio.encoding`` knows.
         whole: one file with everything.
         per_chapter: one file for each chapter.
         loudness_lufs: integrated loudness of the whole programme, -70 to 0; None leaves it as it was spoken.

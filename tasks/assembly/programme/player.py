@@ -16,8 +16,8 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
-from engine.encoding import find_format
-from engine.marks import Marks
+from koebin.engine.audio.encoding import find_format
+from koebin.engine.audio.marks import Marks
 
 # What browsers seek best comes first; they take the first one they can play.
 _PREFERENCE = ("m4b", "m4a", "mp3", "opus", "flac", "wav")
@@ -160,7 +160,7 @@ def _json(value: object) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("tasks.programme").joinpath(name).read_text(encoding="utf-8")
+    return files("koebin.tasks.assembly.programme").joinpath(name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.encoding.flac_frames import BLOCK_FRAMES
-from engine.errors import InvalidInput
-from tasks.programme.blocks import Block
-from tasks.programme.descriptions import write_descriptions
-from tasks.programme.files import File, open_audio
-from tasks.programme.layout import Layout
-from tasks.programme.mastering import plan_master
-from tasks.programme.material import Material, Piece
-from tasks.programme.parts import Deliverables
-from tasks.programme.report import make_report
-from tasks.programme.shelf import NoShelf, Shelf
-from tasks.programme.timeline import Timeline
+from koebin.engine.audio.encoding.flac_frames import BLOCK_FRAMES
+from koebin.engine.errors import InvalidInput
+from koebin.tasks.assembly.programme.blocks import Block
+from koebin.tasks.assembly.programme.descriptions import write_descriptions
+from koebin.tasks.assembly.programme.files import File, open_audio
+from koebin.tasks.assembly.programme.layout import Layout
+from koebin.tasks.assembly.programme.mastering import plan_master
+from koebin.tasks.assembly.programme.material import Material, Piece
+from koebin.tasks.assembly.programme.parts import Deliverables
+from koebin.tasks.assembly.programme.report import make_report
+from koebin.tasks.assembly.programme.shelf import NoShelf, Shelf
+from koebin.tasks.assembly.programme.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)

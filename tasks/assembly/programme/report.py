@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from engine.loudness import Loudness
-from tasks.programme.files import File
-from tasks.programme.layout import Layout
-from tasks.programme.mastering import Master
+from koebin.engine.audio.loudness import Loudness
+from koebin.tasks.assembly.programme.files import File
+from koebin.tasks.assembly.programme.layout import Layout
+from koebin.tasks.assembly.programme.mastering import Master
 
 
 def make_report(layout: Layout, master: Master, achieved: Loudness, files: Iterable[File]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import hashlib
 import zlib
 from typing import Final, Protocol
 
-from engine.content import canonical_json
-from engine.errors import InvalidInput
+from koebin.engine.content import canonical_json
+from koebin.engine.errors import InvalidInput
 
 REVISION: Final = 2
 """To be raised when the same parts give other samples, marks or FLAC frames: then nothing kept is found any more."""

@@ -15,8 +15,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.encoding.files import translated
-from engine.errors import StoreError
+from koebin.engine.audio.encoding.files import translated
+from koebin.engine.errors import StoreError
 
 FloatArray = NDArray[np.float32]
 

@@ -6,8 +6,8 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from engine.errors import InvalidInput
-from tasks.programme.blocks import Place
+from koebin.engine.errors import InvalidInput
+from koebin.tasks.assembly.programme.blocks import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.rows import ROWS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.slow

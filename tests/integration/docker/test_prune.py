@@ -12,22 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import BackendMissing
-from producers.client import Client
-from tasks.contracts import Output
-from tasks.ledger import State
-from tasks.submission import Wishes
+from koebin.engine.errors import BackendMissing
+from koebin.producers.client import Client
+from koebin.tasks.contracts import Output
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.submission import JobOptions
+from koebin.tasks.settings import Settings
 from tests.chaos.voice import NAME, small_voice
 from tests.integration.queue_texts import CAT
 from tests.servers.pruned import megabytes, prune, pruned
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 from tests.servers.worker import ROOT, Worker
-from worker.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pruned")]
 
-REVISION = "from engine.revision import engine_revision; print(engine_revision())"
+REVISION = "from koebin.engine.revision import engine_revision; print(engine_revision())"
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_a_worker_makes_every_format_into_a_bucket(python: Path, settings: dict[
         Worker(settings["broker_url"], settings["store"], settings=settings, python=python),
         Client(settings=Settings(**settings)) as client,  # type: ignore[arg-type]
     ):
-        wishes = Wishes(Output(formats=formats, player=True, loudness_lufs=-18.0))
+        wishes = JobOptions(Output(formats=formats, player=True, loudness_lufs=-18.0))
         outcome = client.wait(client.submit(CAT, wishes=wishes), 120)
         assert outcome.state is State.SUCCEEDED, outcome.error
         assert {file.format for file in outcome.files} >= set(formats)
@@ -93,8 +93,8 @@ def test_without_av_other_formats_are_made_and_m4b_is_refused_when_it_is_submitt
         Worker(settings["broker_url"], settings["store"], settings=settings, python=lean / "bin/python") as worker,
         Client(settings=Settings(**settings)) as client,  # type: ignore[arg-type]
     ):
-        outcome = client.wait(client.submit(CAT, wishes=Wishes(Output(formats=("flac", "mp3", "opus")))), 120)
+        outcome = client.wait(client.submit(CAT, wishes=JobOptions(Output(formats=("flac", "mp3", "opus")))), 120)
         assert outcome.state is State.SUCCEEDED, outcome.error
         with pytest.raises(BackendMissing, match=rf"cannot write m4b: '{worker.name}'.*koebin\[m4b\]"):
-            client.submit(CAT, job_id="audiobook", wishes=Wishes(Output(formats=("mp3", "m4b"))))
+            client.submit(CAT, job_id="audiobook", wishes=JobOptions(Output(formats=("mp3", "m4b"))))
         assert client.ledger.state("audiobook") is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "docker/rehearse.sh"
+SCRIPT = Path(__file__).parents[3] / "docker/rehearse.sh"
 
 
 @pytest.mark.skipif(

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from engine import TTS
-from engine.bake import bake, check_baked
-from engine.errors import InvalidOption, SourceCorrupt, SourceDenied, SourceNotFound
-from engine.sources import SourceOptions
-from tests.integration.test_engine_jp_extra import TEXT, tree  # noqa: F401 - a fixture
+from koebin import TTS
+from koebin.engine.bake import bake, check_baked
+from koebin.engine.errors import InvalidOption, SourceCorrupt, SourceDenied, SourceNotFound
+from koebin.engine.sources import SourceOptions
+from tests.integration.engine.models.jp_extra.test_voices import TEXT, tree  # noqa: F401 - a fixture
 from tests.servers.hub import HubServer
-from tests.unit.sources.voices import read
+from tests.unit.engine.sources.voices import read
 
 TOKEN = "hf_PlantedSecret0123456789"
 
@@ -108,7 +108,7 @@ def test_a_mount_point_is_refused_before_anything_is_fetched(sources):
 def test_the_command_takes_its_token_from_a_file(hub, tmp_path, tree):  # noqa: F811
     (tmp_path / "token").write_text(TOKEN + "\n")
     root = tmp_path / "models"
-    command = [sys.executable, "-m", "producers", "bake", str(root), "--speakers", "mei,exported=hf://user/voices"]
+    command = [sys.executable, "-P", "-m", "koebin", "bake", str(root), "--speakers", "mei,exported=hf://user/voices"]
     command += ["--token-file", str(tmp_path / "token")]
     environment = {
         **os.environ,

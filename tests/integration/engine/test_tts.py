@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import TTS, Request, SynthesisOptions
-from engine.errors import (
+from koebin import TTS, Request, SynthesisOptions
+from koebin.engine.errors import (
     EngineNotReady,
     InferenceFailed,
     InvalidName,
@@ -21,9 +21,9 @@ from engine.errors import (
     SourceNotFound,
     UnknownSpeaker,
 )
-from engine.models.base import AcousticModel, Rendering, Utterance
-from engine.models.builtin import BuiltinVoice
-from engine.speaker import Speaker, SpeakerInfo
+from koebin.engine.models.base import AcousticModel, Rendering, Utterance
+from koebin.engine.models.hts.voice import BuiltinVoice
+from koebin.engine.speaker import Speaker, SpeakerInfo
 
 FAST = SynthesisOptions(speed=4.0)
 

@@ -12,9 +12,9 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from engine.encoding import decode_segment
-from producers import exits
-from producers.cli import app
+from koebin.engine.audio.encoding import decode_segment
+from koebin.producers import exits
+from koebin.producers.cli import app
 from tests.servers.ports import free_ports
 
 BEEP = "こん\x07にちは。"
@@ -149,7 +149,7 @@ def test_doctor_says_that_the_device_is_not_there(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("device", ["cudax", "cuda:-1", "gpu"])
 def test_doctor_names_what_is_no_device(monkeypatch: pytest.MonkeyPatch, home: Path, device: str) -> None:
     """Where there are GPUs: without one, no name is looked at."""
-    monkeypatch.setattr("producers.commands.diagnosis.cuda_devices", lambda: ["0", "1"])
+    monkeypatch.setattr("koebin.producers.commands.doctor.cuda_devices", lambda: ["0", "1"])
     monkeypatch.setenv("KOEBIN_DEVICE", device)
     code, output = koebin("doctor")
     assert code == exits.FAILED

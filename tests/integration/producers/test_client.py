@@ -8,20 +8,21 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from engine.errors import InvalidMessage, JobCancelled
-from producers import client as producer
-from producers.client import Client
-from tasks import keys, synthesis
-from tasks.contracts import dump
-from tasks.delayed import Message
-from tasks.dispatch import chunk_message
-from tasks.fleet import Fleet, fleet
-from tasks.ledger import State
-from tasks.outcome import JobOutcome
-from tasks.runtime import Runtime
+from koebin.engine.errors import InvalidMessage, JobCancelled
+from koebin.producers import client as producer
+from koebin.producers.client import Client
+from koebin.tasks import celery_tasks as synthesis
+from koebin.tasks import keys
+from koebin.tasks.broker.delayed import Message
+from koebin.tasks.broker.fleet import Fleet, fleet
+from koebin.tasks.contracts import dump
+from koebin.tasks.jobs.dispatch import chunk_message
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.outcome import JobOutcome
+from koebin.tasks.running.runtime import Runtime
+from koebin.tasks.settings import Settings
 from tests.integration.toy_voice import toy_runtime
 from tests.servers.redis import RedisServer
-from worker.settings import Settings
 
 
 @pytest.fixture

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from producers.formats.load import load_script
-from producers.formats.voice import Voice
-from tests.integration.test_narration import Koebin, path_of
+from koebin.producers.formats.load import load_script
+from koebin.producers.formats.voice import Voice
+from tests.integration.producers.commands.test_narrate import Koebin, path_of
 from tests.servers.ports import free_ports, wait_for_port
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
 
 pytestmark = pytest.mark.xdist_group("examples")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 LONG = ("kumo_no_ito.txt", "yume_juya_1.txt")
 SHORT = ("announcement.ssml", "book.md", "dialogue.dialogue", "lines.jsonl", "markup.txt", "mori.epub")

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from tasks.connection import takes_writes
+from koebin.tasks.connection import takes_writes
 from tests.servers.redis import RedisServer
 from tests.servers.worker import wait_until
 

@@ -16,19 +16,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from engine.errors import KoebinError
-from engine.text.dictionary import Dictionary
-from producers.client import Client
-from tasks import keys, narration, synthesis
-from tasks.contracts import PRIORITIES, Quality
-from tasks.delayed import Message
-from tasks.housekeeping import survey
-from tasks.runtime import Runtime
-from tasks.script import Passage, Script
-from tasks.submission import Wishes, submit
+from koebin.engine.errors import KoebinError
+from koebin.engine.text.dictionary import Dictionary
+from koebin.producers.client import Client
+from koebin.tasks import assemble_task as narration
+from koebin.tasks import celery_tasks as synthesis
+from koebin.tasks import keys
+from koebin.tasks.broker.delayed import Message
+from koebin.tasks.contracts import PRIORITIES, Quality
+from koebin.tasks.jobs.garbage_collection import survey
+from koebin.tasks.jobs.submission import JobOptions, submit
+from koebin.tasks.running.runtime import Runtime
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.settings import Settings
 from tests.integration.toy_voice import TARGET, announce_toy, toy_runtime
 from tests.servers.redis import RedisServer
-from worker.settings import Settings
 
 pytestmark = [pytest.mark.xdist_group("store_fuzz"), pytest.mark.timeout(300)]
 
@@ -58,7 +60,7 @@ class Bench:
         self.client._send = self.sent.append
         dictionary = Dictionary.from_json(json.dumps([{"surface": "番目", "reading": "バンメ"}]))
         script = Script([Passage(TEXT, "mei")], dictionary=dictionary)
-        wishes = Wishes(quality=Quality(takes=2), priority=PRIORITIES["batch"])
+        wishes = JobOptions(quality=Quality(takes=2), priority=PRIORITIES["batch"])
         submit(redis, self.client.store, self.sent.append, JOB, script, wishes, {"mei": TARGET})
         self.revision = dictionary.revision
         self.run_what_was_sent()

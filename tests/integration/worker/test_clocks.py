@@ -13,18 +13,18 @@ from typing import NoReturn, Self
 import pytest
 from redis import Redis
 
-from producers import schedule
-from producers.briefings.journal import Journal
-from producers.client import Client
-from tasks.connection import server_time
-from tasks.delayed import Message, put_off, put_off_ids, send_due
-from tasks.leases import UNACKED_INDEX
-from tasks.ledger import WEBHOOKS, Ledger, LedgerChunk, State
-from tasks.webhooks import Webhooks
+from koebin.producers.briefings import beat as schedule
+from koebin.producers.briefings.schedule.journal import Journal
+from koebin.producers.client import Client
+from koebin.tasks.broker.delayed import Message, put_off, put_off_ids, send_due
+from koebin.tasks.broker.leases import UNACKED_INDEX
+from koebin.tasks.connection import server_time
+from koebin.tasks.jobs.ledger import WEBHOOKS, Ledger, LedgerChunk, State
+from koebin.tasks.jobs.webhooks import Webhooks
+from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised
 from tests.servers.redis import RedisServer
 from tests.servers.worker import wait_until
-from worker.settings import Settings
 
 pytestmark = [pytest.mark.xdist_group("clocks"), pytest.mark.timeout(240)]
 

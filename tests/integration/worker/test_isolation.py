@@ -20,17 +20,17 @@ import psutil
 import pytest
 from redis import Redis
 
-from engine.errors import BrokerUnavailable
-from producers.client import Client
-from tasks.ledger import State
-from tasks.script import Passage, Script
+from koebin.engine.errors import BrokerUnavailable
+from koebin.producers.client import Client
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.settings import Settings
+from koebin.worker.exits import DEAF
 from tests.chaos.arena import Supervised
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
 from tests.servers.tls import TlsFront
 from tests.servers.worker import ROOT, Worker, wait_until
-from worker.exits import DEAF
-from worker.settings import Settings
 
 pytestmark = [pytest.mark.xdist_group("isolation"), pytest.mark.timeout(300)]
 
@@ -310,7 +310,7 @@ def _done(store: str, job: str) -> list[dict[str, Any]]:
 
 def test_health_is_live_and_ready(server: RedisServer, tmp_path: Path) -> None:
     def health(*args: str) -> int:
-        command = [sys.executable, "-m", "producers", "health", "--run-dir", str(worker.folder / "run"), *args]
+        command = [sys.executable, "-P", "-m", "koebin", "health", "--run-dir", str(worker.folder / "run"), *args]
         return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, timeout=60).returncode
 
     store = (tmp_path / "store").as_uri()

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from producers.client import Client
+from koebin.producers.client import Client
+from koebin.tasks.settings import Settings
 from tests.servers.ports import free_ports, wait_for_port
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
-from worker.settings import Settings
 
 FAST = {"visibility_timeout": 3.0, "sweep_interval": 0.5, "log_format": "json"}
 

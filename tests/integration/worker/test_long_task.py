@@ -18,14 +18,14 @@ from typing import Final
 import pytest
 from redis import Redis
 
-from producers.client import Client
-from tasks.keys import chunk_task
-from tasks.leases import lease_key
-from tasks.ledger import State
+from koebin.producers.client import Client
+from koebin.tasks.broker.leases import lease_key
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.keys import chunk_task
+from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised
 from tests.servers.redis import RedisServer
 from tests.servers.worker import ROOT, Worker, wait_until
-from worker.settings import Settings
 
 TASK_SECONDS: Final = float(os.environ.get("LONG_TASK_SECONDS", "40"))
 TIMEOUT: Final = TASK_SECONDS / 20
@@ -116,7 +116,7 @@ def test_redis_is_emptied_half_way(client: Client, server: RedisServer, store: s
         Redis.from_url(server.url).flushall()
         env = os.environ | {"KOEBIN_BROKER_URL": server.url, "KOEBIN_STORE": store}
         done = subprocess.run(
-            [sys.executable, "-m", "producers", "resume", job],
+            [sys.executable, "-P", "-m", "koebin", "resume", job],
             cwd=ROOT,
             env=env,
             capture_output=True,

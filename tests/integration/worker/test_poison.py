@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from producers.client import Client
-from tasks.keys import chunk_task
-from tasks.leases import Leases
-from tasks.ledger import State
-from tasks.outcome import JobOutcome
-from tasks.script import Passage, Script
-from tasks.submission import Wishes
+from koebin.producers.client import Client
+from koebin.tasks.broker.leases import Leases
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.outcome import JobOutcome
+from koebin.tasks.jobs.submission import JobOptions
+from koebin.tasks.keys import chunk_task
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
 from tests.servers.worker import ROOT, Worker, environment, wait_until
-from worker.settings import Settings
 
 pytestmark = [pytest.mark.xdist_group("poison"), pytest.mark.timeout(300)]
 
@@ -55,7 +55,7 @@ def script(*bad: str) -> Script:
 
 def koebin(server: RedisServer, store: str, *args: str) -> str:
     env = environment({"broker_url": server.url, "store": store})
-    command = [sys.executable, "-m", "producers", *args]
+    command = [sys.executable, "-P", "-m", "koebin", *args]
     return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
@@ -95,7 +95,7 @@ def test_dead_letters_are_listed_shown_and_driven_again(client: Client, server: 
 
 
 def test_partial_delivers_the_rest(client: Client, trapped: Worker) -> None:
-    outcome = client.wait(client.submit(script("毒の話です。"), wishes=Wishes(partial=True)), 120)
+    outcome = client.wait(client.submit(script("毒の話です。"), wishes=JobOptions(partial=True)), 120)
     assert outcome.state is State.PARTIAL
     assert [failure.line for failure in outcome.failures] == [2]
     assert spoken(outcome) == GOOD
@@ -104,7 +104,7 @@ def test_partial_delivers_the_rest(client: Client, trapped: Worker) -> None:
 @pytest.mark.slow
 def test_the_one_that_hangs_is_found(client: Client, server: RedisServer, store: str) -> None:
     with Supervised(server.url, store, settings=LIMITED, variables={"CHAOS_TRAPS": "1"}):
-        outcome = client.wait(client.submit(script("眠りの話です。"), wishes=Wishes(partial=True)), 240)
+        outcome = client.wait(client.submit(script("眠りの話です。"), wishes=JobOptions(partial=True)), 240)
     assert outcome.state is State.PARTIAL
     assert [(failure.line, failure.text) for failure in outcome.failures] == [(2, "眠りの話です。")]
     assert "time limit" in outcome.failures[0].reason

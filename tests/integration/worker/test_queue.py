@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from engine.encoding import decode_segment
-from engine.errors import JobCancelled, JobConflict, SpeakerNotServed, UnknownSpeaker, UnknownStyle
-from engine.options import SynthesisOptions
-from producers.client import Client
-from tasks.contracts import Output
-from tasks.ledger import State
-from tasks.script import Passage, Script
-from tasks.submission import Wishes
+from koebin.engine.audio.encoding import decode_segment
+from koebin.engine.errors import JobCancelled, JobConflict, SpeakerNotServed, UnknownSpeaker, UnknownStyle
+from koebin.engine.options import SynthesisOptions
+from koebin.producers.client import Client
+from koebin.tasks.contracts import Output
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.submission import JobOptions
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.settings import Settings
+from koebin.worker.exits import ENGINE
 from tests.integration.queue_texts import CAT, CAT_SENTENCES, numbered
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
-from worker.exits import ENGINE
-from worker.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("queue")
 
@@ -138,7 +138,7 @@ def test_a_store_outside_of_the_roots_is_refused(client: Client, tmp_path: Path)
 
 def test_what_is_left_behind(client: Client, server: RedisServer) -> None:
     """Nothing pending, leased or unacknowledged after a job."""
-    client.wait(client.submit("片付けの試験です。", wishes=Wishes(Output(formats=("wav",)))), 60)
+    client.wait(client.submit("片付けの試験です。", wishes=JobOptions(Output(formats=("wav",)))), 60)
     redis: Redis = Redis.from_url(server.url)
     wait_until(lambda: not redis.keys("koebin:lease:*"), 5, "a lease is left")
     wait_until(lambda: not redis.exists("koebin.unacked"), 5, "a message is left unacknowledged")

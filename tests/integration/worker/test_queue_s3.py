@@ -10,18 +10,18 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
-from producers.cli import app
-from producers.client import Client
-from producers.exits import UNAVAILABLE
-from tasks.contracts import Output
-from tasks.ledger import State
-from tasks.script import Passage
-from tasks.submission import Wishes
+from koebin.producers.cli import app
+from koebin.producers.client import Client
+from koebin.producers.exits import UNAVAILABLE
+from koebin.tasks.contracts import Output
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.submission import JobOptions
+from koebin.tasks.script import Passage
+from koebin.tasks.settings import Settings
 from tests.integration.queue_texts import CAT, CAT_SENTENCES
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 from tests.servers.worker import Worker
-from worker.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("queue-s3")
 
@@ -41,7 +41,7 @@ def client(settings: dict[str, str]) -> Iterator[Client]:
 
 
 def test_a_job_ends_in_the_bucket_and_a_second_one_makes_nothing(client: Client, settings: dict[str, str]) -> None:
-    wishes = Wishes(Output(formats=("mp3", "flac"), subtitles=("srt",)))
+    wishes = JobOptions(Output(formats=("mp3", "flac"), subtitles=("srt",)))
     first = client.wait(client.submit(CAT, wishes=wishes), 90)
     assert first.state is State.SUCCEEDED, first.error
     assert first.result is not None

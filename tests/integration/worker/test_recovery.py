@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from producers.client import Client
-from tasks.contracts import PRIORITY_STEPS
-from tasks.keys import chunk_task, priority_list
-from tasks.leases import lease_key
-from tasks.ledger import State
+from koebin.producers.client import Client
+from koebin.tasks.broker.leases import lease_key
+from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.keys import chunk_task, priority_list
+from koebin.tasks.settings import Settings
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
-from worker.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("recovery")
 

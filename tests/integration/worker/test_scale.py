@@ -20,14 +20,14 @@ import pytest
 from celery.result import AsyncResult
 from redis import Redis
 
-from producers.client import Client
-from tasks.backlog import backlog
-from tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
-from tasks.keys import priority_list, speaker_queue
+from koebin.producers.client import Client
+from koebin.tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
+from koebin.tasks.jobs.backlog import backlog
+from koebin.tasks.keys import priority_list, speaker_queue
+from koebin.tasks.settings import Settings
 from tests.chaos.voice import NAME, small_voice
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
-from worker.settings import Settings
 
 pytestmark = [pytest.mark.xdist_group("scale"), pytest.mark.timeout(3600)]
 

@@ -12,14 +12,14 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from engine.errors import KoebinError
-from producers.client import Client
-from tasks.celery_config import configure
+from koebin.engine.errors import KoebinError
+from koebin.producers.client import Client
+from koebin.tasks.broker.celery_config import configure
+from koebin.tasks.settings import Settings
+from koebin.worker.celery_ext.app import create_app
 from tests.servers.ports import HOST, free_ports, wait_for_port
 from tests.servers.redis import RedisServer, server_binary
 from tests.servers.worker import Worker, wait_until
-from worker.app import create_app
-from worker.settings import Settings
 
 
 @contextmanager

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from benchmarks.voices import TINY, frames_per_symbol, random_network, write_vocabulary, write_voice
-from engine.models.checkpoint import find_weights, load_synthesizer
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.style import Styles
-from engine.text.tokens import load_vocabulary
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.styles import Styles
+from koebin.engine.models.jp_extra.torch.checkpoint import find_weights, load_synthesizer
+from koebin.engine.text.tokens import load_vocabulary
 
 
 def test_a_random_voice_is_read_back_as_it_was_made(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from producers.cli import app
-from worker.settings import Settings
+from koebin.producers.cli import app
+from koebin.tasks.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 KUBERNETES = ROOT / "deploy/kubernetes"
@@ -87,8 +87,8 @@ def test_every_deployment_of_workers_has_a_disruption_budget():
 
 
 def test_the_autoscalers_name_what_there_is(monkeypatch):
-    import producers.commands.backlog as command
-    from tasks.backlog import Backlog
+    import koebin.producers.commands.backlog as command
+    from koebin.tasks.jobs.backlog import Backlog
 
     (scaled,) = [document for document in DOCUMENTS if document["kind"] == "ScaledObject"]
     (trigger,) = scaled["spec"]["triggers"]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.content import Reading, content_id
-from engine.errors import InvalidOption
-from engine.options import SynthesisOptions
-from engine.request import Request, merge_options, split_request
+from koebin.engine.content import Reading, content_id
+from koebin.engine.errors import InvalidOption
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.request import Request, merge_options, split_request
 
 
 def test_readings_follow_their_sentence() -> None:

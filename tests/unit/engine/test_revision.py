@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine import revision
+from koebin.engine import revision
 
 
 @pytest.fixture(autouse=True)

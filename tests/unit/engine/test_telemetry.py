@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import engine
-from engine.text.frontend import analyze
+from koebin.engine.text.frontend import analyze
 analyze("何時でも。")
 import onnxruntime, os, pathlib
 maps = pathlib.Path("/proc/self/maps").read_text()

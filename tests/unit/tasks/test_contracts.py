@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import engine.errors
-from engine.content import Reading
-from engine.errors import InvalidMessage, KoebinError
-from engine.options import SynthesisOptions
-from engine.text.dictionary import Dictionary
-from tasks.contracts import (
+import koebin.engine.errors
+from koebin.engine.content import Reading
+from koebin.engine.errors import InvalidMessage, KoebinError
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.dictionary import Dictionary
+from koebin.tasks.contracts import (
     AssembleRequest,
     ChunkRequest,
     SegmentSpec,
@@ -158,7 +158,7 @@ def every_error() -> list[type[KoebinError]]:
         kind = todo.pop()
         found.append(kind)
         todo += kind.__subclasses__()
-    return [kind for kind in found if kind.__module__ == "engine.errors"]
+    return [kind for kind in found if kind.__module__ == "koebin.engine.errors"]
 
 
 @pytest.mark.parametrize("kind", every_error())
@@ -169,5 +169,5 @@ def test_every_error_survives_celery(kind: type[KoebinError]) -> None:
     assert str(rebuilt) == str(error)
     assert rebuilt.line == 3
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
-    assert engine.errors.__doc__ is not None
-    assert kind.__name__ in engine.errors.__doc__
+    assert koebin.engine.errors.__doc__ is not None
+    assert kind.__name__ in koebin.engine.errors.__doc__

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import InvalidName, InvalidSettings
-from worker.reference import configuration_markdown
-from worker.settings import Settings, load_settings, mask
-from worker.voices import voices
+from koebin.engine.errors import InvalidName, InvalidSettings
+from koebin.tasks.settings import Settings, load_settings, mask
+from koebin.tasks.settings_reference import configuration_markdown
+from koebin.worker.voices import voices
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_every_variable_is_documented() -> None:
     assert (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8") == configuration_markdown(), (
-        "run: python -m worker.reference > docs/configuration.md"
+        "run: python -m koebin.tasks.settings_reference > docs/configuration.md"
     )
 
 

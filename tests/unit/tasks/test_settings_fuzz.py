@@ -10,11 +10,11 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InvalidSettings, KoebinError
-from tasks.connection import connect
-from tasks.stores.uri import open_store, under_root
-from worker.settings import PREFIX, Settings, load_settings, mask
-from worker.voices import voices
+from koebin.engine.errors import InvalidSettings, KoebinError
+from koebin.tasks.connection import connect
+from koebin.tasks.settings import PREFIX, Settings, load_settings, mask
+from koebin.tasks.stores.uri import open_store, under_root
+from koebin.worker.voices import voices
 
 SECRET = "hunter2"
 NAMES = [PREFIX + name.upper() for name in Settings.model_fields]

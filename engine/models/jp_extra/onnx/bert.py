@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import BackendMissing, InvalidCheckpoint
-from engine.models.hyper_parameters import BERT_DIMENSION
-from engine.models.onnx_session import Session, sha256
-from engine.models.published import prepare_bert, published_checksum
-from engine.observer import stage
+from koebin.engine.errors import BackendMissing, InvalidCheckpoint
+from koebin.engine.models.jp_extra.hyper_parameters import BERT_DIMENSION
+from koebin.engine.models.jp_extra.onnx.published import prepare_bert, published_checksum
+from koebin.engine.models.jp_extra.onnx.session import Session, sha256
+from koebin.engine.observer import stage
 
 FloatArray = NDArray[np.float32]
 
@@ -29,7 +29,7 @@ class OnnxBert:
 
     Args:
         path: a graph, or a folder with ``bert_q8.onnx`` or ``bert_fp32.onnx``; the 8-bit one is preferred. As it is
-            published, or as ``engine.models.published.keep_bert`` wrote it.
+            published, or as ``koebin.engine.models.jp_extra.onnx.published.keep_bert`` wrote it.
         cache: where a copy is kept that takes a quarter of the time and memory to load; None loads the graph itself.
 
     Raises:

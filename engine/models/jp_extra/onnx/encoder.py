@@ -9,8 +9,8 @@ import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from safetensors.numpy import save
 
-from engine.models.mapped_weights import Weights
-from engine.models.onnx_session import simplify
+from koebin.engine.models.jp_extra.onnx.mapped_weights import Weights
+from koebin.engine.models.jp_extra.onnx.session import simplify
 
 
 def write_encoder(model: ModelProto, folder: Path) -> None:

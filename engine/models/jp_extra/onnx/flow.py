@@ -1,6 +1,6 @@
 """The flow on ONNX Runtime: from a sample of the prior to the latent, layer by layer, some of the frames at a time.
 
-The graphs, their inputs and the weights' names are those of ``engine.models.flow_graph``.
+The graphs, their inputs and the weights' names are those of ``koebin.engine.models.jp_extra.onnx.rewrite.flow``.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InferenceFailed
-from engine.models.mapped_weights import Weights, mapped
-from engine.models.onnx_session import shared_session
-from engine.models.windows import Each, Window, windows
+from koebin.engine.errors import InferenceFailed
+from koebin.engine.models.jp_extra.onnx.mapped_weights import Weights, mapped
+from koebin.engine.models.jp_extra.onnx.session import shared_session
+from koebin.engine.models.jp_extra.windows import Each, Window, windows
 
 FloatArray = NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import BackendMissing, InvalidCheckpoint
+from koebin.engine.errors import BackendMissing, InvalidCheckpoint
 
 _AGAIN: Final = "Fetch or export the voice again"
 Weights = dict[str, NDArray[np.float32]]

@@ -1,6 +1,6 @@
 """The network of a JP-Extra voice on ONNX Runtime, one utterance at a time.
 
-The graphs and their inputs are described in ``engine.models.export``.
+The graphs and their inputs are described in ``koebin.engine.models.jp_extra.export``.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InferenceFailed, InvalidCheckpoint
-from engine.models.mapped_weights import mapped
-from engine.models.network_input import NetworkInput
-from engine.models.onnx_flow import FLOW_FILES, Flow
-from engine.models.onnx_session import Session, sha256, shared_session
-from engine.models.windows import Each, Window, one_by_one, windows
-from engine.observer import stage
+from koebin.engine.errors import InferenceFailed, InvalidCheckpoint
+from koebin.engine.models.jp_extra.network_input import NetworkInput
+from koebin.engine.models.jp_extra.onnx.flow import FLOW_FILES, Flow
+from koebin.engine.models.jp_extra.onnx.mapped_weights import mapped
+from koebin.engine.models.jp_extra.onnx.session import Session, sha256, shared_session
+from koebin.engine.models.jp_extra.windows import Each, Window, one_by_one, windows
+from koebin.engine.observer import stage
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]

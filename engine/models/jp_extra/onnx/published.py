@@ -2,8 +2,8 @@
 
 A published folder holds ``synthesizer.onnx``, ``config.json`` and ``style_vectors.npy``, perhaps
 ``synthesizer.onnx.data`` and ``duration_predictor.onnx``. ``prepare`` cuts the synthesizer into seedable graphs
-(``engine.models.onnx_split``) once per machine. The duration predictor is not needed: it repeats a part of the
-synthesizer.
+(``koebin.engine.models.jp_extra.onnx.rewrite.split``) once per machine. The duration predictor is not needed: it
+repeats a part of the synthesizer.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from engine.errors import BackendMissing, InvalidCheckpoint
-from engine.models.hyper_parameters import (
+from koebin.engine.errors import BackendMissing, InvalidCheckpoint
+from koebin.engine.models.jp_extra.hyper_parameters import (
     BERT_DIMENSION,
     LANGUAGES,
     STYLE_DIMENSION,
@@ -28,13 +28,13 @@ from engine.models.hyper_parameters import (
     TONES,
     HyperParameters,
 )
-from engine.models.onnx_network import FILES, VOICE_FORMAT
-from engine.models.onnx_session import sha256, simplify
-from engine.models.receptive_field import receptive_field_frames
-from engine.models.style import Styles
+from koebin.engine.models.jp_extra.onnx.network import FILES, VOICE_FORMAT
+from koebin.engine.models.jp_extra.onnx.session import sha256, simplify
+from koebin.engine.models.jp_extra.receptive_field import receptive_field_frames
+from koebin.engine.models.jp_extra.styles import Styles
 
 if TYPE_CHECKING:
-    from engine.models.onnx_split import Parts
+    from koebin.engine.models.jp_extra.onnx.rewrite.split import Parts
 
 SYNTHESIZER: Final = "synthesizer.onnx"
 _SOURCES: Final = ("config.json", "style_vectors.npy", SYNTHESIZER)
@@ -59,7 +59,8 @@ def prepare(folder: Path, cache: Path) -> Path:
         cache: where the graphs are kept, by the content they were made of. Any number of processes may share it.
 
     Returns:
-        A folder like those of ``engine.models.export``, complete; ``folder`` itself if it is one already.
+        A folder like those of ``koebin.engine.models.jp_extra.export``, complete; ``folder`` itself if it is one
+        already.
 
     Raises:
         BackendMissing: a file is missing, the cache cannot be written, or the package ``onnx`` is not installed.
@@ -139,9 +140,9 @@ def _kept(cache: Path, digest: str, last: str, make: Callable[[Path], None]) -> 
 
 def _make(folder: Path, staging: Path, digest: str) -> None:
     try:
-        from engine.models.encoder_graph import write_encoder
-        from engine.models.flow_graph import write_flow
-        from engine.models.onnx_split import check_parts, read, split
+        from koebin.engine.models.jp_extra.onnx.encoder import write_encoder
+        from koebin.engine.models.jp_extra.onnx.rewrite.flow import write_flow
+        from koebin.engine.models.jp_extra.onnx.rewrite.split import check_parts, read, split
     except ImportError as error:
         raise BackendMissing(f"{error.name} is not installed", "", "Install koebin[engine]") from error
     sizes = HyperParameters.load(folder / "config.json")

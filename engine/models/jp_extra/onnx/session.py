@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
-from engine.models.freed_memory import map_large_blocks
+from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
+from koebin.engine.models.jp_extra.onnx.freed_memory import map_large_blocks
 
 Array = NDArray[Any]
 

@@ -10,15 +10,16 @@ from typing import Final
 
 import numpy as np
 
-from engine import noise
-from engine.errors import EngineNotReady, InferenceFailed, InvalidOption
-from engine.models.base import Begun, FloatArray, Rendering, Utterance
-from engine.models.bert_onnx import OnnxBert, expand
-from engine.models.freed_memory import give_back
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.idle_threads import IdleThreads
-from engine.models.network_input import NetworkInput, network_input
-from engine.models.onnx_network import (
+from koebin.engine import noise
+from koebin.engine.audio.pitch import change_pitch
+from koebin.engine.errors import EngineNotReady, InferenceFailed, InvalidOption
+from koebin.engine.models.base import Begun, FloatArray, Rendering, Utterance
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.network_input import NetworkInput, network_input
+from koebin.engine.models.jp_extra.onnx.bert import OnnxBert, expand
+from koebin.engine.models.jp_extra.onnx.freed_memory import give_back
+from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
+from koebin.engine.models.jp_extra.onnx.network import (
     Control,
     IntArray,
     OnnxNetwork,
@@ -26,11 +27,10 @@ from engine.models.onnx_network import (
     sample_prior,
     utterance_windows,
 )
-from engine.models.style import Styles
-from engine.models.timings import boundary, frames_between, marks_of
-from engine.options import SynthesisOptions
-from engine.text.prosody import Phonemes, join, phonemes
-from engine.world import change_pitch
+from koebin.engine.models.jp_extra.styles import Styles
+from koebin.engine.models.jp_extra.timings import boundary, frames_between, marks_of
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.prosody import Phonemes, join, phonemes
 
 Tokenize = Callable[[str], Sequence[int]]
 """A text to the ids of its characters, [CLS] and [SEP] at both ends."""
@@ -47,7 +47,8 @@ class JpExtraOnnx:
     decode windows of the others'.
 
     Args:
-        folder: made by ``engine.models.export`` or ``engine.models.published.prepare``.
+        folder: made by ``koebin.engine.models.jp_extra.export`` or
+        ``koebin.engine.models.jp_extra.onnx.published.prepare``.
         bert: shared by all voices.
         tokenize: for ``bert``.
         idle: shared by all voices; ``parallel`` says how many threads it has.

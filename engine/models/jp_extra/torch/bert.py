@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
-from engine.models.checkpoint import checksum
-from engine.models.torch_devices import open_device
+from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
+from koebin.engine.models.jp_extra.torch.checkpoint import checksum
+from koebin.engine.models.jp_extra.torch.devices import open_device
 
 _UNUSED_LAYERS: Final = 2
 

@@ -16,9 +16,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from engine.errors import BackendMissing, InvalidCheckpoint
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.synthesizer import Synthesizer
+from koebin.engine.errors import BackendMissing, InvalidCheckpoint
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
 
 if TYPE_CHECKING:
     from torch import nn

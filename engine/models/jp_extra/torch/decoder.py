@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.models.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
 
 
 class ResidualBlock(nn.Module):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import torch
 
-from engine.errors import BackendMissing
+from koebin.engine.errors import BackendMissing
 
 _FLAGS: Final = threading.Lock()
 """The flags are the process's: two voices of one GPU take turns."""

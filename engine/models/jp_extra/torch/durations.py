@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.models.jp_extra.attention import ChannelNorm
+from koebin.engine.models.jp_extra.torch.attention import ChannelNorm
 
 _FILTER: Final = 256
 _BINS: Final = 10

@@ -10,8 +10,8 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.attention import Encoder
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.torch.attention import Encoder
 
 _LAYERS: Final = 6
 _KERNEL: Final = 5

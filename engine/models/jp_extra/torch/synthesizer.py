@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.decoder import Decoder
-from engine.models.jp_extra.durations import DurationPredictor, StochasticDurationPredictor
-from engine.models.jp_extra.flow import Flow
-from engine.models.jp_extra.text_encoder import TextEncoder, table
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.torch.decoder import Decoder
+from koebin.engine.models.jp_extra.torch.durations import DurationPredictor, StochasticDurationPredictor
+from koebin.engine.models.jp_extra.torch.flow import Flow
+from koebin.engine.models.jp_extra.torch.text_encoder import TextEncoder, table
 
 
 class Synthesizer(nn.Module):

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from engine.models.hyper_parameters import (
+from koebin.engine.models.jp_extra.hyper_parameters import (
     BERT_DIMENSION,
     LANGUAGES,
     STYLE_DIMENSION,
@@ -15,7 +15,7 @@ from engine.models.hyper_parameters import (
     TONES,
     HyperParameters,
 )
-from engine.models.jp_extra.attention import Encoder
+from koebin.engine.models.jp_extra.torch.attention import Encoder
 
 
 def table(rows: int, size: int) -> nn.Embedding:

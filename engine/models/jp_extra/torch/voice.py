@@ -14,24 +14,24 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from engine import noise
-from engine.errors import EngineNotReady, InferenceFailed, InvalidOption
-from engine.models.base import FloatArray, Rendering, Utterance
-from engine.models.batches import batches_within
-from engine.models.bert_torch import TorchBert, expand
-from engine.models.checkpoint import checksum, find_weights, load_synthesizer
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.synthesizer import Synthesizer, sample_prior
-from engine.models.network_input import NetworkInput, network_input
-from engine.models.receptive_field import receptive_field_frames
-from engine.models.style import Styles
-from engine.models.timings import boundary, frames_between, marks_of
-from engine.models.torch_devices import arithmetic, open_device
-from engine.names import DecoderMode
-from engine.observer import batched, stage
-from engine.options import SynthesisOptions
-from engine.text.prosody import Phonemes, join, phonemes
-from engine.world import change_pitch
+from koebin.engine import noise
+from koebin.engine.audio.pitch import change_pitch
+from koebin.engine.errors import EngineNotReady, InferenceFailed, InvalidOption
+from koebin.engine.models.base import FloatArray, Rendering, Utterance
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.network_input import NetworkInput, network_input
+from koebin.engine.models.jp_extra.receptive_field import receptive_field_frames
+from koebin.engine.models.jp_extra.styles import Styles
+from koebin.engine.models.jp_extra.timings import boundary, frames_between, marks_of
+from koebin.engine.models.jp_extra.torch.batches import batches_within
+from koebin.engine.models.jp_extra.torch.bert import TorchBert, expand
+from koebin.engine.models.jp_extra.torch.checkpoint import checksum, find_weights, load_synthesizer
+from koebin.engine.models.jp_extra.torch.devices import arithmetic, open_device
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer, sample_prior
+from koebin.engine.names import DecoderMode
+from koebin.engine.observer import batched, stage
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.prosody import Phonemes, join, phonemes
 
 Tokenizer = Callable[[str], Sequence[int]]
 """A text to the ids of its characters, [CLS] and [SEP] at both ends."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine import TTS
+from koebin import TTS
 from tests.chaos.voice import NAME, small_voice
 
 NAMES = ("sora", "umi", "yama")

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.errors import (
+from koebin.engine.errors import (
     InvalidName,
     SourceCorrupt,
     SourceDenied,
@@ -17,11 +17,11 @@ from engine.errors import (
     SourceNotFound,
     SourceUnavailable,
 )
-from engine.models.voice_files import fetch_voice
-from engine.sources import SourceOptions, parse
-from engine.sources.cache import SEAL
+from koebin.engine.models.jp_extra.files import fetch_voice
+from koebin.engine.sources import SourceOptions, parse
+from koebin.engine.sources.cache import SEAL
 from tests.servers.hub import Fault, HubServer
-from tests.unit.sources.voices import published, read, tree, under, write
+from tests.unit.engine.sources.voices import published, read, tree, under, write
 
 HANA = "onnx/speakers/hana"
 
@@ -209,7 +209,7 @@ def test_damage_in_the_cache_is_noticed_and_mended(source, options):
 
 def test_two_processes_that_fetch_at_once_fetch_it_once(hub, options):
     program = (
-        "import sys; from pathlib import Path; from engine.sources import *\n"
+        "import sys; from pathlib import Path; from koebin.engine.sources import *\n"
         f"options = SourceOptions(Path({str(options.cache_root)!r}), hub_endpoint={hub.endpoint!r})\n"
         f"print(parse('hf://user/voices', options).fetch({HANA!r}))"
     )
@@ -260,8 +260,8 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_ours(options, tmp_path):
 def test_a_full_disk_is_an_error_of_ours_and_leaves_the_rest_for_later(options, hub):
     """Files may not grow beyond 100 kB in this process: the kernel's EFBIG stands for ENOSPC."""
     program = (
-        "import resource, signal, sys; from pathlib import Path; from engine.sources import *\n"
-        "from engine.errors import SourceError\n"
+        "import resource, signal, sys; from pathlib import Path; from koebin.engine.sources import *\n"
+        "from koebin.engine.errors import SourceError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         f"options = SourceOptions(Path({str(options.cache_root)!r}), hub_endpoint={hub.endpoint!r}, attempts=1)\n"

@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from engine.errors import SourceCorrupt, SourceDenied, SourceNotFound, SourceUnavailable
-from engine.sources import SourceOptions, parse
-from engine.sources.versions import LOCK
-from tests.unit.sources.voices import published, read, tree, under, write
+from koebin.engine.errors import SourceCorrupt, SourceDenied, SourceNotFound, SourceUnavailable
+from koebin.engine.sources import SourceOptions, parse
+from koebin.engine.sources.versions import LOCK
+from tests.unit.engine.sources.voices import published, read, tree, under, write
 
 HANA = "onnx/speakers/hana"
 pytestmark = pytest.mark.xdist_group("s3")
@@ -276,7 +276,7 @@ def test_a_part_that_is_not_the_beginning_of_the_file_is_noticed(options, bucket
 
 def test_two_processes_that_fetch_at_once(options, bucket, s3_server):
     program = (
-        "import sys; from pathlib import Path; from engine.sources import *\n"
+        "import sys; from pathlib import Path; from koebin.engine.sources import *\n"
         f"options = SourceOptions(Path({str(options.cache_root)!r}), s3_endpoint={s3_server.endpoint!r})\n"
         f"print(parse('s3://{bucket}', options).fetch({HANA!r}))"
     )

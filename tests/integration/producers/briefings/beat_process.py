@@ -12,10 +12,10 @@ from pathlib import Path
 
 from redis import Redis
 
-from producers.briefings.compose import Composed, Rendered, Submission, job_id
-from producers.briefings.progress import Outcome
-from producers.briefings.spec import Briefing
-from producers.schedule import BeatOptions, run_beat
+from koebin.producers.briefings.beat import BeatOptions, run_beat
+from koebin.producers.briefings.compose import Composed, Rendered, Submission, job_id
+from koebin.producers.briefings.schedule.progress import Outcome
+from koebin.producers.briefings.spec import Briefing
 
 
 def main(folder: Path, url: str, dies: str) -> None:

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.integration import beat_process
+from tests.integration.producers.briefings import beat_process
 from tests.servers.redis import RedisServer
 
 # Processes that start at once: each is a fork of one that has imported everything, and has no threads.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.integration.beat_process"])
+FORKS.set_forkserver_preload(["tests.integration.producers.briefings.beat_process"])
 BEGIN = datetime(2026, 11, 23, 0, 0, 30, tzinfo=UTC)
 
 

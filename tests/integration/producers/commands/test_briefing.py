@@ -15,17 +15,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from producers.briefings.cli import app
-from producers.briefings.compose import compose, preview
-from producers.briefings.findings import check
-from producers.briefings.policy import Policy
-from producers.briefings.publish import edition_of, publish
-from producers.briefings.spec import load_briefing, load_folder
-from tasks.stores.base import StoreOptions
-from tasks.stores.uri import open_store
+from koebin.producers.briefings.compose import compose, preview
+from koebin.producers.briefings.findings import check
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.publish import edition_of, publish
+from koebin.producers.briefings.spec import load_briefing, load_folder
+from koebin.producers.commands.briefing import app
+from koebin.tasks.stores.base import StoreOptions
+from koebin.tasks.stores.uri import open_store
 from tests.servers.s3 import S3Server
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "briefings"
+EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "briefings"
 MONDAY = datetime(2026, 11, 29, 22, 0, tzinfo=UTC)
 
 
@@ -161,7 +161,7 @@ def test_an_edition_in_s3(folder: Path, s3_server: S3Server) -> None:
 @pytest.mark.slow
 def test_from_the_schedule_to_the_audio(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real worker with the built-in voice; ``run`` submits, and a beat process publishes."""
-    from producers.embedded import embedded
+    from koebin.producers.private_broker import embedded
 
     store = (tmp_path / "store").as_uri()
     with embedded(["mei"], store, {}) as deployment:
@@ -170,7 +170,7 @@ def test_from_the_schedule_to_the_audio(folder: Path, tmp_path: Path, monkeypatc
         assert result.exit_code == 0, result.output
         job = json.loads(result.stdout)["job"]
         home = tmp_path / "store" / "briefings" / "hourly"
-        beat = subprocess.Popen([sys.executable, "-c", "from producers.briefings.cli import beat; beat()"])
+        beat = subprocess.Popen([sys.executable, "-c", "from koebin.producers.commands.briefing import beat; beat()"])
         try:
             deadline = time.monotonic() + 60
             while not (home / "index.json").exists():

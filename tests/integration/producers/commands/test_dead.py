@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from tasks.ledger import ENDED_SECONDS, Ledger, LedgerChunk, State
-from tasks.parking import count_parked, park
+from koebin.tasks.broker.unreadable import count_parked, park
+from koebin.tasks.jobs.ledger import ENDED_SECONDS, Ledger, LedgerChunk, State
 from tests.servers.redis import RedisServer
 from tests.servers.worker import ROOT, environment
 
@@ -24,7 +24,7 @@ def redis(redis_server: RedisServer) -> Iterator[Redis]:
 
 
 def koebin(server: RedisServer, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "producers", *args]
+    command = [sys.executable, "-P", "-m", "koebin", *args]
     env = environment({"broker_url": server.url})
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
 

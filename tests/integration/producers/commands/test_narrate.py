@@ -18,13 +18,13 @@ import pytest
 import webvtt
 from typer.testing import CliRunner, Result
 
-from engine.encoding import decode_segment
-from producers.cli import app
-from producers.exits import FAILED, INVALID, NOT_FOUND, PARTIAL
-from tests.integration.test_webhooks import verify
+from koebin.engine.audio.encoding import decode_segment
+from koebin.producers.cli import app
+from koebin.producers.exits import FAILED, INVALID, NOT_FOUND, PARTIAL
+from tests.integration.tasks.jobs.test_webhooks import verify
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
-from tests.unit.audio.test_encoding import png
+from tests.unit.engine.audio.encoding.test_encoding import png
 
 pytestmark = pytest.mark.xdist_group("narration")
 

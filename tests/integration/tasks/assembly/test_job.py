@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from producers.client import Client
-from tasks.contracts import Output
-from tasks.ledger import State
-from tasks.script import Passage, Script
-from tasks.submission import Wishes
+from koebin.producers.client import Client
+from koebin.tasks.contracts import Output
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.submission import JobOptions
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.settings import Settings
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker
-from worker.settings import Settings
 
 SENTENCES = [f"これは{word}についての、少しばかり長い説明の文です。" for word in ("犬", "猫", "鳥", "魚", "花", "星")]
 
@@ -24,7 +24,9 @@ def test_a_book_outlasts_the_time_limit_of_a_chunk(redis_server: RedisServer, tm
         Worker(redis_server.url, tmp_path.as_uri(), "", settings={"time_limit": 1}) as assembler,
         Client(settings=settings) as client,
     ):
-        job = client.submit(script, wishes=Wishes(output=Output(formats=("mp3", "m4b", "flac"), loudness_lufs=-18.0)))
+        job = client.submit(
+            script, wishes=JobOptions(output=Output(formats=("mp3", "m4b", "flac"), loudness_lufs=-18.0))
+        )
         outcome = client.wait(job, timeout=300)
         log = assembler.log.read_text()
     assert outcome.state is State.SUCCEEDED

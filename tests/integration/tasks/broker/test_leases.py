@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from redis import Redis
 
-from tasks.leases import Leases, lease_key
-from tasks.ledger import Ledger, LedgerChunk
+from koebin.tasks.broker.leases import Leases, lease_key
+from koebin.tasks.jobs.ledger import Ledger, LedgerChunk
+from koebin.worker.celery_ext.requests import Holds
 from tests.servers.redis import RedisServer
-from worker.requests import Holds
 
 
 def test_a_lease_that_is_given_back_while_it_is_renewed_is_not_set_again(redis_server: RedisServer) -> None:

@@ -14,23 +14,25 @@ from celery import Celery
 from celery.exceptions import Reject
 from redis import Redis
 
-from producers.client import Client
-from tasks import planning, precedence, synthesis
-from tasks.celery_config import configure
-from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, SynthesizeRequest
-from tasks.delayed import Message
-from tasks.keys import priority_list, speaker_queue
-from tasks.ledger import State
-from tasks.precedence import Precedence
-from tasks.runtime import Runtime, install
-from tasks.script import Passage, Script
-from tasks.stores.uri import open_store
-from tasks.submission import Wishes, submit
+from koebin.producers.client import Client
+from koebin.tasks import celery_tasks as synthesis
+from koebin.tasks.broker import preemption as precedence
+from koebin.tasks.broker.celery_config import configure
+from koebin.tasks.broker.delayed import Message
+from koebin.tasks.broker.preemption import Precedence
+from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, SynthesizeRequest
+from koebin.tasks.jobs import planning
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.submission import JobOptions, submit
+from koebin.tasks.keys import priority_list, speaker_queue
+from koebin.tasks.running.runtime import Runtime, install
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.settings import Settings
+from koebin.tasks.stores.uri import open_store
 from tests.integration.queue_texts import numbered
 from tests.integration.toy_voice import TARGET, toy_runtime
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
-from worker.settings import Settings
 
 pytestmark = [pytest.mark.xdist_group("precedence"), pytest.mark.timeout(300)]
 
@@ -97,7 +99,7 @@ def test_a_chunk_that_is_disturbed_for_ever_ends_all_the_same(runtime: Runtime, 
         runtime.send,
         "job",
         Script([Passage(text, "mei")]),
-        Wishes(priority=BATCH),
+        JobOptions(priority=BATCH),
         {"mei": TARGET},
     )
     (message,) = [sent for sent in cast(Any, runtime.send).__self__ if sent.task == SYNTHESIZE_CHUNK]

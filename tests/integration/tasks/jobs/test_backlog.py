@@ -10,14 +10,14 @@ import redis
 from celery import Celery
 from prometheus_client.parser import text_string_to_metric_families
 
-from producers.commands.backlog import describe, metrics, server
-from tasks import waiting
-from tasks.backlog import backlog
-from tasks.celery_config import configure
-from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
-from tasks.delayed import Message, put_off
-from tasks.fleet import Announcement, ServedSpeaker, announce
-from tasks.ledger import Ledger, LedgerChunk, State
+from koebin.producers.commands.backlog import describe, metrics, server
+from koebin.tasks.broker.celery_config import configure
+from koebin.tasks.broker.delayed import Message, put_off
+from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
+from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
+from koebin.tasks.jobs import waiting_texts as waiting
+from koebin.tasks.jobs.backlog import backlog
+from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_text_that_changes_places_while_the_backlog_is_read_counts_once(goes, 
 def test_of_a_long_queue_the_length_counts(client, redis_server, monkeypatch):
     app = Celery("anybody")
     configure(app, broker=redis_server.url, result_backend=redis_server.url, visibility_timeout=30)
-    monkeypatch.setattr("tasks.waiting.MOST_READ", 500)
+    monkeypatch.setattr("koebin.tasks.jobs.waiting_texts.MOST_READ", 500)
     with app.producer_pool.acquire() as producer:
         for number in range(1200):
             request = {"text": "長い文字の列" * (1 + number % 2), "speaker": "mei", "store": "file:///out"}

@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from engine.errors import InvalidMessage, InvalidOption
-from engine.text.dictionary import Dictionary, Entry
-from producers.commands.gc import duration
-from tasks import keys
-from tasks.contracts import ChunkDocument, PlannedSpeaker, dump, parse_json
-from tasks.delayed import Message
-from tasks.housekeeping import COLLECTING, remove, storage, survey
-from tasks.ledger import Ledger, State
-from tasks.outcome import JobOutcome
-from tasks.planning import Target
-from tasks.script import Passage, Script
-from tasks.stores.base import Store, StoreOptions
-from tasks.stores.uri import open_store
-from tasks.submission import Wishes, submit
+from koebin.engine.errors import InvalidMessage, InvalidOption
+from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.producers.commands.gc import duration
+from koebin.tasks import keys
+from koebin.tasks.broker.delayed import Message
+from koebin.tasks.contracts import ChunkDocument, PlannedSpeaker, dump, parse_json
+from koebin.tasks.jobs.garbage_collection import COLLECTING, remove, storage, survey
+from koebin.tasks.jobs.ledger import Ledger, State
+from koebin.tasks.jobs.outcome import JobOutcome
+from koebin.tasks.jobs.planning import Target
+from koebin.tasks.jobs.submission import JobOptions, submit
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.stores.base import Store, StoreOptions
+from koebin.tasks.stores.uri import open_store
 from tests.servers.s3 import S3Server
 
 DAY = 86400.0
@@ -43,7 +43,7 @@ def no_send(message: Message) -> None:
 def enter(redis: Redis, store: Store, job: str, *texts: str) -> list[str]:
     """Submit a job and put its segments there, as if they had been spoken; returns their keys."""
     script = Script([Passage(text, "mei") for text in texts], dictionary=WORDS)
-    submit(redis, store, no_send, job, script, Wishes(), TARGETS)
+    submit(redis, store, no_send, job, script, JobOptions(), TARGETS)
     names = []
     for key in store.list(f"jobs/{job}/chunks/0"):
         names += [segment.segment.key for segment in parse_json(ChunkDocument, store.get(key)).segments]

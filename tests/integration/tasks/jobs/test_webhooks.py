@@ -17,25 +17,25 @@ from urllib.request import urlopen
 import pytest
 from redis import Redis
 
-from engine.errors import InvalidOption
-from producers.client import Client
-from tasks import keys
-from tasks.contracts import PlannedSpeaker, dump
-from tasks.ledger import WEBHOOKS, Ledger, LedgerChunk, State
-from tasks.outcome import JobOutcome
-from tasks.planning import Target
-from tasks.script import Passage, Script
-from tasks.stores.uri import open_store
-from tasks.submission import Wishes, enter, submit
-from tasks.webhooks import MAX_ATTEMPTS, Webhooks, check_webhook
+from koebin.engine.errors import InvalidOption
+from koebin.producers.client import Client
+from koebin.tasks import keys
+from koebin.tasks.contracts import PlannedSpeaker, dump
+from koebin.tasks.jobs.ledger import WEBHOOKS, Ledger, LedgerChunk, State
+from koebin.tasks.jobs.outcome import JobOutcome
+from koebin.tasks.jobs.planning import Target
+from koebin.tasks.jobs.submission import JobOptions, enter, submit
+from koebin.tasks.jobs.webhooks import MAX_ATTEMPTS, Webhooks, check_webhook
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.settings import Settings
+from koebin.tasks.stores.uri import open_store
+from koebin.worker.parent.webhook_sender import Courier
 from tests.chaos.arena import Supervised
 from tests.chaos.worker import IMPORTED
 from tests.servers.ports import free_ports
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 from tests.servers.worker import wait_until
-from worker.courier import Courier
-from worker.settings import Settings
 
 SECRET = "s3cret"
 
@@ -168,7 +168,7 @@ def test_an_end_that_redis_lost_is_told_again_under_the_same_id(
     store = open_store(tmp_path.as_uri())
     target = Target(PlannedSpeaker(model_revision="m1", sample_rate_hz=24_000), "e1", ("Neutral",), 10.0)
     script = Script([Passage("一つ目です。", "mei")])
-    wishes = Wishes(webhook=receiver.url)
+    wishes = JobOptions(webhook=receiver.url)
     manifest = submit(redis, store, lambda _: None, "j1", script, wishes, {"mei": target})
     store.put(keys.result("j1"), dump(JobOutcome(job="j1", state=State.FAILED, error="理由")))
     Ledger(redis).end("j1", State.FAILED, "理由")
@@ -223,7 +223,7 @@ def test_a_worker_that_tells_imports_nothing_by_it(
         Supervised(redis_server.url, stored["store"], settings=settings, variables={"CHAOS_IMPORTS": "1"}) as worker,
         Client(settings=Settings(broker_url=redis_server.url, **stored)) as client,
     ):
-        job = client.submit("一つ目です。", wishes=Wishes(webhook=receiver.url.replace("127.0.0.1", "localhost")))
+        job = client.submit("一つ目です。", wishes=JobOptions(webhook=receiver.url.replace("127.0.0.1", "localhost")))
         assert client.wait(job, 60).state is State.SUCCEEDED
         wait_until(lambda: client.status(job).webhook.startswith("delivered"), 30)
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:

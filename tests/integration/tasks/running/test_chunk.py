@@ -12,24 +12,25 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from engine.audio import Audio
-from engine.errors import InvalidMessage, KoebinError, StoreUnavailable
-from engine.request import Request
-from tasks import narration, synthesis
-from tasks.assembly import assemble_job
-from tasks.contracts import AssembleRequest, SegmentCounts, SynthesizeRequest
-from tasks.dispatch import assemble_message
-from tasks.guard import Guard
-from tasks.ledger import State
-from tasks.outcome import JobOutcome, settle, stored_outcome
-from tasks.policy import MAX_HEADLESS_STRIKES
-from tasks.runtime import Runtime
-from tasks.script import Passage, Script
-from tasks.single import synthesize_text
-from tasks.stores.base import Store
-from tasks.stores.uri import open_store
-from tasks.submission import Wishes, submit
-from tasks.together import render_together
+from koebin.engine.audio.audio import Audio
+from koebin.engine.errors import InvalidMessage, KoebinError, StoreUnavailable
+from koebin.engine.request import Request
+from koebin.tasks import assemble_task as narration
+from koebin.tasks import celery_tasks as synthesis
+from koebin.tasks.assembly.job import assemble_job
+from koebin.tasks.contracts import AssembleRequest, SegmentCounts, SynthesizeRequest
+from koebin.tasks.jobs.dispatch import assemble_message
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.outcome import JobOutcome, settle, stored_outcome
+from koebin.tasks.jobs.submission import JobOptions, submit
+from koebin.tasks.policy import MAX_HEADLESS_STRIKES
+from koebin.tasks.running.cancellation import Guard
+from koebin.tasks.running.micro_batch import render_together
+from koebin.tasks.running.runtime import Runtime
+from koebin.tasks.running.text import synthesize_text
+from koebin.tasks.script import Passage, Script
+from koebin.tasks.stores.base import Store
+from koebin.tasks.stores.uri import open_store
 from tests.integration.toy_voice import TARGET, ToyVoice, toy_runtime
 from tests.servers.redis import RedisServer
 
@@ -44,7 +45,7 @@ def runtime(redis_server: RedisServer, tmp_path: Path) -> Iterator[Runtime]:
 def job_of(runtime: Runtime, store: Store, text: str, *, partial: bool = False) -> str:
     targets = {"mei": TARGET}
     script = Script([Passage(text, "mei", line=7)])
-    return submit(runtime.redis, store, runtime.send, "job", script, Wishes(partial=partial), targets).job
+    return submit(runtime.redis, store, runtime.send, "job", script, JobOptions(partial=partial), targets).job
 
 
 def run_what_was_sent(runtime: Runtime) -> None:
@@ -86,7 +87,7 @@ def test_a_list_of_which_nothing_can_be_spoken_fails_and_says_how_much_that_was(
 ) -> None:
     store = open_store((tmp_path / "store").as_uri())
     script = Script([Passage("ここで転びます。", "mei", line=1, item="a")], items=True)
-    submit(runtime.redis, store, runtime.send, "job", script, Wishes(partial=True), {"mei": TARGET})
+    submit(runtime.redis, store, runtime.send, "job", script, JobOptions(partial=True), {"mei": TARGET})
     run_what_was_sent(runtime)
     outcome = stored_outcome(store, "job")
     assert outcome is not None

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import StoreDenied
-from tasks.stores.local import LocalStore
+from koebin.engine.errors import StoreDenied
+from koebin.tasks.stores.local import LocalStore
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 
 
 def run_python(code, *arguments, within=()):
@@ -26,8 +26,8 @@ def run_python(code, *arguments, within=()):
 ON_A_FULL_DISK = """
 import sys, subprocess
 from pathlib import Path
-from engine.errors import StoreFull, StoreDenied
-from tasks.stores.local import LocalStore
+from koebin.engine.errors import StoreFull, StoreDenied
+from koebin.tasks.stores.local import LocalStore
 folder = Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], check=True)
 store = LocalStore(folder / "store")
@@ -94,7 +94,7 @@ def test_a_folder_without_permission():
 RACE = """
 import sys, time
 from pathlib import Path
-from tasks.stores.uri import open_store
+from koebin.tasks.stores.uri import open_store
 store, name, start = open_store(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 time.sleep(max(0.0, start - time.time()))
 print(sum(store.put(f"jobs/{i % 7}/{i}", name.encode() * 5000) for i in range(200)))
@@ -119,7 +119,7 @@ def test_two_processes_write_the_same_keys(tmp_path):
 
 PRUNE = """
 import sys, time
-from tasks.stores.uri import open_store
+from koebin.tasks.stores.uri import open_store
 store, end = open_store(sys.argv[1]), time.time() + 1.0
 while time.time() < end:
     store.put("jobs/x/" + sys.argv[2], b"")
@@ -135,7 +135,7 @@ def test_deleting_and_writing_in_one_folder_at_once(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from tasks.stores.uri import open_store
+from koebin.tasks.stores.uri import open_store
 store = open_store(sys.argv[1])
 def die(descriptor):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import StoreDenied, StoreNotFound, StoreUnavailable
-from tasks.stores.base import StoreOptions
-from tasks.stores.s3 import S3Store
-from tasks.stores.uri import open_store
+from koebin.engine.errors import StoreDenied, StoreNotFound, StoreUnavailable
+from koebin.tasks.stores.base import StoreOptions
+from koebin.tasks.stores.s3 import S3Store
+from koebin.tasks.stores.uri import open_store
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_keys_of_all_kinds(store, key):
 
 
 def test_listing_goes_over_pages(store, raw, monkeypatch):
-    monkeypatch.setattr("tasks.stores.s3.PAGE_KEYS", 10)
+    monkeypatch.setattr("koebin.tasks.stores.s3.PAGE_KEYS", 10)
     for number in range(25):
         raw.put_object(**target(store, f"done/{number}"), Body=b"")
     assert len(set(store.list("done/"))) == 25
@@ -115,8 +115,8 @@ def test_a_large_file_goes_in_parts_and_the_first_one_stays(store, raw, tmp_path
 RACE = """
 import os, sys, time
 from pathlib import Path
-from tasks.stores.base import StoreOptions
-from tasks.stores.uri import open_store
+from koebin.tasks.stores.base import StoreOptions
+from koebin.tasks.stores.uri import open_store
 options = StoreOptions(endpoint=os.environ["AWS_ENDPOINT_URL_S3"], multipart_threshold=6 << 20, part_size=5 << 20)
 store, name, file = open_store(sys.argv[1], options=options), sys.argv[2], Path(sys.argv[3])
 file.write_bytes(name.encode() * (6 << 20))
@@ -191,7 +191,8 @@ def test_credentials_that_are_wrong_or_too_weak(store, options, s3_server):
 
 def test_no_credentials_at_all(options, bucket):
     code = (
-        "import sys; from tasks.stores.base import StoreOptions; from tasks.stores.uri import open_store\n"
+        "import sys\n"
+        "from koebin.tasks.stores.base import StoreOptions\nfrom koebin.tasks.stores.uri import open_store\n"
         "open_store(sys.argv[1], options=StoreOptions(endpoint=sys.argv[2], attempts=1)).get('a')"
     )
     bare = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}

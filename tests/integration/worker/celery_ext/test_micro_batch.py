@@ -16,16 +16,16 @@ from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
 from redis import Redis
 
-from producers.client import Client
-from tasks.contracts import SYNTHESIZE
-from tasks.keys import speaker_queue
-from tasks.ledger import State
+from koebin.producers.client import Client
+from koebin.tasks.contracts import SYNTHESIZE
+from koebin.tasks.jobs.ledger import State
+from koebin.tasks.keys import speaker_queue
+from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised
 from tests.chaos.probes import FOLDER, HANDED_OUT, Steps
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
-from worker.settings import Settings
 
 pytestmark = [pytest.mark.xdist_group("texts"), pytest.mark.timeout(300)]
 

@@ -12,11 +12,11 @@ import pytest
 from kombu import Connection, Consumer, Queue
 from redis import Redis
 
-from tasks.contracts import PRIORITY_STEPS
-from tasks.keys import priority_list
+from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.keys import priority_list
+from koebin.worker.celery_ext import transport
+from koebin.worker.celery_ext.queue_order import Turns
 from tests.servers.redis import RedisServer
-from worker import transport
-from worker.turns import Turns
 
 REST = 1.5
 
@@ -36,7 +36,9 @@ def consumer(url: str, taken: list[str]) -> Iterator[Connection]:
         message.ack()
 
     options = {"priority_steps": list(PRIORITY_STEPS), "queue_order_strategy": Turns}
-    with Connection(url, transport="worker.transport:Transport", transport_options=options) as connection:
+    with Connection(
+        url, transport="koebin.worker.celery_ext.transport:Transport", transport_options=options
+    ) as connection:
         queues = [Queue(name, exchange="", routing_key=name) for name in ("speaker.mei", "assemble")]
         with Consumer(connection, queues, callbacks=[take], accept=["json"]):
             with pytest.raises(TimeoutError):

@@ -20,15 +20,15 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from producers.client import Client
+from koebin.producers.client import Client
+from koebin.tasks.settings import Settings
 from tests.integration.queue_texts import numbered
 from tests.servers.ports import free_ports, wait_for_port
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker, wait_until
-from worker.settings import Settings
 
 TIMEOUT = 3.0
-MONITORING = Path(__file__).parents[2] / "deploy/monitoring"
+MONITORING = Path(__file__).parents[4] / "deploy/monitoring"
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -171,7 +171,7 @@ def test_alerts_and_dashboard_ask_only_for_what_is_there(
 ) -> None:
     backlog_port = free_ports(1)[0]
     environment = {**os.environ, "KOEBIN_BROKER_URL": redis_server.url}
-    command = [sys.executable, "-m", "producers", "backlog", "--listen", str(backlog_port)]
+    command = [sys.executable, "-P", "-m", "koebin", "backlog", "--listen", str(backlog_port)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as backlog:
         try:
             wait_for_port(backlog_port, backlog)
@@ -189,12 +189,12 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from redis import Redis
-from tasks.leases import Leases
-from tasks.ledger import Ledger
-from worker import exposition
-from worker.keeper import LoopState
-from worker.metrics import Metrics
-from worker.requests import Holds
+from koebin.tasks.broker.leases import Leases
+from koebin.tasks.jobs.ledger import Ledger
+from koebin.worker import exposition
+from koebin.worker.parent.supervisor import LoopState
+from koebin.worker.child.metrics import Metrics
+from koebin.worker.celery_ext.requests import Holds
 
 metrics = Metrics(Path({str(tmp_path)!r}), ["mei"])
 metrics.watch_tasks(lambda: {{"allocated": 3, "reserved": 5, "total": 7}})
@@ -221,7 +221,10 @@ def test_it_costs_nothing_when_it_is_off(redis_server: RedisServer, tmp_path: Pa
     with Worker(redis_server.url, (tmp_path / "store").as_uri()) as running:
         assert list((running.folder / "run").glob("*/health.json"))
         assert not list((running.folder / "run").glob("*/metrics"))
-    loaded = "import sys, worker.run, worker.lifecycle; sys.exit('prometheus_client' in sys.modules)"
+    loaded = (
+        "import sys, koebin.worker.run, koebin.worker.child.engine_process\n"
+        "sys.exit('prometheus_client' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", loaded], check=True)
 
 
@@ -234,12 +237,12 @@ import urllib.request
 from pathlib import Path
 
 from redis import Redis
-from tasks.leases import Leases
-from tasks.ledger import Ledger
-from worker.exposition import Present, serve
-from worker.keeper import LoopState
-from worker.metrics import Metrics
-from worker.requests import Holds
+from koebin.tasks.broker.leases import Leases
+from koebin.tasks.jobs.ledger import Ledger
+from koebin.worker.parent.metrics_endpoint import Present, serve
+from koebin.worker.parent.supervisor import LoopState
+from koebin.worker.child.metrics import Metrics
+from koebin.worker.celery_ext.requests import Holds
 
 present = Present(Holds(Leases(Redis(), 1.0), Ledger(Redis())), LoopState(ticked=0.0))
 serve(Metrics(Path({str(tmp_path)!r}), ["mei"]), present, "127.0.0.1", {port})

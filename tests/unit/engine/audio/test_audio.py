@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.audio import Audio, resample
-from engine.encoding import FORMATS
-from engine.errors import InferenceFailed, InvalidInput, InvalidOption, StoreNotFound
-from engine.marks import Mark, Marks
+from koebin.engine.audio.audio import Audio, resample
+from koebin.engine.audio.encoding import FORMATS
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.errors import InferenceFailed, InvalidInput, InvalidOption, StoreNotFound
 
 
 def tone(seconds: float = 1.0, rate: int = 24_000, level: float = 0.3, hertz: float = 440.0) -> Audio:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soxr
 
-from engine.limiter import Limiter, lowest
+from koebin.engine.audio.limiter import Limiter, lowest
 
 RATE = 24_000
 

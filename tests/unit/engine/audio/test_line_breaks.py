@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.line_breaks import wrap
+from koebin.engine.audio.line_breaks import wrap
 
 
 def test_short_text_stays_one_line() -> None:

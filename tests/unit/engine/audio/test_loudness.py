@@ -8,8 +8,8 @@ import numpy as np
 import pyloudnorm
 import pytest
 
-from engine.errors import InvalidOption
-from engine.loudness import SILENCE, Gain, Loudness, LoudnessMeter, TruePeakMeter, k_weighting, plan_gain
+from koebin.engine.audio.loudness import SILENCE, Gain, Loudness, LoudnessMeter, TruePeakMeter, k_weighting, plan_gain
+from koebin.engine.errors import InvalidOption
 
 RATES = (16_000, 22_050, 24_000, 44_100, 48_000)
 

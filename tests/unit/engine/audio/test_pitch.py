@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import pyworld
 
-from engine.world import FloatArray, change_pitch
+from koebin.engine.audio.pitch import FloatArray, change_pitch
 
 RATE = 16000
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.audio import Audio
-from engine.marks import Mark, Marks
-from engine.pauses import begin_after, shorten_end, silence_after, silence_before
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.audio.silence import begin_after, shorten_end, silence_after, silence_before
 
 RATE = 8_000
 

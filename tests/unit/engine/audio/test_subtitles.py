@@ -7,9 +7,9 @@ import re
 import av
 import pytest
 
-from engine.errors import InvalidOption
-from engine.marks import Mark, Marks
-from engine.subtitles import LEVELS, subtitle_format, to_text
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.audio.subtitles import LEVELS, subtitle_format, to_text
+from koebin.engine.errors import InvalidOption
 
 MARKS = Marks(
     sentences=(

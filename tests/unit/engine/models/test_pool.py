@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
-from engine.models.base import AcousticModel
-from engine.models.pool import ModelPool
+from koebin.engine.models.base import AcousticModel
+from koebin.engine.models.pool import ModelPool
 
 
 class Model:

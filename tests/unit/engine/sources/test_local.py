@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from engine.errors import InvalidName, SourceCorrupt, SourceError, SourceNotFound
-from engine.sources.local import LocalSource
-from engine.sources.versions import LOCK
-from tests.unit.sources.voices import read, tree, under, write
+from koebin.engine.errors import InvalidName, SourceCorrupt, SourceError, SourceNotFound
+from koebin.engine.sources.local import LocalSource
+from koebin.engine.sources.versions import LOCK
+from tests.unit.engine.sources.voices import read, tree, under, write
 
 
 def test_a_folder_is_used_in_place(tmp_path):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.errors import InvalidName, SourceError
-from engine.sources import SourceOptions, parse
-from engine.sources.base import check_file, check_prefix
+from koebin.engine.errors import InvalidName, SourceError
+from koebin.engine.sources import SourceOptions, parse
+from koebin.engine.sources.base import check_file, check_prefix
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from engine.text.accents import mora_tones
-from engine.text.analysis import Analysis
-from engine.text.frontend import analyze
-from engine.text.labels import accent_phrases, phone_tones
-from engine.text.moras import PHONES, moras_of
-from engine.text.openjtalk import make_label, plain_feature
-from engine.text.prosody import phonemes
-from tests.unit.text.test_corrections import texts
+from koebin.engine.text.accents import mora_tones
+from koebin.engine.text.analysis import Analysis
+from koebin.engine.text.frontend import analyze
+from koebin.engine.text.labels import accent_phrases, phone_tones
+from koebin.engine.text.moras import PHONES, moras_of
+from koebin.engine.text.openjtalk import make_label, plain_feature
+from koebin.engine.text.prosody import phonemes
+from tests.unit.engine.text.test_corrections import texts
 
 
 def from_labels(analysis: Analysis) -> Analysis:

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InvalidText
-from engine.text.checks import check_text
+from koebin.engine.errors import InvalidText
+from koebin.engine.text.checks import check_text
 
 
 @pytest.mark.parametrize("text", ["こんにちは", "10:30\n\t%だよ", "A", "％", "改行\r\nです", "👍いいね"])

@@ -12,13 +12,13 @@ import pytest
 from pyopenjtalk import _context_reading
 
 from benchmarks.texts import EXAMPLES
-from engine.text.corrections import NEIGHBOUR_VERBS, NEIGHBOUR_WORDS, _rules_for, _whisper, read_words
-from engine.text.dictionary import Dictionary, Entry
-from engine.text.normalize import normalize
-from engine.text.openjtalk import _INSTANCES, mark_devoiced, plain_feature
-from engine.text.sentences import split_sentences
+from koebin.engine.text.corrections import NEIGHBOUR_VERBS, NEIGHBOUR_WORDS, _rules_for, _whisper, read_words
+from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.engine.text.normalize import normalize
+from koebin.engine.text.openjtalk import _INSTANCES, mark_devoiced, plain_feature
+from koebin.engine.text.sentences import split_sentences
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "text.jsonl"
+GOLDEN = Path(__file__).parents[3] / "golden" / "text.jsonl"
 TRIGGERS = [
     "水の面に月が映る。恥ずかしくて面を上げることができない。",
     "切れ味が鈍ってきた。痛みに堪えて歩く。",

@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from engine.errors import InvalidDictionary
-from engine.text import openjtalk
-from engine.text.compilation import full_width
-from engine.text.dictionary import Dictionary, Entry
-from engine.text.frontend import analyze
-from engine.text.kana import to_kana
+from koebin.engine.errors import InvalidDictionary
+from koebin.engine.text import openjtalk
+from koebin.engine.text.compilation import full_width
+from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.engine.text.frontend import analyze
+from koebin.engine.text.kana import to_kana
 
 TANTAN = Dictionary([Entry("担々麺", "タンタンメン", 3), Entry("山田", "サンデン", 1)])
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.content import Reading
-from engine.errors import InvalidText
-from engine.text.dictionary import Dictionary, Entry
-from engine.text.doubts import doubts
+from koebin.engine.content import Reading
+from koebin.engine.errors import InvalidText
+from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.engine.text.doubts import doubts
 
 
 @pytest.mark.parametrize(

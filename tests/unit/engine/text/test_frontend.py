@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.content import Reading
-from engine.errors import InvalidText, KoebinError
-from engine.models.network_input import network_input
-from engine.text import frontend, openjtalk
-from engine.text.analysis import Analysis
-from engine.text.characters import SPOKEN_SYMBOLS
-from engine.text.frontend import analyze, analyze_utterances, front_end_revision
-from engine.text.kana import to_kana
-from engine.text.labels import phone_tones
-from engine.text.prosody import phonemes
-from engine.text.symbols import SYMBOLS
+from koebin.engine.content import Reading
+from koebin.engine.errors import InvalidText, KoebinError
+from koebin.engine.models.jp_extra.network_input import network_input
+from koebin.engine.text import frontend, openjtalk
+from koebin.engine.text.analysis import Analysis
+from koebin.engine.text.characters import SPOKEN_SYMBOLS
+from koebin.engine.text.frontend import analyze, analyze_utterances, front_end_revision
+from koebin.engine.text.kana import to_kana
+from koebin.engine.text.labels import phone_tones
+from koebin.engine.text.prosody import phonemes
+from koebin.engine.text.symbols import SYMBOLS
 
 
 def kana(text: str, *readings: Reading) -> str:
@@ -254,9 +254,9 @@ def test_a_forked_child_makes_its_own_open_jtalk() -> None:
 
 def test_a_producer_loads_nothing_heavy() -> None:
     script = (
-        "import sys, engine.text.sentences, engine.text.checks, engine.text.dictionary\n"
-        "from engine.text.frontend import front_end_revision\n"
-        "engine.text.checks.check_text('テスト'); print(front_end_revision())\n"
+        "import sys, koebin.engine.text.sentences, koebin.engine.text.checks, koebin.engine.text.dictionary\n"
+        "from koebin.engine.text.frontend import front_end_revision\n"
+        "koebin.engine.text.checks.check_text('テスト'); print(front_end_revision())\n"
         "heavy = {'pyopenjtalk', 'kanalizer', 'onnxruntime', 'torch', 'numpy'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

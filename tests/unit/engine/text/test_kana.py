@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InvalidText
-from engine.text.analysis import Analysis
-from engine.text.frontend import analyze
-from engine.text.kana import analyze_kana, parse_accent, to_kana
-from engine.text.prosody import phonemes
-from engine.text.symbols import PUNCTUATION
+from koebin.engine.errors import InvalidText
+from koebin.engine.text.analysis import Analysis
+from koebin.engine.text.frontend import analyze
+from koebin.engine.text.kana import analyze_kana, parse_accent, to_kana
+from koebin.engine.text.prosody import phonemes
+from koebin.engine.text.symbols import PUNCTUATION
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "text.jsonl"
+GOLDEN = Path(__file__).parents[3] / "golden" / "text.jsonl"
 
 
 def spoken(analysis: Analysis) -> list[tuple[str, int]]:

@@ -1,8 +1,8 @@
 import pytest
 
-from engine.text.katakana import sounded, split_morae, to_katakana
-from engine.text.moras import PHONES, moras_of
-from engine.text.symbols import SYMBOL_IDS, SYMBOLS
+from koebin.engine.text.katakana import sounded, split_morae, to_katakana
+from koebin.engine.text.moras import PHONES, moras_of
+from koebin.engine.text.symbols import SYMBOL_IDS, SYMBOLS
 
 
 def phones(reading: str, previous: str = "") -> str:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InvalidText
-from engine.text.checks import check_text
-from engine.text.compatibility import _CLUSTER, _fold, fold_compatibility
-from engine.text.mapped import MappedText
-from engine.text.normalize import _PLAIN, _PLAIN_RULES, _apply, _rewrite, _tidy, normalize
+from koebin.engine.errors import InvalidText
+from koebin.engine.text.checks import check_text
+from koebin.engine.text.compatibility import _CLUSTER, _fold, fold_compatibility
+from koebin.engine.text.mapped import MappedText
+from koebin.engine.text.normalize import _PLAIN, _PLAIN_RULES, _apply, _rewrite, _tidy, normalize
 
 CASES = r"""
 10:30に集合 | 10時30分に集合

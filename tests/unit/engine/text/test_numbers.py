@@ -1,6 +1,6 @@
 import pytest
 
-from engine.text.numbers import kanji_number, read_code, read_decimal, read_digits, read_integer
+from koebin.engine.text.numbers import kanji_number, read_code, read_decimal, read_digits, read_integer
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 import pytest
 
-from engine.models.network_input import network_input
-from engine.text.analysis import Analysis, Node
-from engine.text.frontend import analyze
-from engine.text.prosody import Span, join, phonemes, spread, written_form
-from engine.text.symbols import SYMBOLS
+from koebin.engine.models.jp_extra.network_input import network_input
+from koebin.engine.text.analysis import Analysis, Node
+from koebin.engine.text.frontend import analyze
+from koebin.engine.text.prosody import Span, join, phonemes, spread, written_form
+from koebin.engine.text.symbols import SYMBOLS
 
 
 def made_of(*words: tuple[str, str]) -> Analysis:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engine.content import Reading
-from engine.errors import InvalidText
-from engine.text.frontend import analyze_utterances
-from engine.text.kana import analyze_kana, to_kana
+from koebin.engine.content import Reading
+from koebin.engine.errors import InvalidText
+from koebin.engine.text.frontend import analyze_utterances
+from koebin.engine.text.kana import analyze_kana, to_kana
 
 
 def test_a_whole_sentence_may_be_spelt_with_its_accent_phrases() -> None:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.text.dictionary import Dictionary, Entry
-from engine.text.frontend import analyze
-from tasks.contracts import ChunkDocument, Pauses, PlannedSpeaker
-from tasks.planning import Target, plan_chunks
-from tasks.script import Passage, Script
+from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.engine.text.frontend import analyze
+from koebin.tasks.contracts import ChunkDocument, Pauses, PlannedSpeaker
+from koebin.tasks.jobs.planning import Target, plan_chunks
+from koebin.tasks.script import Passage, Script
 
 NAME = Entry("声便", "コエビン", 2)
 TOWN = Entry("御徒町", "オカチマチ", 3)

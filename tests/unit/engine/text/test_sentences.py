@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.text.sentences import split_long, split_sentences
+from koebin.engine.text.sentences import split_long, split_sentences
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "text.jsonl"
+GOLDEN = Path(__file__).parents[3] / "golden" / "text.jsonl"
 
 
 def texts(text: str) -> list[str]:

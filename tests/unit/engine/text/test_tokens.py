@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import InvalidCheckpoint
-from engine.text.tokens import load_vocabulary, token_ids
+from koebin.engine.errors import InvalidCheckpoint
+from koebin.engine.text.tokens import load_vocabulary, token_ids
 
 TOKENS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", "あ", "A", "."]
 

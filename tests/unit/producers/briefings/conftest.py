@@ -14,8 +14,8 @@ from threading import Thread
 
 import pytest
 
-from producers.briefings.policy import Policy
-from producers.briefings.spec import Briefing, load_briefing
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.spec import Briefing, load_briefing
 
 Write = Callable[..., Briefing]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import JobFailed, StoreUnavailable
-from producers.briefings.compose import compose
-from producers.briefings.policy import Policy
-from producers.briefings.publish import Edition, edition_of, publish
-from tasks.stores.base import Store
-from tasks.stores.uri import open_store
+from koebin.engine.errors import JobFailed, StoreUnavailable
+from koebin.producers.briefings.compose import compose
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.publish import Edition, edition_of, publish
+from koebin.tasks.stores.base import Store
+from koebin.tasks.stores.uri import open_store
 
 BEGIN = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 

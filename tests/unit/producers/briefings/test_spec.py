@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import InvalidBriefing
-from producers.briefings.quantities import byte_count, seconds
-from producers.briefings.spec import Feed, load_briefing, load_folder
-from producers.briefings.toml_place import place_of
+from koebin.engine.errors import InvalidBriefing
+from koebin.producers.briefings.quantities import byte_count, seconds
+from koebin.producers.briefings.spec import Feed, load_briefing, load_folder
+from koebin.producers.briefings.toml_place import place_of
 
 GOOD = """\
 title = "朝"

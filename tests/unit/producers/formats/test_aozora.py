@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import InvalidScript
-from producers.formats.aozora_characters import accented, character_of
-from producers.formats.load import load_script, parse_script
-from producers.formats.source import Source, source_from
-from producers.formats.voice import Voice
+from koebin.engine.errors import InvalidScript
+from koebin.producers.formats.aozora_characters import accented, character_of
+from koebin.producers.formats.load import load_script, parse_script
+from koebin.producers.formats.source import Source, source_from
+from koebin.producers.formats.voice import Voice
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = Path(__file__).parents[4] / "examples"
 
 WORK = """\
 坊っちゃん

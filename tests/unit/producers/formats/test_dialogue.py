@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import InvalidInput, InvalidScript
-from producers.formats.load import load_script, parse_script
-from producers.formats.source import Source
-from producers.formats.voice import Voice
+from koebin.engine.errors import InvalidInput, InvalidScript
+from koebin.producers.formats.load import load_script, parse_script
+from koebin.producers.formats.source import Source
+from koebin.producers.formats.voice import Voice
 
 HEAD = """\
 +++
@@ -117,6 +117,6 @@ def test_dictionaries_lie_beside_the_script(tmp_path):
 
 
 def test_the_example():
-    script = load_script(Path(__file__).parents[3] / "examples/dialogue.dialogue", Voice("mei"))
+    script = load_script(Path(__file__).parents[4] / "examples/dialogue.dialogue", Voice("mei"))
     assert {passage.speaker for passage in script.passages} == {"mei", "ken"}
     assert script.dictionary.revision

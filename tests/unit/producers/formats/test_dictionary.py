@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InvalidDictionary, InvalidInput
-from engine.text.dictionary import Dictionary, Entry
-from producers.formats.dictionary import load_dictionaries, load_dictionary, parse_dictionary
+from koebin.engine.errors import InvalidDictionary, InvalidInput
+from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.producers.formats.dictionary import load_dictionaries, load_dictionary, parse_dictionary
 
 TABLE = """\
 [words]
@@ -119,7 +119,7 @@ def test_of_several_files_the_later_one_holds(tmp_path):
 
 
 def test_the_example():
-    assert len(load_dictionary(Path(__file__).parents[3] / "examples/dictionary.toml").entries) == 2
+    assert len(load_dictionary(Path(__file__).parents[4] / "examples/dictionary.toml").entries) == 2
 
 
 TOKENS = "[words] [[word]] = , ' { } # 市 シ surface reading accent 1"

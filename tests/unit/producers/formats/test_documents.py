@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from producers.formats.dictionary import parse_dictionary
-from producers.formats.load import load_script, parse_script
-from producers.formats.source import source_from
-from producers.formats.voice import Voice
+from koebin.producers.formats.dictionary import parse_dictionary
+from koebin.producers.formats.load import load_script, parse_script
+from koebin.producers.formats.source import source_from
+from koebin.producers.formats.voice import Voice
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXAMPLES = [
     (kind, text)

@@ -2,12 +2,12 @@ import zipfile
 
 import pytest
 
-from engine.errors import InvalidScript, InvalidText
-from producers.formats import epub as reader
-from producers.formats.load import load_script
-from producers.formats.source import read_source
-from producers.formats.voice import Voice
-from tests.unit.formats.books import CONTAINER, COVER_ITEM, NAV_ITEM, NCX, ONE, PNG, TWO, epub, package
+from koebin.engine.errors import InvalidScript, InvalidText
+from koebin.producers.formats import epub as reader
+from koebin.producers.formats.load import load_script
+from koebin.producers.formats.source import read_source
+from koebin.producers.formats.voice import Voice
+from tests.unit.producers.formats.books import CONTAINER, COVER_ITEM, NAV_ITEM, NCX, ONE, PNG, TWO, epub, package
 
 SAID = [
     "第一章",

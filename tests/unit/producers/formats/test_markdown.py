@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InvalidScript
-from producers.formats.load import parse_script
-from producers.formats.source import Source
-from producers.formats.voice import Voice
+from koebin.engine.errors import InvalidScript
+from koebin.producers.formats.load import parse_script
+from koebin.producers.formats.source import Source
+from koebin.producers.formats.voice import Voice
 
 
 def markdown(text):

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InvalidInput, InvalidScript
-from engine.options import SynthesisOptions
-from engine.text.checks import check_text
-from producers.commands.check import read_lines
-from producers.formats.load import parse_script
-from producers.formats.readings import Spoken, parse_reading
-from producers.formats.source import FORMATS, Source, source_from
-from producers.formats.voice import Voice
-from tasks.contracts import Pauses
-from tasks.planning import sentences
+from koebin.engine.errors import InvalidInput, InvalidScript
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.checks import check_text
+from koebin.producers.commands.check import read_lines
+from koebin.producers.formats.load import parse_script
+from koebin.producers.formats.readings import Spoken, parse_reading
+from koebin.producers.formats.source import FORMATS, Source, source_from
+from koebin.producers.formats.voice import Voice
+from koebin.tasks.contracts import Pauses
+from koebin.tasks.jobs.planning import sentences
 
 
 def script(text, kind="text"):

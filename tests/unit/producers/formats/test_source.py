@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import InvalidInput, InvalidScript, InvalidText
-from producers.formats.source import read_source, source_from
-from tests.unit.formats.books import epub
+from koebin.engine.errors import InvalidInput, InvalidScript, InvalidText
+from koebin.producers.formats.source import read_source, source_from
+from tests.unit.producers.formats.books import epub
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_reading_a_script_loads_nothing_heavy():
     code = (
         "import sys; from pathlib import Path\n"
-        "from producers.formats.load import load_script; from producers.formats.voice import Voice\n"
+        "from koebin.producers.formats.load import load_script; from koebin.producers.formats.voice import Voice\n"
         "load_script(Path('examples/kumo_no_ito.txt'), Voice('mei'))\n"
         "heavy = ('torch', 'onnxruntime', 'pyopenjtalk', 'numpy', 'celery', 'markdown_it', 'boto3')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[4], capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr

@@ -1,9 +1,9 @@
 import pytest
 
-from engine.errors import InvalidScript
-from producers.formats.load import parse_script
-from producers.formats.source import Source
-from producers.formats.voice import Voice
+from koebin.engine.errors import InvalidScript
+from koebin.producers.formats.load import parse_script
+from koebin.producers.formats.source import Source
+from koebin.producers.formats.voice import Voice
 
 DOCUMENT = """\
 <?xml version="1.0" encoding="Shift_JIS"?>

@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.encoding.formats import FORMATS, writable
-from engine.errors import BackendMissing
-from tasks.fleet import Announcement, Fleet
+from koebin.engine.audio.encoding.formats import FORMATS, writable
+from koebin.engine.errors import BackendMissing
+from koebin.tasks.broker.fleet import Announcement, Fleet
 
 
 def assembler(name, *formats, assembles=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.contracts import Pauses, PlannedSpeaker
-from tasks.planning import Target, plan_chunks
-from tasks.script import Passage, Script
+from koebin.tasks.contracts import Pauses, PlannedSpeaker
+from koebin.tasks.jobs.planning import Target, plan_chunks
+from koebin.tasks.script import Passage, Script
 
 
 def chunks(sentences: int, speed_factor: float) -> list[float]:

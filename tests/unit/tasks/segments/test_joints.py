@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.pauses import KEPT_SECONDS
-from tasks.joints import Ends, Joint, joints
+from koebin.engine.audio.silence import KEPT_SECONDS
+from koebin.tasks.segments.joints import Ends, Joint, joints
 
 VOICE = Ends(before=0.3, after=0.3, spoken=True)
 

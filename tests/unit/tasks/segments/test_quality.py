@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.audio import Audio
-from engine.errors import BackendMissing, InferenceFailed, InvalidText
-from engine.options import SynthesisOptions
-from tasks import segments
-from tasks.contracts import Placement, PlannedSegment, Quality, plan_segment
-from tasks.quality import Gate, Spoken, Verdict, check_samples
-from tasks.stores.uri import open_store
-from tasks.takes import Take, judge, settle
+from koebin.engine.audio.audio import Audio
+from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidText
+from koebin.engine.options import SynthesisOptions
+from koebin.tasks.contracts import Placement, PlannedSegment, Quality, plan_segment
+from koebin.tasks.segments import store as segments
+from koebin.tasks.segments.quality import Gate, Spoken, Verdict, check_samples
+from koebin.tasks.segments.takes import Take, judge, settle
+from koebin.tasks.stores.uri import open_store
 
 RATE = 48000
 TEXT = "これは普通の長さの文です。"

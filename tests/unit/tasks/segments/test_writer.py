@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.audio import Audio
-from engine.errors import StoreFull
-from tasks import segments
-from tasks.guard import GiveBack
-from tasks.stores.local import LocalStore
-from tasks.storing import AHEAD, Storing
+from koebin.engine.audio.audio import Audio
+from koebin.engine.errors import StoreFull
+from koebin.tasks.running.cancellation import GiveBack
+from koebin.tasks.segments import store as segments
+from koebin.tasks.segments.writer import AHEAD, Storing
+from koebin.tasks.stores.local import LocalStore
 
 KEYS = [f"{number:064x}" for number in range(2 * AHEAD)]
 

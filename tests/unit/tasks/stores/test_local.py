@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import (
+from koebin.engine.errors import (
     InvalidName,
     InvalidOption,
     KoebinError,
@@ -18,10 +18,10 @@ from engine.errors import (
     StoreNotFound,
     StoreUnavailable,
 )
-from tasks.stores import local
-from tasks.stores.base import MAX_KEY_BYTES, check_key, content_type_of
-from tasks.stores.local import TEMPORARY, LocalStore
-from tasks.stores.uri import parse_uri
+from koebin.tasks.stores import local
+from koebin.tasks.stores.base import MAX_KEY_BYTES, check_key, content_type_of
+from koebin.tasks.stores.local import TEMPORARY, LocalStore
+from koebin.tasks.stores.uri import parse_uri
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import botocore.exceptions as boto
 import pytest
 
-from engine.errors import (
+from koebin.engine.errors import (
     InvalidName,
     InvalidOption,
     InvalidSettings,
@@ -12,9 +12,9 @@ from engine.errors import (
     StoreNotFound,
     StoreUnavailable,
 )
-from tasks.stores.base import StoreOptions
-from tasks.stores.s3 import S3Store
-from tasks.stores.s3_errors import translated
+from koebin.tasks.stores.base import StoreOptions
+from koebin.tasks.stores.s3 import S3Store
+from koebin.tasks.stores.s3_errors import translated
 
 
 def answer(code, status):

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import InvalidInput, InvalidName
-from tasks.stores.uri import canonical_uri, open_store, parse_uri, under_root
+from koebin.engine.errors import InvalidInput, InvalidName
+from koebin.tasks.stores.uri import canonical_uri, open_store, parse_uri, under_root
 
 
 @pytest.mark.parametrize(

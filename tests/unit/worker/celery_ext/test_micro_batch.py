@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from kombu.common import QoS
 
-from tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
-from tasks.leases import Attempt
-from tasks.observer import Observer
-from worker.batch import Call, message_of, text_of
-from worker.texts import LONGEST_CHARACTERS, Batch, Texts
+from koebin.tasks.broker.leases import Attempt
+from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
+from koebin.tasks.observer import Observer
+from koebin.worker.celery_ext.micro_batch import LONGEST_CHARACTERS, Batch, Texts
+from koebin.worker.child.micro_batch import Call, message_of, text_of
 
 LIMIT = 4
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from kombu.utils.scheduling import cycle_by_name
 
-from worker.turns import Turns
+from koebin.worker.celery_ext.queue_order import Turns
 
 
 class Clock:

@@ -14,19 +14,19 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from engine.errors import BackendMissing, ConfigurationError, InvalidOption
-from tasks.fleet import ServedSpeaker
+from koebin.engine.errors import BackendMissing, ConfigurationError, InvalidOption
+from koebin.tasks.broker.fleet import ServedSpeaker
+from koebin.tasks.settings import Settings
+from koebin.worker.child import engine_process as lifecycle
+from koebin.worker.child.gpu_claim import claim_device, device_names
+from koebin.worker.parent.run_directory import RunDirectory
 from tests.servers.worker import ROOT
-from worker import lifecycle
-from worker.children import RunDirectory
-from worker.devices import claim_device, device_names
-from worker.settings import Settings
 
 _CLAIM = """
 import sys
 from pathlib import Path
-from engine.errors import KoebinError
-from worker.devices import claim_device
+from koebin.engine.errors import KoebinError
+from koebin.worker.child.gpu_claim import claim_device
 wanted, folder, names, shared = sys.argv[1:]
 try:
     claimed = claim_device(wanted, Path(folder), lambda: names.split(","), shared=shared == "shared", patience=0)

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from engine.models.onnx_graph import reads
+from koebin.engine.models.jp_extra.onnx.rewrite.graph import reads
 
 _CONVOLUTIONS: Final = ("Conv", "ConvTranspose")
 _UNARY: Final = ("LeakyRelu", "Relu", "Tanh", "Identity", "Erf")

@@ -19,8 +19,11 @@ from typing import Final
 import numpy as np
 from onnx import ModelProto, helper
 
-from engine.models.fast_convolution import PHASES, convolve_phases
-from engine.models.hifigan_graph import (
+from koebin.engine.models.jp_extra.onnx.rewrite.builder import Builder
+from koebin.engine.models.jp_extra.onnx.rewrite.convolutions import convolutions_as_2d
+from koebin.engine.models.jp_extra.onnx.rewrite.fast_convolution import PHASES, convolve_phases
+from koebin.engine.models.jp_extra.onnx.rewrite.graph import INT64, Cut, Graph
+from koebin.engine.models.jp_extra.onnx.rewrite.hifigan import (
     Block,
     Convolution,
     Generator,
@@ -29,9 +32,6 @@ from engine.models.hifigan_graph import (
     Upsampling,
     read_generator,
 )
-from engine.models.onnx_builder import Builder
-from engine.models.onnx_convolutions import convolutions_as_2d
-from engine.models.onnx_graph import INT64, Cut, Graph
 
 SHORTEST: Final = {range(32, 64): 8, range(64, 129): 1, range(129, 257): 4}
 """Taps from which on phases pay, by channels. With few channels the additions take as long as the multiplications that

@@ -25,7 +25,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.models.onnx_builder import Builder
+from koebin.engine.models.jp_extra.onnx.rewrite.builder import Builder
 
 Array = NDArray[np.float64]
 

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from safetensors.numpy import save
 
-from engine.errors import InvalidCheckpoint
-from engine.models.mapped_weights import Weights
-from engine.models.onnx_builder import Builder
-from engine.models.onnx_flow import WEIGHTS
-from engine.models.onnx_graph import FLOAT, INT64, Cut, Graph
-from engine.models.onnx_session import Session, simplify
+from koebin.engine.errors import InvalidCheckpoint
+from koebin.engine.models.jp_extra.onnx.flow import WEIGHTS
+from koebin.engine.models.jp_extra.onnx.mapped_weights import Weights
+from koebin.engine.models.jp_extra.onnx.rewrite.builder import Builder
+from koebin.engine.models.jp_extra.onnx.rewrite.graph import FLOAT, INT64, Cut, Graph
+from koebin.engine.models.jp_extra.onnx.session import Session, simplify
 
 FloatArray = NDArray[np.float32]
 
@@ -78,7 +78,7 @@ def flow_for_cpu(model: ModelProto) -> FlowParts:
 
 
 def write_flow(parts: FlowParts, speakers: int, folder: Path) -> None:
-    """Write the files that ``engine.models.onnx_flow`` reads.
+    """Write the files that ``koebin.engine.models.jp_extra.onnx.flow`` reads.
 
     What enters for a speaker is a table of all of them, which is smaller than what it is computed from.
     """

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
 
-from engine.models.onnx_graph import Graph
+from koebin.engine.models.jp_extra.onnx.rewrite.graph import Graph
 
 FloatArray = NDArray[np.float32]
 

@@ -2,7 +2,8 @@
 
 A published ``synthesizer.onnx`` draws its noises inside the graph, so that no two runs agree, and goes from text to
 audio in one piece. Here its two random nodes become inputs and it is cut at the prior and at the latent. What comes out
-is a folder like the one ``engine.models.export`` makes: the same names, the same ``voice.json``, batches of one.
+is a folder like the one ``koebin.engine.models.jp_extra.export`` makes: the same names, the same ``voice.json``,
+batches of one.
 
 The cuts are found by structure. There are two ``RandomNormalLike`` nodes and a ``Ceil`` (the durations): the noise that
 the durations depend on is the stochastic duration predictor's, the one that depends on the durations is the prior's.
@@ -24,20 +25,20 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
-from engine.errors import InvalidCheckpoint
-from engine.models.flow_graph import FlowParts, flow_for_cpu
-from engine.models.hyper_parameters import BERT_DIMENSION, LANGUAGES, STYLE_DIMENSION, SYMBOLS, TONES
-from engine.models.network_input import NetworkInput
-from engine.models.onnx_decoder import decoder_for_cpu
-from engine.models.onnx_graph import FLOAT, INT64, Cut, Graph, constant_int64, reads
-from engine.models.onnx_network import (
+from koebin.engine.errors import InvalidCheckpoint
+from koebin.engine.models.jp_extra.hyper_parameters import BERT_DIMENSION, LANGUAGES, STYLE_DIMENSION, SYMBOLS, TONES
+from koebin.engine.models.jp_extra.network_input import NetworkInput
+from koebin.engine.models.jp_extra.onnx.network import (
     Control,
     OnnxNetwork,
     at_least_one_frame,
     encoder_feeds,
     sample_prior,
 )
-from engine.models.onnx_session import Session
+from koebin.engine.models.jp_extra.onnx.rewrite.decoder import decoder_for_cpu
+from koebin.engine.models.jp_extra.onnx.rewrite.flow import FlowParts, flow_for_cpu
+from koebin.engine.models.jp_extra.onnx.rewrite.graph import FLOAT, INT64, Cut, Graph, constant_int64, reads
+from koebin.engine.models.jp_extra.onnx.session import Session
 
 FloatArray = NDArray[np.float32]
 
@@ -62,7 +63,8 @@ _SPEAKER: Final = {"sid": _INPUTS["sid"]}
 
 @dataclass(frozen=True)
 class Parts:
-    """A published synthesizer in parts; inputs and outputs as ``engine.models.export`` names them, B = 1.
+    """A published synthesizer in parts; inputs and outputs as ``koebin.engine.models.jp_extra.export`` names them, B
+    = 1.
 
     Attributes:
         channels: of the prior and the latent.

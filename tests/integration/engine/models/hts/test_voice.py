@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import TTS, Audio, Reading, Request, SynthesisOptions
-from engine.errors import InvalidOption, InvalidText, UnknownStyle
-from engine.speaker import Speaker
+from koebin import TTS, Audio, Reading, Request, SynthesisOptions
+from koebin.engine.errors import InvalidOption, InvalidText, UnknownStyle
+from koebin.engine.speaker import Speaker
 
 TEXT = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。"
 NAMES = ("mei", "ken", "hina")
@@ -328,7 +328,7 @@ async def test_an_asynchronous_stream_can_be_left(mei: Speaker) -> None:
 
 
 def run_python(code: str) -> str:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[5]
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], cwd=root, capture_output=True, text=True, timeout=60, check=False
     )
@@ -339,7 +339,7 @@ def run_python(code: str) -> str:
 def test_another_process_gives_the_same_bytes(tts: TTS) -> None:
     code = f"""
     import hashlib
-    from engine import TTS
+    from koebin import TTS
     speaker = TTS(threads=1).load("ken").prepare(warmup=False).speakers["ken"]
     print(hashlib.sha256(speaker.generate({TEXT!r}, speed=1.1).samples.tobytes()).hexdigest())
     """
@@ -349,8 +349,8 @@ def test_another_process_gives_the_same_bytes(tts: TTS) -> None:
 def test_a_forked_child_is_refused() -> None:
     code = """
     import os, sys
-    from engine import TTS
-    from engine.errors import EngineNotReady
+    from koebin import TTS
+    from koebin.engine.errors import EngineNotReady
     tts = TTS().load("mei").prepare(warmup=False)
     speaker = tts.speakers["mei"]
     if os.fork() == 0:
@@ -374,17 +374,17 @@ def test_importing_the_engine_loads_nothing_heavy() -> None:
     code = """
     import sys
     import engine
-    print(engine.SynthesisOptions(speed=1.5).speed, sorted(set(engine.__all__) - set(dir(engine))))
+    print(koebin.engine.SynthesisOptions(speed=1.5).speed, sorted(set(koebin.engine.__all__) - set(dir(engine))))
     heavy = {"torch", "onnxruntime", "pyopenjtalk", "numpy", "transformers"}
     print(sorted(heavy & set(sys.modules)))
-    engine.TTS, engine.Audio, engine.Speaker, engine.engine_revision()
+    koebin.engine.TTS, koebin.engine.Audio, koebin.engine.Speaker, koebin.engine.engine_revision()
     print(sorted(heavy & set(sys.modules)))
     """
     assert run_python(code).splitlines() == ["1.5 []", "[]", "['numpy']"]
 
 
 def test_a_name_that_the_engine_does_not_have() -> None:
-    import engine
+    import koebin.engine
 
     with pytest.raises(AttributeError, match="nothing"):
-        _ = engine.nothing
+        _ = koebin.engine.nothing

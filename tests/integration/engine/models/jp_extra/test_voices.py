@@ -19,8 +19,8 @@ import torch
 from safetensors.torch import save_file
 from transformers import DebertaV2Config, DebertaV2Model
 
-from engine import TTS, Audio, Request, SynthesisOptions
-from engine.errors import (
+from koebin import TTS, Audio, Request, SynthesisOptions
+from koebin.engine.errors import (
     BackendMissing,
     EngineNotReady,
     InvalidOption,
@@ -28,16 +28,16 @@ from engine.errors import (
     SourceNotFound,
     UnknownStyle,
 )
-from engine.models.base import Begun, FloatArray
-from engine.models.bert_torch import TorchBert
-from engine.models.export import export_bert
-from engine.models.jp_extra_onnx import JpExtraOnnx
-from engine.models.jp_extra_torch import JpExtraTorch
-from engine.text.dictionary import Dictionary, Entry
-from worker.lifecycle import build_engine
-from worker.settings import Settings
+from koebin.engine.models.base import Begun, FloatArray
+from koebin.engine.models.jp_extra.export import export_bert
+from koebin.engine.models.jp_extra.onnx.voice import JpExtraOnnx
+from koebin.engine.models.jp_extra.torch.bert import TorchBert
+from koebin.engine.models.jp_extra.torch.voice import JpExtraTorch
+from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.tasks.settings import Settings
+from koebin.worker.child.engine_process import build_engine
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "onnx"
+GOLDEN = Path(__file__).parents[4] / "golden" / "onnx"
 TEXT = "良い天気。はい。"
 
 
@@ -138,8 +138,8 @@ def test_a_loaded_voice_leaves_no_free_memory_behind(tree: Path, cache: Path, mo
             super().__init__(*arguments)
             loaded.append("loaded")
 
-    monkeypatch.setattr("engine.models.jp_extra_onnx.JpExtraOnnx", Watched)
-    monkeypatch.setattr("engine.models.jp_extra_voices.give_back", lambda: loaded.append("given back"))
+    monkeypatch.setattr("koebin.engine.models.jp_extra.onnx.voice.JpExtraOnnx", Watched)
+    monkeypatch.setattr("koebin.engine.models.jp_extra.voices.give_back", lambda: loaded.append("given back"))
     with make(tree, cache, "small", "exported").prepare(warmup=False):
         assert loaded == ["loaded", "given back"] * 2
 
@@ -320,12 +320,12 @@ import sys
 import threading
 for name in ("torch", "transformers"):
     sys.modules[name] = None
-from engine import TTS
+from koebin import TTS
 tts = TTS(cache={str(cache)!r}, bert_source={str(tree)!r}).load("small", {str(tree)!r}).prepare()
 print(tts.speakers["small"].generate("はい。").sample_rate_hz)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[5], capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "44100", done.stderr
 
@@ -341,9 +341,9 @@ def test_the_decoder_s_arithmetic_reaches_a_voice_of_a_gpu(
             given.append((device, decoder))
             super().__init__(folder, bert, tokens, device, decoder)
 
-    for module in ("bert_torch", "jp_extra_torch"):
-        monkeypatch.setattr(f"engine.models.{module}.open_device", lambda name: torch.device("cpu"))
-    monkeypatch.setattr("engine.models.jp_extra_torch.JpExtraTorch", Noted)
+    for module in ("bert", "voice"):
+        monkeypatch.setattr(f"koebin.engine.models.jp_extra.torch.{module}.open_device", lambda name: torch.device("cpu"))
+    monkeypatch.setattr("koebin.engine.models.jp_extra.torch.voice.JpExtraTorch", Noted)
     settings = Settings(speakers=(f"plain={tree.as_uri()}",), bert=str(tree), cache=cache, decoder="float16")
     build_engine(settings, "cuda").close()
     assert given == [("cuda", "float16")]

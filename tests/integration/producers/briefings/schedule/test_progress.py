@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from engine.errors import (
+from koebin.engine.errors import (
     InvalidBriefing,
     InvalidText,
     JobConflict,
@@ -21,13 +21,13 @@ from engine.errors import (
     StoreUnavailable,
     UnknownSpeaker,
 )
-from producers.briefings.compose import Composed, Rendered, Submission, job_id
-from producers.briefings.holding import holding
-from producers.briefings.journal import Journal, LeaseGone, State, tick_id
-from producers.briefings.progress import FOLLOWED, MAX_ATTEMPTS, Outcome, Progress
-from producers.briefings.spec import Briefing, load_briefing
-from tasks.stores.base import Store
-from tasks.stores.uri import open_store
+from koebin.producers.briefings.compose import Composed, Rendered, Submission, job_id
+from koebin.producers.briefings.schedule.journal import Journal, LeaseGone, State, tick_id
+from koebin.producers.briefings.schedule.lease import holding
+from koebin.producers.briefings.schedule.progress import FOLLOWED, MAX_ATTEMPTS, Outcome, Progress
+from koebin.producers.briefings.spec import Briefing, load_briefing
+from koebin.tasks.stores.base import Store
+from koebin.tasks.stores.uri import open_store
 from tests.servers.redis import RedisServer
 
 DUE = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)

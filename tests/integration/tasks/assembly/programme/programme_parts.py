@@ -9,10 +9,10 @@ from itertools import groupby
 
 import numpy as np
 
-from engine.audio import Audio
-from engine.encoding import decode_segment, encode_segment
-from engine.marks import Mark, Marks
-from tasks.programme import Block, Part, Place
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.encoding import decode_segment, encode_segment
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.tasks.assembly.programme import Block, Part, Place
 
 SENTENCES = (
     ("「ある日の暮方の事である。」", "mei", 0, 1, 0.3),

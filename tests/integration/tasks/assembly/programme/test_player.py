@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.programme import Deliverables, render_programme
-from tests.integration.programme_browser import Page, chromium, find_chromium
-from tests.integration.programme_parts import SENTENCES, TITLES, in_blocks, parts
-from tests.unit.audio.test_encoding import png
+from koebin.tasks.assembly.programme import Deliverables, render_programme
+from tests.integration.tasks.assembly.programme.programme_browser import Page, chromium, find_chromium
+from tests.integration.tasks.assembly.programme.programme_parts import SENTENCES, TITLES, in_blocks, parts
+from tests.unit.engine.audio.encoding.test_encoding import png
 
 PROGRAM = find_chromium()
 pytestmark = pytest.mark.skipif(

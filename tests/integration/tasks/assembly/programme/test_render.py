@@ -16,12 +16,20 @@ import pyloudnorm
 import pytest
 import soundfile
 
-from engine.audio import Audio
-from engine.encoding import decode_segment
-from engine.errors import InvalidInput, StoreNotFound
-from tasks.programme import Deliverables, Programme, render_programme
-from tests.integration.programme_parts import LEAD_SECONDS, SENTENCES, TITLES, Placed, in_blocks, parts, sentence
-from tests.unit.audio.test_encoding import png
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.encoding import decode_segment
+from koebin.engine.errors import InvalidInput, StoreNotFound
+from koebin.tasks.assembly.programme import Deliverables, Programme, render_programme
+from tests.integration.tasks.assembly.programme.programme_parts import (
+    LEAD_SECONDS,
+    SENTENCES,
+    TITLES,
+    Placed,
+    in_blocks,
+    parts,
+    sentence,
+)
+from tests.unit.engine.audio.encoding.test_encoding import png
 
 ALL = ("wav", "flac", "mp3", "opus", "m4b")
 
@@ -146,9 +154,9 @@ def test_chapters_have_marks_of_their_own(folder: Path, programme: Programme) ->
 def test_another_process_writes_the_same_bytes(programme: Programme, tmp_path: Path) -> None:
     script = (
         "from pathlib import Path\n"
-        "from tests.integration.programme_parts import in_blocks, parts\n"
-        "from tests.unit.audio.test_encoding import png\n"
-        "from tasks.programme import Deliverables, render_programme\n"
+        "from tests.integration.tasks.assembly.programme.programme_parts import in_blocks, parts\n"
+        "from tests.unit.engine.audio.encoding.test_encoding import png\n"
+        "from koebin.tasks.assembly.programme import Deliverables, render_programme\n"
         "wanted = Deliverables(formats=('wav', 'flac', 'mp3', 'opus', 'm4b'), whole=True, per_chapter=True,\n"
         "    loudness_lufs=-16.0, subtitles=('srt', 'vtt', 'lab', 'json', 'vtt:mora'), player=True, title='羅生門',\n"
         "    author='芥川龍之介', cover=png(), name='rashomon')\n"
@@ -264,10 +272,10 @@ def test_memory_does_not_grow_with_the_programme(tmp_path: Path) -> None:
         "import resource, sys\n"
         "from dataclasses import replace\n"
         "from pathlib import Path\n"
-        "from tests.integration.programme_parts import in_blocks, sentence\n"
-        "from tasks.programme import Deliverables, render_programme\n"
+        "from tests.integration.tasks.assembly.programme.programme_parts import in_blocks, sentence\n"
+        "from koebin.tasks.assembly.programme import Deliverables, render_programme\n"
         "import numpy as np\n"
-        "from engine.audio import Audio\n"
+        "from koebin.engine.audio.audio import Audio\n"
         "minutes, folder = int(sys.argv[1]), Path(sys.argv[2])\n"
         "sound = Audio(np.random.default_rng(0).normal(0, 0.05, 9 * 16_000).astype('f4'), 16_000)\n"
         "part = replace(sentence(0), sound=lambda: sound, pause_after=1.0)\n"

@@ -9,14 +9,14 @@ import pyloudnorm
 import pytest
 import soundfile
 
-from engine.audio import Audio
-from engine.marks import Mark, Marks
-from tasks import segments
-from tasks.assembly import StoreShelf
-from tasks.blocks import Placed, cut
-from tasks.contracts import Placement
-from tasks.programme import Deliverables, Programme, render_programme
-from tasks.stores.local import LocalStore
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.tasks.assembly.blocks import Placed, cut
+from koebin.tasks.assembly.job import StoreShelf
+from koebin.tasks.assembly.programme import Deliverables, Programme, render_programme
+from koebin.tasks.contracts import Placement
+from koebin.tasks.segments import store as segments
+from koebin.tasks.stores.local import LocalStore
 
 RATE = 24_000
 LINES = 120

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.encoding import FORMATS, Chapter, Cover, Encoding, Tags, libsndfile, ogg, open_writer
-from engine.encoding.writer import Writer
-from engine.errors import BackendMissing, InferenceFailed, InvalidOption
+from koebin.engine.audio.encoding import FORMATS, Chapter, Cover, Encoding, Tags, libsndfile, ogg, open_writer
+from koebin.engine.audio.encoding.writer import Writer
+from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidOption
 
 RATES = (16_000, 22_050, 24_000, 44_100, 48_000)
 
@@ -143,7 +143,7 @@ def test_m4b_says_audiobook_and_holds_no_date(tmp_path: Path) -> None:
 def test_bytes_are_the_same_in_every_process(tmp_path: Path) -> None:
     script = (
         "import hashlib, numpy as np\n"
-        "from engine.audio import Audio\n"
+        "from koebin.engine.audio.audio import Audio\n"
         "samples = np.random.default_rng(5).normal(0.0, 0.1, 30_000).astype(np.float32)\n"
         f"for name in {sorted(FORMATS)}:\n"
         "    print(hashlib.sha256(Audio(samples, 22_050).to_bytes(name)).hexdigest())\n"
@@ -210,8 +210,8 @@ def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path: Path) -> None:
     """The limit on a file's size stands for a full disk; FFmpeg is known to crash when it goes on after an error."""
     script = (
         "import resource, numpy as np, pathlib\n"
-        "from engine.audio import Audio\n"
-        "from engine.errors import StoreError\n"
+        "from koebin.engine.audio.audio import Audio\n"
+        "from koebin.engine.errors import StoreError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "audio = Audio(np.random.default_rng(5).normal(0.0, 0.1, 480_000).astype(np.float32), 48_000)\n"
         f"for name in {sorted(FORMATS)}:\n"

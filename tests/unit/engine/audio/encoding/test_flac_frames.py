@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.encoding.flac_frames import BLOCK_FRAMES, Frames, encode_frames
-from engine.encoding.joined import open_joined
-from engine.encoding.tags import Tags
-from engine.encoding.writer import Encoding
-from engine.errors import InferenceFailed, InvalidInput
+from koebin.engine.audio.encoding.flac_frames import BLOCK_FRAMES, Frames, encode_frames
+from koebin.engine.audio.encoding.joined import open_joined
+from koebin.engine.audio.encoding.tags import Tags
+from koebin.engine.audio.encoding.writer import Encoding
+from koebin.engine.errors import InferenceFailed, InvalidInput
 
 
 def noise(samples: int, seed: int = 0) -> np.ndarray:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine.audio import Audio
-from engine.encoding import decode_segment, encode_segment
-from engine.errors import InvalidInput
-from engine.marks import Mark, Marks
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.encoding import decode_segment, encode_segment
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.errors import InvalidInput
 
 
 def speech(level: float) -> Audio:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import InvalidCheckpoint
-from engine.models.builtin import _new_engine, voice_path
-from engine.models.hts_durations import HtsDurations, fit_durations
+from koebin.engine.errors import InvalidCheckpoint
+from koebin.engine.models.hts.durations import HtsDurations, fit_durations
+from koebin.engine.models.hts.voice import _new_engine, voice_path
 
-GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "hts_durations.json").read_text(encoding="utf-8"))
+GOLDEN = json.loads((Path(__file__).parents[4] / "golden" / "hts_durations.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

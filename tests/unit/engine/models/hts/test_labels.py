@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.models.hts_labels import Span, moras_of, pause_label, phone_of, spell_moras, words_of
-from engine.text.analysis import Node
+from koebin.engine.models.hts.labels import Span, moras_of, pause_label, phone_of, spell_moras, words_of
+from koebin.engine.text.analysis import Node
 
 
 def node(surface: str, pron: str) -> Node:

@@ -1,4 +1,6 @@
-"""Makes ``tests/golden/onnx``: run ``python -m tests.unit.models.make_onnx_voices`` after changes to the export.
+"""Maker of ``tests/golden/onnx``, to be run after changes to the export.
+
+``python -m tests.unit.engine.models.jp_extra.make_onnx_voices`` runs it.
 
 One small random voice three times: its safetensors, our own export, and one graph as voices are published. Making them
 takes too long to do it in every test run; ``tests/unit/models/torch_backend/test_export.py`` exports one afresh.
@@ -19,12 +21,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine.models.checkpoint import find_weights, load_synthesizer
-from engine.models.export import export_voice
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.synthesizer import Synthesizer, sequence_mask
-from engine.models.onnx_session import sha256
-from tests.unit.models.onnx_voices import ONNX
+from koebin.engine.models.jp_extra.export import export_voice
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.onnx.session import sha256
+from koebin.engine.models.jp_extra.torch.checkpoint import find_weights, load_synthesizer
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer, sequence_mask
+from tests.unit.engine.models.jp_extra.onnx_voices import ONNX
 
 CONFIG: dict[str, Any] = {
     "model_name": "small",

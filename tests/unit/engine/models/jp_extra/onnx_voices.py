@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-ONNX = Path(__file__).parents[2] / "golden" / "onnx"
-"""Made by ``tests.unit.models.make_onnx_voices``."""
+ONNX = Path(__file__).parents[4] / "golden" / "onnx"
+"""Made by ``tests.unit.engine.models.jp_extra.make_onnx_voices``."""
 
 
 def small_bert(path: Path, quantize: bool) -> Path:

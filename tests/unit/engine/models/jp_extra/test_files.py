@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import SourceNotFound
-from engine.models.voice_files import VoiceFiles, fetch_voice
-from engine.sources.local import LocalSource
+from koebin.engine.errors import SourceNotFound
+from koebin.engine.models.jp_extra.files import VoiceFiles, fetch_voice
+from koebin.engine.sources.local import LocalSource
 
 BERT = ("onnx/bert/q8/bert_q8.onnx", "pytorch/bert/fp32/config.json", "bert/tokenizer/vocab.txt")
 ONNX = ("config.json", "style_vectors.npy", "synthesizer.onnx")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.models.timings import boundary, frames_between, frames_per_phone, marks_of
-from engine.text.moras import Mora
-from engine.text.prosody import Phonemes, Word, join
+from koebin.engine.models.jp_extra.timings import boundary, frames_between, frames_per_phone, marks_of
+from koebin.engine.text.moras import Mora
+from koebin.engine.text.prosody import Phonemes, Word, join
 
 SHELL = Phonemes(
     phones=("_", "k", "a", "i", ".", "_"),

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engine.errors import InvalidBriefing
-from producers.briefings import compose, isolated
-from producers.briefings.compose import Submission, job_id, preview, run
-from producers.briefings.policy import Policy
-from producers.briefings.renderer import RenderFailed, render
+from koebin.engine.errors import InvalidBriefing
+from koebin.producers.briefings import compose
+from koebin.producers.briefings.compose import Submission, job_id, preview, run
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.sandbox import calls as isolated
+from koebin.producers.briefings.sandbox.renderer import RenderFailed, render
 
 DUE = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 

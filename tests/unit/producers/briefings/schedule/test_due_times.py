@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from producers.briefings.calendar import (
+from koebin.producers.briefings.beat import Seen
+from koebin.producers.briefings.calendar import (
     greeting,
     holiday_name,
     kanji_number,
@@ -16,8 +17,7 @@ from producers.briefings.calendar import (
     spoken_weekday,
     spoken_year,
 )
-from producers.briefings.ticks import next_ticks, ticks_between
-from producers.schedule import Seen
+from koebin.producers.briefings.schedule.due_times import next_ticks, ticks_between
 
 
 def at(write, crontab: str, zone: str = "Asia/Tokyo", extra: str = ""):

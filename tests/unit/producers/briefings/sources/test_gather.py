@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from producers.briefings.compose import Rendered, preview
-from producers.briefings.feed_parser import FeedRefused, parse_feed
-from producers.briefings.policy import Policy
-from producers.briefings.sources.base import SourceFailed
-from producers.briefings.sources.documents import document_values
-from producers.briefings.sources.file import read_below
-from producers.briefings.spec import Briefing
+from koebin.producers.briefings.compose import Rendered, preview
+from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.sandbox.feed_parser import FeedRefused, parse_feed
+from koebin.producers.briefings.sources.base import SourceFailed
+from koebin.producers.briefings.sources.documents import document_values
+from koebin.producers.briefings.sources.file import read_below
+from koebin.producers.briefings.spec import Briefing
 
 DUE = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 

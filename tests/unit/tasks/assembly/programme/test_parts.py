@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.audio import Audio
-from engine.errors import InvalidOption
-from engine.marks import Mark, Marks
-from tasks.programme import Deliverables, Part
+from koebin.engine.audio.audio import Audio
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.errors import InvalidOption
+from koebin.tasks.assembly.programme import Deliverables, Part
 
 
 def silence() -> Audio:

@@ -6,8 +6,8 @@ import json
 import re
 from html.parser import HTMLParser
 
-from engine.marks import Mark, Marks
-from tasks.programme.player import PlayerChapter, PlayerPage
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.tasks.assembly.programme.player import PlayerChapter, PlayerPage
 
 HOSTILE = '</a><script>alert(1)</script> & "猫" %SCRIPT% %TITLE%'
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.errors import InvalidInput
-from tasks.programme.blocks import Place
-from tasks.programme.timeline import Slot, Span, Timeline
+from koebin.engine.errors import InvalidInput
+from koebin.tasks.assembly.programme.blocks import Place
+from koebin.tasks.assembly.programme.timeline import Slot, Span, Timeline
 
 PLACES = [Place(0, "序", 1, "mei"), Place(0, "序", 2, "ken"), Place(2, "終", 3, "mei")]
 

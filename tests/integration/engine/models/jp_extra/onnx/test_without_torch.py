@@ -8,16 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from engine.content import content_id, utterance_seed
-from engine.models.base import Utterance
-from engine.models.bert_onnx import OnnxBert
-from engine.models.idle_threads import IdleThreads
-from engine.models.jp_extra_onnx import JpExtraOnnx
-from engine.models.published import prepare
-from engine.options import SynthesisOptions
-from engine.text.frontend import analyze
-from engine.text.tokens import load_vocabulary, token_ids
-from tests.unit.models.onnx_voices import ONNX, small_bert
+from koebin.engine.content import content_id, utterance_seed
+from koebin.engine.models.base import Utterance
+from koebin.engine.models.jp_extra.onnx.bert import OnnxBert
+from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
+from koebin.engine.models.jp_extra.onnx.published import prepare
+from koebin.engine.models.jp_extra.onnx.voice import JpExtraOnnx
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.frontend import analyze
+from koebin.engine.text.tokens import load_vocabulary, token_ids
+from tests.unit.engine.models.jp_extra.onnx_voices import ONNX, small_bert
 
 TEXTS = ["今日はいい天気ですね。", "明日の朝、京都へ行きます。"]
 
@@ -30,7 +30,7 @@ class Block:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Block())
-from tests.integration.test_onnx_without_torch import speak
+from tests.integration.engine.models.jp_extra.onnx.test_without_torch import speak
 """
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.models.bert_onnx import OnnxBert
-from engine.models.checkpoint import find_weights, load_synthesizer
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.idle_threads import IdleThreads
-from engine.models.jp_extra.synthesizer import Synthesizer
-from engine.models.jp_extra_onnx import JpExtraOnnx
-from engine.models.onnx_network import OnnxNetwork
-from engine.models.published import prepare
-from tests.unit.models.onnx_voices import ONNX, small_bert, small_tokens
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.onnx.bert import OnnxBert
+from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
+from koebin.engine.models.jp_extra.onnx.network import OnnxNetwork
+from koebin.engine.models.jp_extra.onnx.published import prepare
+from koebin.engine.models.jp_extra.onnx.voice import JpExtraOnnx
+from koebin.engine.models.jp_extra.torch.checkpoint import find_weights, load_synthesizer
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
+from tests.unit.engine.models.jp_extra.onnx_voices import ONNX, small_bert, small_tokens
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
-from engine.models.bert_onnx import OnnxBert, expand
-from engine.models.published import keep_bert
-from tests.unit.models.onnx_voices import ONNX, small_bert
+from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
+from koebin.engine.models.jp_extra.onnx.bert import OnnxBert, expand
+from koebin.engine.models.jp_extra.onnx.published import keep_bert
+from tests.unit.engine.models.jp_extra.onnx_voices import ONNX, small_bert
 
 
 def test_the_8_bit_graph_is_preferred(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from engine.errors import InferenceFailed, InvalidCheckpoint
-from engine.models.idle_threads import IdleThreads
-from engine.models.mapped_weights import mapped
-from engine.models.onnx_flow import FLOW_FILES, LONGEST_TILE, Flow, tiles_of
-from engine.models.onnx_split import read, split
-from engine.models.windows import one_by_one, windows
+from koebin.engine.errors import InferenceFailed, InvalidCheckpoint
+from koebin.engine.models.jp_extra.onnx.flow import FLOW_FILES, LONGEST_TILE, Flow, tiles_of
+from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
+from koebin.engine.models.jp_extra.onnx.mapped_weights import mapped
+from koebin.engine.models.jp_extra.onnx.rewrite.split import read, split
+from koebin.engine.models.jp_extra.windows import one_by_one, windows
 
 
 @pytest.fixture(scope="module", params=["exported", "prepared"])
@@ -42,7 +42,9 @@ def test_tiles_equal_the_whole(flow: Flow, longest: int, monkeypatch: pytest.Mon
     z_p = sample(150)
     spoken = []
     for size in (150, longest):
-        monkeypatch.setattr("engine.models.onnx_flow.tiles_of", lambda frames, size=size: windows(frames, size))
+        monkeypatch.setattr(
+            "koebin.engine.models.jp_extra.onnx.flow.tiles_of", lambda frames, size=size: windows(frames, size)
+        )
         spoken.append(flow.run(z_p, 0, one_by_one))
     assert np.abs(spoken[0] - z_p).max() > 0.1
     assert np.abs(spoken[0] - spoken[1]).max() < 1e-5
@@ -51,7 +53,7 @@ def test_tiles_equal_the_whole(flow: Flow, longest: int, monkeypatch: pytest.Mon
 def test_tiles_need_the_frames_about_them(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flow = Flow(exported)
     whole = flow.run(sample(60), 0, one_by_one)
-    monkeypatch.setattr("engine.models.onnx_flow.tiles_of", lambda frames: windows(frames, 20))
+    monkeypatch.setattr("koebin.engine.models.jp_extra.onnx.flow.tiles_of", lambda frames: windows(frames, 20))
     flow._reach = 1
     assert np.abs(flow.run(sample(60), 0, one_by_one) - whole).max() > 1e-4
 

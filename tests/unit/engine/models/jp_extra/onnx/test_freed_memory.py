@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.models.freed_memory import give_back
+from koebin.engine.models.jp_extra.onnx.freed_memory import give_back
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told")
@@ -24,8 +24,8 @@ def test_what_was_freed_below_the_top_of_the_heap_is_given_back() -> None:
 def test_a_large_block_goes_back_though_one_behind_it_is_kept(told: str, goes_back: bool) -> None:
     """In a process of its own: a heap that has holes already gives its holes first."""
     script = f"""
-from engine.models.freed_memory import map_large_blocks
-from tests.unit.models.test_freed_memory import resident_mib
+from koebin.engine.models.jp_extra.onnx.freed_memory import map_large_blocks
+from tests.unit.engine.models.jp_extra.onnx.test_freed_memory import resident_mib
 {told}
 bytearray(2**24)  # glibc takes the size of what is freed as its limit
 before = resident_mib()

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from engine.models.idle_threads import IdleThreads
+from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
 
 
 def test_two_threads_share_the_items_of_the_only_caller() -> None:

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from engine.errors import InferenceFailed
-from engine.models.jp_extra.synthesizer import Synthesizer
-from engine.models.network_input import NetworkInput
-from engine.models.onnx_network import (
+from koebin.engine.errors import InferenceFailed
+from koebin.engine.models.jp_extra.network_input import NetworkInput
+from koebin.engine.models.jp_extra.onnx.network import (
     FIRST_WINDOW,
     LONGEST_WINDOW,
     Control,
@@ -24,7 +23,8 @@ from engine.models.onnx_network import (
     sample_prior,
     utterance_windows,
 )
-from engine.models.windows import windows
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
+from koebin.engine.models.jp_extra.windows import windows
 
 
 def draw(phones: int) -> SimpleNamespace:

@@ -11,11 +11,11 @@ import numpy as np
 import onnx
 import pytest
 
-from engine.errors import BackendMissing, InvalidCheckpoint
-from engine.models.onnx_network import FILES, OnnxNetwork
-from engine.models.published import is_published, prepare
-from tests.unit.models.onnx.test_network import draw
-from tests.unit.models.onnx_voices import small_bert
+from koebin.engine.errors import BackendMissing, InvalidCheckpoint
+from koebin.engine.models.jp_extra.onnx.network import FILES, OnnxNetwork
+from koebin.engine.models.jp_extra.onnx.published import is_published, prepare
+from tests.unit.engine.models.jp_extra.onnx.test_network import draw
+from tests.unit.engine.models.jp_extra.onnx_voices import small_bert
 
 
 def test_an_exported_voice_is_ready_as_it_is(exported: Path, tmp_path: Path) -> None:
@@ -57,7 +57,8 @@ def test_newer_files_and_external_weights_come_out_the_same(published: Path, pre
 
 def test_two_processes_prepare_a_voice_once(published: Path, tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib, engine.models.published as p; print(p.prepare(*map(pathlib.Path, sys.argv[1:])), end='')"
+        "import sys, pathlib, koebin.engine.models.jp_extra.onnx.published as p\n"
+        "print(p.prepare(*map(pathlib.Path, sys.argv[1:])), end='')"
     )
     command = [sys.executable, "-c", code, str(published), str(tmp_path)]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

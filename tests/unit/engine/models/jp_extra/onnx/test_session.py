@@ -10,8 +10,8 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto
 
-from engine.models.mapped_weights import mapped
-from engine.models.onnx_session import shared_session
+from koebin.engine.models.jp_extra.onnx.mapped_weights import mapped
+from koebin.engine.models.jp_extra.onnx.session import shared_session
 
 
 def test_one_session_for_all_graphs_that_are_the_same(exported: Path, tmp_path: Path) -> None:

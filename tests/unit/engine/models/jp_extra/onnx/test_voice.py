@@ -15,7 +15,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from engine.errors import (
+from koebin.engine.errors import (
     BackendMissing,
     EngineNotReady,
     InferenceFailed,
@@ -23,17 +23,17 @@ from engine.errors import (
     InvalidOption,
     UnknownStyle,
 )
-from engine.models.base import Utterance
-from engine.models.bert_onnx import OnnxBert
-from engine.models.idle_threads import IdleThreads, Item
-from engine.models.jp_extra_onnx import JpExtraOnnx
-from engine.models.onnx_flow import tiles_of
-from engine.models.onnx_network import FILES, Prior, utterance_windows
-from engine.models.onnx_session import sha256
-from engine.models.windows import Window
-from engine.options import SynthesisOptions
-from engine.text.analysis import Analysis, Node
-from tests.unit.models.onnx_voices import small_tokens
+from koebin.engine.models.base import Utterance
+from koebin.engine.models.jp_extra.onnx.bert import OnnxBert
+from koebin.engine.models.jp_extra.onnx.flow import tiles_of
+from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads, Item
+from koebin.engine.models.jp_extra.onnx.network import FILES, Prior, utterance_windows
+from koebin.engine.models.jp_extra.onnx.session import sha256
+from koebin.engine.models.jp_extra.onnx.voice import JpExtraOnnx
+from koebin.engine.models.jp_extra.windows import Window
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.analysis import Analysis, Node
+from tests.unit.engine.models.jp_extra.onnx_voices import small_tokens
 
 
 def utterance(text: str = "はい", seed: int = 1, **options: object) -> Utterance:

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.synthesizer import Synthesizer
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
 
 CONFIG: dict[str, Any] = {
     "model_name": "random",

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import DebertaV2Config, DebertaV2ForMaskedLM
 
-from engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
-from engine.models.bert_torch import TorchBert, expand
-from engine.models.export import export_bert
+from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
+from koebin.engine.models.jp_extra.export import export_bert
+from koebin.engine.models.jp_extra.torch.bert import TorchBert, expand
 
 BATCH = [[1, *range(5, 5 + length), 2] for length in (3, 40, 1, 17)]
 

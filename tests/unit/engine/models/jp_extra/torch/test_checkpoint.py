@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.errors import InvalidCheckpoint
-from engine.models.checkpoint import find_weights, load_synthesizer
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.synthesizer import Synthesizer
+from koebin.engine.errors import InvalidCheckpoint
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.torch.checkpoint import find_weights, load_synthesizer
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
 
 Weights = dict[str, Tensor]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.models.torch_devices import arithmetic
+from koebin.engine.models.jp_extra.torch.devices import arithmetic
 
 
 def settings() -> tuple[object, ...]:

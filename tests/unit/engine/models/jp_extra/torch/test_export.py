@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.errors import InvalidCheckpoint
-from engine.models.checkpoint import checksum, find_weights
-from engine.models.export import export_voice
-from engine.models.jp_extra.synthesizer import Synthesizer
-from engine.models.mapped_weights import mapped
-from engine.models.onnx_flow import Flow
-from engine.models.onnx_network import FILES
-from engine.models.windows import one_by_one
+from koebin.engine.errors import InvalidCheckpoint
+from koebin.engine.models.jp_extra.export import export_voice
+from koebin.engine.models.jp_extra.onnx.flow import Flow
+from koebin.engine.models.jp_extra.onnx.mapped_weights import mapped
+from koebin.engine.models.jp_extra.onnx.network import FILES
+from koebin.engine.models.jp_extra.torch.checkpoint import checksum, find_weights
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
+from koebin.engine.models.jp_extra.windows import one_by_one
 
 TOLERANCE = 1e-4
 

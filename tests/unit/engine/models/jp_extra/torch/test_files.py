@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.errors import InvalidCheckpoint, UnknownStyle
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.style import Styles
+from koebin.engine.errors import InvalidCheckpoint, UnknownStyle
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.styles import Styles
 
 
 def test_what_a_configuration_leaves_out_takes_the_published_values() -> None:

@@ -12,14 +12,14 @@ import torch
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from engine.models import onnx_decoder
-from engine.models.export import OPSET
-from engine.models.hifigan_graph import read_generator
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.decoder import Decoder
-from engine.models.onnx_convolutions import convolutions_as_2d
-from engine.models.onnx_decoder import decoder_for_cpu
-from engine.models.onnx_graph import Graph
+from koebin.engine.models.jp_extra.export import OPSET
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.onnx.rewrite import decoder as onnx_decoder
+from koebin.engine.models.jp_extra.onnx.rewrite.convolutions import convolutions_as_2d
+from koebin.engine.models.jp_extra.onnx.rewrite.decoder import decoder_for_cpu
+from koebin.engine.models.jp_extra.onnx.rewrite.graph import Graph
+from koebin.engine.models.jp_extra.onnx.rewrite.hifigan import read_generator
+from koebin.engine.models.jp_extra.torch.decoder import Decoder
 
 SIZES = {
     "inter_channels": 8,

@@ -7,12 +7,12 @@ import copy
 import torch
 from torch import Tensor
 
-from engine.models.hyper_parameters import HyperParameters
-from engine.models.jp_extra.attention import WINDOW, band_of_matrix, matrix_of_band
-from engine.models.jp_extra.decoder import Decoder
-from engine.models.jp_extra.durations import inverse_spline
-from engine.models.jp_extra.synthesizer import Synthesizer, phone_of_frame, sample_prior
-from engine.models.receptive_field import receptive_field_frames
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.receptive_field import receptive_field_frames
+from koebin.engine.models.jp_extra.torch.attention import WINDOW, band_of_matrix, matrix_of_band
+from koebin.engine.models.jp_extra.torch.decoder import Decoder
+from koebin.engine.models.jp_extra.torch.durations import inverse_spline
+from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer, phone_of_frame, sample_prior
 
 
 @torch.inference_mode()

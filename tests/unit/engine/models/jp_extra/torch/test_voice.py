@@ -15,16 +15,16 @@ from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import DebertaV2Config, DebertaV2Model
 
-from engine.content import utterance_seed
-from engine.errors import BackendMissing, EngineNotReady, InferenceFailed, InvalidOption, UnknownStyle
-from engine.models.base import Utterance
-from engine.models.batches import batches_within
-from engine.models.bert_torch import TorchBert
-from engine.models.jp_extra_torch import JpExtraTorch
-from engine.options import SynthesisOptions
-from engine.text.analysis import Analysis, Node
-from engine.text.frontend import analyze
-from engine.text.prosody import phonemes
+from koebin.engine.content import utterance_seed
+from koebin.engine.errors import BackendMissing, EngineNotReady, InferenceFailed, InvalidOption, UnknownStyle
+from koebin.engine.models.base import Utterance
+from koebin.engine.models.jp_extra.torch.batches import batches_within
+from koebin.engine.models.jp_extra.torch.bert import TorchBert
+from koebin.engine.models.jp_extra.torch.voice import JpExtraTorch
+from koebin.engine.options import SynthesisOptions
+from koebin.engine.text.analysis import Analysis, Node
+from koebin.engine.text.frontend import analyze
+from koebin.engine.text.prosody import phonemes
 
 TEXTS = ["こんにちは、世界！", "はい。", "柿と牡蠣を食べる季節ですが、何もありません。", "ええ？"]
 
@@ -207,8 +207,8 @@ def test_a_batch_lies_on_the_card_and_is_waited_for_three_times(
     voice: Path, bert: TorchBert, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether its features are numbers, for its durations, for its samples."""
-    for module in ("jp_extra_torch", "bert_torch"):
-        monkeypatch.setattr(f"engine.models.{module}.open_device", lambda name: torch.device("meta"))
+    for module in ("voice", "bert"):
+        monkeypatch.setattr(f"koebin.engine.models.jp_extra.torch.{module}.open_device", lambda name: torch.device("meta"))
     on_card = JpExtraTorch(voice, TorchBert(bert._folder, "cuda"), tokens, "cuda", batch_size=len(TEXTS))
     utterances = [utterance(text) for text in TEXTS]
     with Card() as card:

@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from engine.models.onnx_convolutions import convolutions_as_2d
+from koebin.engine.models.jp_extra.onnx.rewrite.convolutions import convolutions_as_2d
 
 
 def run(model: ModelProto, x: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper
 from onnx.numpy_helper import to_array
 
-from engine.models.fast_convolution import PHASES, Algorithm, convolve_phases
-from engine.models.onnx_builder import Builder
+from koebin.engine.models.jp_extra.onnx.rewrite.builder import Builder
+from koebin.engine.models.jp_extra.onnx.rewrite.fast_convolution import PHASES, Algorithm, convolve_phases
 
 Array = np.ndarray
 
