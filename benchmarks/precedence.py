@@ -13,7 +13,7 @@ from pathlib import Path
 
 from koebin.producers.client import Client
 from koebin.tasks.contracts import SYNTHESIZE, SynthesizeRequest
-from koebin.tasks.keys import speaker_queue
+from koebin.tasks.redis_keys import speaker_queue
 from koebin.tasks.settings import Settings
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker

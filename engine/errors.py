@@ -33,7 +33,8 @@ KoebinError
 │   ├── JobConflict              the same job id with a different content
 │   ├── JobFailed                ended without its result
 │   ├── JobCancelled
-│   └── LeaseLost                another worker owns the task now
+│   ├── LeaseLost                another worker owns the task now
+│   └── GiveBack                 the worker stops, or more urgent work waits
 ├── ConfigurationError           broker or deployment set up in a way that cannot work
 └── TransientError               retried: the same request may succeed later
     ├── StoreUnavailable
@@ -206,6 +207,10 @@ class JobCancelled(JobError):
 
 class LeaseLost(JobError):
     """Another worker owns the task now."""
+
+
+class GiveBack(JobError):
+    """The worker gives the task back: it shuts down, or something more urgent waits."""
 
 
 class ConfigurationError(KoebinError):

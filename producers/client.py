@@ -31,7 +31,7 @@ from koebin.engine.names import check_speaker, nearest
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.checks import check_text
 from koebin.engine.text.dictionary import Dictionary
-from koebin.tasks import keys
+from koebin.tasks import keys, redis_keys
 from koebin.tasks.broker.celery_config import configure, sender
 from koebin.tasks.broker.delayed import Send
 from koebin.tasks.broker.fleet import Fleet, ServedSpeaker, fleet
@@ -410,8 +410,8 @@ class Client:
         for chunk in {evidence["chunk"] for evidence in letters}:
             self._store.delete(keys.done(job, chunk))
         for chunk in range(manifest.chunks):
-            self._leases.forget(keys.chunk_task(job, chunk))
-        self._leases.forget(keys.assemble_task(job))
+            self._leases.forget(redis_keys.chunk_task(job, chunk))
+        self._leases.forget(redis_keys.assemble_task(job))
         self._store.delete(keys.result(job))
         self._ledger.exhume(job, [evidence["key"] for evidence in letters])
         self._ledger.forget(job)

@@ -15,10 +15,10 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from koebin.engine.errors import BrokerUnavailable, ConfigurationError
+from koebin.tasks import redis_keys
 
 OUTAGE: Final = (RedisError, OperationalError)
 """What is raised while Redis is away, or takes no writes: by our own connection, and where Celery sends a message."""
-_PROBE: Final = "koebin:probe"
 _REFUSALS: Final = ("MISCONF", "NOREPLICAS")
 """Of writes, beside those for which redis-py has classes: nothing can be saved; too few replicas are there."""
 
@@ -74,7 +74,7 @@ def takes_writes(client: Redis) -> bool:
         RedisError: it does not answer.
     """
     try:
-        return bool(client.set(_PROBE, "", px=1))
+        return bool(client.set(redis_keys.WRITE_PROBE, "", px=1))
     except (OutOfMemoryError, ReadOnlyError):
         return False
     except ResponseError as error:

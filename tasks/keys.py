@@ -1,4 +1,4 @@
-"""Where things lie in a store, and what the queues are called."""
+"""Keys of everything that Koebin keeps in a store, and the check of job ids."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import re
 from typing import Final
 
 from koebin.engine.errors import InvalidName
-from koebin.engine.names import check_speaker
 
-ASSEMBLE_QUEUE: Final = "assemble"
 _JOB: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HEX: Final = re.compile(r"[0-9a-f]{8,64}")
 
@@ -27,26 +25,6 @@ def check_job(job: str) -> str:
 def is_job(name: str) -> bool:
     """Whether a job may be called that."""
     return _JOB.fullmatch(name) is not None
-
-
-def speaker_queue(speaker: str) -> str:
-    """The queue that the workers of ``speaker`` consume."""
-    return f"speaker.{check_speaker(speaker)}"
-
-
-def priority_list(queue: str, step: int) -> str:
-    """The list that holds a queue's messages of one priority step, as kombu names it."""
-    return queue if step == 0 else f"{queue}\x06\x16{step}"
-
-
-def chunk_task(job: str, chunk: int) -> str:
-    """Task id of a chunk; always the same, so that a copy of its message is recognised."""
-    return f"{job}/{chunk}"
-
-
-def assemble_task(job: str) -> str:
-    """Task id of a job's assembly."""
-    return f"{job}/assemble"
 
 
 def segment_audio(key: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from koebin.engine.errors import InvalidSettings
 from koebin.engine.names import check_speaker
-from koebin.tasks.keys import ASSEMBLE_QUEUE, speaker_queue
+from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, speaker_queue
 from koebin.tasks.settings import Settings, mask
 
 

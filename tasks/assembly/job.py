@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from koebin.engine.errors import InvalidMessage, JobFailed, KoebinError, StoreError, StoreNotFound
-from koebin.tasks import keys
+from koebin.tasks import keys, redis_keys
 from koebin.tasks.assembly.blocks import Placed, cut
 from koebin.tasks.assembly.programme import Deliverables, render_programme
 from koebin.tasks.contracts import (
@@ -70,7 +70,7 @@ def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> Jo
     if outcome is None:
         outcome = settle(store, _assemble(runtime, store, manifest, guard))
     runtime.ledger.end(request.job, outcome.state, outcome.error)
-    runtime.leases.forget(keys.assemble_task(request.job))
+    runtime.leases.forget(redis_keys.assemble_task(request.job))
     _sweep_temporary(store)
     return outcome
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from celery import Celery
 
+from koebin.tasks import redis_keys
 from koebin.tasks.broker.delayed import Message, Send
-from koebin.tasks.broker.leases import UNACKED, UNACKED_INDEX, UNACKED_MUTEX
 from koebin.tasks.connection import sentinel_master
 from koebin.tasks.contracts import PRIORITY_STEPS
-from koebin.tasks.keys import ASSEMBLE_QUEUE
+from koebin.tasks.redis_keys import ASSEMBLE_QUEUE
 
 SENT_HEADER: Final = "koebin_sent"
 """When a message was sent, in seconds since the epoch; workers tell from it how long messages wait."""
@@ -27,9 +27,9 @@ def configure(app: Celery, *, broker: str, result_backend: str, visibility_timeo
         "visibility_timeout": visibility_timeout,
         "unacked_restore_interval": max(1, int(visibility_timeout / 10)),
         "unacked_restore_throttle": 1,
-        "unacked_key": UNACKED,
-        "unacked_index_key": UNACKED_INDEX,
-        "unacked_mutex_key": UNACKED_MUTEX,
+        "unacked_key": redis_keys.UNACKED,
+        "unacked_index_key": redis_keys.UNACKED_INDEX,
+        "unacked_mutex_key": redis_keys.UNACKED_MUTEX,
         "unacked_mutex_expire": 10,
         "priority_steps": list(PRIORITY_STEPS),
         "queue_order_strategy": "priority",

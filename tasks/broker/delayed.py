@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from redis import Redis
 
+from koebin.tasks import redis_keys
 from koebin.tasks.connection import server_time
-
-_KEY: Final = "koebin:delayed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +29,26 @@ Send = Callable[[Message], None]
 
 def put_off(redis: Redis, message: Message, seconds: float) -> None:
     """Send ``message`` when ``seconds`` have passed."""
-    redis.zadd(_KEY, {_dump(message): server_time(redis) + seconds})
+    redis.zadd(redis_keys.DELAYED, {_dump(message): server_time(redis) + seconds})
 
 
 def send_due(redis: Redis, send: Send) -> int:
     """Send what is due; a process that dies here sends one message twice, which a lease makes harmless."""
-    due: Any = redis.zrange(_KEY, "-inf", server_time(redis), byscore=True, offset=0, num=1000)
+    due: Any = redis.zrange(redis_keys.DELAYED, "-inf", server_time(redis), byscore=True, offset=0, num=1000)
     for raw in due:
         send(_load(raw))
-        redis.zrem(_KEY, raw)
+        redis.zrem(redis_keys.DELAYED, raw)
     return len(due)
 
 
 def count_put_off(redis: Redis) -> int:
     """How many messages wait here."""
-    return int(redis.zcard(_KEY))
+    return int(redis.zcard(redis_keys.DELAYED))
 
 
 def put_off_messages(redis: Redis) -> list[Message]:
     """What waits here."""
-    rows: Any = redis.zrange(_KEY, 0, -1)
+    rows: Any = redis.zrange(redis_keys.DELAYED, 0, -1)
     return [_load(raw) for raw in rows]
 
 

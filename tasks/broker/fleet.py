@@ -10,12 +10,11 @@ from typing import Any, Final
 from redis import Redis
 
 from koebin.engine.errors import BackendMissing
+from koebin.tasks import redis_keys
 from koebin.tasks.connection import as_text
 
 ANNOUNCEMENT_SECONDS: Final = 15
 """An announcement outlives its last refresh by this."""
-
-_WORKERS: Final = "koebin:workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +92,25 @@ def announce(redis: Redis, announcement: Announcement) -> None:
     """Say or repeat what a worker serves."""
     document = json.dumps(asdict(announcement))
     pipe = redis.pipeline()
-    pipe.set(f"koebin:worker:{announcement.worker}", document, ex=ANNOUNCEMENT_SECONDS)
-    pipe.sadd(_WORKERS, announcement.worker)
+    pipe.set(redis_keys.worker(announcement.worker), document, ex=ANNOUNCEMENT_SECONDS)
+    pipe.sadd(redis_keys.WORKERS, announcement.worker)
     pipe.execute()
 
 
 def withdraw(redis: Redis, worker: str) -> None:
     """A worker takes its leave."""
-    redis.delete(f"koebin:worker:{worker}")
-    redis.srem(_WORKERS, worker)
+    redis.delete(redis_keys.worker(worker))
+    redis.srem(redis_keys.WORKERS, worker)
 
 
 def fleet(redis: Redis) -> Fleet:
     """All live announcements; names of workers that are gone are swept out on the way."""
-    members: Any = redis.smembers(_WORKERS)
+    members: Any = redis.smembers(redis_keys.WORKERS)
     names = sorted(as_text(name) for name in members)
-    documents: Any = redis.mget([f"koebin:worker:{name}" for name in names]) if names else []
+    documents: Any = redis.mget([redis_keys.worker(name) for name in names]) if names else []
     gone = [name for name, document in zip(names, documents, strict=True) if document is None]
     if gone:
-        redis.srem(_WORKERS, *gone)
+        redis.srem(redis_keys.WORKERS, *gone)
     return Fleet(tuple(_announcement(json.loads(document)) for document in documents if document is not None))
 
 

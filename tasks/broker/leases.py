@@ -17,13 +17,10 @@ from typing import Any, Final
 
 from redis import Redis
 
+from koebin.tasks import redis_keys
 from koebin.tasks.connection import as_text
-from koebin.tasks.jobs.ledger import done_key
-from koebin.tasks.keys import chunk_task
+from koebin.tasks.redis_keys import chunk_task
 
-UNACKED: Final = "koebin.unacked"
-UNACKED_INDEX: Final = "koebin.unacked_index"
-UNACKED_MUTEX: Final = "koebin.unacked_mutex"
 _ATTEMPT_SECONDS: Final = 7 * 24 * 3600
 
 _ACQUIRE: Final = """
@@ -75,14 +72,6 @@ return 1
 """
 
 
-def lease_key(task_id: str) -> str:
-    return f"koebin:lease:{task_id}"
-
-
-def _attempt_key(task_id: str) -> str:
-    return f"koebin:attempt:{task_id}"
-
-
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What earlier runs of a task left behind.
@@ -122,33 +111,33 @@ class Leases:
     def acquire(self, task_id: str) -> str | None:
         """The nonce of a new lease, or None while somebody's lease lives."""
         nonce = secrets.token_hex(16)
-        taken = self._acquire(keys=[lease_key(task_id)], args=[nonce, self._milliseconds])
+        taken = self._acquire(keys=[redis_keys.lease(task_id)], args=[nonce, self._milliseconds])
         return nonce if taken else None
 
     def renew(self, task_id: str, nonce: str, delivery_tag: str = "") -> bool:
         """Prolong the lease, and the visibility of the message behind it; False if another owns it now."""
-        keys = [lease_key(task_id), UNACKED_INDEX]
+        keys = [redis_keys.lease(task_id), redis_keys.UNACKED_INDEX]
         return bool(self._renew(keys=keys, args=[nonce, self._milliseconds, delivery_tag]))
 
     def release(self, task_id: str, nonce: str) -> bool:
         """Give the lease back; False if another owns it now. One that merely expired was still ours."""
-        return bool(self._release(keys=[lease_key(task_id)], args=[nonce]))
+        return bool(self._release(keys=[redis_keys.lease(task_id)], args=[nonce]))
 
     def owned(self, task_id: str, nonce: str) -> bool:
         """Whether nobody else took the lease; a lease that is merely missing is still ours."""
-        owner = self._redis.get(lease_key(task_id))
+        owner = self._redis.get(redis_keys.lease(task_id))
         return owner is None or as_text(owner) == nonce
 
     def leased(self, task_ids: Sequence[str]) -> set[str]:
         """Those of the tasks that somebody holds."""
         if not task_ids:
             return set()
-        values: Any = self._redis.mget([lease_key(task_id) for task_id in task_ids])
+        values: Any = self._redis.mget([redis_keys.lease(task_id) for task_id in task_ids])
         return {task_id for task_id, value in zip(task_ids, values, strict=True) if value is not None}
 
     def attempt(self, task_id: str) -> Attempt:
         """What earlier runs left behind."""
-        fields: Any = self._redis.hgetall(_attempt_key(task_id))
+        fields: Any = self._redis.hgetall(redis_keys.attempt(task_id))
         found = {as_text(name): as_text(value) for name, value in fields.items()}
         prefix = "condemned:"
         return Attempt(
@@ -163,33 +152,35 @@ class Leases:
 
     def strike(self, task_id: str, reason: str) -> int:
         """Count a lost process against the task; returns the strikes since its last progress."""
-        return int(self._strike(keys=[_attempt_key(task_id)], args=[reason[:300], _ATTEMPT_SECONDS]))
+        return int(self._strike(keys=[redis_keys.attempt(task_id)], args=[reason[:300], _ATTEMPT_SECONDS]))
 
     def isolate(self, task_id: str) -> None:
         """From now on the task's segments are rendered one by one."""
-        self._redis.hset(_attempt_key(task_id), "isolated", "1")
+        self._redis.hset(redis_keys.attempt(task_id), "isolated", "1")
 
     def alone(self, task_id: str, segment: str) -> None:
         """Say that ``segment`` is about to be rendered alone: what kills the process now is this one."""
-        self._redis.hset(_attempt_key(task_id), "alone", segment)
+        self._redis.hset(redis_keys.attempt(task_id), "alone", segment)
 
     def progress(self, task_id: str) -> None:
         """A segment was stored: the strikes so far were not its doing."""
-        self._redis.hdel(_attempt_key(task_id), "strikes", "alone", "delays")
+        self._redis.hdel(redis_keys.attempt(task_id), "strikes", "alone", "delays")
 
     def keep(self, job: str, chunk: int, rendered: int, seconds: float, wall_seconds: float) -> bool:
         """Keep what this run has made of a chunk for the account of the run that ends it; False if one has."""
         args: list[Any] = [chunk, rendered, seconds, wall_seconds, _ATTEMPT_SECONDS]
-        return bool(self._keep(keys=[_attempt_key(chunk_task(job, chunk)), done_key(job)], args=args))
+        return bool(
+            self._keep(keys=[redis_keys.attempt(chunk_task(job, chunk)), redis_keys.done_chunks(job)], args=args)
+        )
 
     def count_delay(self, task_id: str) -> int:
         """How often the task was put off before; counts this time."""
         pipe = self._redis.pipeline(transaction=True)
-        pipe.hincrby(_attempt_key(task_id), "delays", 1)
-        pipe.expire(_attempt_key(task_id), _ATTEMPT_SECONDS)
+        pipe.hincrby(redis_keys.attempt(task_id), "delays", 1)
+        pipe.expire(redis_keys.attempt(task_id), _ATTEMPT_SECONDS)
         count, _ = pipe.execute()
         return int(count) - 1
 
     def forget(self, task_id: str) -> None:
         """The task ended: nothing is held against it any more."""
-        self._redis.delete(_attempt_key(task_id))
+        self._redis.delete(redis_keys.attempt(task_id))

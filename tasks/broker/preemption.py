@@ -14,8 +14,9 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import RedisError
 
+from koebin.tasks import redis_keys
 from koebin.tasks.contracts import PRIORITY_STEPS
-from koebin.tasks.keys import priority_list
+from koebin.tasks.redis_keys import priority_list
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,6 @@ end
 return 0
 """
 """A message is told by its end, where kombu writes its tag: it may be long, and Redis does nothing else meanwhile."""
-_CLAIMS: Final = "koebin:claims"
 
 
 class Precedence:
@@ -59,7 +59,12 @@ class Precedence:
             return False
         self._looked = time.monotonic()
         try:
-            return bool(self._claim(keys=[_CLAIMS, *self._more_urgent(priority)], args=[_MOST_CLAIMED, _CLAIM_SECONDS]))
+            return bool(
+                self._claim(
+                    keys=[redis_keys.PREEMPTION_CLAIMS, *self._more_urgent(priority)],
+                    args=[_MOST_CLAIMED, _CLAIM_SECONDS],
+                )
+            )
         except RedisError as error:
             log.debug("nobody can say whether anything urgent waits: %s", error)
             return False

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from redis import Redis
 
-_KEY: Final = "koebin:parked"
+from koebin.tasks import redis_keys
+
 _MOST: Final = 1000
 _LONGEST: Final = 4000
 
@@ -18,27 +19,27 @@ def park(redis: Redis, reason: str, message: object) -> None:
     document = {"time": time.time(), "reason": reason[:500], "message": _text(message)[:_LONGEST]}
     row = json.dumps(document, ensure_ascii=False).encode(errors="replace")  # JSON may spell half of a surrogate pair
     pipe = redis.pipeline()
-    pipe.lpush(_KEY, row)
-    pipe.ltrim(_KEY, 0, _MOST - 1)
+    pipe.lpush(redis_keys.UNREADABLE, row)
+    pipe.ltrim(redis_keys.UNREADABLE, 0, _MOST - 1)
     pipe.execute()
 
 
 def count_parked(redis: Redis) -> int:
     """How many messages are kept."""
-    return int(redis.llen(_KEY))
+    return int(redis.llen(redis_keys.UNREADABLE))
 
 
 def parked(redis: Redis, limit: int = _MOST) -> list[dict[str, Any]]:
     """The last one first."""
-    rows: Any = redis.lrange(_KEY, 0, limit - 1)
+    rows: Any = redis.lrange(redis_keys.UNREADABLE, 0, limit - 1)
     return [json.loads(row) for row in rows]
 
 
 def forget_parked(redis: Redis) -> int:
     """Drop them; returns how many there were."""
     pipe = redis.pipeline()
-    pipe.llen(_KEY)
-    pipe.delete(_KEY)
+    pipe.llen(redis_keys.UNREADABLE)
+    pipe.delete(redis_keys.UNREADABLE)
     count, _ = pipe.execute()
     return int(count)
 

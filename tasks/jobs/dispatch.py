@@ -11,7 +11,7 @@ from koebin.tasks.broker.delayed import Message, Send
 from koebin.tasks.broker.fleet import Fleet
 from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest
 from koebin.tasks.jobs.ledger import Entry, Ledger, State
-from koebin.tasks.keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, speaker_queue
+from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, speaker_queue
 
 CHUNKS_PER_CHILD: Final = 2
 

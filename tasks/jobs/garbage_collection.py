@@ -23,14 +23,13 @@ from typing import Final, Literal, TypeVar, get_args
 from redis import Redis
 
 from koebin.engine.errors import StoreNotFound
-from koebin.tasks import keys
+from koebin.tasks import keys, redis_keys
 from koebin.tasks.contracts import ChunkDocument, Manifest, parse_json
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.stores.base import Stat, Store
 
 MARGIN_SECONDS: Final = 3600.0
 """No object that is younger than this is ever removed."""
-COLLECTING: Final = "koebin:collecting"
 """While it stands, no submission begins."""
 _BATCH: Final = 200
 _BATCH_SECONDS: Final = 10.0
@@ -164,7 +163,7 @@ def storage(store: Store, job: str, *, with_segments: bool = False) -> tuple[int
 def wait_for_quiet(redis: Redis) -> None:
     """What a submission does after it took its lock: while a batch is removed, it waits."""
     deadline = time.monotonic() + _QUIET_SECONDS
-    while redis.exists(COLLECTING) and time.monotonic() < deadline:
+    while redis.exists(redis_keys.COLLECTING) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
@@ -186,7 +185,7 @@ def _stays(
     unfinished: list[str],
 ) -> bool:
     state = ledger.state(job)
-    if (state is not None and not state.ended) or redis.exists(f"koebin:submitting:{job}"):
+    if (state is not None and not state.ended) or redis.exists(redis_keys.SUBMITTING + job):
         return True
     if keys.manifest(job) not in objects:  # a submission that died
         return any(stat is not None and stat.modified >= born_before for stat in _heads(store, objects))
@@ -275,17 +274,17 @@ def _quiet(redis: Redis) -> Iterator[Callable[[], bool]]:
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         started = time.monotonic()
-        redis.set(COLLECTING, "1", ex=_QUIET_SECONDS)
-        if next(redis.scan_iter("koebin:submitting:*", count=1000), None) is None:
+        redis.set(redis_keys.COLLECTING, "1", ex=_QUIET_SECONDS)
+        if next(redis.scan_iter(redis_keys.SUBMITTING + "*", count=1000), None) is None:
             break
-        redis.delete(COLLECTING)
+        redis.delete(redis_keys.COLLECTING)
         if started >= deadline:
             raise TimeoutError("a submission has been under way for minutes")
         time.sleep(0.5)
     try:
         yield lambda: time.monotonic() - started < _BATCH_SECONDS
     finally:
-        redis.delete(COLLECTING)
+        redis.delete(redis_keys.COLLECTING)
 
 
 def _is_chunk(key: str) -> bool:

@@ -30,11 +30,11 @@ from typing import Any, Final
 from redis import Redis
 
 from koebin.engine.errors import JobNotFound
+from koebin.tasks import redis_keys
 from koebin.tasks.connection import as_text
 
 ENDED_SECONDS: Final = 7 * 24 * 3600
 """How long Redis remembers an ended job; the store remembers longer."""
-WEBHOOKS: Final = "koebin:webhooks"
 """Ended jobs whose webhook is to be told, by the time of the next try."""
 
 
@@ -204,7 +204,7 @@ class Ledger:
     ) -> bool:
         """Enter a job, all its chunks planned but those already done; False if the ledger has it."""
         entered = self._create(
-            keys=[_job(job), "koebin:jobs"],
+            keys=[redis_keys.job(job), redis_keys.JOBS],
             args=[
                 json.dumps({"state": State.RUNNING, "updated": time.time(), **fields}),
                 json.dumps([[chunk.number, chunk.speaker, f"{chunk.seconds:.3f}"] for chunk in chunks]),
@@ -216,7 +216,7 @@ class Ledger:
 
     def take(self, job: str, speaker: str, window: int) -> list[int]:
         """Move planned chunks of a speaker to open until ``window`` are; returns their numbers."""
-        return [int(n) for n in self._take(keys=[_job(job)], args=[speaker, window, time.time()])]
+        return [int(n) for n in self._take(keys=[redis_keys.job(job)], args=[speaker, window, time.time()])]
 
     def tick(
         self,
@@ -235,60 +235,64 @@ class Ledger:
             ``ASSEMBLE`` from the one tick that completes the job, else the job's state, "" if it is unknown.
         """
         args: list[Any] = [chunk, speaker, reused, rendered, seconds, wall_seconds, time.time()]
-        return as_text(self._tick(keys=[_job(job)], args=args))
+        return as_text(self._tick(keys=[redis_keys.job(job)], args=args))
 
     def give_back(self, job: str, chunk: int, speaker: str, waiting: str = "") -> None:
         """An open chunk is planned again; ``waiting`` says what it needs."""
-        self._return(keys=[_job(job)], args=[chunk, speaker, waiting])
+        self._return(keys=[redis_keys.job(job)], args=[chunk, speaker, waiting])
 
     def wait_for(self, job: str, reason: str) -> None:
         """Say why a live job does not move; the next dispatch clears it."""
-        self._wait(keys=[_job(job)], args=[reason[:500]])
+        self._wait(keys=[redis_keys.job(job)], args=[reason[:500]])
 
     def end(self, job: str, state: State, error: str = "") -> str:
         """End a live job. Returns the state it has now, "" if it is unknown."""
         speakers = self.speakers(job)
         suffixes = [f":{kind}:{speaker}" for kind in ("planned", "open") for speaker in speakers]
         args: list[Any] = [state, error[:2000], time.time(), job, ENDED_SECONDS, json.dumps(suffixes)]
-        return as_text(self._end(keys=[_job(job), "koebin:jobs", "koebin:ended", WEBHOOKS], args=args))
+        return as_text(
+            self._end(keys=[redis_keys.job(job), redis_keys.JOBS, redis_keys.ENDED, redis_keys.WEBHOOKS], args=args)
+        )
 
     def forget(self, job: str) -> None:
         """Drop everything Redis knows of a job, so that it can be entered anew from the store."""
         names = [f":{kind}:{speaker}" for kind in ("planned", "open") for speaker in self.speakers(job)]
-        self._redis.delete(*[_job(job) + name for name in ["", ":done", ":chunks", ":dead", ":events", *names]])
-        self._redis.zrem("koebin:jobs", job)
-        self._redis.zrem("koebin:ended", job)
+        self._redis.delete(
+            *[redis_keys.job(job) + name for name in ["", ":done", ":chunks", ":dead", ":events", *names]]
+        )
+        self._redis.zrem(redis_keys.JOBS, job)
+        self._redis.zrem(redis_keys.ENDED, job)
 
     def state(self, job: str) -> State | None:
         """The job's state, None if the ledger does not know it."""
-        state: Any = self._redis.hget(_job(job), "state")
+        state: Any = self._redis.hget(redis_keys.job(job), "state")
         return State(as_text(state)) if state else None
 
     def seconds(self, job: str) -> float:
         """Predicted seconds of the job's audio, 0 if the ledger does not know it."""
-        value: Any = self._redis.hget(_job(job), "seconds")
+        value: Any = self._redis.hget(redis_keys.job(job), "seconds")
         return float(value or 0.0)
 
     def entry(self, job: str) -> Entry:
         """Raises: JobNotFound."""
-        return _entry(job, self._redis.hgetall(_job(job)))
+        return _entry(job, self._redis.hgetall(redis_keys.job(job)))
 
     def planned(self, job: str, chunk: int) -> tuple[Entry, str]:
         """A job and who speaks its chunk, "" if it has no such chunk; one question. Raises: JobNotFound."""
         pipe = self._redis.pipeline(transaction=False)
-        pipe.hgetall(_job(job))
-        pipe.hget(f"{_job(job)}:chunks", str(chunk))
+        pipe.hgetall(redis_keys.job(job))
+        pipe.hget(f"{redis_keys.job(job)}:chunks", str(chunk))
         raw, value = pipe.execute()
         return _entry(job, raw), _speaker(value)
 
     def speakers(self, job: str) -> list[str]:
         """Names of the job's speakers."""
-        raw: Any = self._redis.hget(_job(job), "speakers")
+        raw: Any = self._redis.hget(redis_keys.job(job), "speakers")
         return list(json.loads(raw)) if raw else []
 
     def live(self) -> list[str]:
         """Jobs that have not ended, oldest first."""
-        jobs: Any = self._redis.zrange("koebin:jobs", 0, -1)
+        jobs: Any = self._redis.zrange(redis_keys.JOBS, 0, -1)
         return [as_text(job) for job in jobs]
 
     def live_entries(self) -> list[Entry]:
@@ -301,22 +305,22 @@ class Ledger:
 
     def ended(self) -> list[str]:
         """Jobs that ended, the last first."""
-        jobs: Any = self._redis.zrevrange("koebin:ended", 0, -1)
+        jobs: Any = self._redis.zrevrange(redis_keys.ENDED, 0, -1)
         return [as_text(job) for job in jobs]
 
     def open(self, job: str, speaker: str) -> list[tuple[int, float]]:
         """Dispatched chunks with the time of dispatch."""
-        rows: Any = self._redis.zrange(f"{_job(job)}:open:{speaker}", 0, -1, withscores=True)
+        rows: Any = self._redis.zrange(f"{redis_keys.job(job)}:open:{speaker}", 0, -1, withscores=True)
         return [(int(number), score) for number, score in rows]
 
     def touch(self, job: str, speaker: str, chunk: int) -> None:
         """Note that an open chunk was dispatched again just now."""
-        self._redis.zadd(f"{_job(job)}:open:{speaker}", {str(chunk): time.time()}, xx=True)
+        self._redis.zadd(f"{redis_keys.job(job)}:open:{speaker}", {str(chunk): time.time()}, xx=True)
 
     def waiting_seconds(self, job: str) -> dict[str, float]:
         """Predicted seconds of audio that are not done, by speaker."""
-        rows: Any = self._redis.hgetall(f"{_job(job)}:chunks")
-        done = {int(n) for n in self._members(done_key(job))}
+        rows: Any = self._redis.hgetall(f"{redis_keys.job(job)}:chunks")
+        done = {int(n) for n in self._members(redis_keys.done_chunks(job))}
         seconds: dict[str, float] = {}
         for number, value in rows.items():
             if int(number) not in done:
@@ -327,33 +331,33 @@ class Ledger:
     def bury(self, job: str, segment: str, evidence: Mapping[str, Any]) -> None:
         """Note a segment that was given up, with what was seen."""
         document = json.dumps(dict(evidence), ensure_ascii=False)
-        self._redis.hset(f"{_job(job)}:dead", segment, document)
-        self._redis.hset("koebin:dead", f"{job} {segment}", document)
+        self._redis.hset(f"{redis_keys.job(job)}:dead", segment, document)
+        self._redis.hset(redis_keys.DEAD_LETTERS, f"{job} {segment}", document)
 
     def dead_letters(self) -> int:
         """Segments of all jobs that were given up and not looked after yet."""
-        return int(self._redis.hlen("koebin:dead"))
+        return int(self._redis.hlen(redis_keys.DEAD_LETTERS))
 
     def dead(self, job: str) -> dict[str, dict[str, Any]]:
         """The job's segments that were given up, with the evidence."""
-        rows: Any = self._redis.hgetall(f"{_job(job)}:dead")
+        rows: Any = self._redis.hgetall(f"{redis_keys.job(job)}:dead")
         return {as_text(key): json.loads(value) for key, value in rows.items()}
 
     def all_dead(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Every dead letter: job, segment key, evidence."""
-        for name, value in self._redis.hscan_iter("koebin:dead"):
+        for name, value in self._redis.hscan_iter(redis_keys.DEAD_LETTERS):
             job, _, segment = as_text(name).partition(" ")
             yield job, segment, json.loads(value)
 
     def exhume(self, job: str, segments: Sequence[str]) -> None:
         """Forget dead letters."""
         if segments:
-            self._redis.hdel(f"{_job(job)}:dead", *segments)
-            self._redis.hdel("koebin:dead", *[f"{job} {segment}" for segment in segments])
+            self._redis.hdel(f"{redis_keys.job(job)}:dead", *segments)
+            self._redis.hdel(redis_keys.DEAD_LETTERS, *[f"{job} {segment}" for segment in segments])
 
     def events(self, job: str, after: str = "0", block_ms: int | None = None) -> list[tuple[str, dict[str, str]]]:
         """What happened after the event with id ``after``; waits up to ``block_ms`` for the next."""
-        streams: Any = self._redis.xread({f"{_job(job)}:events": after}, count=100, block=block_ms)
+        streams: Any = self._redis.xread({f"{redis_keys.job(job)}:events": after}, count=100, block=block_ms)
         return [
             (as_text(event), {as_text(name): as_text(value) for name, value in fields.items()})
             for _, events in streams or []
@@ -363,15 +367,6 @@ class Ledger:
     def _members(self, key: str) -> list[str]:
         members: Any = self._redis.smembers(key)
         return [as_text(member) for member in members]
-
-
-def _job(job: str) -> str:
-    return f"koebin:job:{job}"
-
-
-def done_key(job: str) -> str:
-    """The set of the job's chunks that are done."""
-    return f"{_job(job)}:done"
 
 
 def _entry(job: str, raw: Any) -> Entry:

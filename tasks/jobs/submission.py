@@ -18,7 +18,7 @@ from pydantic import RootModel
 from redis import Redis
 
 from koebin.engine.errors import InvalidMessage, InvalidScript, JobConflict, StoreNotFound
-from koebin.tasks import keys
+from koebin.tasks import keys, redis_keys
 from koebin.tasks.broker.delayed import Send
 from koebin.tasks.broker.fleet import fleet
 from koebin.tasks.contracts import InputError, Manifest, Output, Pauses, Quality, dump, parse_json
@@ -78,7 +78,7 @@ def submit(
     content = script_content(script, wishes.content(), wishes.pauses)
     manifest = stored_manifest(store, job)
     if manifest is None:
-        lock = f"koebin:submitting:{job}"
+        lock = redis_keys.SUBMITTING + job
         token = secrets.token_hex(8)
         if not redis.set(lock, token, nx=True, ex=_LOCK_SECONDS):
             raise JobConflict("the job is being submitted by another process", job, "Wait for it, or use another id")

@@ -13,8 +13,8 @@ from redis import Redis
 
 from koebin.engine.errors import InvalidName
 from koebin.engine.names import check_speaker
+from koebin.tasks import redis_keys
 from koebin.tasks.broker.delayed import put_off_messages
-from koebin.tasks.broker.leases import UNACKED
 from koebin.tasks.connection import as_text
 from koebin.tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
 from koebin.tasks.jobs.planning import predicted_seconds
@@ -82,7 +82,7 @@ def waiting_texts(redis: Redis) -> dict[str, dict[int, WaitingTexts]]:
 
 
 def _count_outside(redis: Redis, counter: _Counter) -> None:
-    for _tag, value in redis.hscan_iter(UNACKED, count=_PAGE):
+    for _tag, value in redis.hscan_iter(redis_keys.UNACKED, count=_PAGE):
         with suppress(*_STRANGE):
             message, _exchange, queue = json.loads(value)
             if queue.startswith(_PREFIX):

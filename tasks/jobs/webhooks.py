@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 from redis import Redis
 
 from koebin.engine.errors import InvalidOption, JobNotFound
+from koebin.tasks import redis_keys
 from koebin.tasks.connection import as_text, server_time
 from koebin.tasks.contracts import dump
-from koebin.tasks.jobs.ledger import WEBHOOKS, Entry, Ledger
+from koebin.tasks.jobs.ledger import Entry, Ledger
 from koebin.tasks.jobs.outcome import JobOutcome, stored_outcome
 from koebin.tasks.policy import jittered
 from koebin.tasks.stores.base import Store
@@ -31,7 +32,6 @@ MAX_ATTEMPTS: Final = 16
 FIRST_DELAY_SECONDS: Final = 5.0
 LONGEST_DELAY_SECONDS: Final = 3600.0
 _MAX_URL: Final = 2000
-_ATTEMPTS: Final = "koebin:webhooks:attempts"
 
 _CLAIM: Final = """
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
@@ -68,7 +68,7 @@ class Webhooks:
     def claim(self, limit: int = 8) -> list[str]:
         """Jobs whose end is due to be told; nobody else gets them for ``CLAIM_SECONDS``."""
         now = server_time(self._redis)
-        return [as_text(job) for job in self._claim(keys=[WEBHOOKS], args=[now, limit, now + CLAIM_SECONDS])]
+        return [as_text(job) for job in self._claim(keys=[redis_keys.WEBHOOKS], args=[now, limit, now + CLAIM_SECONDS])]
 
     def now(self) -> float:
         """By the server's clock; receivers refuse what one that is minutes off has signed."""
@@ -87,27 +87,27 @@ class Webhooks:
 
     def begin(self, job: str) -> int:
         """Count an attempt; returns its number."""
-        return int(self._redis.hincrby(_ATTEMPTS, job, 1))
+        return int(self._redis.hincrby(redis_keys.WEBHOOK_ATTEMPTS, job, 1))
 
     def told(self, job: str, detail: str) -> None:
         """The receiver has it."""
-        self._note(keys=[f"koebin:job:{job}"], args=[f"delivered ({detail})"])
+        self._note(keys=[redis_keys.job(job)], args=[f"delivered ({detail})"])
         self._forget(job)
 
     def failed(self, job: str, attempt: int, reason: str, *, final: bool = False) -> float:
         """It did not work. Returns the seconds until the next try; 0.0 if there is none."""
         if final or attempt >= MAX_ATTEMPTS:
-            self._note(keys=[f"koebin:job:{job}"], args=[f"given up after {attempt} attempts: {reason}"[:500]])
+            self._note(keys=[redis_keys.job(job)], args=[f"given up after {attempt} attempts: {reason}"[:500]])
             self._forget(job)
             return 0.0
         seconds = jittered(attempt - 1, FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS)
-        self._note(keys=[f"koebin:job:{job}"], args=[f"attempt {attempt} failed: {reason}"[:500]])
-        self._redis.zadd(WEBHOOKS, {job: server_time(self._redis) + seconds}, xx=True)
+        self._note(keys=[redis_keys.job(job)], args=[f"attempt {attempt} failed: {reason}"[:500]])
+        self._redis.zadd(redis_keys.WEBHOOKS, {job: server_time(self._redis) + seconds}, xx=True)
         return seconds
 
     def _forget(self, job: str) -> None:
-        self._redis.zrem(WEBHOOKS, job)
-        self._redis.hdel(_ATTEMPTS, job)
+        self._redis.zrem(redis_keys.WEBHOOKS, job)
+        self._redis.hdel(redis_keys.WEBHOOK_ATTEMPTS, job)
 
 
 def notice(entry: Entry, store: Store, secret: str, attempt: int, now: float) -> Notice:

@@ -1,4 +1,4 @@
-"""May this task go on? Asked between two segments."""
+"""Cooperative cancellation, checked between segments."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from koebin.engine.errors import JobCancelled, KoebinError, LeaseLost
+from koebin.engine.errors import GiveBack, JobCancelled, LeaseLost
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.running.runtime import Runtime
 
 _SECONDS_BETWEEN_QUESTIONS: Final = 1.0
-
-
-class GiveBack(KoebinError):
-    """The worker is shutting down and its grace period is over, or something more urgent waits for it."""
 
 
 class Guard:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from koebin.engine.errors import InferenceFailed, InvalidMessage, JobNotFound, KoebinError, UnknownSpeaker
+from koebin.engine.errors import GiveBack, InferenceFailed, InvalidMessage, JobNotFound, KoebinError, UnknownSpeaker
 from koebin.engine.text.dictionary import Dictionary
 from koebin.tasks import keys
 from koebin.tasks.broker.fleet import fleet
@@ -30,7 +30,7 @@ from koebin.tasks.contracts import (
 )
 from koebin.tasks.jobs.dispatch import assemble_message, dispatch
 from koebin.tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, segments_own
-from koebin.tasks.running.cancellation import GiveBack, Guard
+from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.segments import store as segments
 from koebin.tasks.segments.quality import Gate

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from koebin.engine.errors import KoebinError
+from koebin.engine.errors import GiveBack, KoebinError
 from koebin.tasks.contracts import SegmentSpec, SynthesizeRequest, parse
-from koebin.tasks.running.cancellation import GiveBack, Guard
+from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.running.text import plan_text, sentence_request
 from koebin.tasks.segments import store as segments

@@ -9,7 +9,7 @@ from typing import Final
 
 from koebin.engine.audio.audio import Audio
 from koebin.engine.audio.silence import cut_silence
-from koebin.engine.errors import StoreNotFound, UnknownSpeaker
+from koebin.engine.errors import GiveBack, StoreNotFound, UnknownSpeaker
 from koebin.engine.request import Request
 from koebin.engine.text.checks import check_text
 from koebin.tasks.contracts import (
@@ -22,7 +22,7 @@ from koebin.tasks.contracts import (
     plan_segment,
 )
 from koebin.tasks.jobs.planning import Sentence, sentences
-from koebin.tasks.running.cancellation import GiveBack, Guard
+from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.script import Passage
 from koebin.tasks.segments import store as segments

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from koebin.tasks.running.cancellation import GiveBack
+from koebin.engine.errors import GiveBack
 from koebin.tasks.segments import store as segments
 from koebin.tasks.stores.base import Store
 

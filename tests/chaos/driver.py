@@ -15,9 +15,8 @@ from redis.exceptions import RedisError
 
 from koebin.engine.errors import KoebinError
 from koebin.producers.client import Client
-from koebin.tasks import keys
+from koebin.tasks import keys, redis_keys
 from koebin.tasks.broker.fleet import withdraw
-from koebin.tasks.broker.leases import UNACKED_INDEX
 from koebin.tasks.contracts import Output
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome
@@ -192,7 +191,11 @@ class Driver:
             self.arena.steps.arm(plan.step)
         client.submit(book, job_id=job, wishes=WISHES, wait_seconds=60)
         if plan.step == MAKING_WAY:
-            wait_until(lambda: self.arena.redis.zcard(UNACKED_INDEX) >= workers, self.patience, "not all took a chunk")
+            wait_until(
+                lambda: self.arena.redis.zcard(redis_keys.UNACKED_INDEX) >= workers,
+                self.patience,
+                "not all took a chunk",
+            )
             self._submit_urgent(plan, job)
         victim = self._victim(plan, job, client, rng)
         if self.urgent and plan.step != MAKING_WAY:

@@ -24,10 +24,7 @@ def create_app(settings: Settings) -> Celery:
     app = Celery(
         "koebin",
         task_cls="koebin.worker.celery_ext.requests:LeasedTask",
-        include=[
-            "koebin.tasks.celery_tasks",
-            "koebin.tasks.assemble_task",
-        ],
+        include=["koebin.tasks.celery_tasks"],
     )
     app.loader.override_backends = BACKENDS
     configure(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from koebin.tasks.keys import ASSEMBLE_QUEUE
+from koebin.tasks.redis_keys import ASSEMBLE_QUEUE
 
 
 class Turns:

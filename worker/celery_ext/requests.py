@@ -23,8 +23,8 @@ from redis.exceptions import RedisError
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.contracts import ASSEMBLE
 from koebin.tasks.jobs.ledger import Ledger
-from koebin.tasks.keys import assemble_task
 from koebin.tasks.observer import Observer
+from koebin.tasks.redis_keys import assemble_task
 
 log = logging.getLogger(__name__)
 

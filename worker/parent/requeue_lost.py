@@ -13,19 +13,18 @@ from typing import Any, Final
 
 from redis import Redis
 
+from koebin.tasks import redis_keys
 from koebin.tasks.broker.delayed import Send, put_off_ids, send_due
 from koebin.tasks.broker.fleet import Fleet, fleet
-from koebin.tasks.broker.leases import UNACKED, Leases
+from koebin.tasks.broker.leases import Leases
 from koebin.tasks.connection import as_text
 from koebin.tasks.contracts import PRIORITY_STEPS
 from koebin.tasks.jobs.dispatch import assemble_message, chunk_message, dispatch, needs
 from koebin.tasks.jobs.ledger import Entry, Ledger, State
-from koebin.tasks.keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, priority_list, speaker_queue
+from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, priority_list, speaker_queue
 
 log = logging.getLogger(__name__)
 
-_LOCK: Final = "koebin:sweep"
-_SUSPECTS: Final = "koebin:sweep:suspects"
 _SUSPECT_SECONDS: Final = 60
 _PAGE: Final = 500
 
@@ -42,7 +41,7 @@ class Sweep:
 
     def run(self) -> int:
         """Look once, unless another worker just did; returns how many messages were sent."""
-        if not self._redis.set(_LOCK, "1", nx=True, px=max(100, int(self._interval * 900))):
+        if not self._redis.set(redis_keys.REQUEUE_LOCK, "1", nx=True, px=max(100, int(self._interval * 900))):
             return 0
         sent = send_due(self._redis, self._send)
         workers = fleet(self._redis)
@@ -64,12 +63,12 @@ class Sweep:
         missing = candidates.keys() - self._leases.leased(list(candidates)) if candidates else set()
         if missing:
             missing -= self._queued({entry.job: entry for entry in entries}) | put_off_ids(self._redis)
-        before: Any = self._redis.smembers(_SUSPECTS)
+        before: Any = self._redis.smembers(redis_keys.REQUEUE_SUSPECTS)
         lost = missing & {as_text(name) for name in before}
-        self._redis.delete(_SUSPECTS)
+        self._redis.delete(redis_keys.REQUEUE_SUSPECTS)
         if fresh := missing - lost:
-            self._redis.sadd(_SUSPECTS, *fresh)
-            self._redis.expire(_SUSPECTS, _SUSPECT_SECONDS)
+            self._redis.sadd(redis_keys.REQUEUE_SUSPECTS, *fresh)
+            self._redis.expire(redis_keys.REQUEUE_SUSPECTS, _SUSPECT_SECONDS)
         for task_id in sorted(lost):
             entry, number, speaker = candidates[task_id]
             log.warning("queued again: it was neither queued, running nor done", extra={"task_id": task_id})
@@ -97,7 +96,7 @@ class Sweep:
         for queue in queues:
             for step in PRIORITY_STEPS:
                 found.update(self._listed(priority_list(queue, step)))
-        for _tag, value in self._redis.hscan_iter(UNACKED, count=_PAGE):
+        for _tag, value in self._redis.hscan_iter(redis_keys.UNACKED, count=_PAGE):
             found.add(_task_id(value, inside=True))
         return found
 

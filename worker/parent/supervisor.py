@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 from koebin.tasks.broker.fleet import Announcement, announce, withdraw
 from koebin.tasks.connection import takes_writes
 from koebin.tasks.contracts import PRIORITY_STEPS
-from koebin.tasks.keys import priority_list
+from koebin.tasks.redis_keys import priority_list
 from koebin.worker.celery_ext.requests import Holds
 from koebin.worker.exits import DEAF
 from koebin.worker.parent.health import write_health

@@ -27,9 +27,9 @@ from typing import Any, Final
 from redis import Redis
 
 from koebin.producers.briefings.spec import Briefing
+from koebin.tasks import redis_keys
 from koebin.tasks.connection import server_time
 
-PREFIX: Final = "koebin:briefing:"
 REMEMBERED_SECONDS: Final = 40 * 86400
 """How long an ended tick is remembered: longer than any ``max_age``."""
 
@@ -138,7 +138,7 @@ class Journal:
     def seen(self) -> dict[str, str]:
         """Schedule key -> up to where its due times were noticed, as `koebin.producers.briefings.beat.Seen` writes
         it."""
-        found: Any = self._redis.hgetall(PREFIX + "seen")
+        found: Any = self._redis.hgetall(redis_keys.BRIEFINGS + "seen")
         return {_text(name): _text(value) for name, value in found.items()}
 
     def notice(self, schedule: str, name: str, seen: str, now_seen: str, dues: Iterable[datetime]) -> int:
@@ -152,17 +152,17 @@ class Journal:
             How many were new; -1: somebody else was faster, and nothing was changed.
         """
         ticks = [tick_id(name, due) for due in dues]
-        keys = [PREFIX + "seen", PREFIX + "open"]
-        arguments = [schedule, seen, now_seen, PREFIX + "tick:", *ticks]
+        keys = [redis_keys.BRIEFINGS + "seen", redis_keys.BRIEFINGS + "open"]
+        arguments = [schedule, seen, now_seen, redis_keys.BRIEFINGS + "tick:", *ticks]
         return int(self._notice(keys=keys, args=arguments))
 
     def add(self, tick: str) -> bool:
         """Open one tick by hand. False: it is known already."""
-        return bool(self._add(keys=[PREFIX + "tick:" + tick, PREFIX + "open"], args=[tick]))
+        return bool(self._add(keys=[redis_keys.BRIEFINGS + "tick:" + tick, redis_keys.BRIEFINGS + "open"], args=[tick]))
 
     def open_ticks(self) -> list[str]:
         """Ticks that have not ended, oldest first."""
-        found: Any = self._redis.smembers(PREFIX + "open")
+        found: Any = self._redis.smembers(redis_keys.BRIEFINGS + "open")
         return sorted(map(_text, found), key=lambda tick: int(tick.partition("@")[2]))
 
     def free_ticks(self) -> list[str]:
@@ -173,7 +173,7 @@ class Journal:
 
     def tick(self, tick: str) -> Tick | None:
         """What is known of a tick."""
-        found: Any = self._redis.hgetall(PREFIX + "tick:" + tick)
+        found: Any = self._redis.hgetall(redis_keys.BRIEFINGS + "tick:" + tick)
         if not found:
             return None
         fields = {_text(name): _text(value) for name, value in found.items()}
@@ -189,7 +189,7 @@ class Journal:
 
     def last(self) -> dict[str, dict[str, Any]]:
         """Name -> its last tick that ended: ``{"due", "state", "error"}``."""
-        found: Any = self._redis.hgetall(PREFIX + "last")
+        found: Any = self._redis.hgetall(redis_keys.BRIEFINGS + "last")
         return {_text(name): json.loads(text) for name, text in found.items()}
 
     def claim(self, subject: str, seconds: float) -> str:
@@ -209,7 +209,7 @@ class Journal:
             LeaseGone: not the owner any more; nothing was changed.
         """
         pairs = [text for pair in fields.items() for text in pair]
-        if not self._change(keys=[PREFIX + "tick:" + tick, _lease(tick)], args=[owner, *pairs]):
+        if not self._change(keys=[redis_keys.BRIEFINGS + "tick:" + tick, _lease(tick)], args=[owner, *pairs]):
             raise LeaseGone(tick)
 
     def end(self, tick: Tick, owner: str, state: State, error: str = "") -> None:
@@ -219,7 +219,12 @@ class Journal:
             LeaseGone: not the owner any more; nothing was changed.
         """
         last = json.dumps({"due": tick.due.isoformat(), "state": state, "error": error}, ensure_ascii=False)
-        keys = [PREFIX + "tick:" + tick.id, _lease(tick.id), PREFIX + "open", PREFIX + "last"]
+        keys = [
+            redis_keys.BRIEFINGS + "tick:" + tick.id,
+            _lease(tick.id),
+            redis_keys.BRIEFINGS + "open",
+            redis_keys.BRIEFINGS + "last",
+        ]
         if not self._end(keys=keys, args=[owner, state, error, REMEMBERED_SECONDS, tick.id, tick.name, last]):
             raise LeaseGone(tick.id)
 
@@ -242,4 +247,4 @@ def _text(value: str | bytes) -> str:
 
 
 def _lease(subject: str) -> str:
-    return f"{PREFIX}lease:{subject}"
+    return f"{redis_keys.BRIEFINGS}lease:{subject}"

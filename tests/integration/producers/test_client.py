@@ -11,8 +11,7 @@ from redis import Redis
 from koebin.engine.errors import InvalidMessage, JobCancelled
 from koebin.producers import client as producer
 from koebin.producers.client import Client
-from koebin.tasks import celery_tasks as synthesis
-from koebin.tasks import keys
+from koebin.tasks import celery_tasks, keys
 from koebin.tasks.broker.delayed import Message
 from koebin.tasks.broker.fleet import Fleet, fleet
 from koebin.tasks.contracts import dump
@@ -65,8 +64,8 @@ def test_a_chunk_that_fails_just_after_a_cancel_changes_nothing(
         assert client.cancel(job) is State.CANCELLED
         raise InvalidMessage("rubbish", "")
 
-    monkeypatch.setattr(synthesis, "open_chunk", troubled)
-    synthesis.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
+    monkeypatch.setattr(celery_tasks, "open_chunk", troubled)
+    celery_tasks.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
     assert states(client, job) == {State.CANCELLED}
 
 

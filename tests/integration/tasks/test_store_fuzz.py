@@ -19,9 +19,7 @@ from redis import Redis
 from koebin.engine.errors import KoebinError
 from koebin.engine.text.dictionary import Dictionary
 from koebin.producers.client import Client
-from koebin.tasks import assemble_task as narration
-from koebin.tasks import celery_tasks as synthesis
-from koebin.tasks import keys
+from koebin.tasks import celery_tasks, keys
 from koebin.tasks.broker.delayed import Message
 from koebin.tasks.contracts import PRIORITIES, Quality
 from koebin.tasks.jobs.garbage_collection import survey
@@ -91,7 +89,11 @@ class Bench:
             if not self.sent:
                 return
             message = self.sent.pop(0)
-            task: Any = synthesis.synthesize_chunk if message.task == synthesis.SYNTHESIZE_CHUNK else narration.assemble
+            task: Any = (
+                celery_tasks.synthesize_chunk
+                if message.task == celery_tasks.SYNTHESIZE_CHUNK
+                else celery_tasks.assemble
+            )
             task.apply(args=[message.request], task_id=message.task_id)
         raise AssertionError("messages without end")
 

@@ -16,10 +16,10 @@ from redis import Redis
 from koebin.producers.briefings import beat as schedule
 from koebin.producers.briefings.schedule.journal import Journal
 from koebin.producers.client import Client
+from koebin.tasks import redis_keys
 from koebin.tasks.broker.delayed import Message, put_off, put_off_ids, send_due
-from koebin.tasks.broker.leases import UNACKED_INDEX
 from koebin.tasks.connection import server_time
-from koebin.tasks.jobs.ledger import WEBHOOKS, Ledger, LedgerChunk, State
+from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
 from koebin.tasks.jobs.webhooks import Webhooks
 from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised
@@ -71,8 +71,8 @@ def test_what_a_killed_worker_had_is_taken_over_in_time(
     with worker_with_clock(redis_server, store, ahead) as lost, worker_with_clock(redis_server, store, 0.0) as heir:
         heir.signal_all(signal.SIGSTOP)
         job = client.submit(TEXT, wait_seconds=30)
-        wait_until(lambda: redis.zcard(UNACKED_INDEX) > 0, 30)
-        ((_, taken),) = redis.zrange(UNACKED_INDEX, 0, -1, withscores=True)
+        wait_until(lambda: redis.zcard(redis_keys.UNACKED_INDEX) > 0, 30)
+        ((_, taken),) = redis.zrange(redis_keys.UNACKED_INDEX, 0, -1, withscores=True)
         lost.signal_all(signal.SIGKILL)
         killed = time.monotonic()
         assert abs(taken - server_time(redis)) < TIMEOUT
@@ -127,7 +127,7 @@ def test_an_end_is_told_at_once_and_a_claim_holds(redis: Redis, monkeypatch: pyt
     assert Webhooks(redis).claim() == ["j"]
     monkeypatch.setattr(time, "time", lambda: true() - ahead)
     assert Webhooks(redis).claim() == []
-    assert redis.zcard(WEBHOOKS) == 1
+    assert redis.zcard(redis_keys.WEBHOOKS) == 1
 
 
 class FiveMinutesAhead(datetime):

@@ -19,9 +19,9 @@ import pytest
 from redis import Redis
 
 from koebin.producers.client import Client
-from koebin.tasks.broker.leases import lease_key
+from koebin.tasks import redis_keys
 from koebin.tasks.jobs.ledger import State
-from koebin.tasks.keys import chunk_task
+from koebin.tasks.redis_keys import chunk_task
 from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised
 from tests.servers.redis import RedisServer
@@ -87,7 +87,7 @@ def test_it_runs_once(client: Client, server: RedisServer, store: str, undisturb
         started = time.monotonic()
         owners = set()
         while client.ledger.state(job) is State.RUNNING:
-            owners.add(redis.get(lease_key(chunk_task(job, 0))))
+            owners.add(redis.get(redis_keys.lease(chunk_task(job, 0))))
             time.sleep(0.2)
         assert time.monotonic() - started > TASK_SECONDS
         ended_as(client, job, undisturbed)

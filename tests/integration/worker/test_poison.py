@@ -17,7 +17,7 @@ from koebin.tasks.broker.leases import Leases
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome
 from koebin.tasks.jobs.submission import JobOptions
-from koebin.tasks.keys import chunk_task
+from koebin.tasks.redis_keys import chunk_task
 from koebin.tasks.script import Passage, Script
 from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised

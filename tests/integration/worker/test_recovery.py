@@ -14,10 +14,10 @@ import pytest
 from redis import Redis
 
 from koebin.producers.client import Client
-from koebin.tasks.broker.leases import lease_key
+from koebin.tasks import redis_keys
 from koebin.tasks.contracts import PRIORITY_STEPS
 from koebin.tasks.jobs.ledger import State
-from koebin.tasks.keys import chunk_task, priority_list
+from koebin.tasks.redis_keys import chunk_task, priority_list
 from koebin.tasks.settings import Settings
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
@@ -274,7 +274,7 @@ def test_a_long_task_runs_once(client: Client, server: RedisServer, redis: Redis
         )
         leases = set()
         while not result.ready():
-            leases.add(redis.get(lease_key("long")))
+            leases.add(redis.get(redis_keys.lease("long")))
             result.state  # noqa: B018 - asks the backend
         assert len(leases - {None}) == 1
         assert chunk_task("a", 1) == "a/1"

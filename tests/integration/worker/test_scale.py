@@ -23,7 +23,7 @@ from redis import Redis
 from koebin.producers.client import Client
 from koebin.tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
 from koebin.tasks.jobs.backlog import backlog
-from koebin.tasks.keys import priority_list, speaker_queue
+from koebin.tasks.redis_keys import priority_list, speaker_queue
 from koebin.tasks.settings import Settings
 from tests.chaos.voice import NAME, small_voice
 from tests.servers.redis import RedisServer

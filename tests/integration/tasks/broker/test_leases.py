@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from redis import Redis
 
-from koebin.tasks.broker.leases import Leases, lease_key
+from koebin.tasks import redis_keys
+from koebin.tasks.broker.leases import Leases
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk
 from koebin.worker.celery_ext.requests import Holds
 from tests.servers.redis import RedisServer
@@ -20,9 +21,9 @@ def test_a_lease_that_is_given_back_while_it_is_renewed_is_not_set_again(redis_s
 
     holds = Holds(GivenBackMeanwhile(redis, 30.0), Ledger(redis))
     assert holds.take("text", "tag", 60.0)
-    assert redis.exists(lease_key("text"))
+    assert redis.exists(redis_keys.lease("text"))
     assert holds.renew() == []
-    assert not redis.exists(lease_key("text"))
+    assert not redis.exists(redis_keys.lease("text"))
 
 
 def test_what_is_held_against_a_task_does_not_outlive_it_for_ever(redis: Redis) -> None:

@@ -15,7 +15,7 @@ from celery.exceptions import Reject
 from redis import Redis
 
 from koebin.producers.client import Client
-from koebin.tasks import celery_tasks as synthesis
+from koebin.tasks import celery_tasks
 from koebin.tasks.broker import preemption as precedence
 from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.broker.delayed import Message
@@ -24,7 +24,7 @@ from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, SynthesizeReque
 from koebin.tasks.jobs import planning
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.submission import JobOptions, submit
-from koebin.tasks.keys import priority_list, speaker_queue
+from koebin.tasks.redis_keys import priority_list, speaker_queue
 from koebin.tasks.running.runtime import Runtime, install
 from koebin.tasks.script import Passage, Script
 from koebin.tasks.settings import Settings
@@ -143,7 +143,7 @@ def test_a_single_text_of_low_priority_makes_way_as_well(runtime: Runtime, tmp_p
 
 def run_once(message: Message) -> Any:
     """The task as a worker's process runs it."""
-    task = {SYNTHESIZE: synthesis.synthesize, SYNTHESIZE_CHUNK: synthesis.synthesize_chunk}[message.task]
+    task = {SYNTHESIZE: celery_tasks.synthesize, SYNTHESIZE_CHUNK: celery_tasks.synthesize_chunk}[message.task]
     task.push_request(id=message.task_id, delivery_info={"priority": message.priority})
     try:
         return task.run(message.request)

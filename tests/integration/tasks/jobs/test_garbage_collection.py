@@ -13,10 +13,10 @@ from redis import Redis
 from koebin.engine.errors import InvalidMessage, InvalidOption
 from koebin.engine.text.dictionary import Dictionary, Entry
 from koebin.producers.commands.gc import duration
-from koebin.tasks import keys
+from koebin.tasks import keys, redis_keys
 from koebin.tasks.broker.delayed import Message
 from koebin.tasks.contracts import ChunkDocument, PlannedSpeaker, dump, parse_json
-from koebin.tasks.jobs.garbage_collection import COLLECTING, remove, storage, survey
+from koebin.tasks.jobs.garbage_collection import remove, storage, survey
 from koebin.tasks.jobs.ledger import Ledger, State
 from koebin.tasks.jobs.outcome import JobOutcome
 from koebin.tasks.jobs.planning import Target
@@ -89,7 +89,7 @@ def test_an_old_job_goes_with_what_only_it_needs(redis: Redis, store: Store, tmp
     assert list(store.list("dictionaries/")) == [keys.dictionary(WORDS.revision)]
     assert Ledger(redis).state("old") is None
     assert Ledger(redis).state("live") is State.RUNNING
-    assert not redis.exists(COLLECTING)
+    assert not redis.exists(redis_keys.COLLECTING)
 
 
 def test_what_is_young_stays(redis: Redis, store: Store, tmp_path: Path) -> None:
@@ -153,12 +153,12 @@ def test_nothing_is_removed_during_a_submission(redis: Redis, store: Store, tmp_
 
 
 def test_a_submission_waits_for_a_removal(redis: Redis, store: Store) -> None:
-    redis.set(COLLECTING, "1")
+    redis.set(redis_keys.COLLECTING, "1")
     thread = threading.Thread(target=enter, args=(redis, store, "waiting", "待つ文です。"))
     thread.start()
     time.sleep(0.3)
     assert not list(store.list("jobs/waiting/"))
-    redis.delete(COLLECTING)
+    redis.delete(redis_keys.COLLECTING)
     thread.join(10)
     assert store.exists(keys.manifest("waiting"))
 

@@ -19,9 +19,9 @@ from redis import Redis
 
 from koebin.engine.errors import InvalidOption
 from koebin.producers.client import Client
-from koebin.tasks import keys
+from koebin.tasks import keys, redis_keys
 from koebin.tasks.contracts import PlannedSpeaker, dump
-from koebin.tasks.jobs.ledger import WEBHOOKS, Ledger, LedgerChunk, State
+from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
 from koebin.tasks.jobs.outcome import JobOutcome
 from koebin.tasks.jobs.planning import Target
 from koebin.tasks.jobs.submission import JobOptions, enter, submit
@@ -92,8 +92,8 @@ def courier(redis: Redis, *, private: bool = True) -> Courier:
 
 
 def make_due(redis: Redis) -> None:
-    for job in redis.zrange(WEBHOOKS, 0, -1):
-        redis.zadd(WEBHOOKS, {job: time.time() - 1})
+    for job in redis.zrange(redis_keys.WEBHOOKS, 0, -1):
+        redis.zadd(redis_keys.WEBHOOKS, {job: time.time() - 1})
 
 
 def verify(secret: str, header: str, body: bytes, tolerance: float = 300.0) -> bool:
@@ -116,7 +116,7 @@ def test_the_end_of_a_job_is_told_once_and_signed(redis: Redis, tmp_path: Path, 
     assert (document["job"], document["state"], document["error"]) == ("j1", "FAILED", "理由")
     assert document["id"] == headers["Koebin-Event-Id"]
     assert ledger.entry("j1").webhook_state.startswith("delivered")
-    assert redis.zcard(WEBHOOKS) == 0
+    assert redis.zcard(redis_keys.WEBHOOKS) == 0
 
 
 def test_a_worker_whose_clock_is_wrong_signs_with_the_right_time(
@@ -191,7 +191,7 @@ def test_it_is_given_up_in_the_end(
         make_due(redis)
         courier(redis).look()
     assert ledger.entry("j1").webhook_state.startswith(f"given up after {MAX_ATTEMPTS} attempts")
-    assert not redis.exists(WEBHOOKS, "koebin:webhooks:attempts")
+    assert not redis.exists(redis_keys.WEBHOOKS, "koebin:webhooks:attempts")
     assert "t0ken" not in caplog.text + ledger.entry("j1").webhook_state
 
 
@@ -209,7 +209,7 @@ def test_a_job_that_lives_again_is_not_told(redis: Redis, tmp_path: Path, receiv
     ledger.forget("j1")
     assert courier(redis).look() == 0
     assert receiver.got == []
-    assert redis.zcard(WEBHOOKS) == 0
+    assert redis.zcard(redis_keys.WEBHOOKS) == 0
 
 
 def test_a_worker_that_tells_imports_nothing_by_it(

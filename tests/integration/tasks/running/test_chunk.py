@@ -15,8 +15,7 @@ from redis import Redis
 from koebin.engine.audio.audio import Audio
 from koebin.engine.errors import InvalidMessage, KoebinError, StoreUnavailable
 from koebin.engine.request import Request
-from koebin.tasks import assemble_task as narration
-from koebin.tasks import celery_tasks as synthesis
+from koebin.tasks import celery_tasks
 from koebin.tasks.assembly.job import assemble_job
 from koebin.tasks.contracts import AssembleRequest, SegmentCounts, SynthesizeRequest
 from koebin.tasks.jobs.dispatch import assemble_message
@@ -52,8 +51,8 @@ def run_what_was_sent(runtime: Runtime) -> None:
     sent = cast(Any, runtime.send).__self__
     while sent:
         message = sent.pop(0)
-        if message.task == synthesis.SYNTHESIZE_CHUNK:
-            synthesis.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
+        if message.task == celery_tasks.SYNTHESIZE_CHUNK:
+            celery_tasks.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
         else:
             assemble_job(runtime, AssembleRequest(**message.request), Guard(runtime, "", "", message.request["job"]))
 
@@ -104,11 +103,11 @@ def test_a_defect_outside_of_any_segment_ends_the_job_after_some_tries(
     def broken(*_: object) -> None:
         raise KeyError("a defect of ours")
 
-    monkeypatch.setattr(synthesis, "finish_chunk", broken)
+    monkeypatch.setattr(celery_tasks, "finish_chunk", broken)
     message = cast(Any, runtime.send).__self__[0]
     for _ in range(MAX_HEADLESS_STRIKES):
         assert runtime.ledger.state(job) is State.RUNNING
-        synthesis.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
+        celery_tasks.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
     entry = runtime.ledger.entry(job)
     assert entry.state is State.FAILED
     assert "KeyError" in entry.error
@@ -140,9 +139,9 @@ def test_a_chunk_whose_trouble_cannot_be_noted_goes_back(
 
     job = job_of(runtime, open_store((tmp_path / "store").as_uri()), "一つ目です。")
     message = cast(Any, runtime.send).__self__[0]
-    monkeypatch.setattr(synthesis, "open_chunk", troubled)
+    monkeypatch.setattr(celery_tasks, "open_chunk", troubled)
     with takes_no_writes(runtime.redis):
-        ended = synthesis.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
+        ended = celery_tasks.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
     assert (ended.state, ended.result.requeue) == ("REJECTED", True)
     assert runtime.ledger.state(job) is State.RUNNING
     if end is State.SUCCEEDED:
@@ -154,13 +153,13 @@ def test_a_chunk_whose_trouble_cannot_be_noted_goes_back(
 def test_an_assembly_whose_end_cannot_be_noted_goes_back(runtime: Runtime, tmp_path: Path) -> None:
     job = job_of(runtime, open_store((tmp_path / "store").as_uri()), "一つ目です。")
     message = cast(Any, runtime.send).__self__.pop(0)
-    synthesis.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
+    celery_tasks.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
     message = cast(Any, runtime.send).__self__.pop(0)
     with takes_no_writes(runtime.redis):
-        ended = narration.assemble.apply(args=[message.request], task_id=message.task_id)
+        ended = celery_tasks.assemble.apply(args=[message.request], task_id=message.task_id)
     assert (ended.state, ended.result.requeue) == ("REJECTED", True)
     assert runtime.ledger.state(job) is State.ASSEMBLING
-    narration.assemble.apply(args=[message.request], task_id=message.task_id)
+    celery_tasks.assemble.apply(args=[message.request], task_id=message.task_id)
     assert runtime.ledger.state(job) is State.SUCCEEDED
 
 
@@ -194,7 +193,7 @@ def test_what_was_cancelled_is_not_assembled_though_redis_forgot_it(runtime: Run
     store = open_store((tmp_path / "store").as_uri())
     job = job_of(runtime, store, "一つ目です。")
     message = cast(Any, runtime.send).__self__.pop(0)
-    synthesis.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
+    celery_tasks.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
     settle(store, JobOutcome(job=job, state=State.CANCELLED))
     runtime.ledger.forget(job)
     run_what_was_sent(runtime)
@@ -223,7 +222,7 @@ def test_an_assembly_that_is_put_off_keeps_its_priority(
     job = job_of(runtime, open_store((tmp_path / "store").as_uri()), "一つ目です。")
     runtime.ledger.tick(job, 0, "mei")
     message = assemble_message(runtime.ledger.entry(job))
-    monkeypatch.setattr(narration, "assemble_job", unavailable)
-    narration.assemble.apply(args=[message.request], task_id=message.task_id, priority=3)
+    monkeypatch.setattr(celery_tasks, "assemble_job", unavailable)
+    celery_tasks.assemble.apply(args=[message.request], task_id=message.task_id, priority=3)
     (row,) = runtime.redis.zrange("koebin:delayed", 0, -1)
     assert json.loads(row) == ["koebin.assemble", message.task_id, message.request, "assemble", 3]

@@ -19,7 +19,7 @@ from redis import Redis
 from koebin.producers.client import Client
 from koebin.tasks.contracts import SYNTHESIZE
 from koebin.tasks.jobs.ledger import State
-from koebin.tasks.keys import speaker_queue
+from koebin.tasks.redis_keys import speaker_queue
 from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised
 from tests.chaos.probes import FOLDER, HANDED_OUT, Steps

@@ -13,7 +13,7 @@ from kombu import Connection, Consumer, Queue
 from redis import Redis
 
 from koebin.tasks.contracts import PRIORITY_STEPS
-from koebin.tasks.keys import priority_list
+from koebin.tasks.redis_keys import priority_list
 from koebin.worker.celery_ext import transport
 from koebin.worker.celery_ext.queue_order import Turns
 from tests.servers.redis import RedisServer

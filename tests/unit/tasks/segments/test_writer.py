@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from koebin.engine.audio.audio import Audio
-from koebin.engine.errors import StoreFull
-from koebin.tasks.running.cancellation import GiveBack
+from koebin.engine.errors import GiveBack, StoreFull
 from koebin.tasks.segments import store as segments
 from koebin.tasks.segments.writer import AHEAD, Storing
 from koebin.tasks.stores.local import LocalStore

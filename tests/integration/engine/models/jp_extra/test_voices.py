@@ -342,7 +342,9 @@ def test_the_decoder_s_arithmetic_reaches_a_voice_of_a_gpu(
             super().__init__(folder, bert, tokens, device, decoder)
 
     for module in ("bert", "voice"):
-        monkeypatch.setattr(f"koebin.engine.models.jp_extra.torch.{module}.open_device", lambda name: torch.device("cpu"))
+        monkeypatch.setattr(
+            f"koebin.engine.models.jp_extra.torch.{module}.open_device", lambda name: torch.device("cpu")
+        )
     monkeypatch.setattr("koebin.engine.models.jp_extra.torch.voice.JpExtraTorch", Noted)
     settings = Settings(speakers=(f"plain={tree.as_uri()}",), bert=str(tree), cache=cache, decoder="float16")
     build_engine(settings, "cuda").close()

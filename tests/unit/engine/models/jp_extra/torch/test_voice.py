@@ -208,7 +208,9 @@ def test_a_batch_lies_on_the_card_and_is_waited_for_three_times(
 ) -> None:
     """Whether its features are numbers, for its durations, for its samples."""
     for module in ("voice", "bert"):
-        monkeypatch.setattr(f"koebin.engine.models.jp_extra.torch.{module}.open_device", lambda name: torch.device("meta"))
+        monkeypatch.setattr(
+            f"koebin.engine.models.jp_extra.torch.{module}.open_device", lambda name: torch.device("meta")
+        )
     on_card = JpExtraTorch(voice, TorchBert(bert._folder, "cuda"), tokens, "cuda", batch_size=len(TEXTS))
     utterances = [utterance(text) for text in TEXTS]
     with Card() as card:
