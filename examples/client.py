@@ -3,11 +3,7 @@
 KOEBIN_BROKER_URL=redis://localhost:6379/0 KOEBIN_STORE=/srv/audio python examples/client.py
 """
 
-from koebin.engine.options import SynthesisOptions
-from koebin.producers.client import Client
-from koebin.tasks.contracts import Output
-from koebin.tasks.jobs.submission import JobOptions
-from koebin.tasks.script import Passage, Script
+from koebin import Client, JobOptions, Output, Passage, Script, SynthesisOptions
 
 script = Script(
     passages=(
