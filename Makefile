@@ -8,7 +8,7 @@ STAMPS := $(VENV)/.stamps
 # Torch is no part of the locks: one version, from wherever pip finds it, is needed by the tests alone.
 TORCH ?= torch==2.13.0
 
-.PHONY: help demo test test-all lint format lock package chaos bench clean
+.PHONY: help demo test test-all lint format docs lock package chaos bench clean
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,13 @@ format: $(STAMPS)/dev ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+$(STAMPS)/docs: $(STAMPS)/venv requirements/docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@touch $@
+
+docs: $(STAMPS)/docs ## Build the documentation with its API reference into site/.
+	$(BIN)/mkdocs build --quiet
+
 lock: $(STAMPS)/venv ## Resolve the dependencies anew.
 	$(BIN)/python -m pip install --quiet uv
 	bash requirements/lock.sh $(BIN)/uv
@@ -63,4 +70,4 @@ bench: $(STAMPS)/dev ## Measure, and write docs/performance.md.
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove what was installed and built.
-	rm -rf $(VENV) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist out site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,3 +8,4 @@ common=(pip compile --quiet --universal --generate-hashes --no-emit-index-url --
 runtime=(--extra engine --extra embedded --extra s3 --extra hf --extra m4b --extra briefings --extra metrics)
 "$uv" "${common[@]}" "${runtime[@]}" ../pyproject.toml -o runtime.txt
 "$uv" "${common[@]}" "${runtime[@]}" --extra dev --constraint runtime.txt ../pyproject.toml -o dev.txt
+"$uv" "${common[@]}" --group ../pyproject.toml:docs --constraint dev.txt -o docs.txt
