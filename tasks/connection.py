@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from kombu.exceptions import OperationalError
 from redis import Redis
@@ -16,6 +15,13 @@ from redis.sentinel import Sentinel
 
 from koebin.engine.errors import BrokerUnavailable, ConfigurationError
 from koebin.tasks import redis_keys
+from koebin.tasks.broker_address import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    HEALTH_SECONDS,
+    BrokerAddress,
+    parse_broker_url,
+)
 
 OUTAGE: Final = (RedisError, OperationalError)
 """What is raised while Redis is away, or takes no writes: by our own connection, and where Celery sends a message."""
@@ -23,42 +29,40 @@ _REFUSALS: Final = ("MISCONF", "NOREPLICAS")
 """Of writes, beside those for which redis-py has classes: nothing can be saved; too few replicas are there."""
 
 
-def connect(url: str, *, retries: int = 3, timeout_seconds: float = 10.0) -> Redis:
-    """A client for ``redis://``, ``rediss://``, ``unix://`` or ``sentinel://host:port;sentinel://…/db?…`` URLs.
-
-    Nothing is contacted yet.
+def connect(url: str, *, retries: int = 3, timeout_seconds: float = ANSWER_SECONDS) -> Redis:
+    """A client for any URL that ``koebin.tasks.broker_address`` reads. Nothing is contacted yet.
 
     Raises:
-        ConfigurationError: not such a URL; it is not repeated, for it may hold a password.
+        ConfigurationError: not such a URL; no part that may be a secret is repeated.
     """
+    return client_for(parse_broker_url(url), retries=retries, timeout_seconds=timeout_seconds)
+
+
+def client_for(address: BrokerAddress, *, retries: int = 3, timeout_seconds: float = ANSWER_SECONDS) -> Redis:
+    """A client for an address; every connection has its time limits, and notices a peer that is gone."""
     options: dict[str, Any] = {
+        **address.socket_options(),
         "socket_timeout": timeout_seconds,
-        "socket_connect_timeout": min(5.0, timeout_seconds),
-        "socket_keepalive": True,
-        "health_check_interval": 10,
+        "health_check_interval": HEALTH_SECONDS,
         "retry": Retry(ExponentialWithJitterBackoff(base=0.1, cap=1.0), retries),
         "retry_on_error": [RedisConnectionError, RedisTimeoutError],
+        "db": address.database,
+        "username": address.user or None,
+        "password": address.password or None,
     }
-    try:
-        if url.startswith("sentinel://"):
-            return _sentinel(url, options)
-        client: Redis = Redis.from_url(url, **options)
-    except (ValueError, KeyError) as error:
-        raise ConfigurationError(
-            "KOEBIN_BROKER_URL is no Redis URL", "", "Use redis://host:6379/0, rediss://… or sentinel://…"
-        ) from error
-    return client
-
-
-def _sentinel(url: str, options: dict[str, Any]) -> Redis:
-    """kombu's form: several ``sentinel://host:port`` joined by ``;``; the master's name is in the fragment."""
-    parts = [urlsplit(part) for part in url.split(";")]
-    nodes = [(part.hostname or "localhost", part.port or 26379) for part in parts]
-    database = int(parts[-1].path.strip("/") or 0)
-    master: Redis = Sentinel(  # type: ignore[no-untyped-call]
-        nodes, socket_timeout=options["socket_timeout"]
-    ).master_for(sentinel_master(url), db=database, password=parts[0].password, **options)
-    return master
+    if "socket_connect_timeout" in options:
+        options["socket_connect_timeout"] = min(CONNECT_SECONDS, timeout_seconds)
+    if address.tls is not None:
+        options |= {"ssl": True, **address.tls.options()}
+    if address.master:
+        master: Redis = Sentinel(  # type: ignore[no-untyped-call]
+            address.hosts, sentinel_kwargs=address.sentinel_options()
+        ).master_for(address.master, **options)
+        return master
+    if address.socket_path:
+        return Redis(unix_socket_path=address.socket_path, **options)
+    host, port = address.hosts[0]
+    return Redis(host=host, port=port, **options)
 
 
 def server_time(client: Redis) -> float:
@@ -88,11 +92,6 @@ def as_text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def sentinel_master(url: str) -> str:
-    """Which master a ``sentinel://`` URL asks for: its fragment."""
-    return urlsplit(url.split(";")[-1]).fragment or "mymaster"
-
-
 def check(client: Redis, shown: str) -> None:
     """Ask the server for a sign of life.
 
@@ -100,17 +99,100 @@ def check(client: Redis, shown: str) -> None:
         shown: its address without credentials, for the message.
 
     Raises:
-        BrokerUnavailable: it does not answer, or refuses us.
+        BrokerUnavailable: it does not answer, or is not ready yet.
+        ConfigurationError: it answers, and will refuse us for ever: what it wants is named.
     """
     try:
         client.ping()
     except RedisError as error:
-        raise BrokerUnavailable(
-            f"the broker does not answer ({_why(error)})", shown, "Start it, or set KOEBIN_BROKER_URL"
-        ) from error
+        raise refusal(error, shown) from error
 
 
-def _why(error: RedisError) -> str:
-    """A refusal in the server's own words, which hold no secrets; else the kind of error."""
-    name = type(error).__name__
-    return f"{name}: {str(error)[:120]}" if isinstance(error, ResponseError) else name
+def refusal(error: RedisError, shown: str) -> BrokerUnavailable | ConfigurationError:
+    """The meaning of an error at the first contact, with what to do about it.
+
+    A server's own words are repeated; they hold no secrets. redis-py's are not: they may hold an address.
+    """
+    said = f"{error} {error.__cause__ or ''} {error.__context__ or ''}"
+    for error_type, words, what, hint in _REFUSED:
+        if isinstance(error, error_type) and any(word in said for word in words):
+            return ConfigurationError(what, shown, hint)
+    why = f"{type(error).__name__}: {str(error)[:120]}" if isinstance(error, ResponseError) else _short(error, said)
+    hint = "Start it, or correct KOEBIN_BROKER_URL"
+    if shown.startswith("rediss://") and isinstance(error, RedisTimeoutError):
+        hint += "; if this port speaks no TLS, use redis://"
+    elif shown.startswith("redis://") and "closed by server" in said:
+        hint += "; if this port wants TLS, use rediss://"
+    return BrokerUnavailable(f"the broker does not answer ({why})", shown, hint)
+
+
+def _short(error: RedisError, said: str) -> str:
+    for words, meaning in _UNREACHABLE.items():
+        if words in said:
+            return meaning
+    return type(error).__name__
+
+
+_LOGIN: Final = "Correct user and password in KOEBIN_BROKER_URL; percent-encode / # ? @ : in them"
+_REFUSED: Final[tuple[tuple[type[RedisError], tuple[str, ...], str, str], ...]] = (
+    (
+        RedisError,
+        ("WRONGPASS", "invalid username-password", "invalid password"),
+        "the broker refuses user or password",
+        _LOGIN,
+    ),
+    (
+        RedisError,
+        ("NOAUTH", "Authentication required", "AUTH <password> called without"),
+        "the broker's password does not fit",
+        _LOGIN,
+    ),
+    (
+        RedisError,
+        ("NOPERM", "no permissions"),
+        "the broker's user lacks a right",
+        "Give it those of docs/operations.md, section Redis",
+    ),
+    (
+        RedisError,
+        ("DB index is out of range", "invalid DB index"),
+        "the broker has no database of that number",
+        "Use a lower one, such as /0",
+    ),
+    (
+        RedisError,
+        ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed"),
+        "the broker's certificate is not accepted",
+        "Trust its authority with ?ssl_ca_certs=FILE, and use the name that the certificate has",
+    ),
+    (
+        RedisError,
+        ("WRONG_VERSION_NUMBER", "wrong version number", "record layer failure"),
+        "the broker does not speak TLS at this port",
+        "Use redis:// instead of rediss://, or its TLS port",
+    ),
+    (
+        RedisError,
+        ("CERTIFICATE_REQUIRED", "certificate required", "tlsv13 alert"),
+        "the broker wants a certificate of the client",
+        "Give ?ssl_certfile=FILE&ssl_keyfile=FILE",
+    ),
+    (
+        RedisError,
+        ("No master found",),
+        "the sentinels know no master of that name",
+        "Correct the fragment of the URL: …/0#mymaster",
+    ),
+)
+"""What a server, or its connection, says that will be said again the next time."""
+_UNREACHABLE: Final = {
+    "Name or service not known": "its host name is not known",
+    "Temporary failure in name resolution": "its host name cannot be resolved now",
+    "nodename nor servname": "its host name is not known",
+    "No address associated": "its host name has no address",
+    "Connection refused": "connection refused",
+    "No such file or directory": "there is no such socket",
+    "Permission denied": "the socket may not be used by this user",
+    "timed out": "no answer in time",
+    "Timeout": "no answer in time",
+}

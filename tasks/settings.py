@@ -211,7 +211,11 @@ class Settings(BaseSettings):
 
 
 def mask(url: str) -> str:
-    """A URL without its credentials and its query."""
+    """A URL without its credentials and its query; of several that are joined by ``;`` each."""
+    return ";".join(_masked(part) for part in url.split(";"))
+
+
+def _masked(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -219,7 +223,8 @@ def mask(url: str) -> str:
     if not parts.scheme:
         return "***" if url else ""
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{'***@' if '@' in parts.netloc else ''}{host}{parts.path}"
+    path = "" if "@" in parts.path else parts.path
+    return f"{parts.scheme}://{'***@' if '@' in parts.netloc else ''}{host}{path}"
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

@@ -9,7 +9,13 @@ from celery import Celery
 
 from koebin.tasks import redis_keys
 from koebin.tasks.broker.delayed import Message, Send
-from koebin.tasks.connection import sentinel_master
+from koebin.tasks.broker_address import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    HEALTH_SECONDS,
+    BrokerAddress,
+    parse_broker_url,
+)
 from koebin.tasks.contracts import PRIORITY_STEPS
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE
 
@@ -22,7 +28,12 @@ def configure(app: Celery, *, broker: str, result_backend: str, visibility_timeo
 
     The names of the unacknowledged messages are our own: by default they are shared by all applications of a Redis
     database, and our short timeout would requeue the running tasks of the others.
+
+    Raises:
+        ConfigurationError: a URL that cannot be read.
     """
+    address = parse_broker_url(broker) if broker else BrokerAddress(hosts=(("localhost", 6379),))
+    kept = _result_address(result_backend, address)
     transport: dict[str, Any] = {
         "visibility_timeout": visibility_timeout,
         "unacked_restore_interval": max(1, int(visibility_timeout / 10)),
@@ -33,17 +44,24 @@ def configure(app: Celery, *, broker: str, result_backend: str, visibility_timeo
         "unacked_mutex_expire": 10,
         "priority_steps": list(PRIORITY_STEPS),
         "queue_order_strategy": "priority",
-        "socket_keepalive": True,
-        "socket_connect_timeout": 5,
-        "health_check_interval": 10,
+        "health_check_interval": HEALTH_SECONDS,
+        # A socket without a time limit waits a quarter of an hour for a peer that is gone without a word.
+        **address.socket_options(),
+        **address.transport_options(),
     }
-    results: dict[str, Any] = {"visibility_timeout": visibility_timeout}
-    for url, options in ((broker, transport), (result_backend or broker, results)):
-        if url.startswith("sentinel://"):
-            options["master_name"] = sentinel_master(url)
+    results: dict[str, Any] = {
+        "visibility_timeout": visibility_timeout,
+        **(kept.transport_options() if kept is not None else {}),
+    }
     app.conf.update(
-        broker_url=broker,
-        result_backend=result_backend or broker,
+        broker_url=address.celery_url(),
+        broker_use_ssl=address.tls.options() if address.tls else None,
+        result_backend=result_backend if kept is None else kept.celery_url(),
+        redis_backend_use_ssl=kept.tls.options() if kept is not None and kept.tls else None,
+        redis_socket_timeout=ANSWER_SECONDS,
+        redis_socket_connect_timeout=CONNECT_SECONDS,
+        redis_socket_keepalive=kept is not None and not kept.socket_path,
+        redis_backend_health_check_interval=HEALTH_SECONDS,
         broker_transport_options=transport,
         result_backend_transport_options=results,
         visibility_timeout=visibility_timeout,
@@ -70,6 +88,15 @@ def configure(app: Celery, *, broker: str, result_backend: str, visibility_timeo
         enable_utc=True,
         timezone="UTC",
     )
+
+
+def _result_address(url: str, broker: BrokerAddress) -> BrokerAddress | None:
+    """Where results are kept, None where that is no Redis: then it is Celery's own business."""
+    if not url:
+        return broker
+    if "://" in url and not url.startswith(("redis", "unix", "sentinel", "socket")):
+        return None
+    return parse_broker_url(url, "KOEBIN_RESULT_BACKEND")
 
 
 def sender(app: Celery) -> Send:

@@ -49,7 +49,7 @@ class RedisServer:
 
     def database(self, number: int) -> str:
         """``redis://`` address of another database of this server."""
-        login = f"{quote(self.user)}:{quote(self.password)}@" if self.password else ""
+        login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@" if self.password else ""
         return f"redis://{login}{HOST}:{self.port}/{number}"
 
     @property
