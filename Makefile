@@ -8,7 +8,7 @@ STAMPS := $(VENV)/.stamps
 # Torch is no part of the locks: one version, from wherever pip finds it, is needed by the tests alone.
 TORCH ?= torch==2.13.0
 
-.PHONY: help demo test test-all lint format docs lock package chaos bench clean
+.PHONY: help demo unit test test-all lint format docs lock package chaos bench clean
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,11 +31,15 @@ $(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.txt
 demo: $(STAMPS)/runtime ## Set up, then narrate examples/ through a broker, a worker and a local store.
 	@env $$(env | sed -n 's/^\(KOEBIN_[A-Za-z_0-9]*\)=.*/-u \1/p') PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
 
-test: $(STAMPS)/dev lint ## Set up, lint, and run the tests but for those that wait long.
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow"
+ARGS ?=
+unit: $(STAMPS)/dev ## The fast tests alone; ARGS="-k marks" chooses among them.
+	$(BIN)/python -m pytest -q -n 2 tests/unit -m "not slow" $(ARGS)
+
+test: $(STAMPS)/dev lint ## Set up, lint, and run the tests but for those that wait long; ARGS="-k marks" chooses.
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow" $(ARGS)
 
 test-all: $(STAMPS)/dev lint ## All tests: further faults, recycling, TLS, a thousand ticks.
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 lint: $(STAMPS)/dev ## ruff, mypy --strict and import-linter.
 	$(BIN)/ruff check .

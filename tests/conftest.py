@@ -15,6 +15,14 @@ settings.register_profile("koebin", derandomize=True, deadline=None)
 settings.load_profile("koebin")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a Redis server, by what they or their modules take: ``-m "not broker"`` leaves them out."""
+    for item in items:
+        taken = {*getattr(item, "fixturenames", ()), *vars(getattr(item, "module", object))}
+        if taken & {"redis_server", "RedisServer"}:
+            item.add_marker(pytest.mark.broker)
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
     """One S3 server for the session; take a ``bucket()`` of your own."""
