@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from koebin.engine.audio.formats import FORMATS, STREAMED_FORMATS, Format
 from koebin.engine.content import Reading, content_id
-from koebin.engine.errors import InvalidMessage
+from koebin.engine.errors import InvalidMessage, InvalidOption
 from koebin.engine.names import check_speaker
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.dictionary import Dictionary
@@ -44,8 +45,21 @@ _Revision = Annotated[str, Field(pattern=r"^[0-9A-Za-z._+-]{1,100}$")]
 _DictionaryRevision = Annotated[str, Field(pattern=r"^([0-9a-f]{8,64})?$")]
 SubtitleName = Annotated[str, Field(pattern=r"^(srt|vtt|lab|json)(:(sentence|word|mora|phone))?$")]
 """A format of subtitles, with its level if it is not the format's own."""
-_MOST_OPUS_KBPS: Final = 256
-AudioFormat = Literal["wav", "flac", "mp3", "opus", "m4a", "m4b"]
+AudioFormat = Annotated[str, AfterValidator(lambda name: _one_of(name, tuple(FORMATS)))]
+StreamedFormat = Annotated[str, AfterValidator(lambda name: _one_of(name, STREAMED_FORMATS))]
+
+
+def _one_of(name: str, known: tuple[str, ...]) -> str:
+    if name not in known:
+        raise ValueError(f"use one of {', '.join(known)}")
+    return name
+
+
+def _check_bitrate(chosen: Format, bitrate_kbps: int | None) -> None:
+    try:
+        chosen.bitrate_for(bitrate_kbps)
+    except InvalidOption as error:
+        raise ValueError(str(error)) from error
 
 
 class _Frozen(BaseModel):
@@ -125,7 +139,7 @@ class SynthesizeRequest(_Frozen):
     store: str = Field(max_length=1000)
     options: dict[str, Any] = Field(default_factory=dict)
     readings: tuple[ReadingSpec, ...] = ()
-    format: Literal["wav", "flac", "mp3", "opus"] = "flac"
+    format: StreamedFormat = "flac"
     presign_seconds: int = Field(default=0, ge=0, le=7 * 24 * 3600)
 
     def model_post_init(self, _context: object) -> None:
@@ -215,8 +229,8 @@ class Output(_Frozen):
     def model_post_init(self, _context: object) -> None:
         if not self.formats or not (self.whole or self.per_chapter):
             raise ValueError("no audio file is asked for")
-        if "opus" in self.formats and (self.bitrate_kbps or 0) > _MOST_OPUS_KBPS:
-            raise ValueError(f"Opus takes at most {_MOST_OPUS_KBPS} kbit/s")
+        for name in self.formats:
+            _check_bitrate(FORMATS[name], self.bitrate_kbps)
 
 
 class Pauses(_Frozen):

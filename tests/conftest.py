@@ -16,7 +16,7 @@ settings.load_profile("koebin")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a Redis server, by what they or their modules take: ``-m "not broker"`` leaves them out."""
+    """Mark the tests that need a Redis server, by what they or their modules take."""
     for item in items:
         taken = {*getattr(item, "fixturenames", ()), *vars(getattr(item, "module", object))}
         if taken & {"redis_server", "RedisServer"}:

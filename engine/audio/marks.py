@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,10 @@ class Mark:
     start: float
     end: float
     speaker: str = ""
+
+
+LEVELS: Final = ("sentence", "word", "mora", "phone")
+"""Names of the levels of marks, the coarsest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +41,25 @@ class Marks:
         """The same marks, ``seconds`` later."""
         if not seconds:
             return self
-        return Marks(*(tuple(_shift(mark, seconds) for mark in level) for level in self._levels()))
+        return Marks(*(tuple(_shift(mark, seconds) for mark in level) for level in self.levels()))
 
     def __add__(self, other: Marks) -> Marks:
-        return Marks(*(mine + theirs for mine, theirs in zip(self._levels(), other._levels(), strict=True)))
+        return Marks(*(mine + theirs for mine, theirs in zip(self.levels(), other.levels(), strict=True)))
 
-    def _levels(self) -> tuple[tuple[Mark, ...], ...]:
+    def levels(self) -> tuple[tuple[Mark, ...], ...]:
+        """The levels in the order of ``LEVELS``."""
         return (self.sentences, self.words, self.moras, self.phones)
+
+    def level(self, name: str) -> tuple[Mark, ...]:
+        """The marks of one of ``LEVELS``."""
+        return self.levels()[LEVELS.index(name)]
 
     @classmethod
     def joined(cls, parts: Iterable[Marks]) -> Marks:
         """All marks of ``parts``, level by level; they are expected to be shifted already."""
         levels: tuple[list[Mark], ...] = ([], [], [], [])
         for part in parts:
-            for level, more in zip(levels, part._levels(), strict=True):
+            for level, more in zip(levels, part.levels(), strict=True):
                 level.extend(more)
         return cls(*(tuple(level) for level in levels))
 

@@ -62,7 +62,7 @@ def cut_silence(audio: Audio, head: float, tail: float) -> Audio:
 
 def clip(marks: Marks, end: float) -> Marks:
     """What of the marks lies between 0 and ``end`` seconds; a mark of which nothing is left goes, but no sentence."""
-    return Marks(*(_clipped(level, end) for level in (marks.sentences, marks.words, marks.moras, marks.phones)))
+    return Marks(*(_clipped(level, end) for level in marks.levels()))
 
 
 def _clipped(level: Iterable[Mark], end: float) -> tuple[Mark, ...]:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from koebin.engine.audio.line_breaks import wrap
-from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.audio.marks import LEVELS, Mark, Marks
 from koebin.engine.errors import InvalidOption
 
-LEVELS: Final = ("sentence", "word", "mora", "phone")
 """What one cue or label holds."""
 
 FORMATS: Final = ("srt", "vtt", "lab", "json")
@@ -69,11 +68,6 @@ def to_text(marks: Marks, name: str, level: str = "", *, speakers: bool = False)
     return chosen.head() + chosen.body(marks) + chosen.foot()
 
 
-def level_of(marks: Marks, level: str) -> Sequence[Mark]:
-    """The marks of one level."""
-    return {"sentence": marks.sentences, "word": marks.words, "mora": marks.moras, "phone": marks.phones}[level]
-
-
 @dataclass(slots=True)
 class _Srt:
     level: str
@@ -84,7 +78,7 @@ class _Srt:
         return ""
 
     def body(self, marks: Marks, name: str | None = None) -> str:
-        return "".join(self._cue(mark, name) for mark in level_of(marks, self.level))
+        return "".join(self._cue(mark, name) for mark in marks.level(self.level))
 
     def foot(self) -> str:
         return ""
@@ -105,7 +99,7 @@ class _Vtt:
         return "WEBVTT\n\n"
 
     def body(self, marks: Marks, name: str | None = None) -> str:
-        return "".join(self._cue(mark, name) for mark in level_of(marks, self.level))
+        return "".join(self._cue(mark, name) for mark in marks.level(self.level))
 
     def foot(self) -> str:
         return ""
@@ -128,7 +122,7 @@ class _Lab:
         return ""
 
     def body(self, marks: Marks, name: str | None = None) -> str:  # noqa: ARG002
-        return "".join(self._label(mark) for mark in level_of(marks, self.level))
+        return "".join(self._label(mark) for mark in marks.level(self.level))
 
     def foot(self) -> str:
         return ""

@@ -6,10 +6,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, get_args
+from typing import Annotated, Any, Final
 
 import typer
 
+from koebin.engine.audio.formats import FORMATS
 from koebin.engine.audio.subtitles import subtitle_format
 from koebin.engine.errors import ConfigurationError, InvalidOption, SpeakerNotServed
 from koebin.engine.text.checks import check_text
@@ -21,7 +22,7 @@ from koebin.producers.console import ProgressLine, clock, messages_for_mistakes,
 from koebin.producers.exits import FAILED, PARTIAL
 from koebin.producers.formats.load import load_script
 from koebin.producers.formats.voice import Voice
-from koebin.tasks.contracts import PRIORITIES, AudioFormat, Output, Pauses, PlannedSpeaker, Quality, parse
+from koebin.tasks.contracts import PRIORITIES, Output, Pauses, PlannedSpeaker, Quality, parse
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome
 from koebin.tasks.jobs.planning import Target
@@ -148,7 +149,7 @@ def _output(
     """What the script wishes, and over it what the command line does."""
     wanted: dict[str, Any] = {**script.output, **numbers}
     if formats:
-        wanted["formats"] = tuple(one_of(name, get_args(AudioFormat), "format") for name in formats)
+        wanted["formats"] = tuple(one_of(name, tuple(FORMATS), "format") for name in formats)
     if subtitles:
         for name in subtitles:
             subtitle_format(*name.split(":", 1))  # refuses what is none

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
-from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.audio.marks import LEVELS, Mark, Marks
 from koebin.engine.errors import InvalidMessage
 from koebin.engine.observer import stage
 from koebin.tasks import keys
@@ -67,8 +67,7 @@ def read_marks(store: Store, key: str) -> Marks:
 
 def dump_marks(marks: Marks, sample_rate_hz: int, samples: int) -> bytes:
     """The JSON of a segment's marks."""
-    levels = {"sentences": marks.sentences, "words": marks.words, "moras": marks.moras, "phones": marks.phones}
-    plain = {name: [_plain(mark) for mark in level] for name, level in levels.items()}
+    plain = {f"{name}s": [_plain(mark) for mark in level] for name, level in zip(LEVELS, marks.levels(), strict=True)}
     document = {"version": 1, "sample_rate_hz": sample_rate_hz, "samples": samples, **plain}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -94,7 +93,7 @@ def _document(data: bytes) -> dict[str, Any]:
 
 def _marks(document: dict[str, Any]) -> Marks:
     try:
-        return Marks(*(_level(document[name]) for name in ("sentences", "words", "moras", "phones")))
+        return Marks(*(_level(document[f"{name}s"]) for name in LEVELS))
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidMessage("a segment's marks cannot be read", str(error)) from error
 

@@ -9,23 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
+from koebin.engine.audio.formats import FORMATS
 from koebin.engine.errors import InvalidName
 
 MAX_KEY_BYTES: Final = 800
 MAX_PART_BYTES: Final = 255
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 CONTENT_TYPES: Final = {
-    ".flac": "audio/flac",
+    **{name: known.media_type for known in FORMATS.values() for name in known.suffixes},
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
     ".lab": "text/plain; charset=utf-8",
-    ".m4b": "audio/mp4",
-    ".mp3": "audio/mpeg",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/ogg",
     ".srt": "application/x-subrip",
     ".vtt": "text/vtt",
-    ".wav": "audio/wav",
     ".html": "text/html; charset=utf-8",
 }
 

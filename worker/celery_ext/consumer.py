@@ -13,7 +13,7 @@ from celery.worker import state
 from celery.worker.request import Request
 from redis.exceptions import RedisError
 
-from koebin.engine.audio.encoding.formats import writable
+from koebin.engine.audio.formats import writable
 from koebin.engine.revision import engine_revision
 from koebin.tasks.broker.fleet import Announcement
 from koebin.tasks.broker.unreadable import park

@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from koebin.engine.audio.encoding.formats import Format
 from koebin.engine.audio.encoding.tags import Tags
+from koebin.engine.audio.formats import Format
 from koebin.engine.errors import StoreError, StoreFull
 
 FloatArray = NDArray[np.float32]
@@ -20,7 +20,6 @@ FloatArray = NDArray[np.float32]
 RIFF_LIMIT_BYTES = 0xFFFF_FFFF - 65_536
 """What a WAV file can count; above it the file becomes RF64 (EBU Tech 3306), which leaves room for the header here."""
 
-_SUBTYPES: Final = {"wav": "PCM_16", "flac": "PCM_24", "mp3": "MPEG_LAYER_III", "opus": "OPUS"}
 _FREE_BYTES = 1 << 20
 
 
@@ -33,16 +32,14 @@ class LibsndfileEncoder:
         import soundfile
 
         self._path = path
-        major = {"wav": "WAV" if frames * 2 < RIFF_LIMIT_BYTES else "RF64", "opus": "OGG"}.get(
-            chosen.name, chosen.name.upper()
-        )
+        too_long = chosen.tags == "riff" and frames * 2 >= RIFF_LIMIT_BYTES
         self._gain = np.float32(1.0)
         control: dict[str, Any] = {}
         if bitrate_kbps is not None:
-            low, high = _limits(chosen.name, sample_rate_hz)
+            low, high = _limits(chosen, sample_rate_hz)
             bitrate_kbps = min(max(bitrate_kbps, low), high)
-            control = _rate_control(chosen.name, low, high, bitrate_kbps)
-            if chosen.name == "mp3":
+            control = _rate_control(chosen, low, high, bitrate_kbps)
+            if chosen.subtype == "MPEG_LAYER_III":
                 self._gain = np.float32(1.0 / _lame_scale(bitrate_kbps))
         with _written(path):
             self._file = soundfile.SoundFile(
@@ -50,11 +47,11 @@ class LibsndfileEncoder:
                 "w",
                 sample_rate_hz,
                 1,
-                format=major,
-                subtype=_SUBTYPES[chosen.name],
+                format="RF64" if too_long else chosen.container,
+                subtype=chosen.subtype,
                 **control,
             )
-        if chosen.name == "wav":
+        if chosen.tags == "riff":
             self._describe(tags)
 
     def _describe(self, tags: Tags) -> None:
@@ -82,19 +79,19 @@ class LibsndfileEncoder:
             self._file.close()
 
 
-def _limits(name: str, sample_rate_hz: int) -> tuple[int, int]:
+def _limits(chosen: Format, sample_rate_hz: int) -> tuple[int, int]:
     """Lowest and highest bit rate, in kbit/s, that the codec has at a sample rate."""
-    if name == "opus":
-        return 6, 256
+    if chosen.subtype != "MPEG_LAYER_III":
+        return chosen.bitrates or (0, 0)
     # MPEG-1 from 32 kHz up, MPEG-2 from 16 kHz, MPEG-2.5 below.
     return (32, 320) if sample_rate_hz >= 32_000 else (8, 160) if sample_rate_hz >= 16_000 else (8, 64)
 
 
-def _rate_control(name: str, low: int, high: int, bitrate_kbps: int) -> dict[str, Any]:
+def _rate_control(chosen: Format, low: int, high: int, bitrate_kbps: int) -> dict[str, Any]:
     """libsndfile takes a "compression level" from 0 to 1, linear in the bit rate between the codec's limits."""
     # LAME refuses exactly 1.0, and libsndfile truncates the product: stay a hair above the wanted rate.
     level = min(max((high - bitrate_kbps - 0.01) / (high - low), 0.0), 0.999)
-    return {"compression_level": level, **({"bitrate_mode": "CONSTANT"} if name == "mp3" else {})}
+    return {"compression_level": level, **({"bitrate_mode": "CONSTANT"} if chosen.subtype == "MPEG_LAYER_III" else {})}
 
 
 def _lame_scale(bitrate_kbps: int) -> float:

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from koebin.engine.audio.audio import Audio
-from koebin.engine.audio.encoding.formats import find_format, format_of
 from koebin.engine.audio.encoding.writer import Encoding, open_writer
+from koebin.engine.audio.formats import find_format, format_of
 
 _log = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from koebin.engine.audio.encoding import flac, id3, ogg
 from koebin.engine.audio.encoding.aac import AacEncoder
 from koebin.engine.audio.encoding.files import rewritten, whole_file
-from koebin.engine.audio.encoding.formats import Format, find_format
 from koebin.engine.audio.encoding.libsndfile import LibsndfileEncoder
 from koebin.engine.audio.encoding.tags import Chapter, Cover, Tags
+from koebin.engine.audio.formats import Format, find_format
 from koebin.engine.errors import InferenceFailed, InvalidOption
 
 FloatArray = NDArray[np.float32]
@@ -135,23 +135,22 @@ class Writer:
 
 def _open_encoder(path: Path, chosen: Format, rate: int, encoding: Encoding) -> Encoder:
     bitrate = chosen.bitrate_for(encoding.bitrate_kbps)
-    if chosen.name in ("m4a", "m4b"):
-        brand = f"{chosen.name.upper()} "
-        return AacEncoder(path, brand, rate, bitrate or 0, encoding.tags, encoding.chapters, encoding.cover)
+    if chosen.codec == "aac":
+        return AacEncoder(path, chosen.container, rate, bitrate or 0, encoding.tags, encoding.chapters, encoding.cover)
     return LibsndfileEncoder(path, chosen, rate, encoding.frames, bitrate, encoding.tags)
 
 
 def _describe(path: Path, chosen: Format, encoding: Encoding, digest: bytes) -> None:
     """Put tags, chapters and cover into what libsndfile wrote, and a serial number that follows from the content."""
     tags, chapters, cover = encoding.tags, encoding.chapters, encoding.cover
-    if chosen.name == "opus":
+    if chosen.tags == "ogg":
         serial = int.from_bytes(digest[:4], "big")
         with rewritten(path) as (source, target):
             ogg.write_tags(source, target, serial, tags, chapters, cover)
-    elif chosen.name == "flac" and (tags or chapters or cover):
+    elif chosen.tags == "flac" and (tags or chapters or cover):
         with rewritten(path) as (source, target):
             flac.write_tags(source, target, tags, chapters, cover)
-    elif chosen.name == "mp3" and (tags or chapters or cover):
+    elif chosen.tags == "id3" and (tags or chapters or cover):
         duration = encoding.frames / encoding.sample_rate_hz
         with rewritten(path) as (source, target):
             target.write(id3.id3_tag(tags, chapters, cover, duration))

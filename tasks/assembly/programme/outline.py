@@ -81,7 +81,7 @@ def outlined(block: Block, sample_rate_hz: int) -> tuple[FloatArray, Outline]:
         spans[-1] = spans[-1][0], spans[-1][1] + missing
     samples = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
     marks = [part.marks_within(spoken / sample_rate_hz) for part, (spoken, _) in zip(parts, spans, strict=True)]
-    rows = _json([[[_row(mark) for mark in level] for level in _levels(one)] for one in marks])
+    rows = _json([[[_row(mark) for mark in level] for level in one.levels()] for one in marks])
     return samples, Outline(tuple(spans), measured(samples, sample_rate_hz), rows)
 
 
@@ -119,10 +119,6 @@ def load_section(data: bytes) -> Section:
         return Section(np.array(steps, dtype=np.float64), float(energy), float(peak), int(frames))
     except (ValueError, TypeError) as error:
         raise InvalidInput("a reading of loudness cannot be read", str(error)) from error
-
-
-def _levels(marks: Marks) -> tuple[tuple[Mark, ...], ...]:
-    return (marks.sentences, marks.words, marks.moras, marks.phones)
 
 
 def _json(value: object) -> bytes:

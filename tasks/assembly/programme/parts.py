@@ -47,7 +47,7 @@ class Part:
         if not marks.sentences:
             whole = (Mark(self.text, 0.0, duration_seconds),)
             marks = Marks(whole, marks.words, marks.moras, marks.phones)
-        levels = (marks.sentences, marks.words, marks.moras, marks.phones)
+        levels = marks.levels()
         return Marks(*(tuple(self._kept(mark, duration_seconds) for mark in level) for level in levels))
 
     def _kept(self, mark: Mark, end: float) -> Mark:

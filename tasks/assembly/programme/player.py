@@ -19,9 +19,6 @@ from urllib.parse import quote
 from koebin.engine.audio.encoding import find_format
 from koebin.engine.audio.marks import Marks
 
-# What browsers seek best comes first; they take the first one they can play.
-_PREFERENCE = ("m4b", "m4a", "mp3", "opus", "flac", "wav")
-
 _COLOURS = 6
 """Of speakers' names, in the style sheet."""
 
@@ -151,8 +148,9 @@ def _filled(template: str, values: dict[str, str]) -> str:
 
 
 def _sources(names: Sequence[str]) -> list[dict[str, Any]]:
-    ranked = sorted(names, key=lambda name: _PREFERENCE.index(find_format(name.rsplit(".", 1)[-1]).name))
-    return [{"src": quote(name), "type": find_format(name.rsplit(".", 1)[-1]).media_type} for name in ranked]
+    """What browsers seek best comes first; they take the first one they can play."""
+    known = sorted(((find_format(name.rsplit(".", 1)[-1]), name) for name in names), key=lambda one: one[0].player_rank)
+    return [{"src": quote(name), "type": chosen.media_type} for chosen, name in known]
 
 
 def _json(value: object) -> str:

@@ -7,8 +7,8 @@ import re
 import av
 import pytest
 
-from koebin.engine.audio.marks import Mark, Marks
-from koebin.engine.audio.subtitles import LEVELS, subtitle_format, to_text
+from koebin.engine.audio.marks import LEVELS, Mark, Marks
+from koebin.engine.audio.subtitles import subtitle_format, to_text
 from koebin.engine.errors import InvalidOption
 
 MARKS = Marks(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from koebin.engine.audio.encoding.formats import FORMATS, writable
+from koebin.engine.audio.formats import FORMATS, writable
 from koebin.engine.errors import BackendMissing
 from koebin.tasks.broker.fleet import Announcement, Fleet
 

@@ -1,11 +1,11 @@
-"""The file formats that speech can be written in."""
+"""Audio file formats: one row each says everything that the project knows of a format. Light: no codec is loaded."""
 
 from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from koebin.engine.errors import InvalidOption
 from koebin.engine.names import nearest
@@ -13,23 +13,43 @@ from koebin.engine.names import nearest
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One file format.
+    """One audio file format.
 
     Attributes:
         name: how users call it.
-        suffix: of the files.
         media_type: for HTTP and HTML.
+        codec: who encodes it: libsndfile, or PyAV (the extra ``m4b``).
+        container: libsndfile's name of the file type, or MP4's major brand.
+        subtype: libsndfile's name of the sample encoding.
+        tags: how tags, chapters and a cover are written.
+        player_rank: place among the sources of an HTML player; what browsers seek best comes first.
+        aliases: further names and suffixes.
         rates: sample rates in Hz that the codec takes, ascending; empty where it takes any.
         bitrates: lowest and highest bit rate in kbit/s; None where nothing is lost.
         default_kbps: for mono speech.
     """
 
     name: str
-    suffix: str
     media_type: str
+    codec: Literal["libsndfile", "aac"]
+    container: str
+    subtype: str
+    tags: Literal["riff", "flac", "id3", "ogg", "mp4"]
+    player_rank: int
+    aliases: tuple[str, ...] = ()
     rates: tuple[int, ...] = ()
     bitrates: tuple[int, int] | None = None
     default_kbps: int | None = None
+
+    @property
+    def suffix(self) -> str:
+        """Of the files, with its dot."""
+        return f".{self.name}"
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """All that its files may have, with their dots."""
+        return tuple(f".{name}" for name in (self.name, *self.aliases))
 
     def rate_for(self, sample_rate_hz: int) -> int:
         """The codec's lowest rate that loses nothing of ``sample_rate_hz``, or its highest one."""
@@ -61,21 +81,23 @@ _AAC_RATES: Final = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 FORMATS: Final[dict[str, Format]] = {
     known.name: known
     for known in (
-        Format("wav", ".wav", "audio/wav"),
-        Format("flac", ".flac", "audio/flac"),
-        Format("mp3", ".mp3", "audio/mpeg", _MPEG_RATES, (8, 320), 96),
-        Format("opus", ".opus", "audio/ogg", _OPUS_RATES, (6, 256), 48),
-        Format("m4a", ".m4a", "audio/mp4", _AAC_RATES, (16, 320), 96),
-        Format("m4b", ".m4b", "audio/mp4", _AAC_RATES, (16, 320), 96),
+        Format("wav", "audio/wav", "libsndfile", "WAV", "PCM_16", "riff", 6, ("wave",)),
+        Format("flac", "audio/flac", "libsndfile", "FLAC", "PCM_24", "flac", 5),
+        Format("mp3", "audio/mpeg", "libsndfile", "MP3", "MPEG_LAYER_III", "id3", 3, (), _MPEG_RATES, (8, 320), 96),
+        Format("opus", "audio/ogg", "libsndfile", "OGG", "OPUS", "ogg", 4, ("ogg", "oga"), _OPUS_RATES, (6, 256), 48),
+        Format("m4a", "audio/mp4", "aac", "M4A ", "", "mp4", 2, (), _AAC_RATES, (16, 320), 96),
+        Format("m4b", "audio/mp4", "aac", "M4B ", "", "mp4", 1, (), _AAC_RATES, (16, 320), 96),
     )
 }
-_ALIASES: Final = {"ogg": "opus", "oga": "opus", "wave": "wav"}
+STREAMED_FORMATS: Final = tuple(known.name for known in FORMATS.values() if known.codec == "libsndfile")
+"""Formats that every installation with the engine can write."""
+_ALIASES: Final = {alias: known.name for known in FORMATS.values() for alias in known.aliases}
 
 
 def writable() -> tuple[str, ...]:
     """Names of the formats that this installation can write: AAC takes the extra ``m4b``."""
     aac = importlib.util.find_spec("av") is not None
-    return tuple(known.name for known in FORMATS.values() if aac or known.media_type != "audio/mp4")
+    return tuple(known.name for known in FORMATS.values() if aac or known.codec != "aac")
 
 
 def find_format(name: str) -> Format:
