@@ -1,4 +1,4 @@
-"""Every setting, read once at start from ``KOEBIN_*`` variables (and from nothing else)."""
+"""Settings from ``KOEBIN_*`` environment variables, read once at start (and from nothing else)."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ class Settings(BaseSettings):
         "Empty: `koebin narrate` starts a private server of its own.",
     )
     result_backend: SecretStr = Field(
-        default=SecretStr(""), description="Where Celery keeps results of koebin.synthesize. Empty: the broker."
+        default=SecretStr(""),
+        description="Redis in which Celery keeps the results of koebin.synthesize. Empty: the broker.",
     )
-    store: str = Field(default="", description="Where audio goes: s3://bucket/prefix or file:///folder. Empty: ./out.")
+    store: str = Field(default="", description="Store for audio: s3://bucket/prefix or file:///folder. Empty: ./out.")
     stores: Commas = Field(
         default=(),
         description="Comma-separated roots under which a worker may write. Empty: KOEBIN_STORE alone.",
@@ -76,11 +77,11 @@ class Settings(BaseSettings):
     )
     device_shared: bool = Field(
         default=False,
-        description="Whether workers that all say so may use the same GPU. Else each takes one for itself.",
+        description="Whether workers that all set this may use the same GPU. Otherwise each claims one for itself.",
     )
     decoder: DecoderMode = Field(
         default="float32",
-        description="Arithmetic of a JP-Extra voice's decoder on CUDA; the others are faster and less exact.",
+        description="Arithmetic of a JP-Extra voice's decoder on CUDA; all but float32 are faster and less exact.",
     )
     threads: int = Field(default=0, ge=0, le=1024, description="Utterances at once on a CPU. 0: the cores.")
     max_loaded: int = Field(default=0, ge=0, description="Most voices in memory at once. 0: all.")
@@ -91,15 +92,18 @@ class Settings(BaseSettings):
         description="Most single texts (koebin.synthesize, 200 characters or fewer) that a worker takes to speak them "
         "together; 0 or 1: one by one. Empty: 64 on CUDA, on a CPU as many as it speaks at once (KOEBIN_THREADS).",
     )
-    cache: LocalPath = Field(default=Path("~/.cache/koebin"), description="Folder of fetched voices.")
+    cache: LocalPath = Field(default=Path("~/.cache/koebin"), description="Cache folder for fetched voices.")
     bert: str = Field(
         default="hf://lemondouble/hayakoe", description="Source of BERT for voices whose own source has none."
     )
-    offline: bool = Field(default=False, description="Never fetch a voice: what is not in the cache is not there.")
+    offline: bool = Field(default=False, description="Never fetch a voice; use the cache alone.")
     hf_token: SecretStr = Field(default=SecretStr(""), description="Token for private voices on the hub.")
 
     visibility_timeout: float = Field(
-        default=30.0, ge=2.0, le=3600.0, description="Seconds after which work of a silent worker goes to another one."
+        default=30.0,
+        ge=2.0,
+        le=3600.0,
+        description="Seconds after which the work of a worker that no longer answers goes to another one.",
     )
     time_limit: float = Field(
         default=1800.0,
@@ -113,23 +117,29 @@ class Settings(BaseSettings):
     grace_period: float = Field(
         default=20.0, ge=0.0, description="Seconds after SIGTERM in which a chunk may finish before it is given back."
     )
-    max_tasks_per_child: int = Field(default=0, ge=0, description="Tasks after which a process is replaced. 0: never.")
+    max_tasks_per_child: int = Field(
+        default=0, ge=0, description="Number of tasks after which a process is replaced. 0: never."
+    )
     max_memory_per_child: int = Field(
         default=0, ge=0, description="Resident MiB above which a process is replaced after its task. 0: never."
     )
     sweep_interval: float = Field(
-        default=5.0, ge=0.2, le=300.0, description="Seconds between two looks for work that got lost."
+        default=5.0, ge=0.2, le=300.0, description="Seconds between two searches for lost work."
     )
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="Port on which a worker serves /metrics for Prometheus. 0: none."
     )
-    metrics_host: str = Field(default="127.0.0.1", description="Address on which it serves them.")
+    metrics_host: str = Field(default="127.0.0.1", description="Address on which a worker serves /metrics.")
     run_dir: LocalPath = Field(
         default=Path("/tmp/koebin"),  # noqa: S108 - one folder a worker, made with mode 0700
         description="Folder for a worker's own state; `koebin health` reads it.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least severe line.")
-    log_format: Literal["text", "json"] = Field(default="text", description="json for one object per line.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Lowest level that is logged."
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Format of the log; json writes one object per line."
+    )
     briefings: LocalPath = Field(default=Path("briefings"), description="Folder of briefing files, for `koebin beat`.")
     briefing_hosts: Commas = Field(
         default=("*",),
@@ -137,7 +147,7 @@ class Settings(BaseSettings):
         "also lists its own.",
     )
     briefing_networks: Commas = Field(
-        default=(), description="Comma-separated private networks (10.1.0.0/16) that briefings may reach all the same."
+        default=(), description="Comma-separated private networks (10.1.0.0/16) that briefings may reach."
     )
     briefing_files: Commas = Field(
         default=(),
@@ -172,7 +182,7 @@ class Settings(BaseSettings):
         return canonical_uri(self.store or (Path.cwd() / "out").as_uri())
 
     def store_roots(self) -> tuple[str, ...]:
-        """Roots under which a worker writes."""
+        """Roots below which a worker may write."""
         return self.stores or (self.store_uri(),)
 
     def store_options(self) -> StoreOptions:
@@ -194,7 +204,7 @@ class Settings(BaseSettings):
         return 64 if self.device.startswith("cuda") else self.threads or available_cores()
 
     def source_options(self) -> SourceOptions:
-        """How voices are fetched; S3 sources use the same endpoint and credentials as the store."""
+        """Options for fetching voices; S3 sources use the same endpoint and credentials as the store."""
         return SourceOptions(
             self.cache.expanduser(),
             offline=self.offline,
@@ -206,7 +216,7 @@ class Settings(BaseSettings):
         )
 
     def masked_broker(self) -> str:
-        """The broker's address without user and password."""
+        """Broker URL without user and password."""
         return mask(self.broker_url.get_secret_value())
 
 

@@ -26,7 +26,7 @@ test compares.
 
 
 def configuration_markdown() -> str:
-    """The whole page."""
+    """Whole page as Markdown."""
     rows = [_row(PREFIX + name.upper(), field) for name, field in Settings.model_fields.items()]
     return _HEAD + "\n".join(rows) + "\n"
 

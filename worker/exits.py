@@ -6,6 +6,6 @@ from typing import Final
 
 OK: Final = 0
 ENGINE: Final = 70
-"""The engine could not be built, three times in a row; the reason is in the log."""
+"""The engine could not be built three times in a row; the log has the reason."""
 DEAF: Final = 75
-"""The worker no longer consumed, or its process hung; a supervisor should start it again."""
+"""The worker no longer consumed, or its process hung; a service manager should restart it."""

@@ -1,4 +1,4 @@
-"""Log lines for people or for programs. Each line of a task says which task it is."""
+"""Logging set-up: text for people or JSON for programs, each line with its task."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Text(logging.Formatter):
 
 
 class _Json(logging.Formatter):
-    """One object per line."""
+    """JSON formatter: one object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         document = {
@@ -41,9 +41,9 @@ class _Json(logging.Formatter):
 
 
 def _context(record: logging.LogRecord) -> dict[str, object]:
-    """What is known of the record's task: from the line itself, from what runs here, from the task's id."""
+    """Context of a record: from its own fields, from the running task, or from the task's id."""
     said = {name: getattr(record, name) for name in _CONTEXT if getattr(record, name, None) is not None}
-    celery = getattr(record, "data", None)  # Celery's own lines carry the task there
+    celery = getattr(record, "data", None)  # where Celery's own records carry the task
     task_id = said.get("task_id") or (celery.get("id") if isinstance(celery, dict) else None) or _current()
     if not task_id:
         return said
@@ -52,17 +52,17 @@ def _context(record: logging.LogRecord) -> dict[str, object]:
 
 
 _running: dict[str, dict[str, object]] = {}
-"""What this process's tasks are about, by their ids."""
+"""Contexts of this process's tasks, by task id."""
 _mine: ContextVar[str] = ContextVar("task_id", default="")
 
 
 def _current() -> str:
-    """The task of this thread; a thread of the engine's own works for the one task that runs, if it is one."""
+    """Task of this thread. A thread of the engine works for the running task, if there is exactly one."""
     return _mine.get() or (next(iter(_running), "") if len(_running) == 1 else "")
 
 
 def _of_id(task_id: str) -> dict[str, object]:
-    """Ids of our tasks are ``job/chunk`` and ``job/assemble``."""
+    """Context from a task id of the form ``job/chunk`` or ``job/assemble``."""
     job, separator, rest = task_id.rpartition("/")
     if not separator:
         return {}
@@ -81,13 +81,13 @@ def _end(task_id: str, **_: object) -> None:
 
 
 def set_up_logs(settings: Settings) -> None:
-    """Send everything to stderr in the chosen form."""
+    """Send all records to stderr in the chosen format."""
     task_prerun.connect(_begin)
     task_postrun.connect(_end)
     handler = logging.StreamHandler(sys.stderr)
     text = _Text("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(_Json() if settings.log_format == "json" else text)
-    pool = logging.getLogger("multiprocessing")  # billiard keeps it from the root, again and again
+    pool = logging.getLogger("multiprocessing")  # billiard turns propagation off again and again
     pool.handlers[:], pool.propagate = [handler], False
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -1,4 +1,4 @@
-"""``koebin worker``: one parent, one pool process, one engine."""
+"""Start of ``koebin worker``: one parent, one pool process, one engine."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LEAVE_SECONDS: Final = 10.0
-"""After the grace period a chunk stops at its next sentence; a process that does not is ended."""
+"""Seconds after the grace period for a chunk to reach its next sentence; then its process is ended."""
 
 
 def run_worker(settings: Settings, name: str = "") -> int:
-    """Serve until told to stop.
+    """Run a worker until it is asked to stop.
 
     Returns:
         An exit code, see ``koebin.worker.exits``.
@@ -51,7 +51,7 @@ def run_worker(settings: Settings, name: str = "") -> int:
     """
     served = voices(settings)
     if not served and not settings.assemble:
-        raise InvalidSettings("a worker serves nothing", "", "Give --speakers NAME,… or --assemble")
+        raise InvalidSettings("this worker has nothing to serve", "", "Give --speakers NAME,… or --assemble")
     if not settings.broker_url.get_secret_value():
         raise InvalidSettings("KOEBIN_BROKER_URL is not set", "", "Set it to redis://host:6379/0")
     set_up_logs(settings)
@@ -115,20 +115,22 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
 
 
 def _metrics(settings: Settings, run_dir: RunDirectory) -> Metrics | None:
-    """None where they are switched off. Raises: InvalidSettings: the package for them is not installed."""
+    """Metrics, None if they are switched off. Raises: InvalidSettings: the package for them is not installed."""
     if not settings.metrics_port:
         return None
     try:
         from koebin.worker.child.metrics import Metrics
     except ModuleNotFoundError as error:
         hint = "Install koebin[metrics], or unset KOEBIN_METRICS_PORT"
-        raise InvalidSettings("metrics need a package that is not installed", str(error.name), hint) from error
+        raise InvalidSettings(
+            "KOEBIN_METRICS_PORT is set, but prometheus-client is not installed", str(error.name), hint
+        ) from error
     return Metrics(run_dir.folder("metrics"), [voice.name for voice in voices(settings)])
 
 
 def _connect_signals(settings: Settings, run_dir: RunDirectory, loop: LoopState) -> None:
     def keep_our_logs(**_: Any) -> None:
-        """A receiver keeps Celery from setting up its own."""
+        """Keep Celery from setting up its own logging, by being a receiver."""
 
     def on_shutting_down(**_: Any) -> None:
         loop.leave_by = time.monotonic() + settings.grace_period + _LEAVE_SECONDS

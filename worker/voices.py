@@ -1,4 +1,4 @@
-"""Which speakers a worker serves, and where their voices come from."""
+"""Speakers and voice sources of a worker, from ``--speakers`` and the voices file."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from koebin.tasks.settings import Settings, mask
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A speaker and the URI of its voice; None where the engine knows it, or has it by default."""
+    """A speaker and the URI of its voice; None for a built-in or default voice."""
 
     name: str
     source: str | None
 
 
 def voices(settings: Settings) -> tuple[Voice, ...]:
-    """The speakers asked for, each with the source that ``--speakers name=uri`` or the voices file gives.
+    """Requested speakers, each with the source from ``--speakers name=uri`` or the voices file.
 
     Raises:
-        InvalidSettings: the file cannot be read or holds something else.
-        InvalidName: a name that cannot be one.
+        InvalidSettings: the file cannot be read or has another form.
+        InvalidName: not a valid name of a speaker.
     """
     table = _table(settings.voices) if settings.voices else {}
     found: dict[str, Voice] = {}
@@ -37,7 +37,7 @@ def voices(settings: Settings) -> tuple[Voice, ...]:
 
 
 def queues(settings: Settings) -> tuple[str, ...]:
-    """What a worker consumes. Raises: as ``voices``."""
+    """Queues that a worker consumes. Raises: as ``voices``."""
     speakers = tuple(speaker_queue(voice.name) for voice in voices(settings))
     return (*speakers, ASSEMBLE_QUEUE) if settings.assemble else speakers
 
@@ -50,6 +50,8 @@ def _table(path: Path) -> dict[str, str]:
     table = document.get("voices", {})
     if not isinstance(table, dict) or not all(isinstance(uri, str) for uri in table.values()):
         raise InvalidSettings(
-            "the voices file has no table of names and URIs", str(path), 'Write [voices] name = "uri"'
+            "the voices file has no table of names and URIs",
+            str(path),
+            'Write a table [voices] with lines of the form name = "uri"',
         )
     return {check_speaker(name): uri for name, uri in table.items()}

@@ -1,4 +1,4 @@
-"""The Celery app of workers."""
+"""Celery application of workers: tasks, configuration and the steps of the consumer."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from koebin.worker.celery_ext.results import BACKENDS
 from koebin.worker.celery_ext.transport import install_transport
 
 ROUND_SECONDS: Final = 10.0
-"""A worker that cannot hold all its voices stays with those it has for so long, before it serves who waited longest."""
+"""Least time that a worker which cannot hold all its voices stays with a loaded voice. Then the longest wait goes
+first."""
 
 
 def create_app(settings: Settings) -> Celery:
-    """An app with our tasks, our configuration and our step in its consumer; connects to nothing yet."""
+    """An app with our tasks, our configuration and our step in its consumer. It connects to nothing yet."""
     install_transport()
     app = Celery(
         "koebin",

@@ -1,4 +1,4 @@
-"""Our step in Celery's consumer: no queue is consumed before an engine is ready, and every request passes the gate."""
+"""Consumer steps for Celery: queues open once an engine is ready, and every request needs a lease."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _PATIENCE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """What the parent of a pool works with.
+    """Objects that the parent of a pool works with.
 
     Attributes:
-        texts_together: most single texts that are here at once; 1 runs them one by one.
+        texts_together: most single texts in one micro-batch; 1 runs them one by one.
     """
 
     worker: str
@@ -52,12 +52,12 @@ _station: list[Station] = []
 
 
 def install_station(station: Station) -> None:
-    """Set before the worker starts; Celery makes its steps by class and can hand them nothing."""
+    """Set the station before the worker starts: Celery creates its steps from classes, without arguments."""
     _station[:] = [station]
 
 
 class Gate(bootsteps.StartStopStep):
-    """Opens the queues when a child has reported its engine, closes them when none is left."""
+    """Opens the queues when a pool process has reported its engine, and closes them when no process has one."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -103,7 +103,7 @@ class Gate(bootsteps.StartStopStep):
     shutdown = stop
 
     def _drop_texts(self) -> None:
-        """What no process has begun goes back: its connection is gone, or the worker goes."""
+        """Give back the texts that no process has begun: the connection is lost, or the worker shuts down."""
         if self._texts is not None:
             self._texts.drop()
 
@@ -136,15 +136,17 @@ class Gate(bootsteps.StartStopStep):
         self._failed |= {report.pid for report in reports if not report.ready}
         if len(self._failed) >= _MAX_FAILED_BUILDS:
             reason = next(report.reason for report in reports if not report.ready)
-            log.critical("the engine could not be built %d times: %s", len(self._failed), reason)
-            setattr(state, "should_stop", ENGINE)  # noqa: B010 - its stub knows None alone
+            log.critical(
+                "the engine could not be built, %d times in a row; the worker exits: %s", len(self._failed), reason
+            )
+            setattr(state, "should_stop", ENGINE)  # noqa: B010 - the stub allows None only
 
     def _open(self, consumer: Any) -> None:
         for queue in _station[0].queues:
             consumer.add_task_queue(queue)
         _station[0].loop.consuming = _station[0].queues
         self._failed.clear()
-        log.info("ready: consumes %s", ", ".join(_station[0].queues))
+        log.info("ready; consuming %s", ", ".join(_station[0].queues))
 
     def _close(self, consumer: Any) -> None:
         for queue in list(consumer.app.amqp.queues.consume_from):
@@ -153,22 +155,25 @@ class Gate(bootsteps.StartStopStep):
 
 
 def _failed_builds_are_counted() -> bool:
-    """Celery asks, as its loop begins, whether a process has died already, and ends the worker with exit code 1.
+    """Keep Celery from exiting with code 1 if a process has died before the loop begins.
 
-    An engine that fails at once would look like that or not, by chance; ``_tick`` counts and names every failure.
+    An engine that fails at once may or may not be seen there. ``_tick`` counts and logs every failure instead.
     """
     return True
 
 
 def _patient(connect: Callable[[], Any]) -> Callable[[], Any]:
-    """Consuming begins with writes. A server that is full, or a replica for a while, is waited for, with the engine
-    in memory: a worker that ended would have to build it anew."""
+    """Wait with consuming while Redis refuses writes (a full server, a replica). The engine stays in memory: a worker
+    that exits would have to build it again.
+    """
 
     def when_it_takes_writes() -> Any:
         told = False
         while not _takes_writes():
             if not told:
-                log.error("Redis is full or read-only: nothing is taken until it takes writes")
+                log.error(
+                    "Redis is full or read-only; this worker waits until it accepts writes. Check its memory and disk."
+                )
             told = True
             state.maybe_shutdown()
             time.sleep(_PATIENCE_SECONDS)
@@ -181,11 +186,11 @@ def _takes_writes() -> bool:
     try:
         return takes_writes(_station[0].holds.leases.redis)
     except RedisError:
-        return True  # it does not answer: connecting says so
+        return True  # it does not answer: the connection step reports that
 
 
 def _tolerant(consumer: Any, make: Callable[..., Callable[[Any], None]]) -> Callable[..., Callable[[Any], None]]:
-    """A message with headers of which Celery makes nothing is parked; it must not end the loop."""
+    """Set aside a message whose headers Celery cannot decode, instead of ending the loop."""
 
     def create_task_handler(**kwargs: Any) -> Callable[[Any], None]:
         handle = make(**kwargs)
@@ -196,7 +201,7 @@ def _tolerant(consumer: Any, make: Callable[..., Callable[[Any], None]]) -> Call
             except (*consumer.connection_errors, RedisError, OSError):
                 raise
             except Exception as error:
-                log.exception("a message could not be taken")
+                log.exception("an unreadable message was set aside (see koebin dead)")
                 _parks(None, message, error)
 
         return on_message
@@ -204,10 +209,10 @@ def _tolerant(consumer: Any, make: Callable[..., Callable[[Any], None]]) -> Call
     return create_task_handler
 
 
-def _parks(body: Any, message: Any, error: object = "neither a task nor anything else that we know") -> None:
-    """Keep a message that no task of ours takes, and acknowledge it: it must not come back for ever."""
+def _parks(body: Any, message: Any, error: object = "not a task of Koebin") -> None:
+    """Set a message aside as unreadable, and acknowledge it, so that it is not delivered again."""
     reason = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error)
-    log.error("parked a message: %s", reason)
+    log.error("unreadable message set aside (see koebin dead): %s", reason)
     park(_station[0].holds.leases.redis, reason, message.body or repr(body))
     if not message.acknowledged:
         message.ack()

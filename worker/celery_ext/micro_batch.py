@@ -1,4 +1,4 @@
-"""Single texts that wait on one speaker, gathered and handed to the pool as one job.
+"""Micro-batching: single texts for one speaker, gathered and handed to the pool as one job.
 
 Only the way to the child is shared: every request keeps its lease, its attempts and its acknowledgement, and in the
 child each is a task of its own. Before they run, what they lack is rendered in one pass
@@ -25,19 +25,20 @@ from koebin.worker.child.micro_batch import Call, speak_texts, text_of
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.01
-"""Between two looks; what was gathered goes when two in a row have seen nothing new. Celery's loop runs timers before
+"""Seconds between two checks; a batch is sent when two in a row saw nothing new. Celery's loop runs timers before
 it reads: on a busy machine a message may have come by the first."""
 LONGEST_SECONDS: Final = 0.2
-"""What was gathered goes, whatever comes."""
+"""Seconds after which a batch is sent in any case."""
 LONGEST_CHARACTERS: Final = 200
-"""A longer text runs alone: it fills a batch by itself, and a batch of such would outlast the time limit of one."""
+"""A longer text runs alone: it fills a batch by itself, and a batch of such texts would exceed one task's time
+limit."""
 
 
 class Texts:
-    """Gathers the texts of each queue until there are enough, or for a moment, or until the child is free.
+    """Micro-batches of each queue, gathered until they are full, for a moment, or until the pool process is free.
 
-    While a full batch runs the next one is gathered; while one runs that was not full, one text more is taken in and no
-    second one: whatever comes then shall go to a worker that is idle.
+    While a full batch runs the next one is gathered. While a batch runs that was not full, one more text is accepted:
+    later ones go to an idle worker.
 
     Args:
         run: Celery's own way to the pool; it waits for a free process.
@@ -57,7 +58,7 @@ class Texts:
         that what it ran has ended."""
 
     def take(self, request: Request) -> None:
-        """Gather a text; anything else goes to the pool, after what was gathered before it."""
+        """Gather a text; any other request goes to the pool, after what was gathered before it."""
         if not self._gathers(request):
             self._send_all()
             self._run(request)
@@ -72,7 +73,7 @@ class Texts:
         self._adjust()
 
     def drop(self) -> None:
-        """Give back what no process has begun: the connection is gone, or the worker goes."""
+        """Give back what no process has begun: the connection is lost, or the worker shuts down."""
         for batch in self._gathered.values():
             batch.dropped = True
             for request in batch.requests:
@@ -94,10 +95,10 @@ class Texts:
         return sum(len(batch.requests) for batch in self._gathered.values())
 
     def _adjust(self) -> None:
-        """Set how many messages may be here.
+        """Set the prefetch count.
 
-        Never below what is here and one more, until that one has come: kombu has asked Redis for it by then, and what
-        Redis has handed out and nobody reads comes back only when its visibility runs out.
+        It is never below the present number plus one until that next message has come. kombu has already asked Redis
+        for it, and a message that Redis has handed out and nobody reads comes back only after the visibility timeout.
         """
         waiting = self._waiting()
         running = sum(len(batch.requests) for batch, _ in self._running)
@@ -108,7 +109,9 @@ class Texts:
         (qos.increment_eventually if more > 0 else qos.decrement_eventually)(abs(more))
 
     def _gathers(self, request: Request) -> bool:
-        """A text that ended a process runs alone from then on, and so does one with a time limit of its own."""
+        """Whether a request may join a batch. A text that ended a process runs alone from then on, and so does one with
+        a time limit of its own.
+        """
         if request.name != SYNTHESIZE or any(request.request_dict.get("timelimit") or ()):
             return False
         if len(text_of(call_of(request))) > LONGEST_CHARACTERS:
@@ -120,7 +123,7 @@ class Texts:
             self._send(batch)
 
     def _look(self, batch: Batch, before: int, quiet: int, at_last: float) -> None:
-        """Send the batch unless more has come meanwhile."""
+        """Send the batch unless more texts have come meanwhile."""
         size = len(batch.requests)
         quiet = 0 if size > before else quiet + 1
         if quiet < 2 and time.monotonic() < at_last:
@@ -129,17 +132,17 @@ class Texts:
             self._send(batch)
 
     def _send(self, batch: Batch) -> None:
-        """Ask for a process; until one is free, the batch goes on growing."""
+        """Ask for a process; until one is free, the batch keeps growing."""
         if not batch.sent and not batch.dropped:
             batch.sent = True
             self._run(batch)
 
 
 class Batch:
-    """Several requests that Celery's worker takes for one.
+    """Several requests that look like one to Celery's worker.
 
     Args:
-        begun: called before the batch goes to a process; nothing is added after that.
+        begun: called before the batch goes to a process; no text is added after that.
         ended: called after the last request has ended.
 
     Attributes:
@@ -161,12 +164,12 @@ class Batch:
             TaskRevokedError: nothing is left to do.
         """
         if self.dropped:
-            raise TaskRevokedError("texts that were given back")
+            raise TaskRevokedError("all texts of the micro-batch were given back")
         self._begun()
         self.requests = [request for request in self.requests if not request.revoked()]
         if not self.requests:
             self._ended()
-            raise TaskRevokedError("all texts that were gathered")
+            raise TaskRevokedError("all texts of the micro-batch were revoked")
         return pool.apply_async(
             speak_texts,
             args=([call_of(request) for request in self.requests],),
@@ -207,17 +210,17 @@ class Batch:
             try:
                 end(request)
             except Exception:
-                log.exception("a text's end could not be noted", extra={"task_id": request.id})
+                log.exception("the end of a text could not be handled", extra={"task_id": request.id})
         self._ended()
 
 
 def _revoked(request: Request) -> bool:
-    """Whether the request was revoked; Celery keeps it without showing it."""
+    """Whether the request was revoked; Celery keeps that in a private attribute."""
     return bool(request._already_revoked)  # type: ignore[attr-defined]
 
 
 def call_of(request: Request) -> Call:
-    """What the child needs to run the request."""
+    """Arguments with which the pool process runs the request."""
     return Call(
         request.name,
         request.id,

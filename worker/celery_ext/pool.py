@@ -1,4 +1,4 @@
-"""Celery's prefork pool, except that it knows of everything that its process has been given."""
+"""Prefork pool that keeps track of every request that its process has received."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class _Pool(AsynPool):
     _cache: dict[int, Any]
 
     def flush(self) -> None:
-        """Forget what no process has been given: the worker goes, or its connection does.
+        """Drop the requests that no process has received: the worker shuts down, or its connection is lost.
 
-        Celery forgets also what lies in a process's pipe and was not yet begun. The process runs that all the same, and
-        then waits for half a minute until somebody reads its result, while the worker that is to go waits for it.
+        Celery also drops those that lie in a process's pipe. The process runs them all the same, and then waits for
+        half a minute for a reader of its result, while the worker waits for the process.
         """
         given = [job for job in self._cache.values() if not job._accepted and _lives(job._write_to)]
         for job in given:
@@ -24,7 +24,7 @@ class _Pool(AsynPool):
             super().flush()
         finally:
             for job in given:
-                job._accepted = bool(job.worker_pids())  # it may have begun meanwhile
+                job._accepted = bool(job.worker_pids())  # the process may have begun it meanwhile
 
 
 def _lives(process: Any) -> bool:

@@ -1,7 +1,7 @@
-"""In which order a worker asks after its queues; kombu calls it a queue order strategy.
+"""Queue order strategy: fair rounds over a worker's queues that keep a voice while its queue lasts.
 
-Among messages of one priority. kombu's own orders are no use here: one serves the first queue for as long as it has
-anything, the other changes the speaker with every message, and so loads a voice for each of them.
+It decides among messages of one priority. kombu's own strategies do not fit: one serves the first queue for as long as
+it has messages, the other changes the speaker with every message, and so loads a voice for each of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from koebin.tasks.redis_keys import ASSEMBLE_QUEUE
 
 
 class Turns:
-    """Rounds: each begins with the queue that was served longest ago, and stays with what it serves while it lasts.
+    """Rounds over the queues. Each begins with the queue served longest ago, and stays with a queue while it has
+    messages.
 
     So no queue that has work waits for more rounds than there are queues; within a round another speaker's voice is
     only called for when the queues of those served last are empty.
@@ -32,17 +33,17 @@ class Turns:
         self._began = clock() - seconds
 
     def update(self, queues: Iterable[str]) -> None:
-        """Serve these from now on; those that are new were never served."""
+        """Set the queues to serve; new ones count as never served."""
         wanted = list(queues)
         known = [queue for queue in self._queues if queue in wanted]
         self._queues = [queue for queue in wanted if queue not in known] + known
 
     def consume(self, count: int) -> list[str]:
-        """The queues, the one to be served first at the front."""
+        """Queues, the one to be served first at the front."""
         return (self._queues if self._is_over() else self._queues[::-1])[:count]
 
     def rotate(self, last_used: str) -> str:
-        """A message of this queue was taken."""
+        """Note that a message of this queue was delivered."""
         if self._is_over():
             self._taken, self._began = 0, self._clock()
         self._taken += 1
@@ -52,7 +53,7 @@ class Turns:
         return last_used
 
     def latest(self) -> str:
-        """The queue that was served last, a speaker's if there is one: there the next message is most likely."""
+        """Queue that was served last, preferably a speaker's: there the next message is most likely."""
         served = self._queues[::-1]
         return next((queue for queue in served if queue != ASSEMBLE_QUEUE), served[0])
 

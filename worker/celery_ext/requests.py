@@ -1,4 +1,4 @@
-"""Celery's requests with leases: what a worker holds, and what it does with a message that is not its own any more."""
+"""Leased requests for Celery: held leases, lost processes, and messages that belong to another worker."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A lease that this worker holds for a running request, and the seconds that the request may take."""
+    """Held lease of a running request, with the request's time limit in seconds."""
 
     task_id: str
     nonce: str
@@ -41,7 +41,7 @@ class Hold:
 
 
 class Holds:
-    """All leases of this worker; the parent's loop takes and gives back, its keeper renews."""
+    """Held leases of this worker: acquired and released by the parent's loop, renewed by the supervisor."""
 
     def __init__(self, leases: Leases, ledger: Ledger, observer: Observer | None = None) -> None:
         self.leases = leases
@@ -53,7 +53,7 @@ class Holds:
         self._held: dict[str, Hold] = {}
 
     def take(self, task_id: str, delivery_tag: str, time_limit: float) -> str | None:
-        """The nonce of a new lease, None if somebody (perhaps this worker) holds one."""
+        """Acquire a lease; returns its nonce, None if somebody (perhaps this worker) holds it."""
         nonce = self.leases.acquire(task_id)
         if nonce is not None:
             with self._lock:
@@ -61,7 +61,7 @@ class Holds:
         return nonce
 
     def give_back(self, task_id: str) -> bool:
-        """End a lease; False if another worker owns it now, whose message must be left alone."""
+        """Release a lease; False if another worker owns it now, whose message must be left alone."""
         with self._lock:
             hold = self._held.pop(task_id, None)
         if hold is None:
@@ -69,17 +69,19 @@ class Holds:
         try:
             return self.leases.release(task_id, hold.nonce)
         except RedisError as error:
-            log.warning("a lease could not be given back: %s", error, extra={"task_id": task_id})
+            log.warning("a lease could not be released; it will expire: %s", error, extra={"task_id": task_id})
             return True
 
     def renew(self) -> list[str]:
-        """Renew every lease but those of tasks whose process is frozen; returns what another worker has taken over."""
+        """Renew every lease but those of tasks whose process is stopped; returns those that another worker has taken
+        over.
+        """
         lost = []
         for hold in self.held():
             if _frozen(hold.task_id):
                 continue
             owned = self.leases.renew(hold.task_id, hold.nonce, hold.delivery_tag)
-            if hold not in self.held():  # given back meanwhile, and perhaps set again by the renewal
+            if hold not in self.held():  # released meanwhile, and perhaps set again by the renewal
                 self.leases.release(hold.task_id, hold.nonce)
             elif not owned:
                 lost.append(hold.task_id)
@@ -87,14 +89,14 @@ class Holds:
         return lost
 
     def keep_only(self, task_ids: Collection[str]) -> None:
-        """Give back the leases of all other tasks: Celery has dropped their requests and will not end them."""
+        """Release the leases of all other tasks: Celery has dropped their requests and will not end them."""
         for hold in self.held():
             if hold.task_id not in task_ids:
-                log.info("the request was dropped with its connection", extra={"task_id": hold.task_id})
+                log.info("lease released: the request was dropped with its connection", extra={"task_id": hold.task_id})
                 self.give_back(hold.task_id)
 
     def abandoned(self) -> bool:
-        """Whether a task is held that no live process runs, and none is running that it could wait for."""
+        """Whether a task is held that no live process runs, and that waits for no running one."""
         for hold in self.held():
             request = state.requests.get(hold.task_id)
             pid = request.worker_pid if request else None
@@ -105,7 +107,7 @@ class Holds:
         return False
 
     def outlived(self, seconds: float) -> bool:
-        """Whether a process has been at a task for so much longer than it may; waiting for a process does not count."""
+        """Whether a task has exceeded its time limit by so many seconds; waiting for a process does not count."""
         now = time.monotonic()
         for hold in self.held():
             request = state.requests.get(hold.task_id)
@@ -118,7 +120,7 @@ class Holds:
             return tuple(self._held.values())
 
     def release_all(self) -> None:
-        """Give back what is left, so that others need not wait for it to expire."""
+        """Release all leases, so that other workers need not wait for them to expire."""
         for hold in self.held():
             self.give_back(hold.task_id)
 
@@ -131,7 +133,7 @@ def _frozen(task_id: str) -> bool:
         return False
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-    except (OSError, IndexError):  # gone a moment ago, or no Linux
+    except (OSError, IndexError):  # the process has just ended, or this is not Linux
         return False
 
 
@@ -139,19 +141,19 @@ _holds: list[Holds] = []
 
 
 def install_holds(holds: Holds) -> None:
-    """Set the parent's holds; Celery makes requests by class name and can hand them nothing."""
+    """Set the parent's held leases: Celery creates requests from a class name, without arguments."""
     _holds[:] = [holds]
 
 
 def gate(request: Request, run: Callable[[Request], Any]) -> None:
-    """Run a received request under a lease, or set its message aside while somebody else holds one."""
+    """Run a received request under a lease, or set its message aside while another worker holds it."""
     if not _holds:
         run(request)
         return
     limit = _time_limit(request, _holds[0].ledger)
     nonce = _holds[0].take(request.id, message_of(request).delivery_tag, limit)
     if nonce is None:
-        log.info("set aside: the task runs elsewhere", extra={"task_id": request.id})
+        log.info("the task runs elsewhere; its message stays unacknowledged", extra={"task_id": request.id})
         set_aside(request)
         return
     request.request_dict["koebin"] = {"nonce": nonce}
@@ -164,8 +166,9 @@ def gate(request: Request, run: Callable[[Request], Any]) -> None:
 
 
 def _time_limit(request: Request, ledger: Ledger) -> float:
-    """Seconds until the request's process is killed. A book takes longer to assemble than any chunk to speak, but not
-    longer than it lasts."""
+    """Seconds until the request's process is killed. An assembly may take longer than any chunk, but not longer than
+    the programme lasts.
+    """
     limit = float(request.time_limits[0] or request._app.conf.task_time_limit)  # type: ignore[attr-defined]
     if request.name != ASSEMBLE:
         return limit
@@ -173,22 +176,23 @@ def _time_limit(request: Request, ledger: Ledger) -> float:
 
 
 def message_of(request: Request) -> Any:
-    """The message behind a request; Celery keeps it without showing it."""
+    """Message behind a request; Celery keeps it in a private attribute."""
     return request._message  # type: ignore[attr-defined]
 
 
 def set_aside(request: Request) -> None:
-    """Forget a message without acknowledging or requeuing it: it stays unacknowledged in Redis and comes back when its
-    visibility runs out, unless whoever runs the task acknowledges it first."""
+    """Drop a message locally, without acknowledging or requeuing it. It stays unacknowledged in Redis and comes back
+    after the visibility timeout, unless the worker that runs the task acknowledges it first.
+    """
     message = message_of(request)
-    QoS.ack(message.channel.qos, message.delivery_tag)  # the base class's: only this process's own books
+    QoS.ack(message.channel.qos, message.delivery_tag)  # the base class's method changes this process's state only
     message._state = "ACK"
     request.acknowledged = True
     state.task_ready(request)
 
 
 class LeasedRequest(Request):
-    """A request that acknowledges only what is still its own, and counts the processes that die under it.
+    """Request that acknowledges only while it holds its lease, and counts the processes that die under it.
 
     Attributes:
         began: when a process began with it, on the monotonic clock, which jumps with no correction of the time; before
@@ -238,7 +242,7 @@ class LeasedRequest(Request):
         self.reject(requeue=True)
 
     def _lost(self, error: BaseException, reason: str = "") -> None:
-        """Count the process, unless it had done with this request: of several that it was given, another ended it."""
+        """Count the lost process, unless it had finished this request and died under another one."""
         if not self._success_was_stored():  # type: ignore[attr-defined]
             self._strike(error, reason)
 
@@ -253,9 +257,9 @@ class LeasedRequest(Request):
         try:
             strikes = _holds[0].leases.strike(self.id, reason)
         except RedisError as error:
-            log.warning("a lost process could not be counted: %s", error, extra={"task_id": self.id})
+            log.warning("a lost process could not be counted in Redis: %s", error, extra={"task_id": self.id})
             return
-        log.error("process lost (%d since the last progress): %s", strikes, reason, extra={"task_id": self.id})
+        log.error("pool process lost (%d since the last progress): %s", strikes, reason, extra={"task_id": self.id})
 
 
 if TYPE_CHECKING:
@@ -265,6 +269,6 @@ else:
 
 
 class LeasedTask(_Task):
-    """The class of all our tasks."""
+    """Base class of all Koebin tasks."""
 
     Request = "koebin.worker.celery_ext.requests:LeasedRequest"

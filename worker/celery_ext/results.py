@@ -1,4 +1,4 @@
-"""Celery's result backends, for which an outage is no failure of a task.
+"""Result backends for Celery that treat an outage as a retry, not as a failed task.
 
 Celery takes an error while it stores a result for the task's own, and stores that one in its place as soon as it can: a
 connection that is dropped at the wrong moment, or a server that restarts, would fail a text that has been spoken. Here
@@ -22,18 +22,20 @@ BACKENDS: Final = {
     "rediss": "koebin.worker.celery_ext.results:Results",
     "sentinel": "koebin.worker.celery_ext.results:SentinelResults",
 }
-"""For a loader's ``override_backends``: by the scheme of their URLs."""
+"""Classes by URL scheme, for a loader's ``override_backends``."""
 _PAUSE_SECONDS: Final = 1.0
-"""Before the text runs again: its result could be stored no sooner."""
+"""Seconds before a text runs again whose result could not be stored."""
 
 
 class _StoredOrRunAgain:
     def store_result(self, task_id: str, *args: Any, **kwargs: Any) -> Any:
-        """Raises: Reject, with which the task's message is put back."""
+        """Store the result. Raises: Reject: it could not be stored; the task's message is requeued."""
         try:
             return super().store_result(task_id, *args, **kwargs)  # type: ignore[misc]
         except RedisError as error:
-            log.warning("a task runs again, its result could not be stored: %s", error, extra={"task_id": task_id})
+            log.warning(
+                "the task runs again because its result could not be stored: %s", error, extra={"task_id": task_id}
+            )
             time.sleep(_PAUSE_SECONDS)
             raise Reject(f"the result could not be stored: {error}", requeue=True) from error
 

@@ -1,4 +1,5 @@
-"""kombu's Redis transport, for queues into which anybody may have put anything, and for workers whose clocks differ.
+"""Redis transport for kombu that survives foreign messages, uses the server's clock, and loses no message of a killed
+worker.
 
 kombu notes when a message was taken by the worker's own clock, and puts back what is old by that of another: a clock
 that is two minutes fast would put back whatever the others run. Here both go by the server's clock.
@@ -37,12 +38,12 @@ log = logging.getLogger(__name__)
 
 UNREADABLE: Final = "application/x-koebin-unreadable"
 TOO_LONG: Final = "application/x-koebin-too-long"
-"""Content types of what is no envelope, or too long a one; nobody accepts them."""
+"""Content types for messages without a valid envelope, or with too long a one; no consumer accepts them."""
 _SHOWN: Final = 4000
 
 
 class Message(KombuMessage):
-    """A message whose envelope may be anything."""
+    """Message whose envelope may be invalid."""
 
     def __init__(self, payload: Any, channel: Any = None, **kwargs: Any) -> None:
         try:
@@ -90,7 +91,7 @@ def _shown(payload: Any, kind: str) -> str:
 
 
 def _tag(payload: Any) -> str:
-    """The payload's own, under which it may have been noted as taken; else a new one."""
+    """Delivery tag of the payload, under which it may have been noted as unacknowledged; else a new one."""
     properties = payload.get("properties") if isinstance(payload, dict) else None
     tag = properties.get("delivery_tag") if isinstance(properties, dict) else None
     return tag if isinstance(tag, str) else str(uuid4())
@@ -121,7 +122,7 @@ what is no envelope is not noted, and only handed on."""
 _NOTHING: Final = "koebin.nothing"
 """A list that stays empty."""
 REST_SECONDS: Final = 0.05
-"""A message that comes to an idle worker waits half as long in the mean, where its list is not the one waited at."""
+"""Seconds that an idle worker rests. A message waits half as long on average, unless its list is the one waited at."""
 
 _APPEND: Final = """
 local now = redis.call('TIME')
@@ -132,14 +133,14 @@ return 1
 
 
 class QoS(redis.QoS):
-    """The unacknowledged messages, by the server's clock."""
+    """Unacknowledged messages, timed by the server's clock."""
 
     channel: Any
     _vrestore_count: int
     _remove_from_indices: Any
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Note a message as taken just now; one that was noted with its taking may have waited here unread."""
+        """Note a message as delivered now; one that was noted when it left its list may have waited here unread."""
         route = message.delivery_info
         noted = dumps([message._raw, route["exchange"], route["routing_key"]])
         with self.channel.conn_or_acquire() as client:
@@ -147,7 +148,7 @@ class QoS(redis.QoS):
         LocalQoS.append(self, message, delivery_tag)
 
     def restore_visible(self, start: int = 0, num: int | None = None, interval: int = 1) -> None:
-        """Put back what nobody has renewed for the visibility timeout, at every ``interval``-th call."""
+        """Requeue messages that were not renewed within the visibility timeout, at every ``interval``-th call."""
         self._vrestore_count += 1
         if (self._vrestore_count - 1) % max(1, interval):
             return
@@ -162,7 +163,7 @@ class QoS(redis.QoS):
                 self.restore_by_tag(tag, client)
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """Put a message back, or park what the server took for JSON and we do not."""
+        """Requeue a message, or set it aside as unreadable if the server accepts its JSON and we do not."""
         try:
             super().restore_by_tag(tag, client, leftmost)
         except (ValueError, RecursionError) as error:
@@ -172,7 +173,9 @@ class QoS(redis.QoS):
 
 
 class _Careful:
-    """Takes a message and notes it at once, and hands on what is not even JSON. All our consumers acknowledge."""
+    """Channel that pops a message and notes it as unacknowledged in one step, and hands on even what is not JSON. All
+    our consumers acknowledge.
+    """
 
     Message = Message
     QoS = QoS
@@ -190,7 +193,7 @@ class _Careful:
     _may_watch = True
 
     def _brpop_start(self, timeout: float | None = None) -> None:
-        """Ask for a message, or rest when the last answer was that there is none."""
+        """Ask for a message, or rest if the last answer was empty."""
         del timeout
         queues = self._queue_cycle.consume(len(self.active_queues))
         if not queues:
@@ -208,7 +211,7 @@ class _Careful:
         self.client.connection.send_command(*command)
 
     def _rest(self) -> list[Any]:
-        """Wait, but not when something urgent comes to the queue that was served last: that stays where it is."""
+        """Rest, but not past an urgent message in the queue that was served last; the message stays there."""
         if not self._may_watch:
             return ["BRPOP", _NOTHING, REST_SECONDS]
         watched = self._q_for_pri(self._queue_cycle.latest(), self.priority_steps[0])
@@ -220,7 +223,8 @@ class _Careful:
         except ResponseError as error:
             if not self._rests:
                 raise
-            log.info("waits without looking: %s", error)  # an older server, a user that may not, or one that is full
+            # an older server, a user without the right, or a full server
+            log.info("BLMOVE is not available, polling instead: %s", error)
             self._may_watch = False
             raise Empty from error
         except Empty:
@@ -233,14 +237,14 @@ class _Careful:
             text = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
             callbacks = list(self.connection._callbacks.values())
             if not callbacks:
-                log.error("dropped what is no message: %s", text[:200])
+                log.error("invalid message dropped: %s", text[:200])
                 return True
             callbacks[0](text)
             return True
 
 
 def _taken(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
-    """The list and what was taken off it; nothing was while the worker rested, though an answer may have come."""
+    """List and message from an answer; none if the worker rested, although an answer may have come."""
     return tuple(answer) if isinstance(answer, list) else None
 
 
@@ -261,7 +265,7 @@ class SentinelTransport(redis.SentinelTransport):
 
 
 def install_transport() -> None:
-    """Make ``redis://`` and its kin mean ours in this process."""
+    """Register these transports for ``redis://`` and its variants in this process."""
     kombu.transport.TRANSPORT_ALIASES.update(
         redis="koebin.worker.celery_ext.transport:Transport",
         rediss="koebin.worker.celery_ext.transport:Transport",

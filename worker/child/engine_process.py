@@ -1,4 +1,4 @@
-"""The life of a pool process: build the engine, warm it up, say so; or say why not and die."""
+"""Engine of a pool process: built and warmed up at its start, then reported as ready or failed."""
 
 from __future__ import annotations
 
@@ -43,8 +43,9 @@ _SPEED_TEXTS: Final = ("今日は朝から良い天気で、風も穏やかで�
 
 
 def build_in_children(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metrics | None) -> None:
-    """Build the engine in every pool process as it starts, never in the parent: nothing of CUDA, ONNX Runtime or
-    Open JTalk survives a fork."""
+    """Build the engine in every pool process as it starts, never in the parent: CUDA, ONNX Runtime and Open JTalk do
+    not survive a fork.
+    """
 
     def start(**_: object) -> None:
         try:
@@ -98,7 +99,7 @@ def _own_device(settings: Settings) -> str:
 
 
 def build_engine(settings: Settings, device: str) -> TTS:
-    """The engine with all speakers of this worker on a device that is its own, warmed up.
+    """Build and warm up the engine with all speakers of this worker, on a device of its own.
 
     Raises:
         ModelError, SourceError, SourceUnavailable: names the speaker.
@@ -138,7 +139,7 @@ def _measure(speaker: Speaker) -> float:
 
 
 def store_opener(settings: Settings) -> Callable[[str], Store]:
-    """Opens stores below this worker's roots and no others; keeps each, for its connections.
+    """Function that opens stores below this worker's roots and no others; each is kept, for its connections.
 
     Their code is imported here, and not by a thread of the parent, see ``koebin.worker.parent.webhook_sender.Courier``.
 
@@ -150,7 +151,9 @@ def store_opener(settings: Settings) -> Callable[[str], Store]:
     def open_allowed(uri: str) -> Store:
         if uri not in opened:
             if not under_root(uri, settings.store_roots()):
-                raise StoreDenied("this worker may not write there", uri, "Add its root to KOEBIN_STORES")
+                raise StoreDenied(
+                    "this worker must not write to that store", uri, "Add its root to KOEBIN_STORES of the worker"
+                )
             opened[uri] = open_store(uri, options=settings.store_options())
         return opened[uri]
 
@@ -158,5 +161,5 @@ def store_opener(settings: Settings) -> Callable[[str], Store]:
 
 
 def scratch(settings: Settings) -> Path:
-    """The folder of one worker's state."""
+    """Folder of one worker's state."""
     return worker_folder(settings.run_dir, os.getpid())

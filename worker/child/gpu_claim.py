@@ -1,4 +1,4 @@
-"""Which GPU a process has: one each, claimed by a lock on a file for as long as the process lives.
+"""GPU claims: one device per process, held by a file lock for as long as the process lives.
 
 It is chosen before CUDA is touched, for a context on the wrong device would stay there. The kernel gives the lock back
 when the process ends, however it ends.
@@ -17,10 +17,10 @@ from koebin.engine.errors import BackendMissing, ConfigurationError
 from koebin.engine.names import check_device
 
 PATIENCE_SECONDS: Final = 10.0
-"""A process that is replaced may take a moment to be gone."""
+"""Seconds to wait for a device: a process that is being replaced may still hold it."""
 
 _held: list[int] = []
-"""File descriptors of this process's locks; closing one would give the device back."""
+"""File descriptors of this process's locks; closing one would release the device."""
 
 
 def claim_device(
@@ -31,22 +31,22 @@ def claim_device(
     shared: bool = False,
     patience: float = PATIENCE_SECONDS,
 ) -> str:
-    """Have a GPU to oneself until this process ends.
+    """Claim a GPU until this process ends.
 
     Args:
-        wanted: ``cpu`` needs no claim; ``cuda`` takes the first device that is free, ``cuda:N`` that one.
+        wanted: ``cpu`` needs no claim; ``cuda`` is the first free device, ``cuda:N`` that one.
         folder: of the lock files; the same for all workers of a machine.
         devices: names the devices that this process sees, see ``device_names``; not asked for ``cpu``.
-        shared: others that also say so may have the same device.
-        patience: seconds to wait for one that is taken.
+        shared: processes that all set this may use the same device.
+        patience: seconds to wait for a device in use.
 
     Returns:
         ``cpu`` or ``cuda:N``.
 
     Raises:
-        InvalidOption: the name is none.
+        InvalidOption: not the name of a device.
         BackendMissing: there is no such device.
-        ConfigurationError: it is, or all are, taken; says by which process.
+        ConfigurationError: the device, or every device, is in use; names the process.
     """
     if not check_device(wanted).startswith("cuda"):
         return wanted
@@ -63,15 +63,15 @@ def claim_device(
             holders.append(f"cuda:{number} by process {holder}")
         if time.monotonic() >= deadline:
             raise ConfigurationError(
-                "every GPU that this worker may use is taken",
+                "every GPU that this worker may use is in use by another worker",
                 ", ".join(holders),
-                "Start one worker a GPU, name another device, or let all share with KOEBIN_DEVICE_SHARED",
+                "Start one worker per GPU, set KOEBIN_DEVICE to another one, or set KOEBIN_DEVICE_SHARED=true",
             )
         time.sleep(min(0.2, patience))
 
 
 def device_names(count: int, visible: str | None) -> list[str]:
-    """A name for each CUDA device of this process that means the same in every process of the machine.
+    """Machine-wide names of this process's CUDA devices.
 
     Args:
         count: how many devices CUDA shows.
@@ -83,7 +83,7 @@ def device_names(count: int, visible: str | None) -> list[str]:
 
 
 def cuda_devices() -> list[str]:
-    """The devices of this process; asks the driver how many there are, and makes no context.
+    """CUDA devices of this process; asks the driver for their number without creating a context.
 
     Raises:
         BackendMissing: torch is not installed.
@@ -91,28 +91,30 @@ def cuda_devices() -> list[str]:
     try:
         import torch
     except ImportError as error:
-        raise BackendMissing("a GPU needs torch", "", "Install the torch extra with a CUDA build of torch") from error
+        raise BackendMissing(
+            "torch is not installed, and a GPU needs it", "", "Install the torch extra with a CUDA build of torch"
+        ) from error
     return device_names(torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def candidates(wanted: str, count: int) -> Sequence[int]:
-    """Numbers of the devices that ``cuda`` or ``cuda:N`` may mean where CUDA shows ``count``.
+    """Numbers of the devices that ``cuda`` or ``cuda:N`` may mean, of the ``count`` that CUDA shows.
 
     Raises:
         BackendMissing: there is no such device.
     """
     if not count:
-        raise BackendMissing("there is no CUDA device", wanted, "Check nvidia-smi and that torch is a CUDA build")
+        raise BackendMissing("no CUDA device was found", wanted, "Check nvidia-smi and that torch is a CUDA build")
     if wanted == "cuda":
         return range(count)
     number = int(wanted.removeprefix("cuda:"))
     if number >= count:
-        raise BackendMissing(f"there are only {count} CUDA devices", wanted, "Count from cuda:0")
+        raise BackendMissing(f"there are only {count} CUDA devices", wanted, "The first one is cuda:0")
     return [number]
 
 
 def _lock(path: Path, shared: bool) -> str | None:
-    """Take the lock; if somebody has it, their process id as they wrote it down."""
+    """Try to lock the file; if another process holds it, the process id that is written there."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Memory of processes, and how much of it there may be; Linux alone says."""
+"""Memory use of processes and its limits, from Linux's ``/proc`` and control groups."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 
 _LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _UNLIMITED: Final = 1 << 60
-"""The first version of control groups says "no limit" with a number above this."""
+"""Version 1 of control groups shows a number above this for "no limit"."""
 
 
 def resident(pid: str) -> int:
-    """Resident bytes of a process (``self`` for this one); 0 if nobody says."""
+    """Resident bytes of a process (``self`` for this one); 0 if unknown."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError, ValueError):
@@ -22,7 +22,7 @@ def resident(pid: str) -> int:
 
 
 def memory_limit() -> int:
-    """Bytes that this container may use; 0 without a limit."""
+    """Memory limit of this container in bytes; 0 if there is none."""
     for path in _LIMITS:
         try:
             limit = int(path.read_text())
@@ -33,7 +33,7 @@ def memory_limit() -> int:
 
 
 def gpu_memory(device: str) -> Callable[[], dict[str, int]] | None:
-    """What asks for the bytes of a GPU that are allocated and reserved here, and that there are; None for a CPU."""
+    """Function for the allocated, reserved and total bytes of a GPU; None for a CPU."""
     if not device.startswith("cuda"):
         return None
     from koebin.engine.models.jp_extra.torch.devices import memory

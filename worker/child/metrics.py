@@ -1,4 +1,4 @@
-"""What a worker counts for Prometheus. Imported only where ``KOEBIN_METRICS_PORT`` is set.
+"""Prometheus counters of a worker, shared by parent and pool process.
 
 Parent and child each write numbers into a memory-mapped file in the worker's folder, the parent serves both. The files
 are named for the role and not for the process: a child that takes a dead one's place counts on from where that stood.
@@ -27,7 +27,7 @@ _FILLS: Final = (0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 
 class Metrics(Observer):
-    """Counts what parent and child tell it. Labels are names of served speakers, of our tasks and of classes alone.
+    """Counters of parent and pool process. Labels are names of served speakers, tasks and classes alone.
 
     Args:
         folder: of the numbers; it exists, and this process is the parent.
@@ -36,7 +36,7 @@ class Metrics(Observer):
 
     def __init__(self, folder: Path, speakers: Iterable[str]) -> None:
         parent = os.getpid()
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # the package takes it from nowhere else
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # the package reads it from the environment only
         values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
             lambda: "parent" if os.getpid() == parent else "child"
         )
@@ -52,28 +52,30 @@ class Metrics(Observer):
         self._tasks = Histogram("koebin_task_seconds", "How long tasks ran.", ["task"], buckets=_SECONDS, registry=None)
         self._stages = Histogram(
             "koebin_stage_seconds",
-            "Steps from a text to a stored segment, of one utterance or one batch; threads overlap.",
+            "Duration of the steps from a text to a stored segment, per utterance or batch; threads overlap.",
             ["stage"],
             buckets=_SECONDS,
             registry=None,
         )
         self._fills = Histogram(
             "koebin_batch_fill_ratio",
-            "What went together of what might have: utterances in a padded batch, texts in a micro-batch.",
+            "Size of batches: utterances in a padded batch, texts in a micro-batch.",
             ["kind"],
             buckets=_FILLS,
             registry=None,
         )
-        self._audio = Counter("koebin_audio_seconds", "Audio that was made.", ["speaker"], registry=None)
-        self._wall = Counter("koebin_synthesis_seconds", "Time in which it was made.", ["speaker"], registry=None)
+        self._audio = Counter("koebin_audio_seconds", "Seconds of audio rendered.", ["speaker"], registry=None)
+        self._wall = Counter(
+            "koebin_synthesis_seconds", "Wall seconds in which it was rendered.", ["speaker"], registry=None
+        )
         self._segments = Counter(
             "koebin_segments", "Segments by outcome: rendered, reused, dead.", ["speaker", "outcome"], registry=None
         )
-        self._errors = Counter("koebin_errors", "Errors by class, tried again or not.", ["error"], registry=None)
-        self._retries = Counter("koebin_retries", "Tasks put off, to be tried again.", ["task"], registry=None)
+        self._errors = Counter("koebin_errors", "Errors by class, retried or not.", ["error"], registry=None)
+        self._retries = Counter("koebin_retries", "Tasks delayed for a retry.", ["task"], registry=None)
         self._gpu = Gauge(
             "koebin_gpu_memory_bytes",
-            "The GPU's memory: allocated and reserved by this worker, total of the card.",
+            "GPU memory: allocated and reserved by this worker, total of the device.",
             ["kind"],
             multiprocess_mode="mostrecent",
             registry=None,
@@ -81,7 +83,7 @@ class Metrics(Observer):
         self._begin_at_zero(speakers)
 
     def _begin_at_zero(self, speakers: Iterable[str]) -> None:
-        """What is 0 is shown as 0: a rate over a counter that has just appeared misses its first step."""
+        """Show every counter from 0: a rate over a counter that has just appeared misses its first step."""
         for task in (SYNTHESIZE, SYNTHESIZE_CHUNK, ASSEMBLE):
             self._waits.labels(task)
             self._tasks.labels(task)
@@ -119,7 +121,7 @@ class Metrics(Observer):
         self._retries.labels(task).inc()
 
     def watch_tasks(self, gpu_memory: Callable[[], dict[str, int]] | None = None) -> None:
-        """Called in a child: time its tasks, and ask for the device's memory after each.
+        """Time this process's tasks, and read the device's memory after each. Called in a pool process.
 
         Args:
             gpu_memory: bytes by kind; None without a GPU.
@@ -128,7 +130,7 @@ class Metrics(Observer):
         def before(task_id: str, task: Any, **_: Any) -> None:
             self._started[task_id] = time.monotonic()
             sent = task.request.get(SENT_HEADER)
-            again = (task.request.delivery_info or {}).get("redelivered")  # it made way, or its worker was lost
+            again = (task.request.delivery_info or {}).get("redelivered")  # it was preempted, or its worker was lost
             if isinstance(sent, (int, float)) and not again:
                 self._waits.labels(task.name).observe(max(0.0, time.time() - sent))
 

@@ -1,4 +1,4 @@
-"""In the child: several texts that came as one pool job, each run as the task that it is."""
+"""Micro-batch in the pool process: several single texts that came as one pool job, each run as a task of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from koebin.tasks.running.micro_batch import render_together
 from koebin.tasks.running.runtime import current
 
 _THREADS: Final = 8
-"""Most texts that are joined, encoded and stored at once: a store far away is waited for, not worked for."""
+"""Most texts that are joined, encoded and stored at once; most of that time is spent waiting for a remote store."""
 
 
 class Call(NamedTuple):
@@ -31,7 +31,7 @@ class Call(NamedTuple):
 
 
 def speak_texts(calls: Sequence[Call]) -> list[Any]:
-    """Render together what the texts lack, then run each.
+    """Render the micro-batch's missing sentences in one pass, then run each text's task.
 
     Returns:
         For each call what Celery's trace returns.
@@ -44,11 +44,13 @@ def speak_texts(calls: Sequence[Call]) -> list[Any]:
     try:
         return list(threads.map(_run, calls))
     finally:
-        threads.shutdown(wait=False, cancel_futures=True)  # a process that is told to end does not wait for them
+        threads.shutdown(wait=False, cancel_futures=True)  # a process that is asked to exit does not wait for them
 
 
 def _run(call: Call) -> Any:
-    """Celery's trace lets go of a task whose result cannot be stored; its neighbours have results all the same."""
+    """Run one task. A result that cannot be stored ends Celery's trace with an error, which must not reach the other
+    texts.
+    """
     try:
         return fast_trace_task(*call)
     except Reject:
@@ -56,7 +58,7 @@ def _run(call: Call) -> Any:
 
 
 def message_of(call: Call) -> Any:
-    """The first argument of a call, None where there is none; what is wrong with it is the task's to say."""
+    """The first argument of a call, None if there is none. An invalid one is reported by its task."""
     try:
         arguments, _, _ = loads(call.body, call.content_type, call.content_encoding, accept={"application/json"})
         return arguments[0]
@@ -65,7 +67,7 @@ def message_of(call: Call) -> Any:
 
 
 def text_of(call: Call) -> str:
-    """The text that is to be spoken; "" where the message has none."""
+    """The text to be spoken; "" if the message has none."""
     message = message_of(call)
     text = message.get("text") if isinstance(message, dict) else None
     return text if isinstance(text, str) else ""

@@ -1,4 +1,4 @@
-"""Is this worker alive, is it ready? Written by the parent, read by ``koebin health``."""
+"""Health file of a worker: liveness and readiness, written by the parent and read by ``koebin health``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FILE: Final = "health.json"
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a worker last said of itself."""
+    """State that a worker last wrote to its health file."""
 
     worker: str
     pid: int
@@ -25,7 +25,7 @@ class Health:
 
 
 def write_health(_problem: str) -> None:
-    """Say nothing; a worker without a run folder has no health file."""
+    """Placeholder for a worker without a run folder: it has no health file."""
 
 
 def health_text(*, ready: bool, problem: str, consuming: tuple[str, ...]) -> str:
@@ -41,14 +41,14 @@ def health_text(*, ready: bool, problem: str, consuming: tuple[str, ...]) -> str
 
 
 def read_health(run_dir: Path) -> list[Health]:
-    """The health of every worker on this machine that has its folder below ``run_dir``."""
+    """Health of every worker of this machine that has its folder below ``run_dir``."""
     found = []
     for path in sorted(run_dir.glob(f"worker-*/{_FILE}")):
         document = json.loads(path.read_text())
         age = time.time() - document["time"]
         alive = Path(f"/proc/{document['pid']}").exists() or not Path("/proc/self").exists()
         live = alive and age < _STALE_SECONDS and not document["problem"]
-        said = f"consumes {', '.join(document['consuming'])}" if live else f"silent for {age:.0f} s"
+        said = f"consuming {', '.join(document['consuming'])}" if live else f"silent for {age:.0f} s"
         detail = document["problem"] or said
         found.append(Health(path.parent.name, document["pid"], live, live and document["ready"], detail))
     return found

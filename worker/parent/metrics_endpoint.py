@@ -1,4 +1,4 @@
-"""The parent's ``/metrics``: what was counted, and what is true at the moment of the question."""
+"""Prometheus exposition: the parent's ``/metrics``, with counters and the state at the time of the request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from koebin.worker.parent.supervisor import LoopState
 
 
 class Present:
-    """The state of one worker's parent, read when it is asked for."""
+    """State of one worker's parent, read at each request."""
 
     def __init__(self, holds: Holds, loop: LoopState) -> None:
         self._holds = holds
@@ -33,20 +33,20 @@ class Present:
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily(
             "koebin_worker",
-            "What runs here.",
+            "Version and role of this worker.",
             {"version": version("koebin"), "contract": str(VERSION), "engine_revision": self._revision},
         )
         now = time.monotonic()
         held = self._holds.held()
         yield _gauge("koebin_worker_ready", "1 while the queues are consumed.", float(bool(self._loop.consuming)))
         yield _gauge(
-            "koebin_worker_loop_age_seconds", "Since Celery's loop last ran.", max(0.0, now - self._loop.ticked)
+            "koebin_worker_loop_age_seconds", "Seconds since Celery's loop last ran.", max(0.0, now - self._loop.ticked)
         )
-        yield _gauge("koebin_leases", "Tasks that this worker holds.", len(held))
+        yield _gauge("koebin_leases", "Tasks whose leases this worker holds.", len(held))
         oldest = max((now - hold.since for hold in held), default=0.0)
-        yield _gauge("koebin_lease_age_seconds", "Since the oldest of them was taken.", oldest)
+        yield _gauge("koebin_lease_age_seconds", "Seconds since the oldest held lease was acquired.", oldest)
         silent = min(oldest, now - self._holds.renewed)
-        yield _gauge("koebin_lease_renewal_age_seconds", "Since they were last renewed.", silent)
+        yield _gauge("koebin_lease_renewal_age_seconds", "Seconds since the leases were last renewed.", silent)
         yield from self._memory()
         yield self._speeds()
 
@@ -56,7 +56,7 @@ class Present:
         yield _gauges("koebin_resident_memory_bytes", "Memory of parent and child.", "process", sizes)
         limit = memory_limit()
         if limit:
-            yield _gauge("koebin_memory_limit_bytes", "What this worker's container may use.", limit)
+            yield _gauge("koebin_memory_limit_bytes", "Memory limit of this worker's container.", limit)
 
     def _speeds(self) -> Metric:
         announced = self._loop.announcement
@@ -66,10 +66,10 @@ class Present:
 
 
 def serve(metrics: Metrics, present: Present, host: str, port: int) -> None:
-    """Answer ``/metrics`` from a thread until the process ends.
+    """Serve ``/metrics`` from a thread until the process ends.
 
     Raises:
-        InvalidSettings: the port is taken.
+        InvalidSettings: the port is in use.
     """
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(metrics.folder))  # type: ignore[no-untyped-call]
@@ -77,10 +77,13 @@ def serve(metrics: Metrics, present: Present, host: str, port: int) -> None:
     try:
         server, _ = start_http_server(port, host, registry)
     except OSError as error:
-        raise InvalidSettings("metrics cannot be served there", f"{host}:{port}", str(error)) from error
+        raise InvalidSettings(
+            "metrics cannot be served on this address and port", f"{host}:{port}", str(error)
+        ) from error
 
     def let_go(**_: object) -> None:
-        """The port is the parent's alone: a child that outlives it must not keep it."""
+        """Close the port in a pool process: it belongs to the parent, and a process that outlives it must not keep
+        it."""
         server.socket.close()
 
     worker_process_init.connect(let_go, weak=False)

@@ -1,7 +1,7 @@
-"""Finds work that is neither queued, leased, put off nor done, and queues just that.
+"""Requeueing of lost work: tasks that are neither queued, leased, delayed nor done.
 
-Work gets lost between moving a chunk in the ledger and sending its message, with a message that was purged, with a
-Redis that forgot. Every worker's parent looks; a short lock lets one at a time.
+Work gets lost between moving a chunk in the ledger and sending its message, with a purged queue, or with a Redis that
+lost its data. Every worker's parent searches for it; a short lock lets one at a time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PAGE: Final = 500
 
 
 class Sweep:
-    """One look at all live jobs."""
+    """Search for lost work in all live jobs."""
 
     def __init__(self, redis: Redis, leases: Leases, send: Send, interval_seconds: float) -> None:
         self._redis = redis
@@ -58,7 +58,7 @@ class Sweep:
             self._ledger.wait_for(entry.job, missing)
 
     def _requeue_lost(self, entries: list[Entry]) -> int:
-        """What was not to be found twice in a row is sent again."""
+        """Send again the tasks that were missing twice in a row."""
         candidates = dict(self._expected(entries))
         missing = candidates.keys() - self._leases.leased(list(candidates)) if candidates else set()
         if missing:
@@ -71,7 +71,7 @@ class Sweep:
             self._redis.expire(redis_keys.REQUEUE_SUSPECTS, _SUSPECT_SECONDS)
         for task_id in sorted(lost):
             entry, number, speaker = candidates[task_id]
-            log.warning("queued again: it was neither queued, running nor done", extra={"task_id": task_id})
+            log.warning("lost work requeued: it was neither queued, running nor done", extra={"task_id": task_id})
             if number is None:
                 self._send(assemble_message(entry))
             else:
@@ -80,7 +80,7 @@ class Sweep:
         return len(lost)
 
     def _expected(self, entries: list[Entry]) -> Iterator[tuple[str, tuple[Entry, int | None, str]]]:
-        """Task ids that must be somewhere."""
+        """Ids of the tasks that must be somewhere."""
         for entry in entries:
             if entry.state is State.ASSEMBLING:
                 yield assemble_task(entry.job), (entry, None, "")
@@ -89,7 +89,7 @@ class Sweep:
                     yield chunk_task(entry.job, number), (entry, number, speaker)
 
     def _queued(self, entries: dict[str, Entry]) -> set[str]:
-        """Task ids in our queues and among the unacknowledged messages."""
+        """Ids of the tasks in our queues and among the unacknowledged messages."""
         speakers = {speaker for entry in entries.values() for speaker in entry.speakers}
         queues = [ASSEMBLE_QUEUE, *(speaker_queue(speaker) for speaker in speakers)]
         found: set[str] = set()
@@ -113,7 +113,7 @@ class Sweep:
 
 
 def _task_id(raw: bytes, *, inside: bool = False) -> str:
-    """Of a message as it lies in a queue, or inside a list with its route; "" for what is no task of anybody."""
+    """Task id of a message as it lies in a queue, or in a list with its route; "" if it is not a task."""
     try:
         message = json.loads(raw)
         return str((message[0] if inside else message)["headers"]["id"])

@@ -1,4 +1,4 @@
-"""How a pool process tells its parent that its engine is ready, or why it is not: one small file each."""
+"""Run directory of a worker: reports of its pool processes, the drain order and the health file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def worker_folder(parent: Path, pid: int) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ChildReport:
-    """What one pool process said of itself."""
+    """Report of one pool process: its engine is ready, or why not."""
 
     pid: int
     ready: bool
@@ -30,13 +30,13 @@ class ChildReport:
 
 
 class RunDirectory:
-    """A worker's own folder: reports of its children, the drain order, the health file."""
+    """A worker's own folder: reports of its pool processes, the drain order, the health file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def create(self) -> None:
-        """Make the folder, empty and readable for its owner alone; remove those of workers that were killed."""
+        """Create the folder, empty and readable by its owner alone; remove folders of workers that were killed."""
         self.remove()
         self.path.mkdir(mode=0o700, parents=True)
         if Path("/proc/self").exists():
@@ -45,26 +45,26 @@ class RunDirectory:
                     shutil.rmtree(old, ignore_errors=True)
 
     def remove(self) -> None:
-        """Leave nothing behind."""
+        """Remove the folder with all that it holds."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def folder(self, name: str) -> Path:
-        """A folder in this one, empty."""
+        """An empty folder inside this one."""
         path = self.path / name
         path.mkdir(mode=0o700)
         return path
 
     def clear_scratch(self) -> None:
-        """Remove what a child that was killed while it assembled has left; called in its successor."""
+        """Remove the scratch files of a process that was killed during an assembly. Called in its successor."""
         for old in self.path.glob("assemble-*"):
             shutil.rmtree(old, ignore_errors=True)
 
     def report(self, report: ChildReport) -> None:
-        """Called in a child."""
+        """Write this process's report. Called in a pool process."""
         self.write(f"child-{report.pid}.json", json.dumps(asdict(report)))
 
     def reports(self) -> list[ChildReport]:
-        """Reports of children that are still alive, and of failed ones."""
+        """Reports of live processes, and of those whose engine could not be built."""
         found = []
         for path in sorted(self.path.glob("child-*.json")):
             document = json.loads(path.read_text())
@@ -77,22 +77,22 @@ class RunDirectory:
         return found
 
     def discard(self, pid: int) -> None:
-        """Forget a child's report."""
+        """Remove a process's report."""
         (self.path / f"child-{pid}.json").unlink(missing_ok=True)
 
     def order_drain(self, deadline: float) -> None:
-        """Running work is to be given back at ``deadline``, on the machine's monotonic clock."""
+        """Order running work to be given back at ``deadline``, on the machine's monotonic clock."""
         self.write("drain", repr(deadline))
 
     def drain_deadline(self) -> float | None:
-        """When running work is to be given back; None while nobody asked."""
+        """Time at which running work is given back; None if there is no such order."""
         try:
             return float((self.path / "drain").read_text())
         except FileNotFoundError:
             return None
 
     def write(self, name: str, text: str) -> None:
-        """Write a file that a reader sees whole."""
+        """Write a file that appears whole or not at all."""
         temporary = self.path / f".{name}.{os.getpid()}"
         temporary.write_text(text)
         temporary.replace(self.path / name)

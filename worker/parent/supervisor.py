@@ -1,4 +1,4 @@
-"""A thread of the parent that keeps what the worker holds: renews leases, announces, sweeps, and watches the loop.
+"""Supervisor thread of the parent: renews leases, sends the heartbeat, requeues lost work, and watches the loop.
 
 It is a thread and not a timer of Celery's loop, because the loop stands still while the worker shuts down, reconnects
 or hangs, and in the first two cases the running chunk is still ours. A frozen process stops it too, as it should.
@@ -36,20 +36,20 @@ _ANNOUNCE_SECONDS: Final = 5.0
 _DEAF_SECONDS: Final = 60.0
 _END_SECONDS: Final = 5.0
 _FAREWELL_SECONDS: Final = 4.0
-"""Once the process of a worker that is to go was ended, its parent has so long to give back what that ran."""
+"""Seconds for the parent to give work back after its pool process was ended at shutdown."""
 
 
 @dataclass
 class LoopState:
-    """What Celery's loop tells the keeper.
+    """State of Celery's loop, for the supervisor.
 
     Attributes:
         ticked: when the loop last ran, on the monotonic clock.
         consuming: names of the queues it consumes.
-        announcement: what to say of this worker; None while it is not ready.
-        child: process id of the child that is ready; 0 without one.
-        stopping: the worker shuts down; the loop no longer runs and that is right.
-        leave_by: when the process of a worker that shuts down is ended, on the monotonic clock.
+        announcement: this worker's heartbeat; None while it is not ready.
+        child: process id of the pool process that is ready; 0 without one.
+        stopping: the worker shuts down, so the loop is expected to stand still.
+        leave_by: when the pool process is ended during a shutdown, on the monotonic clock.
     """
 
     ticked: float
@@ -61,12 +61,12 @@ class LoopState:
 
 
 class Keeper(threading.Thread):
-    """Starts with the worker and ends with its process.
+    """Supervisor thread; it starts with the worker and ends with its process.
 
     Args:
-        renew_seconds: between two renewals, a fraction of the visibility timeout.
-        stuck_seconds: a task that has run so much longer than its time limit has outlived it.
-        load_seconds: a process that has no engine after so long never will. Celery gives up on such processes, but not
+        renew_seconds: between two renewals; a fraction of the visibility timeout.
+        stuck_seconds: a task that exceeds its time limit by this much counts as stuck.
+        load_seconds: time limit for a pool process to build its engine. Celery gives up on such processes, but not
             on the worker's first.
     """
 
@@ -115,33 +115,34 @@ class Keeper(threading.Thread):
                     due[index] = time.monotonic() + interval
 
     def end(self) -> None:
-        """Stop, give back what is held, take leave."""
+        """Stop the thread, release all leases, withdraw the announcement."""
         self._ended.set()
-        self.join(_END_SECONDS)  # it may be renewing what is given back here
+        self.join(_END_SECONDS)  # it may be renewing a lease that is released here
         try:
             self._holds.release_all()
             if self._worker:
                 withdraw(self._redis, self._worker)
         except RedisError as error:
-            log.warning("could not take leave: %s", error)
+            log.warning("the worker's announcement could not be withdrawn; it will expire: %s", error)
 
     def _do(self, duty: Callable[[], object]) -> None:
         try:
             duty()
         except RedisError as error:
             if not self._cut_off:
-                log.warning("Redis does not answer: %s", error)
+                log.warning("Redis does not answer; leases cannot be renewed: %s", error)
             self._cut_off = True
             return
         except Exception:
-            log.exception("the keeper stumbled")  # and goes on: without it every lease of this worker is lost
+            # the thread goes on: without it every lease of this worker expires
+            log.exception("unexpected error in the supervisor thread; it goes on")
         if self._cut_off:
             log.info("Redis answers again")
         self._cut_off = False
 
     def _renew(self) -> None:
         for task_id in self._holds.renew():
-            log.error("another worker took a task over", extra={"task_id": task_id})
+            log.error("another worker has taken over a task of this worker", extra={"task_id": task_id})
 
     def _announce(self) -> None:
         if self._loop.announcement is not None and not self._loop.stopping:
@@ -156,30 +157,32 @@ class Keeper(threading.Thread):
             self._sweep.run()
 
     def _watch(self) -> None:
-        """A worker that is alive but deaf ends itself, so that its supervisor starts it again."""
+        """End a worker that is alive but no longer consumes, so that its service manager restarts it."""
         try:
             problem = self._problem()
         except RedisError:
             self._excuse()
-            self._health("")  # alive all the same: starting again does not bring Redis back
+            self._health("")  # a restart would not bring Redis back
             raise
         self._health(problem)
         if problem:
             _end_worker(problem)
 
     def _see_off(self) -> None:
-        """What hangs, or was stopped by a signal, does not give its work back: its parent does once it is gone."""
+        """End pool processes that hang or are stopped during a shutdown; the parent then gives their work back."""
         now = time.monotonic()
         if now > self._gone_by:
-            _end_worker("its process was ended, and it is still here")
+            _end_worker("the pool process was ended, but the worker has not exited")
         elif now > self._loop.leave_by and self._gone_by == math.inf:
             self._gone_by = now + _FAREWELL_SECONDS
-            setattr(state, "should_terminate", True)  # noqa: B010 - its stub knows None alone; ended by us is no strike
-            log.error("what it runs did not end in time: its process is ended, and the work given back")
+            setattr(state, "should_terminate", True)  # noqa: B010 - the stub allows None only; a process that we end is not a strike
+            log.error(
+                "the running task did not stop within the grace period: its process is ended and its work is given back"
+            )
             end_process_group_children()
 
     def _problem(self) -> str:
-        """Why this worker is of no use any more, "" if it is."""
+        """Reason why this worker is of no use any more, "" if there is none."""
         now = time.monotonic()
         if self._loop.stopping:
             return ""
@@ -191,21 +194,21 @@ class Keeper(threading.Thread):
         if self._loop.child:
             self._ready_since = now
         if now - self._ready_since > self._load_seconds:
-            return f"no process has had its engine for {self._load_seconds:.0f} s"
+            return f"no pool process has had a ready engine for {self._load_seconds:.0f} s"
         if now - self._loop.ticked > _DEAF_SECONDS:
             return f"the worker's loop has not run for {now - self._loop.ticked:.0f} s"
         if now - self._idle_since > _DEAF_SECONDS:
-            return f"messages waited for {_DEAF_SECONDS:.0f} s and none was taken"
+            return f"messages have waited for {_DEAF_SECONDS:.0f} s and none was consumed"
         if self._loop.announcement is None or not self._holds.abandoned():
             self._attended_since = now
         if now - self._attended_since > _DEAF_SECONDS:
-            return f"a task was taken and no process has run it for {_DEAF_SECONDS:.0f} s"
+            return f"a task was accepted, and no pool process has run it for {_DEAF_SECONDS:.0f} s"
         if self._holds.outlived(self._stuck_seconds):
-            return "a task outlived its time limit and its process was not ended"
+            return "a task exceeded its time limit and its process was not ended"
         return ""
 
     def _excuse(self) -> None:
-        """Without Redis nothing is taken and no loop runs; once it is back, all have their time to come back, too."""
+        """Restart all time limits after an outage of Redis: meanwhile nothing is consumed and no loop runs."""
         now = time.monotonic()
         self._idle_since = self._attended_since = self._ready_since = now
         self._loop.ticked = max(self._loop.ticked, now)
@@ -219,13 +222,13 @@ class Keeper(threading.Thread):
 
 
 def _end_worker(problem: str) -> NoReturn:
-    log.critical("%s: the worker ends itself", problem)
+    log.critical("%s; the worker exits so that its service manager restarts it", problem)
     end_process_group_children()
     os._exit(DEAF)
 
 
 def end_process_group_children() -> None:
-    """SIGKILL to this process's children."""
+    """Send SIGKILL to this process's children."""
     import multiprocessing
 
     for child in multiprocessing.active_children():

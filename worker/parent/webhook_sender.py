@@ -1,4 +1,7 @@
-"""A thread of the parent that tells webhooks. A slow receiver must not hold up the keeper's leases."""
+"""Webhook sender: a thread of the parent that delivers the ends of jobs.
+
+It is a thread of its own, because a slow receiver must not delay the renewal of leases.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from koebin.tasks.stores.base import Store
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 15.0
-"""For name resolution, connection, request and the answer's head together."""
+"""Timeout for name resolution, connection, request and response headers together."""
 
 
 _IMPORTED_LATE: Final = (
@@ -32,23 +35,23 @@ _IMPORTED_LATE: Final = (
     "concurrent.futures.thread",
     "encodings.idna",
 )
-"""What the first request imports, by itself or by way of httpx2, the event loop and the resolver."""
+"""Modules that the first request would import, by itself or through httpx2, the event loop and the resolver."""
 
 
 class Refused(Exception):
-    """The receiver may not be reached, or says that it is gone: no further attempt."""
+    """Permanent refusal: the receiver's address is not allowed, or it answers 410 Gone. There is no further attempt."""
 
 
 class Courier(threading.Thread):
-    """Starts with the worker and ends with its process.
+    """Sender thread; it starts with the worker and ends with its process.
 
-    Made before the pool forks, it imports then what its thread needs: a process that is forked while a thread imports
-    waits for ever for the lock of that import.
+    Create it before the pool forks: it imports then what its thread needs. A process that is forked during an import of
+    another thread would wait for that import's lock for ever.
 
     Args:
         open_store: opens a store below the worker's roots.
         secret: key of the signature; "" sends none.
-        private: whether private and loopback addresses may be told.
+        private: whether private and loopback addresses are allowed.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Courier(threading.Thread):
         self._interval = interval_seconds
         self._ended = threading.Event()
         for name in _IMPORTED_LATE:
-            with contextlib.suppress(ModuleNotFoundError):  # ``post`` says so
+            with contextlib.suppress(ModuleNotFoundError):  # ``post`` reports that
                 importlib.import_module(name)
 
     def run(self) -> None:
@@ -76,16 +79,17 @@ class Courier(threading.Thread):
             try:
                 self.look()
             except RedisError as error:
-                log.warning("Redis does not answer: %s", error)
+                log.warning("Redis does not answer; webhooks wait: %s", error)
             except Exception:
-                log.exception("the courier stumbled")  # and goes on with the next look
+                # the next round tries again
+                log.exception("unexpected error while sending webhooks; the sender goes on")
 
     def end(self) -> None:
-        """Take nothing more; what is being told is told again by another worker if the process ends first."""
+        """Stop. A delivery that the end of the process cuts off is repeated by another worker."""
         self._ended.set()
 
     def look(self) -> int:
-        """Tell what is due; returns how many ends were told."""
+        """Deliver what is due; returns the number of deliveries."""
         jobs = self._webhooks.claim()
         return sum(asyncio.run(self._tell_all(jobs))) if jobs else 0
 
@@ -109,23 +113,25 @@ class Courier(threading.Thread):
             self._webhooks.told(job, f"HTTP {status}, attempt {attempt}")
             return True
         seconds = self._webhooks.failed(job, attempt, reason, final=final)
-        after = f"tried again in {seconds:.0f} s" if seconds else "given up"
-        log.warning("the webhook of %s could not be told, %s: %s", job, after, reason, extra={"job": job})
+        after = f"next attempt in {seconds:.0f} s" if seconds else "given up"
+        log.warning("webhook of job %s not delivered, %s: %s", job, after, reason, extra={"job": job})
         return False
 
 
 async def post(sent: Notice, *, private: bool) -> int:
-    """POST a notice to an address that was judged; returns the status, which is 2xx.
+    """POST a notice to a host whose addresses are allowed; returns the status, which is 2xx.
 
     Raises:
-        Refused: no address of the host may be reached, or the answer is 410.
+        Refused: no address of the host is allowed, or the response is 410.
         BackendMissing: httpx2 is not installed.
         OSError: anything else; the reason names neither path nor query, which may hold a token.
     """
     try:
         import httpx2 as httpx
     except ImportError as error:
-        raise BackendMissing("webhooks need httpx2 on the workers", "", "Run: pip install httpx2") from error
+        raise BackendMissing(
+            "this worker cannot send webhooks: httpx2 is not installed", "", "Run: pip install httpx2"
+        ) from error
 
     url = httpx.URL(sent.url)
     port = url.port or (443 if url.scheme == "https" else 80)
@@ -136,14 +142,15 @@ async def post(sent: Notice, *, private: bool) -> int:
             allowed = [each for each in found if may_connect(ipaddress.ip_address(each.split("%")[0]), networks)]
             if not allowed:
                 raise Refused(f"{url.host} has private or local addresses only (see KOEBIN_WEBHOOK_PRIVATE)")
-            # Proxies and credentials of the environment stay out: a proxy would resolve the name a second time.
+            # No proxies or credentials from the environment: a proxy would resolve the name a second time.
             async with httpx.AsyncClient(trust_env=False, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
                 request = client.build_request(
                     "POST",
                     url.copy_with(host=allowed[0]),
                     content=sent.body,
                     headers={**sent.headers, "Host": url.netloc.decode("ascii")},
-                    extensions={"sni_hostname": url.host},  # the certificate must be the host's, not the address's
+                    # the certificate is checked against the host's name, not the address
+                    extensions={"sni_hostname": url.host},
                 )
                 response = await client.send(request, stream=True)
                 await response.aclose()
