@@ -1,4 +1,5 @@
-"""Which addresses may be connected to on behalf of somebody else: public ones, so that no request is forged through us.
+"""Network address checks against server-side request forgery: only public or explicitly allowed addresses may be
+connected to.
 
 Judge the numeric address, and connect to the one that was judged: a name server may answer differently the next time.
 """
@@ -18,9 +19,9 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def may_connect(address: IpAddress, networks: Sequence[IpNetwork] = ()) -> bool:
-    """Whether an address is public, or lies in one of the networks that are allowed on purpose.
+    """Whether an address is public, or lies in one of the explicitly allowed networks.
 
-    IPv4 addresses that travel inside IPv6 ones (mapped, 6to4, NAT64) are judged as what they are.
+    IPv4 addresses that travel inside IPv6 ones (mapped, 6to4, NAT64) are judged as IPv4 addresses.
     """
     inner = _embedded(address)
     if any(inner in network for network in networks):
@@ -37,6 +38,6 @@ def _embedded(address: IpAddress) -> IpAddress:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Numeric addresses of a host, in the system's order; blocks. Raises: OSError."""
+    """Numeric addresses of a host, in the system's order. Blocks. Raises: OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -64,13 +64,13 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
     except KoebinError as error:
         park(runtime.redis, str(error), request)
         return
-    with contextlib.suppress(JobNotFound):  # what the ledger has lost is judged by the store
+    with contextlib.suppress(JobNotFound):  # the store decides about jobs that the ledger has lost
         entry, speaker = runtime.ledger.planned(chunk_request.job, chunk_request.chunk)
         if entry.state is not State.RUNNING:
             runtime.leases.forget(task_id(task))
             return  # cancelled or ended meanwhile
         if problem := foreign(entry, speaker, chunk_request):
-            log.error("parked a message: %s", problem)
+            log.error("unreadable message set aside (see koebin dead): %s", problem)
             park(runtime.redis, problem, request)
             return
     guard = Guard(runtime, task_id(task), lease_nonce(task), chunk_request.job, priority_of(task))
@@ -80,7 +80,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
         finish_chunk(runtime, chunk, outcome)
     except JobCancelled:
         runtime.leases.forget(task_id(task))
-        log.info("stopped: the job was cancelled", extra={"job": chunk_request.job})
+        log.info("task stopped: its job was cancelled", extra={"job": chunk_request.job})
     except LeaseLost as error:
         raise Reject(str(error), requeue=False) from error
     except GiveBack as error:
@@ -90,7 +90,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
         if retried(error):
             _try_later(runtime, task, chunk_request, request, error)
         elif runtime.ledger.state(chunk_request.job) is None:
-            log.error("parked a message of a job that the ledger does not know: %s", error)
+            log.error("unreadable message set aside (see koebin dead): no such job in Redis: %s", error)
             park(runtime.redis, str(error), request)
         elif isinstance(error, (NeedsRevision, UnknownSpeaker)):
             runtime.ledger.give_back(chunk_request.job, chunk_request.chunk, chunk_request.speaker, str(error))
@@ -100,8 +100,8 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
         raise
     except Exception as error:
         runtime.observer.error(error)
-        log.exception("the chunk stumbled", extra={"job": chunk_request.job})
-        surprise = ChunkStumbled(f"something that nobody foresaw ({type(error).__name__})", str(error)[:200])
+        log.exception("unexpected error in a chunk", extra={"job": chunk_request.job})
+        surprise = ChunkStumbled(f"unexpected error ({type(error).__name__}), see the worker's log", str(error)[:200])
         if runtime.leases.strike(task_id(task), str(surprise)) < MAX_HEADLESS_STRIKES:
             _try_later(runtime, task, chunk_request, request, surprise)
         else:
@@ -110,7 +110,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def back_without_redis() -> Iterator[None]:
-    """Whatever a task was about to note in Redis, its end too: the message goes back while Redis takes nothing.
+    """Requeue the message while Redis refuses writes, whatever the task was about to write there.
 
     Raises:
         Reject: instead of an error of Redis.
@@ -123,7 +123,7 @@ def back_without_redis() -> Iterator[None]:
 
 
 class ChunkStumbled(KoebinError):
-    """A defect of ours or of a package, outside of any one segment."""
+    """Unexpected error in a chunk, outside of any one segment."""
 
 
 def task_id(task: Task[Any, Any]) -> str:
@@ -131,12 +131,12 @@ def task_id(task: Task[Any, Any]) -> str:
 
 
 def lease_nonce(task: Task[Any, Any]) -> str:
-    """The nonce of the lease under which the parent started this task; "" outside of our worker."""
+    """Nonce of the lease under which the parent started this task; "" outside of our worker."""
     return str((task.request.get("koebin") or {}).get("nonce", ""))
 
 
 def priority_of(task: Task[Any, Any]) -> int:
-    """With which the task's message was sent."""
+    """Priority of the task's message."""
     return int((task.request.delivery_info or {}).get("priority") or 0)
 
 
@@ -148,9 +148,9 @@ def made_together(task: Task[Any, Any]) -> tuple[str, ...]:
 def _try_later(
     runtime: Runtime, task: Task[Any, Any], chunk: ChunkRequest, request: dict[str, Any], error: KoebinError
 ) -> None:
-    """Acknowledge now and send the message again later: an outage neither burns attempts nor holds the message."""
+    """Acknowledge now and send the message again later: an outage neither uses up attempts nor blocks the queue."""
     seconds = _send_later(runtime, task, SYNTHESIZE_CHUNK, request, speaker_queue(chunk.speaker))
-    log.warning("tried again in %.0f s: %s", seconds, error, extra={"job": chunk.job})
+    log.warning("task delayed by %.0f s: %s", seconds, error, extra={"job": chunk.job})
     runtime.ledger.wait_for(chunk.job, f"{error} (next try in {seconds:.0f} s)")
 
 

@@ -1,4 +1,4 @@
-"""Our own connection to Redis, beside Celery's."""
+"""Redis connection of our own, beside Celery's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from koebin.tasks.broker_address import (
 OUTAGE: Final = (RedisError, OperationalError)
 """What is raised while Redis is away, or takes no writes: by our own connection, and where Celery sends a message."""
 _REFUSALS: Final = ("MISCONF", "NOREPLICAS")
-"""Of writes, beside those for which redis-py has classes: nothing can be saved; too few replicas are there."""
+"""Error codes of refused writes that redis-py has no class for: saving fails; too few replicas."""
 
 
 def connect(url: str, *, retries: int = 3, timeout_seconds: float = ANSWER_SECONDS) -> Redis:
@@ -66,13 +66,13 @@ def client_for(address: BrokerAddress, *, retries: int = 3, timeout_seconds: flo
 
 
 def server_time(client: Redis) -> float:
-    """Seconds since 1970 on the server's clock, which all workers share; their own may differ by minutes."""
+    """Seconds since 1970 by the server's clock, which all workers share; local clocks may differ by minutes."""
     seconds, microseconds = client.time()
     return float(seconds) + float(microseconds) / 1e6
 
 
 def takes_writes(client: Redis) -> bool:
-    """Whether the server is the master, has room in memory and on its disk, and the replicas that it wants.
+    """Whether the server accepts writes: it is the master, has memory and disk space, and enough replicas.
 
     Raises:
         RedisError: it does not answer.
@@ -88,12 +88,12 @@ def takes_writes(client: Redis) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """What Redis answers, be it bytes or text."""
+    """Answer of Redis as text, be it bytes or text."""
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def check(client: Redis, shown: str) -> None:
-    """Ask the server for a sign of life.
+    """Check that the server answers.
 
     Args:
         shown: its address without credentials, for the message.

@@ -1,4 +1,4 @@
-"""The messages and documents that producers and workers exchange, as JSON.
+"""Message and document schemas that producers and workers exchange, as JSON.
 
 ``docs/contract.md`` describes them for people who enqueue with any Celery client.
 """
@@ -38,7 +38,7 @@ MAX_CHUNK_SEGMENTS: Final = 2_000
 MAX_CHUNK_CHARACTERS: Final = 400_000
 """Most text of the segments that travel inside a message; longer chunks lie in the store."""
 MAX_MESSAGE_BYTES: Final = 8 << 20
-"""A worker reads no longer message; it is parked."""
+"""Longest message in bytes that a worker reads; a longer one is set aside as unreadable."""
 
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Revision = Annotated[str, Field(pattern=r"^[0-9A-Za-z._+-]{1,100}$")]
@@ -67,7 +67,7 @@ class _Frozen(BaseModel):
 
 
 class ReadingSpec(_Frozen):
-    """A span of a segment's text and how it is read."""
+    """Span of a segment's text and its reading."""
 
     start: int = Field(ge=0)
     end: int = Field(gt=0)
@@ -76,7 +76,7 @@ class ReadingSpec(_Frozen):
 
 
 class SegmentSpec(_Frozen):
-    """One sentence with all that decides its audio, but for speaker and dictionary, which the chunk holds.
+    """One sentence with all that decides its audio, except speaker and dictionary, which the chunk holds.
 
     Attributes:
         key: names the stored audio; recomputed by whoever receives it.
@@ -89,7 +89,7 @@ class SegmentSpec(_Frozen):
     readings: tuple[ReadingSpec, ...] = ()
 
     def synthesis_options(self) -> SynthesisOptions:
-        """Raises: InvalidMessage, InvalidOption."""
+        """Synthesis options of the segment. Raises: InvalidMessage, InvalidOption."""
         return parse_options(self.options)
 
     def engine_readings(self) -> tuple[Reading, ...]:
@@ -97,7 +97,7 @@ class SegmentSpec(_Frozen):
 
 
 class ChunkRequest(_Frozen):
-    """The message of ``koebin.synthesize_chunk``.
+    """Message of ``koebin.synthesize_chunk``.
 
     Without ``segments`` the worker reads them from the store, under ``jobs/<job>/chunks/``.
     """
@@ -120,7 +120,7 @@ class ChunkRequest(_Frozen):
 
 
 class AssembleRequest(_Frozen):
-    """The message of ``koebin.assemble``."""
+    """Message of ``koebin.assemble``."""
 
     version: Literal[1] = VERSION
     job: str
@@ -131,7 +131,7 @@ class AssembleRequest(_Frozen):
 
 
 class SynthesizeRequest(_Frozen):
-    """The message of ``koebin.synthesize``: one text, one URI."""
+    """Message of ``koebin.synthesize``: one text, one URI."""
 
     version: Literal[1] = VERSION
     text: str = Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)
@@ -148,13 +148,13 @@ class SynthesizeRequest(_Frozen):
 
 
 class Placement(_Frozen):
-    """Where a segment stands in its programme.
+    """Place of a segment in its programme.
 
     Attributes:
         index: position among all segments of the job.
         pause: seconds of silence that follow.
         item: id of the item that the segment belongs to, "" where there are no items.
-        name: what the script calls its speaker, "" for the narrator.
+        name: the script's name for its speaker, "" for the narrator.
     """
 
     index: int = Field(ge=0)
@@ -166,7 +166,7 @@ class Placement(_Frozen):
 
 
 class PlannedSegment(_Frozen):
-    """A segment and its place, as a chunk's document in the store lists them.
+    """Segment with its place, as a chunk's document in the store lists it.
 
     Attributes:
         takes: keys of the further takes that may be used instead, where the job has a quality gate.
@@ -178,7 +178,7 @@ class PlannedSegment(_Frozen):
 
 
 class Quality(_Frozen):
-    """The quality gate of a job: how many takes are tried in all, and which recognisers judge them."""
+    """Quality gate of a job: number of takes, and the recognisers that judge them."""
 
     takes: int = Field(default=3, ge=1, le=10)
     recognisers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")], ...] = Field(default=(), max_length=8)
@@ -196,14 +196,14 @@ class ChunkDocument(_Frozen):
 
 
 class PlannedSpeaker(_Frozen):
-    """A speaker of a job as its workers announced it when the job was planned."""
+    """Speaker of a job as its workers announced it at planning time."""
 
     model_revision: _Revision
     sample_rate_hz: int = Field(gt=0)
 
 
 class Output(_Frozen):
-    """What a job delivers.
+    """Deliverables of a job.
 
     Attributes:
         formats: containers of the audio, the first is the one whose URI is the result's.
@@ -234,7 +234,7 @@ class Output(_Frozen):
 
 
 class Pauses(_Frozen):
-    """Seconds of silence after a sentence, a paragraph and a chapter."""
+    """Pauses after a sentence, a paragraph and a chapter, in seconds."""
 
     sentence: float = Field(default=0.35, ge=0.0, le=60.0)
     paragraph: float = Field(default=0.8, ge=0.0, le=60.0)
@@ -242,7 +242,7 @@ class Pauses(_Frozen):
 
 
 class InputError(_Frozen):
-    """A line of the input that could not be taken."""
+    """Input line that was refused."""
 
     line: int
     item: str
@@ -250,12 +250,12 @@ class InputError(_Frozen):
 
 
 class Manifest(_Frozen):
-    """``jobs/<id>/manifest.json``: all that holds for the whole job, written once.
+    """Manifest of a job, ``jobs/<id>/manifest.json``: everything that holds for the whole job, written once.
 
     Attributes:
-        content: SHA-256 over the planned chunks and the wishes; the same id with another content is refused.
+        content: SHA-256 over the planned chunks and the job options; the same id with another content is refused.
         created: seconds since the epoch.
-        partial: deliver what could be spoken when a segment is given up (else the job fails, and keeps everything).
+        partial: deliver the rest if a segment becomes a dead letter (else the job fails, and keeps everything).
     """
 
     version: Literal[1] = VERSION
@@ -288,12 +288,12 @@ class Manifest(_Frozen):
 
 
 class Judged(_Frozen):
-    """A segment whose first take did not pass the quality gate.
+    """Segment whose first take did not pass the quality gate.
 
     Attributes:
         key: of the planned segment.
         used: of the take that is delivered; the planned one where no take passed.
-        takes: what was wrong with each take that was tried, in order; empty for one that passed.
+        takes: findings for each take that was tried, in order; empty for one that passed.
     """
 
     key: _Hex
@@ -325,7 +325,7 @@ class SegmentCounts(_Frozen):
 
 
 class Result(_Frozen):
-    """What a job or a ``koebin.synthesize`` task returns. Audio travels by URI, never through the result backend."""
+    """Result of a job or of a ``koebin.synthesize`` task. Audio travels by URI, never through the result backend."""
 
     uri: str
     duration_seconds: float
@@ -346,7 +346,7 @@ def parse(model: type[_Model], document: object) -> _Model:
     """Validate a decoded JSON value.
 
     Raises:
-        InvalidMessage: it breaks the contract; says which field and why.
+        InvalidMessage: it breaks the contract; names the field and the reason.
     """
     try:
         return model.model_validate(document)
@@ -367,12 +367,13 @@ def parse_json(model: type[_Model], data: bytes) -> _Model:
 
 
 def dump(model: BaseModel) -> bytes:
-    """The JSON of a document, defaults left out."""
+    """JSON of a document, defaults left out."""
     return model.model_dump_json(exclude_defaults=True).encode()
 
 
 def parse_options(fields: dict[str, Any]) -> SynthesisOptions:
-    """Raises: InvalidMessage for an unknown option, InvalidOption for a bad value."""
+    """Synthesis options from JSON fields. Raises: InvalidMessage for an unknown option, InvalidOption for a bad
+    value."""
     if not fields:
         return _DEFAULT_OPTIONS
     unknown = sorted(set(fields) - set(SynthesisOptions.__dataclass_fields__))
@@ -381,17 +382,17 @@ def parse_options(fields: dict[str, Any]) -> SynthesisOptions:
     try:
         return SynthesisOptions(**fields)
     except TypeError as error:
-        raise InvalidMessage("a synthesis option has a value of the wrong kind", str(error)) from None
+        raise InvalidMessage("a synthesis option has a value of the wrong type", str(error)) from None
 
 
 def changed_options(options: SynthesisOptions) -> dict[str, Any]:
-    """The options that differ from their defaults, the pause (no part of a segment) left out."""
+    """Options that differ from their defaults, without the pause (not part of a segment)."""
     defaults = _DEFAULT_OPTIONS.content()
     return {name: value for name, value in options.content().items() if value != defaults[name]}
 
 
 def segment_key(content: str, model_revision: str, engine_revision: str) -> str:
-    """SHA-256 that names the stored audio: content id, model revision and engine revision."""
+    """Key of the stored audio: SHA-256 over content id, model revision and engine revision."""
     return hashlib.sha256(f"{content}\n{model_revision}\n{engine_revision}".encode()).hexdigest()
 
 
@@ -405,7 +406,7 @@ def plan_segment(
     model_revision: str,
     engine_revision: str,
 ) -> SegmentSpec:
-    """A segment with its key; the dictionary is what ``Dictionary.within`` leaves of it for this text."""
+    """Segment with its key; ``Dictionary.within`` has reduced the dictionary to this text."""
     content = content_id(text, speaker, options, readings, dictionary_revision)
     return SegmentSpec(
         key=segment_key(content, model_revision, engine_revision),
@@ -416,7 +417,7 @@ def plan_segment(
 
 
 def another_take(segment: SegmentSpec, take: int, request: ChunkRequest, dictionary: Dictionary) -> SegmentSpec:
-    """The ``take``-th further take of a segment, under its own key."""
+    """Further take of a segment with number ``take``, under its own key."""
     options = segment.synthesis_options()
     return plan_segment(
         segment.text,
@@ -430,7 +431,7 @@ def another_take(segment: SegmentSpec, take: int, request: ChunkRequest, diction
 
 
 def check_segment(segment: SegmentSpec, request: ChunkRequest, dictionary: Dictionary) -> None:
-    """Recompute the key of a received segment; of the chunk's dictionary it has only the words that it holds.
+    """Recompute the key of a received segment, with those words of the chunk's dictionary that it holds.
 
     Raises:
         InvalidMessage: the key does not belong to the text and options that came with it.

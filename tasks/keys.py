@@ -12,28 +12,30 @@ _HEX: Final = re.compile(r"[0-9a-f]{8,64}")
 
 
 def check_job(job: str) -> str:
-    """Return ``job`` if it may be a job id: 1 to 100 of ``A-Z a-z 0-9 . _ -``, first a letter or a digit.
+    """Return ``job`` if it is a valid job id: 1 to 100 of ``A-Z a-z 0-9 . _ -``, first a letter or a digit.
 
     Raises:
         InvalidName: anything else.
     """
     if not is_job(job):
-        raise InvalidName("not a job id", job, "Use 1 to 100 of A-Z a-z 0-9 . _ - and begin with a letter or a digit")
+        raise InvalidName(
+            "not a valid job id", job, "Use 1 to 100 of A-Z a-z 0-9 . _ - and begin with a letter or a digit"
+        )
     return job
 
 
 def is_job(name: str) -> bool:
-    """Whether a job may be called that."""
+    """Whether this is a valid job id."""
     return _JOB.fullmatch(name) is not None
 
 
 def segment_audio(key: str) -> str:
-    """The segment's samples, FLAC 24 bit: its existence is the commit."""
+    """Key of a segment's samples, FLAC 24 bit: its existence is the commit."""
     return f"segments/{_hex(key)[:2]}/{key}.flac"
 
 
 def segment_marks(key: str) -> str:
-    """The segment's marks, written before the audio."""
+    """Key of a segment's marks, written before the audio."""
     return f"segments/{_hex(key)[:2]}/{key}.json"
 
 
@@ -43,22 +45,23 @@ def piece(name: str) -> str:
 
 
 def dictionary(revision: str) -> str:
-    """A dictionary as it was when a job was planned."""
+    """Key of a dictionary as it was when a job was planned."""
     return f"dictionaries/{_hex(revision)}.json"
 
 
 def manifest(job: str) -> str:
-    """The job's immutable header; written last, so that a job without one was never submitted."""
+    """Key of a job's immutable manifest; written last, so that a job without one was never submitted."""
     return f"jobs/{check_job(job)}/manifest.json"
 
 
 def chunk(job: str, number: int) -> str:
-    """The segments of a chunk and their places in the programme."""
+    """Key of a chunk's segments and their places in the programme."""
     return f"jobs/{check_job(job)}/chunks/{number:06d}.json"
 
 
 def done(job: str, number: int) -> str:
-    """Written before the ledger's tick, so that a lost ledger is rebuilt from one listing."""
+    """Key of a chunk's done document, written before the ledger is updated, so that one listing rebuilds a lost
+    ledger."""
     return f"{done_prefix(job)}{number:06d}.json"
 
 
@@ -67,14 +70,14 @@ def done_prefix(job: str) -> str:
 
 
 def result(job: str) -> str:
-    """The job's result: its existence ends the job."""
+    """Key of a job's result: its existence ends the job."""
     return f"jobs/{check_job(job)}/result.json"
 
 
 def output(job: str, name: str) -> str:
-    """A deliverable of the job."""
+    """Key of a deliverable of a job."""
     if not name or name.startswith((".", "/")) or ".." in name or "\\" in name:
-        raise InvalidName("not the name of an output", name)
+        raise InvalidName("not a valid name for an output file", name)
     return f"jobs/{check_job(job)}/out/{name}"
 
 

@@ -6,19 +6,19 @@ from koebin.engine.observer import Observer as EngineObserver
 
 
 class Observer(EngineObserver):
-    """Is told of what a task did; this one forgets it.
+    """Observer that ignores everything it is told.
 
-    Micro-batches tell ``batch("texts", size, most)``; padded batches of a GPU tell ``batch("utterances", …)``.
+    Micro-batches report ``batch("texts", size, most)``; padded batches of a GPU report ``batch("utterances", …)``.
     """
 
     def segments(self, speaker: str, *, rendered: int = 0, reused: int = 0, dead: int = 0) -> None:
-        """What became of a task's segments: made, found in the store, given up."""
+        """Outcome of a task's segments: rendered, found in the store, dead."""
 
     def spoken(self, speaker: str, audio_seconds: float, wall_seconds: float) -> None:
-        """So much audio was made in so much time; reused segments count in neither."""
+        """Seconds of rendered audio and of wall time; reused segments count in neither."""
 
     def error(self, error: BaseException) -> None:
-        """A segment or a task met it, whether it was tried again or not."""
+        """Error of a segment or a task, retried or not."""
 
     def retry(self, task: str) -> None:
-        """A task was put off, to be tried again."""
+        """Task delayed for a retry."""

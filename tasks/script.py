@@ -1,4 +1,4 @@
-"""What every input becomes: passages in reading order, each with a speaker and options."""
+"""Script: the form of every input: passages in reading order, each with a speaker and options."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.dictionary import Dictionary
 
 Ending = Literal["span", "sentence", "paragraph", "chapter"]
-"""What a passage ends: ``span`` leaves no pause at all (a change of speaker or style inside a sentence)."""
+"""Unit that a passage ends; ``span`` leaves no pause at all (a change of speaker or style inside a sentence)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A run of text by one speaker with one set of options; one or more sentences.
+    """Run of text by one speaker with one set of options; one or more sentences.
 
     Attributes:
-        text: what is spoken, without markup; never empty.
+        text: to be spoken, without markup; never empty.
         speaker: name of the speaker.
-        name: what the script calls them, "" where it has no name of its own for them.
-        options: how it is spoken.
+        name: the script's own name for the speaker, "" if it has none.
+        options: synthesis options.
         readings: spans of ``text`` with their reading.
         chapter: index into ``Script.chapters``.
         line: 1-based line of the input, 0 if the input has no lines.
-        ends: which pause follows.
+        ends: decides the pause that follows.
         pause: seconds of an explicit pause that follows, instead of the one ``ends`` asks for.
         item: id of the item this passage belongs to, where every item becomes a file of its own; "" elsewhere.
     """
@@ -45,14 +45,14 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A part of a script with a title of its own ("" if it has none)."""
+    """Part of a script with a title of its own ("" if it has none)."""
 
     title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """A cover picture."""
+    """Cover picture."""
 
     data: bytes
     media_type: Literal["image/jpeg", "image/png"]
@@ -60,7 +60,7 @@ class Cover:
 
 @dataclass(frozen=True, slots=True)
 class LineError:
-    """A line of a line list that cannot be spoken; the other lines still are."""
+    """Line of a line list that cannot be spoken; the other lines still are."""
 
     line: int
     item: str
@@ -69,7 +69,7 @@ class LineError:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The parsed input of a narration.
+    """Parsed input of a narration.
 
     Attributes:
         passages: in reading order.
@@ -79,7 +79,7 @@ class Script:
         dictionary: readings that hold for the whole script.
         items: every item (see ``Passage.item``) becomes a file of its own.
         errors: lines that were refused; only where ``items``.
-        output: wishes of the input about its output, as the command line would name them.
+        output: output options that the input sets, named as on the command line.
     """
 
     passages: Sequence[Passage]

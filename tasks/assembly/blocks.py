@@ -1,4 +1,5 @@
-"""Where a job's programme is cut into blocks, so that a changed sentence changes its own and its neighbour at most.
+"""Division of a job's programme into blocks, such that a changed sentence changes its own block and one neighbour at
+most.
 
 A block ends where the key of its last segment says so, as content-defined chunking does: what is inserted or changed
 elsewhere moves no boundary. How two segments meet depends on both of them, so a block is identified by its segments, by
@@ -29,7 +30,7 @@ _DIGITS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A segment of the job where it stands: enough to fetch it."""
+    """Segment of a job at its place: enough to fetch it."""
 
     key: str
     speaker: str
@@ -38,7 +39,7 @@ class Placed:
 
 
 def cut(store: Store, placed: Sequence[Placed], titles: Sequence[str]) -> list[Block]:
-    """The blocks of a programme, each within one chapter.
+    """Blocks of a programme, each within one chapter.
 
     Args:
         placed: in reading order.
@@ -51,12 +52,12 @@ def cut(store: Store, placed: Sequence[Placed], titles: Sequence[str]) -> list[B
 
 
 def _ends(placed: Sequence[Placed]) -> Iterator[int]:
-    """Behind which segments a block ends."""
+    """Indices of the segments that end a block."""
     seconds = 0.0
     for index, segment in enumerate(placed, start=1):
         own = len(segment.text) * SECONDS_PER_CHARACTER
         seconds += own
-        # Longer segments end a block more often: its length does not depend on theirs.
+        # Longer segments end a block more often, so that a block's length does not depend on theirs.
         chosen = int(segment.key[:_DIGITS], 16) / 16**_DIGITS < own / MEAN_SECONDS and segment.place.pause > 0.0
         closing = index == len(placed) or placed[index].place.chapter != segment.place.chapter
         if closing or chosen or seconds >= LONGEST_SECONDS:

@@ -1,4 +1,4 @@
-"""From stored segments to finished files and the job's result."""
+"""Assembly of a job: finished files and the job's result from stored segments."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from koebin.tasks.stores.base import Store
 log = logging.getLogger(__name__)
 
 TEMPORARY_SECONDS: Final = 2 * 3600
-"""Older than this, an unfinished write is nobody's any more."""
+"""Age in seconds above which an unfinished write counts as abandoned."""
 
 
 class StoreShelf:
-    """Keeps what a programme is made from in the store, until ``koebin gc`` finds it old."""
+    """Cache of a programme's intermediate products in the store, until ``koebin gc`` removes them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -54,15 +54,15 @@ class StoreShelf:
             return None
 
     def put(self, name: str, data: bytes) -> None:
-        self._store.put(keys.piece(name), data, if_absent=False)  # what stands there may be damaged
+        self._store.put(keys.piece(name), data, if_absent=False)  # the stored object may be damaged
 
 
 def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> JobOutcome:
-    """Render, upload, write the result, end the job; one that has ended in the store, also by a cancel, only ends.
+    """Render, upload, write the result, end the job. If the store has a result already (also of a cancel), only end it.
 
     Raises:
         LeaseLost, JobCancelled, GiveBack: see ``Guard``.
-        StoreNotFound: a segment that the ledger calls done is not in the store.
+        StoreNotFound: a segment of a done chunk is not in the store.
     """
     store = runtime.open_store(request.store)
     manifest = parse_json(Manifest, store.get(keys.manifest(request.job)))
@@ -76,20 +76,23 @@ def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> Jo
 
 
 def _sweep_temporary(store: Store) -> None:
-    """Remove what writes that were killed have left in the store; a job's end is as good a moment as any."""
+    """Remove unfinished writes of killed processes from the store. It is done here because every job ends here."""
     try:
         removed = store.sweep_temporary(TEMPORARY_SECONDS)
-    except KoebinError as error:  # for example no right to list uploads; the job has ended all the same
-        log.warning("unfinished writes were not looked for: %s", error)
+    except KoebinError as error:  # for example no right to list uploads; that must not change the job's end
+        log.warning("unfinished writes in the store could not be cleaned up: %s", error)
         return
     if removed:
-        log.info("%d unfinished writes removed", removed)
+        log.info("%d unfinished writes removed from the store", removed)
 
 
 def fail_job(runtime: Runtime, request: AssembleRequest, error: KoebinError) -> None:
-    """The job cannot be assembled: say why, keep everything; unless it has ended in the store, also by a cancel."""
+    """End a job whose assembly failed: store the reason, keep everything. A result in the store, also of a cancel,
+    stays.
+    """
     outcome = JobOutcome(job=request.job, state=State.FAILED, error=str(error))
-    with contextlib.suppress(StoreError, InvalidMessage):  # the store may be what failed; the ledger says so
+    # the store itself may have failed; the ledger keeps the reason
+    with contextlib.suppress(StoreError, InvalidMessage):
         outcome = settle(runtime.open_store(request.store), outcome)
     runtime.ledger.end(request.job, outcome.state, outcome.error)
 
@@ -131,7 +134,7 @@ def _placed(store: Store, manifest: Manifest) -> list[Placed]:
         ]
     for segment in found:
         if segment.place.chapter >= len(manifest.chapters) or segment.speaker not in manifest.speakers:
-            raise InvalidMessage("a chunk does not belong to the manifest", segment.key)
+            raise InvalidMessage("a chunk in the store does not match the job's manifest", segment.key)
     return sorted(found, key=lambda segment: segment.place.index)
 
 
@@ -166,7 +169,7 @@ def _deliver_items(
     folder: Path,
     guard: Guard,
 ) -> JobOutcome:
-    """One file for each item, and ``results.jsonl`` with a line for each, in the input's order."""
+    """Deliver one file per item, and ``results.jsonl`` with a line for each, in the input's order."""
     by_item: dict[str, list[Placed]] = {}
     for segment in placed:
         by_item.setdefault(segment.place.item, []).append(segment)
@@ -216,7 +219,9 @@ def _deliver_items(
 
 
 def _item_name(number: int, item: str) -> str:
-    """``000012-welcome``: the number keeps names apart that a file system or another suffix would make one."""
+    """File stem of an item, such as ``000012-welcome``. The number keeps names apart that a file system would treat as
+    equal.
+    """
     return f"{number:06d}-{re.sub(r'[.]{2,}|[^A-Za-z0-9._-]', '_', item)[:80]}"
 
 
@@ -275,7 +280,7 @@ def _listed(store: Store, job: str, name: str, data: bytes) -> OutputFile:
 def _result(outputs: Sequence[OutputFile], counts: SegmentCounts, sample_rate_hz: int) -> Result:
     audio = [file for file in outputs if file.kind == "audio"]
     if not audio:
-        raise JobFailed("the programme has no audio file")
+        raise JobFailed("the assembly wrote no audio file")
     first = next((file for file in audio if not file.chapter), audio[0])
     marks = [file for file in outputs if file.kind == "marks" and file.format == "json"]
     return Result(

@@ -1,4 +1,4 @@
-"""Celery's configuration, the same for producers and workers: whoever differs in it breaks the others' guarantees."""
+"""Celery configuration, shared by producers and workers: a process with another one breaks the guarantees of all."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from koebin.tasks.contracts import PRIORITY_STEPS
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE
 
 SENT_HEADER: Final = "koebin_sent"
-"""When a message was sent, in seconds since the epoch; workers tell from it how long messages wait."""
+"""Header with the time of sending, in seconds since 1970; workers measure queueing times with it."""
 
 
 def configure(app: Celery, *, broker: str, result_backend: str, visibility_timeout: float) -> None:
-    """Set up an app for our broker.
+    """Configure an app for our broker.
 
     The names of the unacknowledged messages are our own: by default they are shared by all applications of a Redis
     database, and our short timeout would requeue the running tasks of the others.
@@ -100,7 +100,7 @@ def _result_address(url: str, broker: BrokerAddress) -> BrokerAddress | None:
 
 
 def sender(app: Celery) -> Send:
-    """A function that sends our messages through ``app``."""
+    """Function that sends our messages through ``app``."""
 
     def send(message: Message) -> None:
         app.send_task(

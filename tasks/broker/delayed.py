@@ -1,4 +1,4 @@
-"""Messages that are to be sent later, kept in Redis: a message with a countdown would sit in a worker's memory."""
+"""Delayed messages, kept in Redis until they are due: a message with a countdown would sit in a worker's memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from koebin.tasks.connection import server_time
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A task message of ours, ready to be sent."""
+    """Task message of ours, ready to be sent."""
 
     task: str
     task_id: str
@@ -53,7 +53,7 @@ def put_off_messages(redis: Redis) -> list[Message]:
 
 
 def put_off_ids(redis: Redis) -> set[str]:
-    """Task ids that wait here."""
+    """Task ids of the delayed messages."""
     return {message.task_id for message in put_off_messages(redis)}
 
 

@@ -1,4 +1,4 @@
-"""Which workers live and what they serve: announcements in Redis that expire unless they are kept fresh."""
+"""Fleet: live workers and the speakers they serve, from announcements in Redis that expire without a heartbeat."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from koebin.tasks import redis_keys
 from koebin.tasks.connection import as_text
 
 ANNOUNCEMENT_SECONDS: Final = 15
-"""An announcement outlives its last refresh by this."""
+"""Seconds after the last heartbeat at which an announcement expires."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServedSpeaker:
-    """A speaker as one worker serves it.
+    """Speaker as one worker serves it.
 
     Attributes:
         speed_factor: audio seconds per wall second of the whole worker, measured at warm-up and then at work.
@@ -34,11 +34,11 @@ class ServedSpeaker:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What one ready worker says of itself.
+    """Announcement of one ready worker.
 
     Attributes:
-        assembles: whether it makes the files of jobs.
-        formats: which ones it can write; empty where it does not say.
+        assembles: whether it assembles jobs.
+        formats: output formats that it can write; empty if unknown.
     """
 
     worker: str
@@ -56,7 +56,7 @@ class Fleet:
     workers: tuple[Announcement, ...] = field(default_factory=tuple)
 
     def speakers(self) -> dict[str, list[tuple[Announcement, ServedSpeaker]]]:
-        """Who serves each speaker."""
+        """Announcements of each speaker."""
         served: dict[str, list[tuple[Announcement, ServedSpeaker]]] = {}
         for worker in self.workers:
             for speaker in worker.speakers:
@@ -64,7 +64,7 @@ class Fleet:
         return served
 
     def children(self, speaker: str, model_revision: str, engine_revision: str) -> int:
-        """Processes that may run a chunk planned with these revisions."""
+        """Number of pool processes that can run a chunk planned with these revisions."""
         return sum(
             worker.children
             for worker, served in self.speakers().get(speaker, [])
@@ -72,24 +72,24 @@ class Fleet:
         )
 
     def assemblers(self) -> int:
-        """Processes that assemble."""
+        """Number of pool processes that assemble."""
         return sum(worker.children for worker in self.workers if worker.assembles)
 
     def check_formats(self, formats: Iterable[str]) -> None:
-        """Raises: BackendMissing: a worker that may assemble a job cannot write one of these."""
+        """Check output formats. Raises: BackendMissing: a worker that may assemble the job cannot write one."""
         for worker in self.workers:
             if worker.assembles and worker.formats:
                 for name in formats:
                     if name not in worker.formats:
                         raise BackendMissing(
-                            f"a worker that assembles cannot write {name}",
+                            f"a worker with --assemble cannot write {name}",
                             worker.worker,
                             f"Install koebin[m4b] there, or choose from {', '.join(worker.formats)}",
                         )
 
 
 def announce(redis: Redis, announcement: Announcement) -> None:
-    """Say or repeat what a worker serves."""
+    """Send a worker's heartbeat: write or refresh its announcement."""
     document = json.dumps(asdict(announcement))
     pipe = redis.pipeline()
     pipe.set(redis_keys.worker(announcement.worker), document, ex=ANNOUNCEMENT_SECONDS)

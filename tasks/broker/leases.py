@@ -1,4 +1,4 @@
-"""Who runs a task, and how often it has killed its process.
+"""Leases of tasks, and attempts: how often a task has killed its process.
 
 A lease is ``koebin:lease:<task id>``; its value is a random nonce and it expires with the visibility timeout. Taking,
 renewing and giving back compare that value and change it in one script, because a redelivered message keeps its
@@ -28,7 +28,7 @@ if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 return 0
 """
 
-# A missing lease is set again: the server may have lost it, and nobody else has taken it.
+# A missing lease is set again: the server may have lost it, and nobody else has acquired it.
 _RENEW: Final = """
 local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then return 0 end
@@ -61,7 +61,7 @@ redis.call('EXPIRE', KEYS[1], ARGV[2])
 return strikes
 """
 
-# A process that was frozen meanwhile may come here when another one has long been done with the chunk.
+# A process that was stopped meanwhile may come here long after another one has finished the chunk.
 _KEEP: Final = """
 if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 1 then return 0 end
 redis.call('HINCRBY', KEYS[1], 'rendered', ARGV[2])
@@ -74,16 +74,16 @@ return 1
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What earlier runs of a task left behind.
+    """Record of earlier runs of a task.
 
     Attributes:
         strikes: processes lost since the task last made progress.
-        isolated: segments are to be rendered one by one.
-        condemned: segment keys that killed a process while they were rendered alone, with what was seen.
-        reason: what was seen when the last process was lost.
-        rendered: segments that runs which made way for others have stored.
+        isolated: segments must be rendered one by one.
+        condemned: keys of segments that killed a process while rendered alone, with the evidence.
+        reason: evidence of the last lost process.
+        rendered: segments stored by runs that were preempted.
         seconds: their audio.
-        wall_seconds: what those runs took.
+        wall_seconds: duration of those runs.
     """
 
     strikes: int
@@ -109,7 +109,7 @@ class Leases:
         self._keep = redis.register_script(_KEEP)
 
     def acquire(self, task_id: str) -> str | None:
-        """The nonce of a new lease, or None while somebody's lease lives."""
+        """Acquire a lease; returns its nonce, or None while somebody holds it."""
         nonce = secrets.token_hex(16)
         taken = self._acquire(keys=[redis_keys.lease(task_id)], args=[nonce, self._milliseconds])
         return nonce if taken else None
@@ -129,7 +129,7 @@ class Leases:
         return owner is None or as_text(owner) == nonce
 
     def leased(self, task_ids: Sequence[str]) -> set[str]:
-        """Those of the tasks that somebody holds."""
+        """Those of the tasks that somebody holds a lease of."""
         if not task_ids:
             return set()
         values: Any = self._redis.mget([redis_keys.lease(task_id) for task_id in task_ids])
@@ -167,14 +167,14 @@ class Leases:
         self._redis.hdel(redis_keys.attempt(task_id), "strikes", "alone", "delays")
 
     def keep(self, job: str, chunk: int, rendered: int, seconds: float, wall_seconds: float) -> bool:
-        """Keep what this run has made of a chunk for the account of the run that ends it; False if one has."""
+        """Add this run's figures to those of the run that ends the chunk; False if one has ended it."""
         args: list[Any] = [chunk, rendered, seconds, wall_seconds, _ATTEMPT_SECONDS]
         return bool(
             self._keep(keys=[redis_keys.attempt(chunk_task(job, chunk)), redis_keys.done_chunks(job)], args=args)
         )
 
     def count_delay(self, task_id: str) -> int:
-        """How often the task was put off before; counts this time."""
+        """Count a delay of the task; returns the number of earlier ones."""
         pipe = self._redis.pipeline(transaction=True)
         pipe.hincrby(redis_keys.attempt(task_id), "delays", 1)
         pipe.expire(redis_keys.attempt(task_id), _ATTEMPT_SECONDS)

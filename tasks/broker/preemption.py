@@ -1,7 +1,7 @@
-"""Does anything wait that is more urgent than what this process does?
+"""Preemption: whether more urgent work waits for this process.
 
-A worker that runs several sentences of a batch asks between them, and makes way: it stores what it has, and gives the
-rest back. One worker is enough for one message, so each that waits is claimed by the first that sees it.
+A task of several sentences asks between them; if preempted it stores what it has and returns the rest to the queue. One
+worker is enough for one message, so each waiting message is claimed by the first worker that sees it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LOOKS: Final = 0.1
 _CLAIM_SECONDS: Final = 5
-"""A message that is still there then was claimed by a worker that has gone, or that took another: the next may come."""
+"""Seconds after which a claim expires: its worker has gone, or took another message."""
 _MOST_CLAIMED: Final = 32
-"""Messages of one list that are looked at; it bounds what a look costs."""
+"""Messages of one list that are read; it bounds the cost of a look."""
 
 _CLAIM: Final = """
 local now = tonumber(redis.call('TIME')[1])
@@ -43,7 +43,7 @@ return 0
 
 
 class Precedence:
-    """Looks into the queues that a worker serves."""
+    """Preemption check over the queues that a worker serves."""
 
     def __init__(self, redis: Redis, queues: Sequence[str]) -> None:
         self._claim = redis.register_script(_CLAIM)
@@ -51,9 +51,9 @@ class Precedence:
         self._looked = 0.0
 
     def claim(self, priority: int) -> bool:
-        """Whether a message of a higher priority waits for which no other worker makes way; it is ours then.
+        """Whether a message of a higher priority waits that no other worker has claimed; it is claimed then.
 
-        One question to Redis, and none within a tenth of a second after the last; without Redis nothing waits.
+        One query to Redis, and none within a tenth of a second after the last. Without Redis nothing preempts.
         """
         if not self._queues or time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS:
             return False
@@ -66,7 +66,7 @@ class Precedence:
                 )
             )
         except RedisError as error:
-            log.debug("nobody can say whether anything urgent waits: %s", error)
+            log.debug("Redis does not answer; preemption is not checked: %s", error)
             return False
 
     def _more_urgent(self, priority: int) -> list[Any]:

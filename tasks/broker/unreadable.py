@@ -1,4 +1,4 @@
-"""Messages that nobody here can read: kept for a person to look at, not run, not lost, not crashed on."""
+"""Unreadable messages, set aside for inspection: not run, not lost, and no crash."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LONGEST: Final = 4000
 
 
 def park(redis: Redis, reason: str, message: object) -> None:
-    """Keep a message with the reason; the last thousand are kept."""
+    """Set a message aside as unreadable, with the reason; the last thousand are kept."""
     document = {"time": time.time(), "reason": reason[:500], "message": _text(message)[:_LONGEST]}
-    row = json.dumps(document, ensure_ascii=False).encode(errors="replace")  # JSON may spell half of a surrogate pair
+    row = json.dumps(document, ensure_ascii=False).encode(errors="replace")  # JSON may escape half of a surrogate pair
     pipe = redis.pipeline()
     pipe.lpush(redis_keys.UNREADABLE, row)
     pipe.ltrim(redis_keys.UNREADABLE, 0, _MOST - 1)
@@ -36,7 +36,7 @@ def parked(redis: Redis, limit: int = _MOST) -> list[dict[str, Any]]:
 
 
 def forget_parked(redis: Redis) -> int:
-    """Drop them; returns how many there were."""
+    """Drop the unreadable messages; returns how many there were."""
     pipe = redis.pipeline()
     pipe.llen(redis_keys.UNREADABLE)
     pipe.delete(redis_keys.UNREADABLE)

@@ -1,5 +1,8 @@
-"""How much audio waits to be made: of jobs from the ledgers, for queues hold only the small window that is dispatched;
-of single texts, which are no jobs, from the queues."""
+"""Backlog: predicted audio that waits to be rendered, by speaker and priority.
+
+That of jobs comes from the ledgers, because queues hold only a small dispatched window. That of single texts, which are
+not jobs, comes from the queues.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from koebin.tasks.jobs.waiting_texts import WaitingTexts, waiting_texts
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits for one speaker: planned, queued or being made.
+    """Backlog of one speaker: audio that is planned, queued or being rendered.
 
     Attributes:
         audio_seconds: predicted, by the priority of the jobs and single texts (0 goes first).
         children: processes that serve the speaker now.
-        speed_factor: audio seconds per wall second of one worker, as the workers that serve it announce; 0 without any.
-        texts: how many single texts wait among that.
-        work_seconds: wall seconds that one such worker would need; the audio's where nobody has measured.
+        speed_factor: audio seconds per wall second of one worker, as its workers announce; 0 without any.
+        texts: number of single texts among that.
+        work_seconds: wall seconds that one such worker would need; the audio's if no speed is known.
     """
 
     speaker: str
@@ -37,7 +40,7 @@ class Backlog:
 
 
 def backlog(redis: Redis) -> dict[str, Backlog]:
-    """The backlog of every speaker that has one or is served, by name.
+    """Backlog of every speaker that has one or is served, by name.
 
     Raises:
         redis.RedisError: the broker does not answer.
@@ -60,7 +63,7 @@ def backlog(redis: Redis) -> dict[str, Backlog]:
 
 
 def assembling(redis: Redis) -> int:
-    """How many jobs wait for their assembly, or are being assembled."""
+    """Number of jobs that wait for their assembly or are being assembled."""
     ledger = Ledger(redis)
     return sum(ledger.state(job) == State.ASSEMBLING for job in ledger.live())
 

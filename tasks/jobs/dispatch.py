@@ -1,4 +1,4 @@
-"""Which chunks are in the queue: a few per live process of their speaker.
+"""Dispatch of chunks into the queues: a small window per speaker, of a few chunks per live process.
 
 So jobs on one speaker take turns, a cancel takes effect at once, and Redis stays small.
 """
@@ -17,7 +17,7 @@ CHUNKS_PER_CHILD: Final = 2
 
 
 def chunk_message(entry: Entry, number: int, speaker: str) -> Message:
-    """The message of a planned chunk; the worker reads its segments from the store."""
+    """Message of a planned chunk; the worker reads its segments from the store."""
     request = ChunkRequest(
         job=entry.job,
         chunk=number,
@@ -32,30 +32,31 @@ def chunk_message(entry: Entry, number: int, speaker: str) -> Message:
 
 
 def assemble_message(entry: Entry) -> Message:
-    """The message that ends a job."""
+    """Message of a job's assembly."""
     request = AssembleRequest(job=entry.job, store=entry.store).model_dump(mode="json")
     return Message(ASSEMBLE, assemble_task(entry.job), request, ASSEMBLE_QUEUE, entry.priority)
 
 
 def foreign(entry: Entry, speaker: str, request: ChunkRequest) -> str:
-    """Why a message about a live job is none that we sent, "" if it is ours.
+    """Reason why a message about a live job is not one of ours, "" if it is.
 
     Args:
-        speaker: who speaks the chunk, as the ledger knows it.
+        speaker: of the chunk, as the ledger knows it.
     """
     if speaker != request.speaker:
         return f"job {request.job} has no chunk {request.chunk} for {request.speaker}"
     ours = chunk_message(entry, request.chunk, request.speaker).request
     if ours != request.model_dump(mode="json", exclude_none=True):
-        return f"job {request.job} was planned otherwise than this message says"
+        return f"the message does not match the plan of job {request.job}"
     return ""
 
 
 def dispatch(ledger: Ledger, fleet: Fleet, send: Send, entry: Entry) -> int:
-    """Let chunks of a job into the queues until each speaker's window is full; returns how many.
+    """Move chunks of a job into the queues until each speaker's window is full; returns how many.
 
     A speaker that no live worker serves with the planned revisions gets none: its chunks stay planned.
-    A process that dies between ``take`` and ``send`` leaves an open chunk without a message, which the sweep finds.
+    A process that dies between ``take`` and ``send`` leaves an open chunk without a message, which is requeued as lost
+    work.
     """
     sent = 0
     if entry.state is not State.RUNNING:
@@ -71,7 +72,7 @@ def dispatch(ledger: Ledger, fleet: Fleet, send: Send, entry: Entry) -> int:
 
 
 def needs(entry: Entry, fleet: Fleet, unfinished: set[str]) -> str:
-    """What an unfinished job waits for, as a sentence; "" if live workers may run all of it."""
+    """What an unfinished job waits for, as a sentence; "" if live workers can run all of it."""
     lacking: list[str] = []
     served = fleet.speakers()
     for speaker, revision in entry.speakers.items():
@@ -80,7 +81,9 @@ def needs(entry: Entry, fleet: Fleet, unfinished: set[str]) -> str:
         live = ", ".join(
             f"{speaker}@{found.model_revision}/{worker.engine_revision}" for worker, found in served.get(speaker, [])
         )
-        lacking.append(f"needs {speaker}@{revision}/{entry.engine_revision}, live: {live or 'none'}")
+        lacking.append(
+            f"needs a worker for {speaker}@{revision}/{entry.engine_revision}, live workers have: {live or 'none'}"
+        )
     if entry.state is State.ASSEMBLING and not fleet.assemblers():
         lacking.append("needs a worker with --assemble")
     return "; ".join(lacking)

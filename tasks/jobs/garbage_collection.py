@@ -1,4 +1,4 @@
-"""What a store no longer needs, and how it is removed beside running jobs.
+"""Garbage collection of a store beside running jobs: retention rules, survey and removal.
 
 Rules: a job that ended longer ago than the retention goes, with everything below ``jobs/<id>/``; a live or unfinished
 one stays. A segment, a dictionary or a single text goes if it is older than the retention and no job that stays refers
@@ -42,14 +42,14 @@ _AUDIO: Final = re.compile("segments/[0-9a-f]{2}/([0-9a-f]{64})[.]flac")
 Kind = Literal["job", "segment", "dictionary", "text", "piece"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _BY_AGE: Final[tuple[tuple[Kind, str], ...]] = (("text", "texts/"), ("piece", "pieces/"))
-"""What goes by its age alone: a single text is nobody's, and what is kept of a programme can be made again."""
+"""Kinds removed by age alone: no job owns single texts, and a programme's intermediate products can be made again."""
 _Subject = TypeVar("_Subject")
 _Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
 class Unneeded:
-    """Something that may go; ``keys`` in the order of their removal."""
+    """Removable item; ``keys`` in the order of their removal."""
 
     kind: Kind
     name: str
@@ -59,7 +59,7 @@ class Unneeded:
 
 @dataclass(slots=True)
 class References:
-    """What the jobs that stay need; grows while new jobs appear."""
+    """References of the jobs that stay; grows while new jobs appear."""
 
     segments: set[bytes] = field(default_factory=set)
     dictionaries: set[str] = field(default_factory=set)
@@ -68,10 +68,10 @@ class References:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found in a store.
+    """Findings of a survey of a store.
 
     Attributes:
-        unfinished: jobs without a result that Redis does not know: ``koebin resume`` takes them up again.
+        unfinished: jobs without a result that Redis does not know; ``koebin resume`` continues them.
     """
 
     unneeded: tuple[Unneeded, ...]
@@ -81,7 +81,7 @@ class Survey:
     references: References
 
     def count(self, kind: Kind) -> tuple[int, int]:
-        """How many of a kind may go, and their bytes."""
+        """Number of removable items of a kind, and their bytes."""
         found = [one.bytes for one in self.unneeded if one.kind == kind]
         return len(found), sum(found)
 
@@ -89,15 +89,15 @@ class Survey:
 def survey(
     store: Store, redis: Redis, older_than: float, *, margin: float = MARGIN_SECONDS, now: float | None = None
 ) -> Survey:
-    """Find what may go. Removes nothing.
+    """Find removable items. Removes nothing.
 
     Args:
-        older_than: the retention, in seconds.
-        margin: seconds below which nothing is old.
+        older_than: the retention in seconds.
+        margin: least age in seconds of any removable object.
 
     Raises:
-        InvalidMessage: a job that stays has a document that cannot be read; nothing can be said then.
-        StoreDenied, StoreUnavailable: the store cannot be asked.
+        InvalidMessage: a document of a job that stays cannot be read, so its references are unknown.
+        StoreDenied, StoreUnavailable: the store cannot be read.
     """
     born_before = (time.time() if now is None else now) - max(older_than, margin)
     ledger, references = Ledger(redis), References()
@@ -124,10 +124,10 @@ def survey(
 def remove(
     store: Store, redis: Redis, found: Survey, on_removed: Callable[[Unneeded], None] | None = None
 ) -> tuple[int, int]:
-    """Remove what a survey found, in batches, each after another look at the jobs; returns how many and their bytes.
+    """Remove the items of a survey in batches, each after another look at the jobs; returns number and bytes.
 
     Raises:
-        TimeoutError: a submission has been under way for minutes.
+        TimeoutError: a submission is in progress and does not end.
     """
     ledger = Ledger(redis)
     count = size = 0
@@ -150,7 +150,7 @@ def remove(
 
 
 def storage(store: Store, job: str, *, with_segments: bool = False) -> tuple[int, int]:
-    """Bytes below ``jobs/<id>/``, and if asked for those of the segments it refers to, which other jobs may share."""
+    """Bytes below ``jobs/<id>/``, optionally with its segments, which other jobs may share."""
     objects = list(store.list(f"jobs/{keys.check_job(job)}/"))
     own = _bytes(store, objects)
     if not with_segments:
@@ -161,14 +161,14 @@ def storage(store: Store, job: str, *, with_segments: bool = False) -> tuple[int
 
 
 def wait_for_quiet(redis: Redis) -> None:
-    """What a submission does after it took its lock: while a batch is removed, it waits."""
+    """Wait while a batch is removed. A submission calls this after it acquired its lock."""
     deadline = time.monotonic() + _QUIET_SECONDS
     while redis.exists(redis_keys.COLLECTING) and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
 def _jobs(store: Store) -> dict[str, list[str]]:
-    """The objects of every job; what has no name that a job can have is none of ours."""
+    """Objects of every job; other names are ignored."""
     found: dict[str, list[str]] = {}
     for key in store.list("jobs/"):
         found.setdefault(key.split("/")[1], []).append(key)
@@ -187,7 +187,7 @@ def _stays(
     state = ledger.state(job)
     if (state is not None and not state.ended) or redis.exists(redis_keys.SUBMITTING + job):
         return True
-    if keys.manifest(job) not in objects:  # a submission that died
+    if keys.manifest(job) not in objects:  # an interrupted submission
         return any(stat is not None and stat.modified >= born_before for stat in _heads(store, objects))
     if keys.result(job) not in objects:
         if state is None:
@@ -197,7 +197,7 @@ def _stays(
 
 
 def _refer(store: Store, job: str, objects: Iterable[str], references: References) -> None:
-    """Note what a job needs. Chunks without a manifest may be overwritten, and are read again the next time."""
+    """Collect a job's references. Chunks without a manifest may be overwritten, and are read again the next time."""
     objects = list(objects)
     chunks = [key for key in objects if _is_chunk(key) and key not in references.read]
     submitted = keys.manifest(job) in objects
@@ -214,7 +214,7 @@ def _refer(store: Store, job: str, objects: Iterable[str], references: Reference
 
 
 def _look_again(store: Store, ledger: Ledger, references: References, doomed: set[str]) -> None:
-    """Note what jobs need that were not there, or not complete, at the last look."""
+    """Collect references of jobs that were absent or incomplete at the last look."""
     for job, objects in _jobs(store).items():
         new = any(_is_chunk(key) and key not in references.read for key in objects)
         if new and (job not in doomed or _goes_on(store, ledger, job)):
@@ -244,7 +244,7 @@ def _remove(store: Store, ledger: Ledger, one: Unneeded) -> None:
     if one.kind == "segment":
         audio, marks = one.keys
         store.delete(audio)
-        if not store.exists(audio):  # spoken again just now: then the marks are its own
+        if not store.exists(audio):  # rendered again just now: then the marks belong to the new audio
             store.delete(marks)
         return
     for key in one.keys:
@@ -252,7 +252,7 @@ def _remove(store: Store, ledger: Ledger, one: Unneeded) -> None:
 
 
 def _in_order(job: str, objects: Sequence[str]) -> tuple[str, ...]:
-    """The manifest first: without it nobody takes the rest for a job, should we be interrupted."""
+    """Keys with the manifest first: without it the rest does not count as a job, should this be interrupted."""
     manifest = keys.manifest(job)
     return tuple(sorted(objects, key=lambda key: (key != manifest, key)))
 
@@ -270,7 +270,7 @@ def _aged(
 
 @contextmanager
 def _quiet(redis: Redis) -> Iterator[Callable[[], bool]]:
-    """No submission begins or is under way; yields whether there is time left for another removal."""
+    """Hold off new submissions and wait for running ones; yields whether there is time left for another removal."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         started = time.monotonic()
@@ -279,7 +279,7 @@ def _quiet(redis: Redis) -> Iterator[Callable[[], bool]]:
             break
         redis.delete(redis_keys.COLLECTING)
         if started >= deadline:
-            raise TimeoutError("a submission has been under way for minutes")
+            raise TimeoutError("a submission is in progress and does not end; run koebin gc again later")
         time.sleep(0.5)
     try:
         yield lambda: time.monotonic() - started < _BATCH_SECONDS
@@ -316,7 +316,7 @@ def _bytes(store: Store, objects: Sequence[str]) -> int:
 
 
 def _each(question: Callable[[_Subject], _Answer], subjects: Sequence[_Subject]) -> list[_Answer]:
-    """Ask a store many things at once, in order."""
+    """Ask a store many things in parallel; answers in order."""
     if len(subjects) < 2:
         return [question(subject) for subject in subjects]
     with ThreadPoolExecutor(_PARALLEL_QUESTIONS) as pool:

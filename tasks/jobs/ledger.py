@@ -1,4 +1,4 @@
-"""What of a job is planned, open and done, in Redis; the store is the durable truth and rebuilds it.
+"""Ledger of jobs in Redis: planned, open and done chunks; the store is the durable truth and rebuilds it.
 
 Keys, all below ``koebin:job:<id>``:
 
@@ -39,7 +39,7 @@ ENDED_SECONDS: Final = 7 * 24 * 3600
 
 
 class State(StrEnum):
-    """Life of a job."""
+    """State of a job."""
 
     RUNNING = "RUNNING"
     ASSEMBLING = "ASSEMBLING"
@@ -55,7 +55,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LedgerChunk:
-    """A chunk as the ledger knows it."""
+    """Chunk as the ledger knows it."""
 
     number: int
     speaker: str
@@ -64,7 +64,7 @@ class LedgerChunk:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A job's line in the ledger; every count is of chunks unless it says otherwise."""
+    """Entry of a job in the ledger; counts are of chunks unless stated otherwise."""
 
     job: str
     state: State
@@ -128,7 +128,7 @@ if #numbers > 0 then redis.call('HDEL', job, 'waiting') end
 return numbers
 """
 
-# Returns the job's state, "" if the ledger does not know the job. The tick that completes it says ASSEMBLE.
+# Returns the job's state, "" if the ledger does not know the job; ASSEMBLE for the chunk that completes it.
 _TICK: Final = """
 local job, chunk, speaker = KEYS[1], ARGV[1], ARGV[2]
 local state = redis.call('HGET', job, 'state')
@@ -188,7 +188,7 @@ return ARGV[1]
 
 
 class Ledger:
-    """The ledger in one Redis database."""
+    """Ledger in one Redis database."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -202,7 +202,7 @@ class Ledger:
     def create(
         self, job: str, fields: Mapping[str, Any], chunks: Sequence[LedgerChunk], done: Sequence[int] = ()
     ) -> bool:
-        """Enter a job, all its chunks planned but those already done; False if the ledger has it."""
+        """Enter a job with its chunks, all planned except those already done; False if the ledger has it."""
         entered = self._create(
             keys=[redis_keys.job(job), redis_keys.JOBS],
             args=[
@@ -229,10 +229,10 @@ class Ledger:
         seconds: float = 0.0,
         wall_seconds: float = 0.0,
     ) -> str:
-        """A chunk is done. Idempotent.
+        """Mark a chunk done. Idempotent.
 
         Returns:
-            ``ASSEMBLE`` from the one tick that completes the job, else the job's state, "" if it is unknown.
+            ``ASSEMBLE`` exactly once, for the chunk that completes the job, else the job's state, "" if unknown.
         """
         args: list[Any] = [chunk, speaker, reused, rendered, seconds, wall_seconds, time.time()]
         return as_text(self._tick(keys=[redis_keys.job(job)], args=args))
@@ -246,7 +246,7 @@ class Ledger:
         self._wait(keys=[redis_keys.job(job)], args=[reason[:500]])
 
     def end(self, job: str, state: State, error: str = "") -> str:
-        """End a live job. Returns the state it has now, "" if it is unknown."""
+        """End a live job. Returns its present state, "" if unknown."""
         speakers = self.speakers(job)
         suffixes = [f":{kind}:{speaker}" for kind in ("planned", "open") for speaker in speakers]
         args: list[Any] = [state, error[:2000], time.time(), job, ENDED_SECONDS, json.dumps(suffixes)]
@@ -255,7 +255,7 @@ class Ledger:
         )
 
     def forget(self, job: str) -> None:
-        """Drop everything Redis knows of a job, so that it can be entered anew from the store."""
+        """Drop everything about a job, so that it can be entered again from the store."""
         names = [f":{kind}:{speaker}" for kind in ("planned", "open") for speaker in self.speakers(job)]
         self._redis.delete(
             *[redis_keys.job(job) + name for name in ["", ":done", ":chunks", ":dead", ":events", *names]]
@@ -278,7 +278,8 @@ class Ledger:
         return _entry(job, self._redis.hgetall(redis_keys.job(job)))
 
     def planned(self, job: str, chunk: int) -> tuple[Entry, str]:
-        """A job and who speaks its chunk, "" if it has no such chunk; one question. Raises: JobNotFound."""
+        """Entry of a job and the speaker of its chunk ("" if it has no such chunk), in one query. Raises:
+        JobNotFound."""
         pipe = self._redis.pipeline(transaction=False)
         pipe.hgetall(redis_keys.job(job))
         pipe.hget(f"{redis_keys.job(job)}:chunks", str(chunk))
@@ -296,7 +297,7 @@ class Ledger:
         return [as_text(job) for job in jobs]
 
     def live_entries(self) -> list[Entry]:
-        """Lines of the jobs that have not ended, oldest first; not of one that is forgotten meanwhile."""
+        """Entries of the jobs that have not ended, oldest first; jobs forgotten meanwhile are left out."""
         entries = []
         for job in self.live():
             with contextlib.suppress(JobNotFound):
@@ -329,7 +330,7 @@ class Ledger:
         return seconds
 
     def bury(self, job: str, segment: str, evidence: Mapping[str, Any]) -> None:
-        """Note a segment that was given up, with what was seen."""
+        """Add a dead letter: a segment that cannot be spoken, with the evidence."""
         document = json.dumps(dict(evidence), ensure_ascii=False)
         self._redis.hset(f"{redis_keys.job(job)}:dead", segment, document)
         self._redis.hset(redis_keys.DEAD_LETTERS, f"{job} {segment}", document)
@@ -350,7 +351,7 @@ class Ledger:
             yield job, segment, json.loads(value)
 
     def exhume(self, job: str, segments: Sequence[str]) -> None:
-        """Forget dead letters."""
+        """Remove dead letters."""
         if segments:
             self._redis.hdel(f"{redis_keys.job(job)}:dead", *segments)
             self._redis.hdel(redis_keys.DEAD_LETTERS, *[f"{job} {segment}" for segment in segments])
@@ -371,7 +372,7 @@ class Ledger:
 
 def _entry(job: str, raw: Any) -> Entry:
     if not raw:
-        raise JobNotFound("the ledger knows no such job", job)
+        raise JobNotFound("no such job in Redis", job)
     f = {as_text(name): as_text(value) for name, value in raw.items()}
     return Entry(
         job=job,
@@ -401,5 +402,5 @@ def _entry(job: str, raw: Any) -> Entry:
 
 
 def _speaker(value: Any) -> str:
-    """Of a row of ``:chunks``."""
+    """Speaker in a row of ``:chunks``."""
     return as_text(value).rpartition(" ")[0] if value else ""

@@ -1,6 +1,6 @@
-"""``jobs/<id>/result.json``: how a job ended, for as long as the store keeps it.
+"""Outcome of a job, ``jobs/<id>/result.json``, for as long as the store keeps it.
 
-Whoever writes it first decides, an assembly, a failure or a cancel; the others go on with what stands there.
+The first writer decides: an assembly, a failure or a cancel. The others adopt its outcome.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class _Frozen(BaseModel):
 
 
 class OutputFile(_Frozen):
-    """One delivered file; ``chapter`` counts from 1, 0 is the whole."""
+    """Delivered file; ``chapter`` counts from 1, 0 is the whole."""
 
     uri: str
     kind: str
@@ -33,7 +33,7 @@ class OutputFile(_Frozen):
 
 
 class Failure(_Frozen):
-    """A segment that was given up."""
+    """Segment that could not be spoken."""
 
     key: str
     line: int
@@ -53,7 +53,7 @@ class ItemResult(_Frozen):
 
 
 class JobOutcome(_Frozen):
-    """How a job ended."""
+    """Outcome of a job."""
 
     version: Literal[1] = 1
     job: str
@@ -67,14 +67,14 @@ class JobOutcome(_Frozen):
 
     def model_post_init(self, _context: object) -> None:
         if not self.state.ended:
-            raise ValueError("a job that goes on has no outcome")
+            raise ValueError("a running job has no outcome")
 
 
 def stored_outcome(store: Store, job: str) -> JobOutcome | None:
-    """How a job ended as its store tells it, None if it does not.
+    """Outcome of a job in its store, None if there is none.
 
     Raises:
-        InvalidMessage: what stands there is no outcome.
+        InvalidMessage: the stored object is not an outcome.
     """
     try:
         return parse_json(JobOutcome, store.get(keys.result(job)))
@@ -83,10 +83,10 @@ def stored_outcome(store: Store, job: str) -> JobOutcome | None:
 
 
 def settle(store: Store, outcome: JobOutcome) -> JobOutcome:
-    """Store how a job ended, unless it has ended already; returns how it did.
+    """Store a job's outcome, unless there is one already; returns the one that holds.
 
     Raises:
-        InvalidMessage: what stands there is no outcome.
+        InvalidMessage: the stored object is not an outcome.
     """
     store.put(keys.result(outcome.job), dump(outcome))
     return parse_json(JobOutcome, store.get(keys.result(outcome.job)))

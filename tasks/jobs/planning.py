@@ -1,4 +1,4 @@
-"""Script -> segments -> chunks. Light: producers plan without an engine."""
+"""Planning of a job: script to segments to chunks. Light: producers plan without an engine."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from koebin.tasks.contracts import (
 from koebin.tasks.script import Passage, Script
 
 SECONDS_PER_CHARACTER: Final = 0.15
-"""Japanese narration at speed 1.0: about 7 characters a second."""
+"""Characters per second of Japanese narration at speed 1.0."""
 
 CHUNK_WALL_SECONDS: Final = 30.0
 LARGEST_CHUNK_SEGMENTS: Final = 500
 _PARTS_OF_A_SMALL_JOB: Final = 12
 _SMALLEST_WALL_SECONDS: Final = 1.0
-"""A hundred times what a chunk costs beyond its synthesis."""
+"""Least audio of a chunk in seconds: a hundred times its overhead."""
 _SMALLEST_SECONDS: Final = (5.0, 15.0)
-"""Of audio: at the slowest, and however fast its worker is."""
+"""Bounds of a chunk in seconds of audio, for the slowest and the fastest worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A speaker as its workers announce it, for planning.
+    """Speaker as its workers announce it, for planning.
 
     Attributes:
         speed_factor: audio seconds per wall second of one worker.
@@ -52,7 +52,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a passage, before it has a key."""
+    """Sentence of a passage, before it has a key."""
 
     passage: Passage
     text: str
@@ -61,11 +61,11 @@ class Sentence:
 
 
 def sentences(passages: Iterable[Passage], pauses: Pauses) -> Iterator[Sentence]:
-    """Split passages into sentences; every character that can be spoken is in exactly one.
+    """Sentences of passages; every character that can be spoken is in exactly one.
 
     Raises:
         InvalidText: a passage that cannot be spoken.
-        InvalidScript: a reading that reaches over the end of a sentence or cannot be spoken.
+        InvalidScript: a reading that crosses the end of a sentence or cannot be spoken.
     """
     for passage in passages:
         check_text(passage.text)
@@ -91,7 +91,7 @@ def _inside(passage: Passage, start: int, end: int) -> Iterator[Reading]:
             continue
         if reading.start < start or reading.end > end:
             raise InvalidScript(
-                "a reading reaches over the end of a sentence",
+                "a reading crosses the end of a sentence",
                 passage.text[reading.start : reading.end],
                 "Give each sentence its own reading",
                 passage.line,
@@ -107,14 +107,14 @@ def _check(passage: Passage, text: str, readings: tuple[Reading, ...]) -> None:
 
 
 def predicted_seconds(text: str, speed: float) -> float:
-    """About how long a text takes to speak."""
+    """Predicted seconds of audio of a text."""
     return max(0.5, len(text) * SECONDS_PER_CHARACTER / speed)
 
 
 def chunk_seconds(passages: Iterable[Passage], slowest: float) -> float:
-    """Seconds of audio in a chunk: about 30 s of a worker's time, less where the whole job is small.
+    """Seconds of audio per chunk: about 30 s of a worker's time, less for a small job.
 
-    Two workers end a small job a chunk apart at worst, so it is cut as small as is worth it.
+    Two workers end a small job at most one chunk apart, so it is divided as finely as is worthwhile.
     """
     total = sum(predicted_seconds(passage.text, passage.options.speed) for passage in passages)
     low, high = _SMALLEST_SECONDS
@@ -191,7 +191,7 @@ def _chunk(
 
 
 def script_content(script: Script, wishes: Mapping[str, object], pauses: Pauses) -> str:
-    """SHA-256 over what a user asked for, whatever revision the voices have: what makes two submissions the same."""
+    """SHA-256 over a user's request, without revisions of voices: equal for two submissions of the same."""
     digest = hashlib.sha256(canonical_json({"wishes": wishes, "dictionary": script.dictionary.revision}))
     digest.update(canonical_json([script.title, script.author, [chapter.title for chapter in script.chapters]]))
     if script.cover:

@@ -1,4 +1,4 @@
-"""What a job would take, before anything is queued."""
+"""Preview of a job's cost, before anything is queued."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from koebin.tasks.stores.base import Store
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A job that was planned and not submitted.
+    """Job that was planned and not submitted.
 
     Attributes:
-        segments: how many sentences; ``reused`` of them are in the store already or occur more than once.
-        changed: line and text of those that would be made, in no more than ``preview``'s limit.
+        segments: number of sentences; ``reused`` of them are in the store already or occur more than once.
+        changed: line and text of those that would be rendered, up to ``preview``'s limit.
         seconds: predicted duration of the programme with its pauses; ``seconds_to_make`` of speech are not stored.
-        wall_seconds: predicted time for that with the workers that live now; None where their speed is not known.
+        wall_seconds: predicted time for that with the workers that live now; None if their speed is unknown.
     """
 
     segments: int
@@ -43,13 +43,13 @@ def preview(
     processes: Mapping[str, int] | None = None,
     limit: int = 20,
 ) -> Preview:
-    """Plan as a submission would, and look what the store has.
+    """Plan as a submission would, and look up which segments the store has.
 
     Args:
-        processes: how many processes speak for each speaker now.
+        processes: number of processes that serve each speaker now.
 
     Raises:
-        InvalidText, InvalidScript, UnknownStyle: what a submission would be refused for.
+        InvalidText, InvalidScript, UnknownStyle: as for a submission.
         StoreDenied, StoreUnavailable: the store cannot be asked.
     """
     documents = list(plan_chunks(script, targets, pauses))

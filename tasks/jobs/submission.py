@@ -1,4 +1,4 @@
-"""From a script to a job: documents into the store, a line into the ledger, the first chunks into the queues.
+"""Submission of a job: documents into the store, an entry into the ledger, the first chunks into the queues.
 
 The order matters: chunks, then the manifest (the commit), then the ledger. A producer that dies on the way leaves
 documents without a manifest, which no worker looks at and the next submission of the same id overwrites.
@@ -35,7 +35,7 @@ _LOCK_SECONDS: Final = 15
 
 
 class ChunkTable(RootModel[tuple[tuple[str, float], ...]]):
-    """``jobs/<id>/chunks/table.json``: speaker and predicted seconds of every chunk."""
+    """Chunk table, ``jobs/<id>/chunks/table.json``: speaker and predicted seconds of every chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class JobOptions:
     quality: Quality | None = None
 
     def content(self) -> dict[str, object]:
-        """What of them belongs to the identity of a job."""
+        """Those options that belong to the identity of a job."""
         quality = {"quality": self.quality.model_dump(mode="json")} if self.quality else {}
         return {"output": self.output.model_dump(mode="json"), "partial": self.partial, **quality}
 
@@ -65,12 +65,12 @@ class JobOptions:
 def submit(
     redis: Redis, store: Store, send: Send, job: str, script: Script, wishes: JobOptions, targets: Mapping[str, Target]
 ) -> Manifest:
-    """Enter a job. The same id with the same content is the same job: it is returned, and finished if it had stopped.
+    """Submit a job. The same id with the same content is the same job: it is returned, and continued if it had stopped.
 
     Raises:
         JobConflict: the id belongs to another content, or is being submitted right now.
         InvalidScript: nothing to speak, or no chapters for the passages.
-        InvalidOption: a webhook that is no address.
+        InvalidOption: an invalid webhook URL.
         InvalidText, UnknownStyle, StoreDenied, StoreUnavailable: nothing is queued then.
     """
     if wishes.webhook:
@@ -98,24 +98,24 @@ def submit(
 
 
 def stored_manifest(store: Store, job: str) -> Manifest | None:
-    """The job's manifest, None if it was never submitted to this store.
+    """Manifest of a job, None if it was never submitted to this store.
 
     Raises:
-        InvalidMessage: what stands there is none, or another job's.
+        InvalidMessage: the stored object is not a manifest, or another job's.
     """
     try:
         manifest = parse_json(Manifest, store.get(keys.manifest(job)))
     except StoreNotFound:
         return None
     if manifest.job != job:
-        raise InvalidMessage("the manifest is another job's", manifest.job)
+        raise InvalidMessage("the stored manifest belongs to another job", manifest.job)
     return manifest
 
 
 def _keep(redis: Redis, lock: str, token: str, job: str) -> None:
-    """Prolong the lock. Raises: JobConflict: it ran out during a slow write, and another process has it now."""
+    """Renew the lock. Raises: JobConflict: it expired during a slow write, and another process has it now."""
     if redis.get(lock) != token.encode():
-        raise JobConflict("the submission took too long, another process may have begun it", job, "Submit it again")
+        raise JobConflict("the submission took too long, and another process may have begun it", job, "Submit it again")
     redis.expire(lock, _LOCK_SECONDS)
 
 
@@ -185,7 +185,7 @@ def _table_key(job: str) -> str:
 
 
 def enter(redis: Redis, store: Store, send: Send, manifest: Manifest) -> bool:
-    """Make sure that the ledger knows a submitted job, from the store alone if need be; False if it did already.
+    """Enter a submitted job into the ledger from the store, if it is missing there; False if it is not.
 
     A job whose result the store has is not entered: it has ended. But Redis may have lost its webhook with it, so that
     one is told again.
@@ -208,7 +208,7 @@ def enter(redis: Redis, store: Store, send: Send, manifest: Manifest) -> bool:
 def _create(ledger: Ledger, store: Store, manifest: Manifest, state: State = State.RUNNING) -> bool:
     table = parse_json(ChunkTable, store.get(_table_key(manifest.job))).root
     if len(table) != manifest.chunks or not {speaker for speaker, _ in table} <= manifest.speakers.keys():
-        raise InvalidMessage("the table of chunks does not belong to the manifest", manifest.job)
+        raise InvalidMessage("the table of chunks does not match the manifest", manifest.job)
     chunks = [LedgerChunk(number, speaker, seconds) for number, (speaker, seconds) in enumerate(table)]
     stored = set(store.list(keys.done_prefix(manifest.job)))
     done = [chunk.number for chunk in chunks if keys.done(manifest.job, chunk.number) in stored]
@@ -229,6 +229,6 @@ def _create(ledger: Ledger, store: Store, manifest: Manifest, state: State = Sta
     }
     created = ledger.create(manifest.job, fields, chunks, done)
     if created and len(done) == manifest.chunks:
-        # Everything was spoken when the ledger got lost; ticking a chunk again makes it ask for the assembly.
+        # Everything was spoken when the ledger was lost; marking a chunk done again requests the assembly.
         ledger.tick(manifest.job, chunks[0].number, chunks[0].speaker)
     return created

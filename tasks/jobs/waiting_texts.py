@@ -1,4 +1,4 @@
-"""Single texts that wait: in their speakers' queues, with a worker, or put off. No ledger knows them."""
+"""Waiting single texts: queued, held by a worker, or delayed. No ledger knows them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from koebin.tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
 from koebin.tasks.jobs.planning import predicted_seconds
 
 MOST_READ: Final = 2000
-"""Messages of one list that are read; of the rest of a longer one the length counts, at the mean of those."""
+"""Messages of one list that are read; the rest of a longer list is estimated from their mean."""
 
 _PAGE: Final = 500
 _PREFIX: Final = "speaker."
 _SEPARATOR: Final = "\x06\x16"
 _STRANGE: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError, InvalidName)
-"""Anybody may have put anything into a queue, of any name; what is no message of Celery's is none of ours."""
+"""A queue may hold anything; entries that are not messages of Celery are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingTexts:
-    """Texts of one speaker and priority, and the seconds of audio that they are predicted to give."""
+    """Texts of one speaker and priority, with the predicted seconds of their audio."""
 
     texts: int
     seconds: float
@@ -45,14 +45,14 @@ class _Counter:
         self._seen: set[str] = set()
 
     def count(self, message: Mapping[str, Any], queue: str, priority: int) -> float | None:
-        """The text's seconds; None for what is no text, or was counted."""
+        """Predicted seconds of a text; None if it is not a text, or was counted."""
         headers = message["headers"]
         if headers.get("task") != SYNTHESIZE or not self.is_new(headers["id"]):
             return None
         return self.add(queue, priority, _seconds(message))
 
     def is_new(self, task_id: str) -> bool:
-        """Whether the task was not asked for before."""
+        """Whether the task was not seen before."""
         new = task_id not in self._seen
         self._seen.add(task_id)
         return new
@@ -65,10 +65,9 @@ class _Counter:
 
 
 def waiting_texts(redis: Redis) -> dict[str, dict[int, WaitingTexts]]:
-    """Texts that are queued, held by a worker or put off, by speaker and priority.
+    """Texts that are queued, held by a worker or delayed, by speaker and priority.
 
-    What workers hold and what is put off is read before the queues and after them: a text that is taken or put back
-    meanwhile is not missed.
+    Held and delayed texts are read before the queues and after them: a text that moves meanwhile is not missed.
     """
     counter = _Counter()
     _count_outside(redis, counter)
@@ -95,7 +94,8 @@ def _count_outside(redis: Redis, counter: _Counter) -> None:
 def _count_list(redis: Redis, name: str, counter: _Counter) -> None:
     queue, _, step = name.partition(_SEPARATOR)
     priority = int(step) if step.isdecimal() else PRIORITY_STEPS[0]
-    with redis.pipeline(transaction=True) as pipe:  # what is taken in between would count as one more of the rest
+    # a message that is delivered in between would count as one more of the rest
+    with redis.pipeline(transaction=True) as pipe:
         pipe.llen(name)
         pipe.lrange(name, -MOST_READ, -1)
         length, rows = pipe.execute()
@@ -116,7 +116,7 @@ def _priority(message: Mapping[str, Any]) -> int:
 
 
 def _seconds(message: Mapping[str, Any]) -> float:
-    """Of a text that no worker can read, none: its task will refuse it."""
+    """Predicted seconds of a text; 0 for an unreadable one, which its task will refuse."""
     try:
         body = message["body"]
         if message["properties"].get("body_encoding") == "base64":

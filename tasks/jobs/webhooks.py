@@ -1,4 +1,4 @@
-"""Tell somebody that a job has ended: what is told, how it is signed, and what is still to be told.
+"""Webhooks for the end of a job: payload, signature, and the list of pending deliveries.
 
 The end of a job and the entry in ``koebin:webhooks`` are one script of the ledger. A worker takes an entry for a while
 (``claim``) and removes it when it was answered; if it dies in between, another one tells it again. So every end is told
@@ -27,7 +27,7 @@ from koebin.tasks.policy import jittered
 from koebin.tasks.stores.base import Store
 
 CLAIM_SECONDS: Final = 60.0
-"""How long a worker may take to tell it; longer than every time limit of the request together."""
+"""Seconds that a worker may take to deliver; longer than all time limits of the request together."""
 MAX_ATTEMPTS: Final = 16
 FIRST_DELAY_SECONDS: Final = 5.0
 LONGEST_DELAY_SECONDS: Final = 3600.0
@@ -38,7 +38,7 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, AR
 for _, job in ipairs(due) do redis.call('ZADD', KEYS[1], 'XX', ARGV[3], job) end
 return due
 """
-# The ledger may have dropped or re-entered the job: only what is still there is noted.
+# The ledger may have dropped or re-entered the job: only an existing entry is changed.
 _NOTE: Final = """
 if redis.call('HEXISTS', KEYS[1], 'state') == 1 then redis.call('HSET', KEYS[1], 'webhook_state', ARGV[1]) end
 return 1
@@ -47,7 +47,7 @@ return 1
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One request to be made; ``attempt`` counts from 1."""
+    """One request to be sent; ``attempt`` counts from 1."""
 
     job: str
     url: str
@@ -57,7 +57,7 @@ class Notice:
 
 
 class Webhooks:
-    """The ends that are still to be told."""
+    """Pending deliveries."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -66,16 +66,17 @@ class Webhooks:
         self._note = redis.register_script(_NOTE)
 
     def claim(self, limit: int = 8) -> list[str]:
-        """Jobs whose end is due to be told; nobody else gets them for ``CLAIM_SECONDS``."""
+        """Jobs whose delivery is due; nobody else gets them for ``CLAIM_SECONDS``."""
         now = server_time(self._redis)
         return [as_text(job) for job in self._claim(keys=[redis_keys.WEBHOOKS], args=[now, limit, now + CLAIM_SECONDS])]
 
     def now(self) -> float:
-        """By the server's clock; receivers refuse what one that is minutes off has signed."""
+        """Time by the server's clock; receivers refuse signatures of a clock that is minutes off."""
         return server_time(self._redis)
 
     def entry(self, job: str) -> Entry | None:
-        """The job's line; None if the ledger dropped it, or it lives again: then there is nothing to tell."""
+        """Entry of an ended job; None if the ledger dropped it, or it is live again: then there is nothing to
+        deliver."""
         try:
             entry = self._ledger.entry(job)
         except JobNotFound:
@@ -95,7 +96,7 @@ class Webhooks:
         self._forget(job)
 
     def failed(self, job: str, attempt: int, reason: str, *, final: bool = False) -> float:
-        """It did not work. Returns the seconds until the next try; 0.0 if there is none."""
+        """Note a failed attempt. Returns the seconds until the next one; 0.0 if there is none."""
         if final or attempt >= MAX_ATTEMPTS:
             self._note(keys=[redis_keys.job(job)], args=[f"given up after {attempt} attempts: {reason}"[:500]])
             self._forget(job)
@@ -111,7 +112,7 @@ class Webhooks:
 
 
 def notice(entry: Entry, store: Store, secret: str, attempt: int, now: float) -> Notice:
-    """What is sent for an ended job.
+    """Request for an ended job.
 
     Args:
         now: seconds since 1970, for the signature.
@@ -133,19 +134,19 @@ def notice(entry: Entry, store: Store, secret: str, attempt: int, now: float) ->
 
 
 def event_id(entry: Entry, outcome: JobOutcome) -> str:
-    """The same for every attempt to tell one end of one job, also after Redis has lost and entered it again."""
+    """Event id, the same for every delivery of one end of one job, even after Redis lost the job."""
     end = f"{entry.job}\n{entry.created}\n".encode() + dump(outcome)
     return hashlib.sha256(end).hexdigest()[:32]
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:
-    """``t=<seconds since 1970>,v1=<hex HMAC-SHA256 over timestamp, a point and the body>``."""
+    """Signature header, ``t=<seconds since 1970>,v1=<hex HMAC-SHA256 over timestamp, a point and the body>``."""
     digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={timestamp},v1={digest}"
 
 
 def check_webhook(url: str) -> str:
-    """Return ``url`` if it may be a webhook's. Whether its host may be reached is judged when it is told.
+    """Return ``url`` if it is a valid webhook URL. Its host's addresses are checked at delivery.
 
     Raises:
         InvalidOption: not http or https, no host, a user name, a fragment, or too long.
@@ -156,7 +157,7 @@ def check_webhook(url: str) -> str:
     except ValueError:
         good = False
     if not good or len(url) > _MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
-        raise InvalidOption("not the address of a webhook", url[:200], "Use https://host/path")
+        raise InvalidOption("not a valid URL for a webhook", url[:200], "Use https://host/path")
     if "@" in parts.netloc or parts.fragment:
         raise InvalidOption(
             "a webhook's address has a user name or a fragment", parts.hostname or "", "Check the signature instead"
@@ -165,7 +166,7 @@ def check_webhook(url: str) -> str:
 
 
 def _document(entry: Entry, store: Store) -> Mapping[str, Any]:
-    # Without one it failed before there was anything to store.
+    # Without a result it failed before there was anything to store.
     outcome = stored_outcome(store, entry.job) or JobOutcome(job=entry.job, state=entry.state, error=entry.error)
     return {
         "version": 1,

@@ -15,13 +15,13 @@ _SECONDS_BETWEEN_QUESTIONS: Final = 1.0
 
 
 class Guard:
-    """Stops a task that lost its lease, whose job was cancelled, or whose worker must go.
+    """Stops a task that lost its lease, whose job was cancelled, or whose worker shuts down.
 
     Args:
-        priority: with which the task's message was sent; see ``makes_way``.
+        priority: of the task's message; see ``makes_way``.
 
     Attributes:
-        made_way: the task was told to make way for another.
+        made_way: the task was preempted by another.
     """
 
     def __init__(self, runtime: Runtime, task_id: str, nonce: str, job: str, priority: int = 0) -> None:
@@ -34,7 +34,7 @@ class Guard:
         self.made_way = False
 
     def check(self) -> None:
-        """Raises: LeaseLost, JobCancelled, GiveBack."""
+        """Check all reasons to stop. Raises: LeaseLost, JobCancelled, GiveBack."""
         deadline = self._runtime.drain_deadline()
         if deadline is not None and time.monotonic() >= deadline:
             raise GiveBack("the worker shuts down", self._task_id)
@@ -45,16 +45,16 @@ class Guard:
             owned = not self._nonce or self._runtime.leases.owned(self._task_id, self._nonce)
             state = self._runtime.ledger.state(self._job) if self._job else None
         except RedisError:
-            return  # without Redis nobody can say; what is stored now is not made again later
+            return  # unknown without Redis; going on is right, as stored segments are reused later
         if not owned:
-            raise LeaseLost("another worker took the task over", self._task_id)
+            raise LeaseLost("another worker has taken the task over", self._task_id)
         if state is State.CANCELLED:
             raise JobCancelled("the job was cancelled", self._job)
 
     def makes_way(self) -> bool:
-        """Whether the task should stop, having made progress, because something more urgent waits for its process.
+        """Whether the task is preempted: it has made progress, and more urgent work waits for its process.
 
-        Not while its worker shuts down: that takes no further message.
+        Never during a shutdown: then the worker accepts no further message.
         """
         if not self.made_way and self._runtime.drain_deadline() is None:
             self.made_way = self._runtime.more_urgent(self._priority)

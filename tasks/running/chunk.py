@@ -1,4 +1,4 @@
-"""One chunk, from its request to its tick; a list of steps that may be cut off between any two."""
+"""Execution of one chunk, from its request to its done document; each step may be cut off and repeated."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ log = logging.getLogger(__name__)
 
 
 class NeedsRevision(KoebinError):
-    """This process speaks with another revision of the voice or of the engine than the chunk was planned with."""
+    """The chunk was planned with another revision of the voice or the engine than this process has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A validated chunk at work."""
+    """Validated chunk in execution."""
 
     request: ChunkRequest
     task_id: str
@@ -66,7 +66,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a chunk's segments."""
+    """Outcome of a chunk's segments."""
 
     reused: int
     rendered: int
@@ -77,7 +77,7 @@ class Outcome:
 
 
 def open_chunk(runtime: Runtime, request: ChunkRequest, task_id: str) -> Chunk:
-    """Everything that is checked before anything is rendered.
+    """Validate a chunk before anything is rendered.
 
     Raises:
         StoreDenied: the store lies under no allowed root.
@@ -102,7 +102,11 @@ def _speaker(runtime: Runtime, request: ChunkRequest) -> Speaker:
     here = (speaker.revision, runtime.engine_revision)
     if here != (request.model_revision, request.engine_revision):
         wanted = f"{request.speaker}@{request.model_revision}/{request.engine_revision}"
-        raise NeedsRevision("needs another revision", wanted, f"This worker has {here[0]}/{here[1]}")
+        raise NeedsRevision(
+            "the chunk needs another revision of the voice or the engine",
+            wanted,
+            f"This worker has {here[0]}/{here[1]}",
+        )
     return speaker
 
 
@@ -121,15 +125,15 @@ def _dictionary(store: Store, revision: str) -> Dictionary:
     try:
         return Dictionary.from_json(store.get(keys.dictionary(revision)).decode())
     except UnicodeDecodeError as error:
-        raise InvalidMessage("the dictionary cannot be read", revision) from error
+        raise InvalidMessage("the job's dictionary in the store cannot be read", revision) from error
 
 
 def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
-    """Render what the store lacks, and store it.
+    """Render and store the segments that the store lacks.
 
     Raises:
-        LeaseLost, JobCancelled, GiveBack: see ``Guard``; a chunk that makes way has stored one more segment at least.
-        TransientError, StoreFull: to be tried again later; what was stored stays.
+        LeaseLost, JobCancelled, GiveBack: see ``Guard``; a preempted chunk has stored at least one more segment.
+        TransientError, StoreFull: to be retried later; stored segments stay.
     """
     started = time.monotonic()
     specs = {planned.segment.key: planned for planned in chunk.planned}
@@ -140,7 +144,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
     dead = {key: f"its worker process was lost: {why}" for key, why in condemned.items()}
     missing = [specs[key].segment for key in specs if key not in present and key not in dead]
     if attempt.strikes >= MAX_HEADLESS_STRIKES:
-        dead |= {segment.key: f"worker processes were lost again and again: {attempt.reason}" for segment in missing}
+        dead |= {segment.key: f"its worker processes were lost repeatedly: {attempt.reason}" for segment in missing}
         missing = []
     seconds: list[float] = []
 
@@ -152,7 +156,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
         return not (storing.added and guard.makes_way())
 
     doubted: dict[str, Take] = {}
-    # A segment that is rendered alone is told from the one before it: that one is stored before it begins.
+    # A segment that is rendered alone begins after the one before it is stored: so the two are told apart.
     with Storing(chunk.store, on_stored, ahead=0 if isolated else AHEAD) as storing:
         for key, made in _render(runtime, chunk, missing, guard, lambda: go_on(storing), isolated=isolated):
             take = judge(chunk.gate, specs[key].segment, chunk.request.speaker, made)
@@ -166,7 +170,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
     if guard.made_way:
         took = time.monotonic() - started
         runtime.leases.keep(chunk.request.job, chunk.request.chunk, len(seconds), math.fsum(seconds), took)
-        raise GiveBack("something more urgent waits", chunk.task_id)
+        raise GiveBack("preempted by more urgent work", chunk.task_id)
     if chunk.gate is not None:
         doubted |= _doubted_stored(chunk, specs, present, guard)
     judged: list[Judged] = []
@@ -193,7 +197,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
 def _doubted_stored(
     chunk: Chunk, specs: Mapping[str, PlannedSegment], present: set[str], guard: Guard
 ) -> dict[str, Take]:
-    """What an earlier job without a gate may have stored is judged as well: so every retry decides alike."""
+    """Judge segments that an earlier job may have stored without a quality gate, so that every retry decides alike."""
     found: dict[str, Take] = {}
     for key in (key for key in specs if key in present):
         guard.check()
@@ -207,7 +211,7 @@ def _doubted_stored(
 def _further_takes(
     runtime: Runtime, chunk: Chunk, segment: SegmentSpec, guard: Guard, *, isolated: bool
 ) -> Iterator[Take]:
-    """The other takes in their order, each made when it is asked for."""
+    """Further takes in order, each rendered on demand."""
     for number in range(1, chunk.gate.takes if chunk.gate else 1):
         spec = another_take(segment, number, chunk.request, chunk.dictionary)
         if segments.stored(chunk.store, [spec.key]):
@@ -227,7 +231,7 @@ def _render(
     *,
     isolated: bool,
 ) -> Iterator[tuple[str, Audio | KoebinError]]:
-    """Each missing segment's key with its audio, or with the error that is its own doing, until it shall not go on."""
+    """Each missing segment's key with its audio, or with an error of its own, until the guard stops the chunk."""
     if isolated:
         runtime.leases.isolate(chunk.task_id)
         yield from _render_alone(runtime, chunk, takewhile(lambda _: go_on(), missing), guard, watched=True)
@@ -242,7 +246,7 @@ def _render(
     except Exception as error:
         if segments_own(error) is None:
             raise
-        log.exception("segments are rendered one by one", extra={"task_id": chunk.task_id})
+        log.exception("isolating: segments of this chunk are rendered one by one", extra={"task_id": chunk.task_id})
         rest = takewhile(lambda _: go_on(), missing[finished:])
         yield from _render_alone(runtime, chunk, rest, guard, watched=False)
 
@@ -294,7 +298,9 @@ def _evidence(chunk: Chunk, planned: PlannedSegment, reason: str) -> dict[str, A
 
 
 def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: Outcome) -> str:
-    """Write the done document, tick the ledger, let the next chunk in; returns the job's state ("" if unknown)."""
+    """Write the done document, mark the chunk done in the ledger, dispatch the next; returns the job's state ("" if
+    unknown).
+    """
     request = chunk.request
     runtime.observer.segments(request.speaker, rendered=outcome.rendered, reused=outcome.reused, dead=len(outcome.dead))
     runtime.observer.spoken(request.speaker, outcome.seconds, outcome.wall_seconds)
@@ -320,7 +326,7 @@ def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: Outcome) -> str:
         wall_seconds=outcome.wall_seconds,
     )
     runtime.leases.forget(chunk.task_id)
-    with contextlib.suppress(JobNotFound):  # Redis lost it a moment ago; the store knows what is done
+    with contextlib.suppress(JobNotFound):  # Redis lost the job just now; the store knows what is done
         if state == "ASSEMBLE":
             runtime.send(assemble_message(runtime.ledger.entry(request.job)))
         elif state:

@@ -1,4 +1,4 @@
-"""What several single texts lack, rendered in one pass, so that each of them then finds its sentences made."""
+"""Micro-batch rendering: missing sentences of several single texts in one pass, before each text's own task."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A sentence of one of the texts, and where its audio belongs."""
+    """Sentence of one of the texts, with the place of its audio."""
 
     store: Store
     speaker: str
@@ -33,10 +33,10 @@ class _Wanted:
 
 
 def render_together(runtime: Runtime, messages: Sequence[object]) -> list[tuple[str, ...]]:
-    """Render what the texts lack, in one pass for each speaker.
+    """Render the missing sentences of the texts, in one pass for each speaker.
 
-    Nothing is refused here, and no text suffers from another: what cannot be planned or rendered is left to the text's
-    own task, which says what is wrong with it.
+    Nothing is refused here, and no text affects another. What cannot be planned or rendered is left to the text's own
+    task, which reports the reason.
 
     Returns:
         For each text the keys of its sentences that were made here.
@@ -47,12 +47,12 @@ def render_together(runtime: Runtime, messages: Sequence[object]) -> list[tuple[
         lacking = _lacking(texts)
         for speaker in dict.fromkeys(wanted.speaker for wanted in lacking):
             made.update(_render(runtime, speaker, [wanted for wanted in lacking if wanted.speaker == speaker]))
-    log.info("%d sentences of %d texts were rendered together", len(made), len(texts))
+    log.info("micro-batch: %d sentences of %d texts rendered in one pass", len(made), len(texts))
     return [tuple(wanted.spec.key for wanted in text if wanted.place in made) for text in texts]
 
 
 def _wanted(runtime: Runtime, message: object) -> Iterator[_Wanted]:
-    """The sentences of a text that can be spoken; none of one that will be refused."""
+    """Sentences of a text that can be spoken; none of a text that will be refused."""
     try:
         request = parse(SynthesizeRequest, message)
         store = runtime.open_store(request.store)
@@ -61,13 +61,13 @@ def _wanted(runtime: Runtime, message: object) -> Iterator[_Wanted]:
     except KoebinError:
         return
     except Exception:
-        log.exception("a text cannot be planned with others")
+        log.exception("a text is left out of the micro-batch: it cannot be planned")
         return
     yield from planned
 
 
 def _lacking(texts: list[list[_Wanted]]) -> list[_Wanted]:
-    """Each sentence that its store does not have, once."""
+    """Sentences that their stores do not have, each once."""
     wanted = {sentence.place: sentence for text in texts for sentence in text}
     stores = {sentence.store.uri: sentence.store for sentence in wanted.values()}
     present = set()
@@ -75,15 +75,19 @@ def _lacking(texts: list[list[_Wanted]]) -> list[_Wanted]:
         try:
             keys = segments.stored(store, (key for place, key in wanted if place == uri))
         except Exception as error:
-            log.warning("a store cannot be asked: %s", error, exc_info=not isinstance(error, KoebinError))
+            log.warning(
+                "a store cannot be read; the micro-batch is skipped for it: %s",
+                error,
+                exc_info=not isinstance(error, KoebinError),
+            )
             keys = {key for place, key in wanted if place == uri}
         present |= {(uri, key) for key in keys}
     return [sentence for place, sentence in wanted.items() if place not in present]
 
 
 def _render(runtime: Runtime, speaker: str, wanted: list[_Wanted]) -> Iterator[tuple[str, str]]:
-    """The places of those that were rendered and stored."""
-    guard = Guard(runtime, "", "", "")  # of the worker's going alone; each task asks after its own lease
+    """Places of those that were rendered and stored."""
+    guard = Guard(runtime, "", "", "")  # for the worker's shutdown only; each task checks its own lease
     guard.check()
     started = time.monotonic()
     try:
@@ -98,4 +102,4 @@ def _render(runtime: Runtime, speaker: str, wanted: list[_Wanted]) -> Iterator[t
     except GiveBack:
         raise
     except Exception:
-        log.exception("what is left of %d sentences is rendered text by text", len(wanted))
+        log.exception("micro-batch: one pass over %d sentences failed; the rest is rendered text by text", len(wanted))

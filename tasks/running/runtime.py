@@ -1,4 +1,4 @@
-"""What a worker process holds: set once when the process starts, read by every task."""
+"""Runtime of a worker process: engine, connections and settings that its tasks use, set once at start."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The process's engine and its connections.
+    """Engine and connections of this process.
 
     Attributes:
-        speakers: what this process speaks with; empty in a process that only assembles.
+        speakers: of this process; empty if it only assembles.
         open_store: opens a store whose URI lies under an allowed root, else raises StoreDenied.
         send: sends a message of ours.
-        drain_deadline: when running work is given back, on the monotonic clock; None while nobody asked.
+        drain_deadline: time at which running work is given back, on the monotonic clock; None without a shutdown.
         work_dir: scratch space for assembling.
-        more_urgent: whether this process should make way for something of a higher priority than the given one.
-        observer: is told of what the tasks do.
+        more_urgent: whether work of a higher priority than the given one preempts this process.
+        observer: receives the tasks' metrics.
     """
 
     redis: Redis
@@ -51,12 +51,12 @@ _current: list[Runtime] = []
 
 
 def install(runtime: Runtime) -> None:
-    """Make ``runtime`` the process's own."""
+    """Set the process's runtime."""
     _current[:] = [runtime]
 
 
 def current() -> Runtime:
-    """Raises: EngineNotReady before ``install``."""
+    """The process's runtime. Raises: EngineNotReady: before ``install``."""
     if not _current:
         raise EngineNotReady("this process has no engine", "", "Run tasks in a worker started with: koebin worker")
     return _current[0]

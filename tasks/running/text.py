@@ -1,4 +1,4 @@
-"""One text -> one URI, without a job: for short texts that any Celery client sends."""
+"""Synthesis of a single text to one URI, without a job: for short texts that any Celery client sends."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard, 
     store = runtime.open_store(request.store)
     try:
         return _synthesize(runtime, request, planned, store, guard, made)
-    except StoreNotFound:  # `koebin gc` took an old sentence away just after we saw it
+    except StoreNotFound:  # `koebin gc` removed an old sentence just after we saw it
         return _synthesize(runtime, request, planned, store, guard, made)
 
 
 def plan_text(runtime: Runtime, request: SynthesizeRequest) -> Planned:
-    """The sentences of a text with their keys.
+    """Sentences of a text with their keys.
 
     Raises:
         UnknownSpeaker, InvalidText, InvalidOption: refused.
@@ -71,7 +71,8 @@ def _synthesize(
     missing = [spec for _, spec in planned if spec.key not in present]
     started = time.monotonic()
     rendered = _render_missing(runtime, request, store, missing, guard)
-    reused = len(planned) - len(rendered) - len(present.intersection(made))  # what a text says twice is made once
+    # a sentence that occurs twice is rendered once
+    reused = len(planned) - len(rendered) - len(present.intersection(made))
     runtime.observer.segments(request.speaker, rendered=len(rendered), reused=reused)
     made_seconds = sum(audio.duration_seconds for audio in rendered.values())
     runtime.observer.spoken(request.speaker, made_seconds, time.monotonic() - started)
@@ -110,16 +111,16 @@ def _render_missing(
     audios = runtime.speakers[request.speaker].render(requests, lambda: not (made and guard.makes_way()))
     for spec, audio in zip(wanted, audios, strict=False):
         segments.write(store, spec.key, audio)
-        # What is stored is what counts: another worker's audio, or this one as 24 bits hold it.
+        # The stored audio counts: another worker's, or this one in 24 bits.
         made[spec.key] = segments.read(store, spec.key)
         guard.check()
     if guard.made_way:
-        raise GiveBack("something more urgent waits", request.speaker)
+        raise GiveBack("preempted by more urgent work", request.speaker)
     return made
 
 
 def sentence_request(spec: SegmentSpec) -> Request:
-    """What the engine is asked for."""
+    """Engine request for a sentence."""
     return Request(spec.text, spec.synthesis_options(), spec.engine_readings())
 
 

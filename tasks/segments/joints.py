@@ -1,4 +1,4 @@
-"""How segments meet in a programme: the silence a voice leaves at both ends counts towards the pause between them."""
+"""Joints between segments: the silence a voice leaves at both ends counts towards the pause between them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """What is cut from a segment's ends, and the silence put after it, in seconds."""
+    """Silence cut from a segment's ends, and silence added after it, in seconds."""
 
     head: float
     tail: float
@@ -34,11 +34,11 @@ class Joint:
 
 
 def joints(ends: Iterable[Ends], pauses: Iterable[float]) -> Iterator[Joint]:
-    """One joint for each segment, so that between two sounds lies the pause that was asked for.
+    """One joint per segment, such that the wanted pause lies between two sounds.
 
     Args:
         ends: of every segment, in order.
-        pauses: seconds wanted after every segment; the last one's is ignored.
+        pauses: wanted after every segment, in seconds; the last one is ignored.
 
     Of a voice's own silence ``KEPT_SECONDS`` stay beside a sound, so a pause below twice that is not reached.
     """

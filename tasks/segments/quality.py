@@ -1,8 +1,8 @@
-"""The quality gate: is what was spoken speech at all, and if not, which other take is?
+"""Quality gate: checks of a spoken segment, and further takes if it fails.
 
-Optional, and part of a job's wishes. A segment that fails is spoken again with another ``take``, which is another noise
-under a key of its own, so that every stored object still follows from its key alone. The takes are tried in order and
-the first good one is used: the same on every retry. What was tried and what is used stands in ``done/<n>.json``.
+Optional, and part of a job's options. A segment that fails is spoken again as another take, with other noise under a
+key of its own, so that every stored object still follows from its key alone. The takes are tried in order and the first
+good one is used: the same on every retry. ``done/<n>.json`` lists the takes that were tried and the one that is used.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from koebin.engine.models.base import FloatArray
 
 GROUP: Final = "koebin.recognisers"
-"""Entry points of this group are recognisers."""
+"""Entry point group of recognisers."""
 
 SILENCE_DBFS: Final = -55.0
-"""RMS of a whole segment below which nobody hears it; the volume that was asked for is taken off."""
+"""RMS of a whole segment below which it is inaudible, after subtraction of the requested volume."""
 CLIPPED: Final = 0.999
 FLAT: Final = 1e-5
 CLIPPED_RUN: Final = 4
 CLIPPED_SHARE: Final = 0.001
 SLOWEST: Final = 0.75
 FASTEST: Final = 0.035
-"""Seconds for each character that is spoken, at speed 1.0: kanji hold several morae, and figures many."""
+"""Seconds per spoken character at speed 1.0: kanji hold several morae, and digits many."""
 SLACK_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A segment as a recogniser sees it; ``audio`` is mono float32."""
+    """Segment as a recogniser sees it; ``audio`` is mono float32."""
 
     text: str
     speaker: str
@@ -48,16 +48,16 @@ class Spoken:
 
 
 class Recogniser(Protocol):
-    """What an entry point of ``koebin.recognisers`` gives: judges the same segment the same way every time."""
+    """Interface of the entry points ``koebin.recognisers``: judges the same segment the same way every time."""
 
     def __call__(self, spoken: Spoken) -> str:
-        """Why the segment is not good, as a short sentence; "" if it is."""
+        """Why the segment is bad, as a short sentence; "" if it is good."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong with a take: ``mute`` if there is nothing to hear, else only something to doubt."""
+    """Verdict on a take: ``mute`` if it is inaudible, else the reasons for doubt."""
 
     reasons: tuple[str, ...] = ()
     mute: bool = False
@@ -68,7 +68,7 @@ class Verdict:
 
 
 class Gate:
-    """Judges takes with the built-in checks, then with the recognisers that were asked for.
+    """Quality gate: built-in checks, then the requested recognisers.
 
     Raises:
         BackendMissing: a recogniser is not installed here.
@@ -79,7 +79,7 @@ class Gate:
         self._recognisers = [(name, _recogniser(name)) for name in quality.recognisers]
 
     def judge(self, spoken: Spoken) -> Verdict:
-        """What the checks say; recognisers are asked about what can be heard."""
+        """Verdict on a take; recognisers judge only what is audible."""
         verdict = check_samples(spoken)
         if verdict.mute:
             return verdict
@@ -88,7 +88,8 @@ class Gate:
 
 
 def check_samples(spoken: Spoken) -> Verdict:
-    """Silence, clipping, and a duration that no reading of the text can have; ``Audio`` itself refuses NaN."""
+    """Check for silence, clipping, and a duration that no reading of the text can have. ``Audio`` itself refuses
+    NaN."""
     samples = spoken.audio.samples
     level = _level(samples) - spoken.options.volume
     if level < SILENCE_DBFS:
@@ -114,7 +115,7 @@ def _level(samples: FloatArray) -> float:
 
 
 def _clipped(samples: FloatArray) -> float:
-    """Share of the samples in flat runs at full scale; a peak that only touches it is no clipping."""
+    """Share of the samples in flat runs at full scale; a peak that only touches it is not clipping."""
     import numpy as np
 
     if not len(samples):

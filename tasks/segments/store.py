@@ -1,4 +1,4 @@
-"""Segments in a store: which are there, how one is written, how one is read."""
+"""Segment storage: existence, writing and reading of a segment's audio and marks."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def read_cut(store: Store, key: str, head: float, tail: float) -> Audio:
 
 
 def read_timing(store: Store, key: str) -> tuple[Marks, float]:
-    """The marks of a stored segment, and its length in seconds. Raises: StoreNotFound, InvalidMessage."""
+    """Marks of a stored segment, and its length in seconds. Raises: StoreNotFound, InvalidMessage."""
     document = _document(store.get(keys.segment_marks(key)))
     return _marks(document), document["samples"] / document["sample_rate_hz"]
 
 
 def read_marks(store: Store, key: str) -> Marks:
-    """The marks of a stored segment. Raises: StoreNotFound, InvalidMessage."""
+    """Marks of a stored segment. Raises: StoreNotFound, InvalidMessage."""
     return load_marks(store.get(keys.segment_marks(key)))
 
 
@@ -77,7 +77,7 @@ def _plain(mark: Mark) -> dict[str, Any]:
 
 
 def load_marks(data: bytes) -> Marks:
-    """Raises: InvalidMessage: not the JSON of marks."""
+    """Marks from JSON. Raises: InvalidMessage: not the JSON of marks."""
     return _marks(_document(data))
 
 
@@ -85,9 +85,9 @@ def _document(data: bytes) -> dict[str, Any]:
     try:
         document = json.loads(data)
         if document["samples"] < 0 or document["sample_rate_hz"] <= 0:
-            raise ValueError("its length makes no sense")
+            raise ValueError("its length is invalid")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InvalidMessage("a segment's marks cannot be read", str(error)) from error
+        raise InvalidMessage("the stored marks of a segment cannot be read", str(error)) from error
     return dict(document)
 
 
@@ -95,7 +95,7 @@ def _marks(document: dict[str, Any]) -> Marks:
     try:
         return Marks(*(_level(document[f"{name}s"]) for name in LEVELS))
     except (ValueError, KeyError, TypeError) as error:
-        raise InvalidMessage("a segment's marks cannot be read", str(error)) from error
+        raise InvalidMessage("the stored marks of a segment cannot be read", str(error)) from error
 
 
 def _level(rows: list[dict[str, Any]]) -> tuple[Mark, ...]:

@@ -1,4 +1,4 @@
-"""Takes of one segment in front of the quality gate: which one is used."""
+"""Choice among a segment's takes by the quality gate."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One take as it was judged.
+    """Judged take.
 
     Attributes:
-        audio: None where the engine gave nothing.
+        audio: None if the engine failed.
         stored: the store has it already.
     """
 
@@ -38,8 +38,9 @@ class Take:
 def judge(
     gate: Gate | None, spec: SegmentSpec, speaker: str, made: Audio | KoebinError, *, stored: bool = False
 ) -> Take:
-    """Judge what was made; without a gate everything is good. What the engine could not speak is mute for the gate,
-    unless it is the text's own fault."""
+    """Judge an outcome of the engine; without a gate everything is good. An error of the engine counts as inaudible,
+    unless it is the text's own fault.
+    """
     if isinstance(made, KoebinError):
         failed = gate is not None and isinstance(made, InferenceFailed)
         return Take(spec, None, Verdict((str(made)[:200],), mute=True) if failed else Verdict(), stored)
@@ -50,10 +51,10 @@ def judge(
 
 
 def settle(store: Store, planned: PlannedSegment, speaker: str, first: Take, further: Iterable[Take]) -> Judged:
-    """Take the first good one, else the first that can be heard; it is in the store when this returns.
+    """Choose the first good take, else the first audible one; it is in the store when this returns.
 
     Raises:
-        InferenceFailed: none of them can be heard.
+        InferenceFailed: none of them is audible.
     """
     tried = [first]
     for take in further:
@@ -63,7 +64,7 @@ def settle(store: Store, planned: PlannedSegment, speaker: str, first: Take, fur
     audible = [take for take in tried if take.audio is not None and not take.verdict.mute]
     if not audible:
         reasons = "; ".join(dict.fromkeys(reason for take in tried for reason in take.verdict.reasons))
-        raise InferenceFailed(f"none of {len(tried)} takes can be heard: {reasons}", planned.segment.text)
+        raise InferenceFailed(f"none of {len(tried)} takes is audible: {reasons}", planned.segment.text)
     used = next((take for take in audible if take.good), audible[0])
     if not used.stored and used.audio is not None:
         segments.write(store, used.spec.key, used.audio)

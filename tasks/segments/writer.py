@@ -1,4 +1,4 @@
-"""Segments are encoded and stored while the next ones are rendered: a voice that is fast would wait for the disk."""
+"""Segment writer: encodes and stores segments in the background while the next ones are rendered."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from koebin.engine.audio.audio import Audio
 
 AHEAD: Final = 8
-"""So many rendered segments may wait for the store; that bounds the memory they take."""
+"""Most rendered segments that wait for the store; it bounds their memory."""
 _THREADS: Final = 4
 
 
 class Storing:
-    """Stores a chunk's segments in their order of rendering, a few of them at a time.
+    """Background writer of a chunk's segments, in their order of rendering, a few at a time.
 
     Use as a context: its end waits until everything is stored, also when the chunk is given back; after another
     exception until what had begun is.
 
     Args:
         on_stored: called for each segment as soon as it is stored, from any thread.
-        ahead: how many may be on their way while the caller goes on; 0 stores each before ``add`` returns.
+        ahead: most segments in flight while the caller goes on; 0 stores each before ``add`` returns.
 
     Attributes:
         added: segments so far.
@@ -55,7 +55,7 @@ class Storing:
             self._pool.shutdown(cancel_futures=True)
 
     def add(self, key: str, audio: Audio) -> None:
-        """Take the next segment. Raises: what storing it, or one before it, raised."""
+        """Add the next segment. Raises: the error of storing it, or one before it."""
         self.added += 1
         self._waiting.append(self._pool.submit(self._write, key, audio))
         self._settle(self._ahead)
@@ -65,6 +65,6 @@ class Storing:
         self._on_stored(audio)
 
     def _settle(self, most: int) -> None:
-        """Wait while more than ``most`` are on their way; look at what those that are there have to say."""
+        """Wait while more than ``most`` are in flight; raise errors of finished ones."""
         while self._waiting and (len(self._waiting) > most or self._waiting[0].done()):
             self._waiting.popleft().result()

@@ -1,4 +1,4 @@
-"""What every store can do, and the checks that all of them share."""
+"""Store interface, and checks that all stores share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONTENT_TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """How an S3 endpoint is reached; a local store needs none of it.
+    """Connection options of an S3 endpoint; a local store needs none of them.
 
     Attributes:
         endpoint: ``http(s)://host:port`` of an S3-compatible server; "" is AWS.
@@ -61,7 +61,7 @@ class StoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """An object as it stands: bytes, seconds since 1970, and a tag that changes with the content."""
+    """Metadata of an object: bytes, seconds since 1970, and a tag that changes with the content."""
 
     size: int
     modified: float
@@ -70,12 +70,12 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a diagnosis.
+    """Finding of a diagnosis.
 
     Attributes:
-        check: what was looked at.
+        check: name of the check.
         ok: False if jobs would fail.
-        detail: what was seen.
+        detail: what was found.
         hint: the next step, "" where there is none.
     """
 
@@ -94,17 +94,17 @@ class Store(Protocol):
 
     @property
     def uri(self) -> str:
-        """The root, canonical, with no slash at its end."""
+        """Canonical URI of the root, without a slash at its end."""
         ...
 
     def put(self, key: str, data: bytes, *, if_absent: bool = True, content_type: str | None = None) -> bool:
-        """Store ``data``. False: an object already stood there and stays; go on with what is stored."""
+        """Store ``data``. False: an object was there already and stays; go on with the stored one."""
         ...
 
     def put_file(
         self, key: str, path: Path, *, if_absent: bool = False, content_type: str | None = None, given: bool = False
     ) -> bool:
-        """The same for a file of any size, without reading it into memory.
+        """Store a file of any size, without reading it into memory; returns as ``put``.
 
         Args:
             given: nobody writes to the file again, so that it may become the object itself instead of being copied.
@@ -112,10 +112,10 @@ class Store(Protocol):
         ...
 
     def get(self, key: str) -> bytes:
-        """The whole object.
+        """Content of the object.
 
         Raises:
-            StoreNotFound: nothing stands there.
+            StoreNotFound: no such object.
         """
         ...
 
@@ -123,56 +123,56 @@ class Store(Protocol):
         """Copy the object to ``path``, which appears whole or not at all.
 
         Raises:
-            StoreNotFound: nothing stands there.
+            StoreNotFound: no such object.
         """
         ...
 
     def exists(self, key: str) -> bool:
-        """Whether an object stands there."""
+        """Whether the object exists."""
         ...
 
     def head(self, key: str) -> Stat | None:
-        """Size and age of the object; None if there is none."""
+        """Metadata of the object; None if there is none."""
         ...
 
     def list(self, prefix: str = "") -> Iterator[str]:
-        """Every key that begins with ``prefix``, as it is found, in no certain order."""
+        """Keys that begin with ``prefix``, in no particular order."""
         ...
 
     def delete(self, key: str) -> None:
-        """Remove the object; not an error if there is none."""
+        """Delete the object; not an error if there is none."""
         ...
 
     def url(self, key: str) -> str:
-        """The object's final URI, ``file:///…`` or ``s3://…``."""
+        """Final URI of the object, ``file:///…`` or ``s3://…``."""
         ...
 
     def presign(self, key: str, seconds: int) -> str:
-        """A URL that lets anyone read the object for that long.
+        """URL that lets anyone read the object for that long.
 
         Raises:
-            InvalidOption: a time that cannot be signed, or a store that signs nothing.
+            InvalidOption: a time that cannot be signed, or a store that cannot sign.
         """
         ...
 
     def probe(self) -> Sequence[Finding]:
-        """Try everything a job needs; never raises for what it finds."""
+        """Diagnosis: try everything that a job needs. Findings are returned, never raised."""
         ...
 
     def sweep_temporary(self, older_than_seconds: float) -> int:
-        """Remove what interrupted writes left behind; returns how many."""
+        """Remove leftovers of interrupted writes; returns how many."""
         ...
 
 
 def check_key(key: str) -> str:
-    """Return ``key`` if it is a relative path without tricks.
+    """Return ``key`` if it is a plain relative path.
 
     Raises:
         InvalidName: empty, absolute, with ``..``, ``.`` or an empty part, control characters, or too long.
     """
     parts = key.split("/")
     if any(part in ("", ".", "..") for part in parts) or "\\" in key:
-        raise InvalidName("not a key of a store", key, "Use a relative path without '..'")
+        raise InvalidName("not a valid key for a store", key, "Use a relative path without '..'")
     if _CONTROL.search(key):
         raise InvalidName("a key holds a control character", key)
     try:
@@ -185,13 +185,13 @@ def check_key(key: str) -> str:
 
 
 def check_prefix(prefix: str) -> str:
-    """Return ``prefix`` if some key may begin with it; "" is all of them."""
+    """Return ``prefix`` if a key can begin with it; "" stands for all keys."""
     if prefix:
         check_key(prefix.removesuffix("/"))
     return prefix
 
 
 def content_type_of(key: str) -> str:
-    """The media type that the key's suffix stands for."""
+    """Media type of the key's suffix."""
     suffix = "." + key.rsplit(".", 1)[-1].lower()
     return CONTENT_TYPES.get(suffix) or mimetypes.guess_type(key)[0] or "application/octet-stream"

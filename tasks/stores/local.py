@@ -1,4 +1,4 @@
-"""Finished audio in a local folder."""
+"""Local store: finished audio in a folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from koebin.tasks.stores.base import Finding, Stat, check_key, check_prefix
 from koebin.tasks.stores.uri import StoreUri
 
 TEMPORARY: Final = ".koebin-tmp"
-"""The folder of half-written files: inside the root, so that a rename stays on one file system."""
+"""Folder of unfinished files: inside the root, so that a rename stays on one file system."""
 
 _COPY_BYTES: Final = 1 << 20
 _PLACE_ATTEMPTS: Final = 100
@@ -33,7 +33,7 @@ _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, 
 
 
 class LocalStore:
-    """Objects as files below one folder.
+    """Store of objects as files below one folder.
 
     A write goes to a temporary file, fsync, then `os.link` (which refuses to replace) or `os.replace`, then fsync of
     the folder: after a power cut an object is there whole or not at all.
@@ -115,7 +115,7 @@ class LocalStore:
         self._prune(path.parent)
 
     def presign(self, key: str, seconds: int) -> str:  # noqa: ARG002
-        raise InvalidOption("a local store signs no URLs", self.url(key), "Use an s3:// store, or serve the folder")
+        raise InvalidOption("a local store cannot sign URLs", self.url(key), "Use an s3:// store, or serve the folder")
 
     def probe(self) -> Sequence[Finding]:
         key = f"doctor/{secrets.token_hex(8)}"
@@ -127,7 +127,11 @@ class LocalStore:
         except (StoreError, StoreUnavailable) as error:
             return [Finding("store", False, str(error), error.hint)]
         free = shutil.disk_usage(self._root).free
-        how = "hard links" if _links(self._root) else "no hard links here: a look before each write replaces them"
+        how = (
+            "hard links"
+            if _links(self._root)
+            else "no hard links on this file system: an existence check before each write replaces them"
+        )
         return [
             Finding("store", read == b"koebin", f"{self.uri} can be written and read, {free / 1e9:.1f} GB free"),
             Finding("store keeps the first write", first and not again, how),
@@ -143,7 +147,7 @@ class LocalStore:
         return removed
 
     def _path(self, key: str) -> Path:
-        """The file of ``key``, after a check that no symbolic link leads out of the root."""
+        """File of ``key``, after a check that no symbolic link leads out of the root."""
         path = os.path.join(self._root, check_key(key))
         if key.partition("/")[0] == TEMPORARY:
             raise InvalidName("this key is reserved", key)
@@ -177,13 +181,13 @@ class LocalStore:
         return self._root / TEMPORARY / f"{job}.{int(time.time())}.{os.getpid()}.{secrets.token_hex(4)}"
 
     def _commit(self, temporary: Path, path: Path, if_absent: bool) -> bool:
-        for _ in range(_PLACE_ATTEMPTS):  # whoever prunes an empty folder may take it away between two steps
+        for _ in range(_PLACE_ATTEMPTS):  # another process that prunes empty folders may remove it between two steps
             with suppress(FileNotFoundError):
                 _make_folder(path.parent)
                 placed = _link(temporary, path) if if_absent else _replace(temporary, path)
                 break
         else:
-            raise StoreUnavailable("the folder disappears again and again", str(path.parent))
+            raise StoreUnavailable("the folder is removed repeatedly while it is written to", str(path.parent))
         if placed:
             with suppress(FileNotFoundError):
                 _sync_folder(path.parent)
@@ -206,7 +210,7 @@ def _taken(given: Path, temporary: Path) -> bool:
     """Whether a finished file could become the temporary one without a copy: it lies on the same file system."""
     try:
         os.link(given, temporary)
-        os.utime(temporary)  # an old one would be swept up before it is in its place
+        os.utime(temporary)  # an old one would be cleaned up before it is in its place
     except OSError as error:
         if error.errno in _NO_LINKS | {errno.EXDEV}:
             return False
@@ -235,7 +239,7 @@ def _link(temporary: Path, path: Path) -> bool:
 
 
 def _links(root: Path) -> bool:
-    """Whether the file system knows hard links."""
+    """Whether the file system supports hard links."""
     first = root / TEMPORARY / f"links.{secrets.token_hex(4)}"
     second = first.with_suffix(".second")
     try:
@@ -250,7 +254,7 @@ def _links(root: Path) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Create ``folder`` and its parents, each one recorded on disk in its parent."""
+    """Create ``folder`` and its parents, each one synced to disk in its parent."""
     missing = []
     while not folder.is_dir():
         missing.append(folder)
@@ -258,7 +262,7 @@ def _make_folder(folder: Path) -> None:
             break
         folder = folder.parent
     for each in reversed(missing):
-        with suppress(FileExistsError):  # where it is a file, the write that follows says so
+        with suppress(FileExistsError):  # if it is a file, the write that follows reports that
             each.mkdir()
         _sync_folder(each.parent)
 
@@ -272,7 +276,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _is_key(key: str) -> bool:
-    """Whether a file found in the folder can be one of ours."""
+    """Whether a file found in the folder can be an object of this store."""
     try:
         check_key(key)
     except InvalidName:
@@ -281,9 +285,9 @@ def _is_key(key: str) -> bool:
 
 
 def _files(folder: Path, name: str = "") -> Iterator[Path]:
-    """Every file below ``folder`` whose first path part begins with ``name``, depth first.
+    """Files below ``folder`` whose first path part begins with ``name``, depth first.
 
-    Links are not followed, and what vanishes meanwhile is passed over.
+    Links are not followed, and files that vanish meanwhile are skipped.
     """
     try:
         with translated(folder):
@@ -299,7 +303,7 @@ def _files(folder: Path, name: str = "") -> Iterator[Path]:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn an OSError into the store error that it means."""
+    """Store error for an OSError."""
     try:
         yield
     except OSError as error:
@@ -311,7 +315,7 @@ def _translate(error: OSError, path: str) -> StoreError | StoreUnavailable | Inv
         case errno.ENOSPC | errno.EDQUOT:
             return StoreFull("no space is left in the store", path, "Free some space, or run: koebin gc")
         case errno.EACCES | errno.EPERM:
-            return StoreDenied("no permission in the store", path, "Give this user read and write access")
+            return StoreDenied("permission denied in the store", path, "Give this user read and write access")
         case errno.EROFS:
             return StoreDenied("the store is read-only", path, "Choose another store, or mount it writable")
         case errno.ENOENT | errno.EISDIR:
@@ -321,7 +325,7 @@ def _translate(error: OSError, path: str) -> StoreError | StoreUnavailable | Inv
         case errno.ENAMETOOLONG:
             return InvalidName("a key is too long for this file system", path)
         case errno.ELOOP:
-            return StoreDenied("symbolic links go in a circle", path, "Remove the links")
+            return StoreDenied("symbolic links form a loop", path, "Remove the links")
         case errno.EIO | errno.ESTALE | errno.ETIMEDOUT | errno.EBUSY | errno.EMFILE | errno.ENFILE | errno.EINTR:
             return StoreUnavailable(f"the store does not answer ({error.strerror})", path)
         case _:

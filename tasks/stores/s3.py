@@ -1,4 +1,4 @@
-"""Finished audio in a bucket of S3, or of a server that speaks its protocol."""
+"""S3 store: finished audio in a bucket of S3, or of a server with its protocol."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MARKER: Final = ".koebin/if-none-match"
-"""A tiny object that tells whether the server refuses to write it twice."""
+"""Probe object: tells whether the server honours If-None-Match."""
 
 MAX_PRESIGN_SECONDS: Final = 7 * 24 * 3600
 PAGE_KEYS: Final = 1000
@@ -45,16 +45,16 @@ Send = Callable[[dict[str, Any]], None]
 
 
 class Target(TypedDict):
-    """Where an object stands, as boto3 takes it."""
+    """Location of an object, as boto3 expects it."""
 
     Bucket: str
     Key: str
 
 
 class S3Store:
-    """Objects below a prefix of one bucket.
+    """Store of objects below a prefix of one bucket.
 
-    A conditional write (``If-None-Match: *``) decides a race on the server. Not every server keeps that promise, so it
+    A conditional write (``If-None-Match: *``) decides a race on the server. Not every server honours it, so it
     is tried once per process; where it does not hold, a look before the write takes its place, and two writers at the
     very same moment leave the later one's object.
     """
@@ -159,7 +159,7 @@ class S3Store:
     def probe(self) -> Sequence[Finding]:
         key = f"doctor/{secrets.token_hex(8)}"
         try:
-            list(self.list(key))  # first: some servers make a missing bucket on a write
+            list(self.list(key))  # first: some servers create a missing bucket on a write
             self.put(key, b"koebin", if_absent=False)
             read = self.get(key)
             listed = list(self.list(key))
@@ -170,7 +170,9 @@ class S3Store:
         once = Finding("store keeps the first write", True, "If-None-Match is honoured")
         if not conditional:
             once = Finding(
-                "store keeps the first write", True, "If-None-Match is ignored: a look before each write replaces it"
+                "store keeps the first write",
+                True,
+                "the server ignores If-None-Match: an existence check before each write replaces it",
             )
         return [
             Finding("store", read == b"koebin" and listed == [key], f"{self.uri} can be written, read and listed"),
@@ -189,7 +191,7 @@ class S3Store:
         return removed
 
     def _read(self, key: str, take: Callable[[StreamingBody], T]) -> T:
-        """Hand the object's body to ``take``, again from its beginning if it is cut off.
+        """Pass the object's body to ``take``, again from its beginning if it is cut off.
 
         botocore asks again when a request fails, but not when a body ends too early.
         """
@@ -206,12 +208,12 @@ class S3Store:
         raise AssertionError("unreachable")
 
     def honours_conditions(self) -> bool:
-        """Whether the server refuses a second ``If-None-Match: *`` write; tried once, then remembered."""
+        """Whether the server honours ``If-None-Match: *``; tested once, then remembered."""
         if self._conditional is None:
             with translated(self.url(MARKER)):
                 self._conditional = self._marker_is_kept()
             if not self._conditional:
-                log.warning("%s ignores If-None-Match: looking before each write instead", self.uri)
+                log.warning("%s ignores If-None-Match: an existence check before each write replaces it", self.uri)
         return self._conditional
 
     def _marker_is_kept(self) -> bool:
@@ -222,7 +224,7 @@ class S3Store:
         try:
             return not (_send_if_absent(send) and _send_if_absent(send))
         except ClientError as error:
-            if status_of(error) == 501:  # the server says that it does not know the header
+            if status_of(error) == 501:  # the server does not support the header
                 return False
             raise
 
@@ -240,7 +242,7 @@ class S3Store:
     def _put_in_parts(
         self, key: str, path: Path, size: int, described: dict[str, Any], condition: dict[str, Any]
     ) -> None:
-        """Upload ``path`` in parts; nothing is left on the server if it fails."""
+        """Upload ``path`` in parts; a failed upload leaves nothing on the server."""
         client, target = self._client(), self._target(key)
         part_size = max(self._options.part_size, -(-size // _MAX_PARTS))
         upload = client.create_multipart_upload(**target, **described)["UploadId"]
@@ -261,7 +263,7 @@ class S3Store:
             self._client().abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
         except (BotoCoreError, ClientError) as error:
             if not (isinstance(error, ClientError) and status_of(error) == 404):
-                log.warning("an upload to s3://%s/%s stays open until the next sweep", self._bucket, key)
+                log.warning("an unfinished upload to s3://%s/%s remains until the next clean-up", self._bucket, key)
 
     def _target(self, key: str) -> Target:
         return {"Bucket": self._bucket, "Key": self._prefix + check_key(key)}
@@ -279,9 +281,9 @@ class S3Store:
 
 
 def _send_if_absent(send: Send) -> bool:
-    """Send with the condition that nothing stands there yet; False if something does.
+    """Send on the condition that no such object exists yet; False if it does.
 
-    409 means that another write of the same key is in flight: whoever ends first wins, so ask again.
+    409 means that another write of the same key is in progress: the first to end wins, so ask again.
     """
     for attempt in range(_CONFLICT_ATTEMPTS):
         try:
@@ -306,7 +308,7 @@ def _backoff(attempt: int) -> float:
 
 @lru_cache(maxsize=16)
 def _connect(process: int, options: StoreOptions) -> S3Client:  # noqa: ARG001
-    """A client of this process: making one takes half a second, and a fork must not share its parent's sockets."""
+    """Client of this process: creating one takes half a second, and a fork must not share its parent's sockets."""
     path_style = bool(options.endpoint) if options.path_style is None else options.path_style
     session = boto3.session.Session(
         aws_access_key_id=options.access_key_id or None,
@@ -335,6 +337,8 @@ def _check_endpoint(endpoint: str) -> None:
         return
     parts = urlsplit(endpoint)
     if "@" in parts.netloc:
-        raise InvalidSettings("the store's endpoint holds credentials", "", "Set them apart from the endpoint")
+        raise InvalidSettings(
+            "the store's endpoint holds credentials", "", "Set KOEBIN_S3_ACCESS_KEY and KOEBIN_S3_SECRET_KEY instead"
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise InvalidSettings("not an endpoint of a store", endpoint, "Use http(s)://host:port")
+        raise InvalidSettings("not a valid endpoint of a store", endpoint, "Use http(s)://host:port")

@@ -1,4 +1,4 @@
-"""What botocore raises, as errors of ours."""
+"""Translation of botocore's errors to store errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REGION: Final = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintExce
 
 @contextmanager
 def translated(value: str) -> Iterator[None]:
-    """Turn an error of botocore into the one of ours that it means; ``value`` names the object."""
+    """Store error for an error of botocore; ``value`` names the object."""
     try:
         yield
     except ClientError as error:
@@ -43,34 +43,34 @@ def status_of(error: ClientError) -> int:
 
 
 def from_response(error: ClientError, value: str) -> KoebinError:
-    """The meaning of an answer that is an error. Only its code is repeated: messages may name keys."""
+    """Store error for an error response. Only its code is repeated: messages may name keys."""
     code, status = str(error.response.get("Error", {}).get("Code", "")), status_of(error)
     if code == "NoSuchBucket":
         return StoreNotFound("no such bucket", value, "Create it, or correct the store's URI")
     if code in _FULL or status == 507:
         return StoreFull("the store has no space left", value, "Raise its quota, or run: koebin gc")
     if code == "RequestTimeTooSkewed":
-        return StoreDenied("this machine's clock is wrong", value, "Set the clock")
+        return StoreDenied("this machine's clock is wrong, so its signatures are refused", value, "Set the clock")
     if code in _REGION or status == 301:
         return StoreDenied("the bucket lies in another region", value, "Set the store's region")
     if code in _BUSY or status == 429 or status >= 500:
         return StoreUnavailable(f"the store answers {code or status}", value)
     if status in (401, 403):
-        return StoreDenied(f"the store refuses these credentials ({code or status})", value, _CREDENTIALS)
+        return StoreDenied(f"the store refuses the credentials ({code or status})", value, _CREDENTIALS)
     if status == 404:
         return StoreNotFound("no such object in the store", value)
     return StoreError(f"the store refuses the request ({code or status})", value)
 
 
 def _from_client(error: BotoCoreError, value: str) -> KoebinError:
-    """The meaning of an error that came up before, or instead of, an answer."""
+    """Store error for an error without a response."""
     match error:
         case boto.NoCredentialsError() | boto.PartialCredentialsError() | boto.CredentialRetrievalError():
-            return StoreDenied("there are no usable credentials for the store", value, _CREDENTIALS)
+            return StoreDenied("no usable credentials were found for the store", value, _CREDENTIALS)
         case boto.NoRegionError():
             return StoreDenied("no region is set for the store", value, "Set the store's region")
         case boto.ParamValidationError():
-            return InvalidName("the store cannot take this name", value)
+            return InvalidName("the store does not accept this name", value)
         case boto.SSLError():
             return StoreUnavailable("the store's certificate is not accepted", value, "Check the endpoint and the CA")
         case boto.EndpointConnectionError() | boto.ConnectTimeoutError():
@@ -80,6 +80,6 @@ def _from_client(error: BotoCoreError, value: str) -> KoebinError:
         case boto.HTTPClientError() | boto.IncompleteReadError() | boto.ResponseStreamingError():
             return StoreUnavailable("the connection to the store was cut", value)
         case boto.FlexibleChecksumError() | boto.ChecksumError():
-            return StoreUnavailable("what the store sent does not match its checksum", value)
+            return StoreUnavailable("the data from the store does not match its checksum", value)
         case _:
             return StoreError(f"the store cannot be used ({type(error).__name__})", value)

@@ -36,23 +36,23 @@ class StoreUri:
 
     @property
     def folder(self) -> Path:
-        """The local folder as it is written; symbolic links are not followed."""
+        """Local folder as it is written; symbolic links are not followed."""
         return Path("/", *self.parts)
 
     def lies_under(self, root: StoreUri) -> bool:
-        """Whether this is ``root`` or something below it, whole path parts compared."""
+        """Whether this is ``root`` or something below it; whole path parts are compared."""
         return self.bucket == root.bucket and self.parts[: len(root.parts)] == root.parts
 
 
 def parse_uri(uri: str) -> StoreUri:
-    """Take a store URI apart.
+    """Parse a store URI.
 
     Raises:
         InvalidName: another scheme, no bucket, a relative folder, ``..``, credentials, a query or a control character.
     """
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme not in ("s3", "file"):
-        raise InvalidName("not a store URI", _without_credentials(uri), _FORMS)
+        raise InvalidName("not a valid store URI", _without_credentials(uri), _FORMS)
     if "@" in rest.partition("/")[0]:
         raise InvalidName("a store URI holds credentials", _without_credentials(uri), "Set them in the environment")
     if any(ord(character) < 32 or ord(character) == 127 for character in unquote(rest)):
@@ -79,7 +79,7 @@ def _without_credentials(uri: str) -> str:
 
 
 def canonical_uri(uri: str) -> str:
-    """The one spelling of a store URI.
+    """Canonical spelling of a store URI.
 
     Raises:
         InvalidName: see `parse_uri`.
@@ -91,7 +91,7 @@ def under_root(uri: str, roots: Iterable[str]) -> bool:
     """Whether the store lies in one of ``roots``; symbolic links of local folders are followed first.
 
     Raises:
-        InvalidName: one of them is no store URI.
+        InvalidName: one of them is not a valid store URI.
     """
     wanted = _real(parse_uri(uri))
     return any(wanted.lies_under(_real(parse_uri(root))) for root in roots)
@@ -104,7 +104,7 @@ def _real(uri: StoreUri) -> StoreUri:
 
 
 def open_store(uri: str, *, options: StoreOptions | None = None) -> Store:
-    """The store at ``uri``; nothing is contacted or created yet.
+    """Store at ``uri``; nothing is contacted or created yet.
 
     Raises:
         InvalidName: see `parse_uri`.
@@ -120,7 +120,7 @@ def open_store(uri: str, *, options: StoreOptions | None = None) -> Store:
 
 @lru_cache(maxsize=64)
 def _open_bucket(uri: StoreUri, options: StoreOptions) -> Store:
-    """One store per process and place: it remembers what it has learnt of its server."""
+    """One store per process and location: it remembers what it has learnt of its server."""
     try:
         from koebin.tasks.stores.s3 import S3Store
     except ModuleNotFoundError as error:

@@ -170,7 +170,7 @@ class Driver:
 
     def _made_way(self) -> int:
         """How often the workers' logs say so."""
-        return sum(worker.text().count("something more urgent waits") for worker in self.arena.workers)
+        return sum(worker.text().count("preempted by more urgent work") for worker in self.arena.workers)
 
     def _break(self, plan: Plan, client: Client, store: Store, job: str, uri: str) -> tuple[float | None, JobOutcome]:
         rng = random.Random(plan.seed)

@@ -1,4 +1,4 @@
-"""Blocks: about half a minute of a programme that is measured, encoded and kept by itself."""
+"""Blocks of a programme: about half a minute each, measured, encoded and cached by itself."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from koebin.tasks.assembly.programme.parts import Part
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a part belongs, which may change without a change of its sound.
+    """Position of a part, which may change without a change of its sound.
 
     Attributes:
         chapter: number of the chapter, from 0; never falls from one part to the next.
         chapter_title: of that chapter, the same in all of its parts.
         line: line in the script; another line begins a paragraph on the player page.
-        speaker: who speaks.
-        name: whom listeners know the speaker as; "" for a narrator, whom nobody announces; None: ``speaker``.
+        speaker: name of the speaker.
+        name: the speaker's name for listeners; "" for a narrator; None: ``speaker``.
     """
 
     chapter: int = 0

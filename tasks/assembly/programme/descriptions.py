@@ -1,4 +1,4 @@
-"""What comes with the sound: marks, player page, chapter list, cover."""
+"""Description files of a programme: marks, player page, chapter list, cover."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def write_descriptions(outlines: Iterable[tuple[Block, Outline]], layout: Layout
 
 
 def _placed(outlines: Iterable[tuple[Block, Outline]], timeline: Timeline) -> Iterator[tuple[Place, Slot, Marks]]:
-    """Each part's place, and its marks in seconds since the programme's first sample."""
+    """Place of each part, with its marks in seconds since the programme's first sample."""
     slots = timeline.slots()
     for block, outline in outlines:
         for place, marks in zip(block.places, outline.marks(), strict=True):

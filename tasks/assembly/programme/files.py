@@ -1,4 +1,4 @@
-"""The audio and marks files of one span of a programme: the whole, or a chapter."""
+"""Audio and marks files of one span of a programme: the whole, or a chapter."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class File:
     """One finished file.
 
     Attributes:
-        path: where it lies.
+        path: of the file.
         kind: ``audio``, ``marks``, ``chapters``, ``player`` or ``cover``.
         format: of audio or marks; otherwise the suffix.
         media_type: for HTTP.
@@ -54,7 +54,7 @@ class File:
 
 
 def finished(path: Path, kind: str, *, chapter: int = 0, duration_seconds: float = 0.0) -> File:
-    """Describe a file that has been written."""
+    """Description of a written file."""
     suffix = path.suffix.removeprefix(".")
     media_type = find_format(suffix).media_type if kind == "audio" else _MEDIA_TYPES.get(suffix, f"image/{suffix}")
     with path.open("rb") as file:
@@ -66,7 +66,7 @@ def finished(path: Path, kind: str, *, chapter: int = 0, duration_seconds: float
 def open_audio(
     folder: Path, stem: str, formats: Sequence[str], encoding: Encoding, *, variable: bool
 ) -> Iterator[list[Callable[[Piece], None]]]:
-    """For each format a function that takes the blocks in order; all files appear together at the end.
+    """For each format a function that accepts the blocks in order; all files appear together at the end.
 
     Args:
         variable: see ``open_joined``.
@@ -100,7 +100,7 @@ def _writing(writer: Writer) -> Callable[[Piece], None]:
 
 
 class MarksFile:
-    """A subtitle or marks file that grows with the programme."""
+    """Subtitle or marks file that grows with the programme."""
 
     def __init__(self, file: TextIO, path: Path, chosen: SubtitleFormat) -> None:
         self._file = file
@@ -109,7 +109,7 @@ class MarksFile:
         self._write(chosen.head())
 
     def add(self, marks: Marks, name: str | None) -> None:
-        """The next marks, in seconds from the start of this file's sound; ``name`` as in ``Place``."""
+        """Add the next marks, in seconds from the start of this file's sound; ``name`` as in ``Place``."""
         self._write(self._chosen.body(marks, name))
 
     def finish(self) -> None:

@@ -1,4 +1,4 @@
-"""Which files a programme becomes, and what each of them says about itself."""
+"""File layout of a programme: its files and their metadata."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from koebin.tasks.assembly.programme.timeline import Span, Timeline
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which file holds what. Spans are numbered: 0 is the whole programme, chapters count from 1."""
+    """Files of a programme. Spans are numbered: 0 is the whole programme, chapters count from 1."""
 
     wanted: Deliverables
     timeline: Timeline
@@ -25,7 +25,7 @@ class Layout:
         return f"{self.wanted.name}-{number:0{digits}d}" if number else self.wanted.name
 
     def title(self, number: int) -> str:
-        """What a chapter is called, or the whole programme: 0."""
+        """Title of a chapter, or of the whole programme: 0."""
         if number == 0:
             return self.wanted.title
         span = self.timeline.chapters[number - 1]
@@ -41,24 +41,24 @@ class Layout:
         return (span.end - span.start) / self.timeline.sample_rate_hz
 
     def numbers(self) -> list[int]:
-        """The spans that get files of their own: 0 for the whole, and the chapters."""
+        """Spans with files of their own: 0 for the whole, and the chapters."""
         chapters = range(1, len(self.timeline.chapters) + 1) if self.wanted.per_chapter else range(0)
         return [0] * self.wanted.whole + list(chapters)
 
     def lists_chapters(self) -> bool:
-        """Whether there are chapters to speak of: a single one without a title is none."""
+        """Whether there are chapters to list; a single one without a title does not count."""
         spans = self.timeline.chapters
         return len(spans) > 1 or any(span.title for span in spans)
 
     def chapters(self) -> list[Chapter]:
-        """For the containers that list chapters."""
+        """Chapters for the containers that list them."""
         spans, rate = self.timeline.chapters, self.timeline.sample_rate_hz
         if not self.lists_chapters():
             return []
         return [Chapter(self.title(number), span.start / rate, span.end / rate) for number, span in enumerate(spans, 1)]
 
     def encoding(self, number: int) -> Encoding:
-        """How a span's audio is written; the format is filled in later."""
+        """Encoding of a span's audio; the format is filled in later."""
         wanted, span = self.wanted, self.span(number)
         tags = Tags(
             title=self.title(number),
@@ -79,7 +79,7 @@ class Layout:
         )
 
     def audio_paths(self, number: int) -> list[Path]:
-        """The files that a span's audio is written to."""
+        """Paths of a span's audio files."""
         return [self.folder / audio_name(self.stem(number), name) for name in self.wanted.formats]
 
     def cover_path(self) -> Path:

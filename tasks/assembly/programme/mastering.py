@@ -1,4 +1,4 @@
-"""The gain of a programme: found from what its blocks are measured to be, applied to each of them."""
+"""Mastering: the gain of a programme, from the measured loudness of its blocks."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _PIECE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Master:
-    """What is done to every sample of a programme.
+    """Gain and limiter that apply to every sample of a programme.
 
     Attributes:
         measured: the programme as it was spoken.
-        gain: as planned from that; with a limiter, corrected for what the limiter takes away.
+        gain: planned from that; with a limiter, corrected for the limiter's own loss.
         ceiling_dbtp: of the limiter.
     """
 
@@ -37,15 +37,15 @@ class Master:
     ceiling_dbtp: float
 
     def limits(self, section: Section) -> bool:
-        """Whether the limiter has anything to do in a block that is so loud."""
+        """Whether the limiter changes a block of this loudness."""
         return bool(self.gain.limited_db) and section.louder(self.gain.db).peak > 10.0 ** (self.ceiling_dbtp / 20.0)
 
     def decisive(self, section: Section) -> tuple[float, ...]:
-        """What decides the finished samples of a block that is so loud."""
+        """Everything that decides the finished samples of a block of this loudness."""
         return (self.gain.db, self.ceiling_dbtp) if self.limits(section) else (self.gain.db,)
 
     def apply(self, samples: FloatArray, section: Section, sample_rate_hz: int) -> FloatArray:
-        """A block's finished samples, as many as went in; its neighbours are taken for silent."""
+        """Finished samples of a block, as many as went in; its neighbours count as silent."""
         louder = samples * np.float32(10.0 ** (self.gain.db / 20.0)) if self.gain.db else samples
         if not self.limits(section):
             return louder
@@ -59,12 +59,12 @@ def plan_master(
     wanted: Deliverables,
     mastered: Callable[[Master, Sequence[Section]], Iterable[Section]],
 ) -> tuple[Master, Loudness]:
-    """The gain for the loudness target, and what it achieves.
+    """Gain for the loudness target, and the loudness it achieves.
 
-    Where a limiter must work, the gain makes up for what the limiter takes away.
+    Where a limiter must work, the gain makes up for the limiter's loss.
 
     Args:
-        mastered: measures all blocks as a master makes them.
+        mastered: measures all blocks under a given master.
     """
     measured, ceiling = read_together(sections), wanted.true_peak_dbtp
     target = wanted.loudness_lufs

@@ -1,4 +1,4 @@
-"""The blocks of one programme at work: surveyed, measured, finished, in as many threads as there are cores."""
+"""Block pipeline of one programme: survey, measurement and finishing, in as many threads as there are cores."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _KEPT_FROM_BLOCKS: Final = 4
-"""A shorter programme is made again sooner than it is looked for."""
+"""Shortest programme in seconds that is cached: a shorter one is faster to make again than to look up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A finished block: its samples and FLAC frames, None where nobody needs them."""
+    """Finished block: its samples and FLAC frames, None if unused."""
 
     sound: FloatArray | None
     frames: Frames | None
 
 
 class Material:
-    """What all passes over a programme share.
+    """State that all passes over a programme share.
 
     Attributes:
         blocks: in order.
@@ -64,7 +64,7 @@ class Material:
 
     @contextmanager
     def opened(self) -> Iterator[Material]:
-        """At work; threads and temporary files end with the context."""
+        """Pipeline in operation; its threads and temporary files end with the context."""
         with open_spools(self._folder) as (self._sounds, self._outlines):
             self._pool = ThreadPoolExecutor(available_cores(), thread_name_prefix="programme")
             try:
@@ -73,7 +73,7 @@ class Material:
                 self._pool.shutdown(cancel_futures=True)
 
     def survey(self) -> Iterator[tuple[Block, Outline]]:
-        """Every block's outline, from the shelf or from its sound."""
+        """Outline of every block, from the cache or from its sound."""
         for number, (samples, outline) in enumerate(self._in_order(self._surveyed)):
             if samples is not None:
                 self._sounds.add(number, samples.tobytes())
@@ -81,13 +81,13 @@ class Material:
             yield self.blocks[number], outline
 
     def outlines(self) -> Iterator[tuple[Block, Outline]]:
-        """The same again."""
+        """Outlines of the survey, again."""
         for number, block in enumerate(self.blocks):
             self._check()
             yield block, Outline.load(self._outlines.read(number))
 
     def mastered(self, master: Master, sections: Sequence[Section]) -> Iterator[Section]:
-        """How loud every block is when it is finished; ``sections`` says how loud it is now."""
+        """Loudness of every block once finished; ``sections`` is its loudness now."""
         return self._in_order(lambda number: self._mastered(number, sections[number], master))
 
     def finished(self, master: Master, sections: Sequence[Section], *, sound: bool, flac: bool) -> Iterator[Piece]:
@@ -96,7 +96,9 @@ class Material:
 
     @contextmanager
     def beside(self, work: Callable[[], T]) -> Iterator[Callable[[], T]]:
-        """Runs in a thread of its own; yields what waits for its result. What it raises is raised there, or at last."""
+        """Run in a thread of its own; yields a function that waits for the result. Errors are raised there, or at the
+        end.
+        """
         with ThreadPoolExecutor(1, thread_name_prefix="programme-audio") as pool:
             future = pool.submit(work)
             try:
@@ -135,12 +137,12 @@ class Material:
         return Piece(samples, frames)
 
     def _kept(self, name: str, load: Callable[[bytes], T]) -> T | None:
-        """What the shelf has under the name; None if that is nothing, or damaged."""
+        """Cached bytes under the name; None if absent or damaged."""
         data = self._shelf.get(name) if name else None
         try:
             return load(unsealed(data)) if data is not None else None
         except InvalidInput as error:
-            log.warning("made again: %s", error)
+            log.warning("cached block is damaged and is made again: %s", error)
             return None
 
     def _keep(self, name: str, data: bytes) -> None:
@@ -154,14 +156,14 @@ class Material:
         return samples
 
     def _name(self, number: int) -> str:
-        """What the block's outline is called on the shelf, "" if nothing is kept of it."""
+        """Cache name of the block's outline, "" if it is not cached."""
         identity = self.blocks[number].identity
         if not identity or len(self.blocks) < _KEPT_FROM_BLOCKS:
             return ""
         return shelf_name("outline.json", identity, self.sample_rate_hz)
 
     def _in_order(self, work: Callable[[int], T]) -> Iterator[T]:
-        """The results for all blocks in their order, a few of them made ahead."""
+        """Results for all blocks in order, a few of them computed ahead."""
         waiting: deque[Future[T]] = deque()
         for number in range(len(self.blocks)):
             waiting.append(self._pool.submit(work, number))

@@ -1,4 +1,4 @@
-"""What is known of a block besides its samples: lengths, marks, loudness."""
+"""Outline of a block: everything known of it besides its samples: lengths, marks, loudness."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A block's outline.
+    """Outline of a block.
 
     Attributes:
         spans: of each part the samples that are spoken, and those of silence that follow.
-        section: how loud the block is.
-        rows: the marks as JSON: read when they are asked for, and that is once.
+        section: loudness measurement of the block.
+        rows: the marks as JSON, parsed on demand, which happens once.
     """
 
     spans: tuple[tuple[int, int], ...]
@@ -39,12 +39,12 @@ class Outline:
         return sum(spoken + silence for spoken, silence in self.spans)
 
     def marks(self) -> Iterator[Marks]:
-        """Of each part, in seconds from its first sample. Raises: InvalidInput: these are no marks."""
+        """Marks of each part, in seconds from its first sample. Raises: InvalidInput: these are not marks."""
         try:
             for part in json.loads(self.rows):
                 yield Marks(*(tuple(Mark(*row) for row in level) for level in part))
         except (ValueError, TypeError) as error:
-            raise InvalidInput("a block's marks cannot be read", str(error)) from error
+            raise InvalidInput("the cached marks of a block cannot be read", str(error)) from error
 
     def dump(self) -> bytes:
         """Three lines of JSON that ``load`` reads."""
@@ -52,13 +52,13 @@ class Outline:
 
     @classmethod
     def load(cls, data: bytes) -> Outline:
-        """Raises: InvalidInput: that is no outline."""
+        """Outline from ``dump``. Raises: InvalidInput: not an outline."""
         try:
             lengths, section, rows = data.split(b"\n")
             spans = tuple((spoken, silence) for spoken, silence in json.loads(lengths))
             return cls(spans, load_section(section), rows)
         except (ValueError, TypeError) as error:
-            raise InvalidInput("an outline cannot be read", str(error)) from error
+            raise InvalidInput("a cached outline of a block cannot be read", str(error)) from error
 
 
 def outlined(block: Block, sample_rate_hz: int) -> tuple[FloatArray, Outline]:
@@ -86,7 +86,7 @@ def outlined(block: Block, sample_rate_hz: int) -> tuple[FloatArray, Outline]:
 
 
 def measured(samples: FloatArray, sample_rate_hz: int) -> Section:
-    """How loud they are."""
+    """Loudness measurement of samples."""
     meter = LoudnessMeter(sample_rate_hz)
     for first in range(0, len(samples), 1 << 16):
         meter.update(samples[first : first + (1 << 16)])
@@ -102,7 +102,7 @@ def _spoken(part: Part, sample_rate_hz: int) -> FloatArray:
 
 
 def _short_of_a_frame(frames: int) -> int:
-    """Samples without which the last FLAC frame of a block would be shorter than one may be inside a stream."""
+    """Number of samples without which a block's last FLAC frame would be too short for a frame inside a stream."""
     rest = frames % BLOCK_FRAMES
     return SHORTEST_FRAME - rest if 0 < rest < SHORTEST_FRAME else 0
 
@@ -113,12 +113,12 @@ def dump_section(section: Section) -> bytes:
 
 
 def load_section(data: bytes) -> Section:
-    """Raises: InvalidInput: that is no section."""
+    """Measurement from ``dump_section``. Raises: InvalidInput: not a measurement."""
     try:
         steps, energy, peak, frames = json.loads(data)
         return Section(np.array(steps, dtype=np.float64), float(energy), float(peak), int(frames))
     except (ValueError, TypeError) as error:
-        raise InvalidInput("a reading of loudness cannot be read", str(error)) from error
+        raise InvalidInput("a cached loudness measurement cannot be read", str(error)) from error
 
 
 def _json(value: object) -> bytes:

@@ -1,4 +1,4 @@
-"""What goes into a finished programme, and what is to come out."""
+"""Parts and deliverables: input and output of a programme's assembly."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Part:
     """One sentence of a programme.
 
     Attributes:
-        sound: gives the audio, whose marks do not count.
-        text: what was asked to be spoken, for the player page, and for the marks where ``marks`` has no sentence.
+        sound: loads the audio, whose own marks are ignored.
+        text: the requested text, for the player page, and for the marks if ``marks`` has no sentence.
         marks: seconds from the part's first sample.
-        speaker: put on every mark that names none.
+        speaker: of every mark that names none.
         pause_after: seconds of silence that follow, 0 to 3600.
         line: line in the script, for errors.
     """
@@ -42,7 +42,7 @@ class Part:
             raise InvalidOption("a pause is out of range", str(self.pause_after), "Use 0 to 3600 seconds", self.line)
 
     def marks_within(self, duration_seconds: float) -> Marks:
-        """The marks, none beyond the part's end, each with a speaker, and at least one sentence."""
+        """Marks cut at the part's end, each with a speaker, and at least one sentence."""
         marks = self.marks
         if not marks.sentences:
             whole = (Mark(self.text, 0.0, duration_seconds),)
@@ -56,7 +56,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Deliverables:
-    """The files that a programme is wanted in.
+    """Requested files of a programme.
 
     Attributes:
         formats: audio formats that ``koebin.engine.audio.encoding`` knows.
@@ -72,7 +72,7 @@ class Deliverables:
         name: stem of the file names.
 
     Raises:
-        InvalidOption: a value that cannot be had, before anything is rendered.
+        InvalidOption: an impossible value, before anything is rendered.
     """
 
     formats: tuple[str, ...] = ("wav",)
@@ -91,7 +91,11 @@ class Deliverables:
 
     def __post_init__(self) -> None:
         if not self.formats or not (self.whole or self.per_chapter):
-            raise InvalidOption("no audio file is asked for", "", "Name a format, and the whole or the chapters")
+            raise InvalidOption(
+                "no audio file is requested",
+                "",
+                "Give at least one format, and ask for the whole, the chapters or both",
+            )
         names = tuple(dict.fromkeys(find_format(name).name for name in self.formats))
         object.__setattr__(self, "formats", names)
         object.__setattr__(self, "subtitles", tuple(dict.fromkeys(self.subtitles)))
@@ -102,7 +106,7 @@ class Deliverables:
         if self.cover is not None:
             Cover(self.cover)
         if not _NAME.fullmatch(self.name):
-            raise InvalidOption("not a name for files", self.name, "Use 1 to 100 of A-Z a-z 0-9 . _ -")
+            raise InvalidOption("not a valid stem for file names", self.name, "Use 1 to 100 of A-Z a-z 0-9 . _ -")
         _check_range("loudness target", self.loudness_lufs, -70.0, 0.0)
         _check_range("true-peak ceiling", self.true_peak_dbtp, -20.0, 0.0)
         _check_range("sample rate", self.sample_rate_hz, 8_000, 192_000)

@@ -1,4 +1,4 @@
-"""A page that plays a programme: ``index.html`` beside the audio, complete in itself.
+"""Player page of a programme: ``index.html`` beside the audio, self-contained.
 
 It needs no network and no server. Sentences are links, so that it can be read without a script, and one can link to a
 sentence (``index.html#s12``). All text is escaped, and the page's own policy lets no other script run.
@@ -20,12 +20,12 @@ from koebin.engine.audio.encoding import find_format
 from koebin.engine.audio.marks import Marks
 
 _COLOURS = 6
-"""Of speakers' names, in the style sheet."""
+"""Number of colours for speakers' names in the style sheet."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlayerChapter:
-    """A chapter as the page lists it: ``start`` in seconds within its track."""
+    """Chapter as the page lists it: ``start`` in seconds within its track."""
 
     title: str
     track: int
@@ -35,7 +35,7 @@ class PlayerChapter:
 
 @dataclass(slots=True)
 class PlayerPage:
-    """The page of one programme; sentences are added in the order of time.
+    """Page of one programme; sentences are added in the order of time.
 
     Attributes:
         title, author: of the programme.
@@ -43,7 +43,7 @@ class PlayerPage:
         tracks: file names of each sound that is played in turn, in all its formats.
         chapters: in order; a single untitled one is not listed.
         cover: file name, "" for none.
-        several_speakers: show who speaks, also where the script has no names.
+        several_speakers: show the speaker, also where the script has no names.
     """
 
     title: str
@@ -61,7 +61,7 @@ class PlayerPage:
     _colours: dict[str, int] = field(default_factory=dict)
 
     def add(self, marks: Marks, chapter: int, line: int, name: str | None = None) -> None:
-        """The sentences of the next part, in seconds within the chapter's track; ``name`` as in ``Place``."""
+        """Add the sentences of the next part, in seconds within the chapter's track; ``name`` as in ``Place``."""
         for mark in marks.sentences:
             who = (mark.speaker if self.several_speakers else "") if name is None else name
             if chapter != self._chapter and self._open_chapter(chapter, mark.text):
@@ -98,7 +98,7 @@ class PlayerPage:
         )
 
     def _open_chapter(self, chapter: int, first: str) -> bool:
-        """Begin a chapter; True if its first sentence speaks the title, and so is the heading."""
+        """Begin a chapter; True if its first sentence speaks the title, and thus is the heading."""
         self._close()
         self._chapter, self._paragraph = chapter, None
         if not self._lists_chapters():
@@ -142,7 +142,7 @@ class PlayerPage:
 
 
 def _filled(template: str, values: dict[str, str]) -> str:
-    """The template with its ``%NAME%`` places filled, in one pass: what is filled in is not looked at again."""
+    """Template with its ``%NAME%`` places filled in one pass; inserted text is not scanned again."""
     pieces = template.split("%")
     return "".join(values.get(piece, piece) if place % 2 else piece for place, piece in enumerate(pieces))
 

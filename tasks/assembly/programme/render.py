@@ -1,4 +1,4 @@
-"""From spoken sentences to finished files."""
+"""Rendering of a programme: from spoken sentences to finished files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from koebin.tasks.assembly.programme.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """A finished programme.
+    """Finished programme.
 
     Attributes:
         files: all that was written; the whole's audio first, then the chapters', marks, chapter list, cover, player.
@@ -50,7 +50,7 @@ def render_programme(
 
     Args:
         blocks: in order, with at least one part.
-        wanted: the files to be written.
+        wanted: the requested files.
         workdir: an existing folder that nothing else writes to; every file is put there and stays there.
         check: called for every block while files are written; what it raises ends the work, and no file is left half
             written. (A block's ``load`` may raise as well.)

@@ -1,4 +1,4 @@
-"""A programme in numbers."""
+"""Report of a programme in numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from koebin.tasks.assembly.programme.mastering import Master
 
 
 def make_report(layout: Layout, master: Master, achieved: Loudness, files: Iterable[File]) -> dict[str, Any]:
-    """What ``Programme.report`` holds."""
+    """Content of ``Programme.report``."""
     wanted, timeline, gain = layout.wanted, layout.timeline, master.gain
     return {
         "duration_seconds": round(timeline.duration_seconds, 6),
@@ -54,7 +54,7 @@ def _rounded(decibels: float) -> float | None:
 
 
 def chapter_list(layout: Layout) -> list[dict[str, Any]]:
-    """Each chapter with its title, its place in the whole in seconds, and its own files if it has some."""
+    """Chapters with title, place in the whole in seconds, and their own files if any."""
     rate = layout.timeline.sample_rate_hz
     return [
         {

@@ -1,4 +1,4 @@
-"""What is kept of a programme's blocks, so that a changed sentence does not make the others again.
+"""Content-addressed cache of a programme's blocks, so that a changed sentence does not render the others again.
 
 Everything kept is named after all that decides it, so that nothing on a shelf is ever out of date, and whatever is
 missing or damaged is made again with the same bytes.
@@ -14,35 +14,36 @@ from koebin.engine.content import canonical_json
 from koebin.engine.errors import InvalidInput
 
 REVISION: Final = 2
-"""To be raised when the same parts give other samples, marks or FLAC frames: then nothing kept is found any more."""
+"""Version of the cache, raised when the same parts give other samples, marks or FLAC frames: old entries are not found
+any more."""
 
 _SEAL_BYTES: Final = 4
 
 
 class Shelf(Protocol):
-    """Bytes under names."""
+    """Cache of bytes by name."""
 
     def get(self, name: str) -> bytes | None:
-        """What was kept, None if there is nothing (any more)."""
+        """Cached bytes, None if absent."""
         ...
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep it."""
+        """Cache the bytes."""
         ...
 
 
 class NoShelf:
-    """Keeps nothing."""
+    """Cache that keeps nothing."""
 
     def get(self, name: str) -> bytes | None:  # noqa: ARG002
         return None
 
     def put(self, name: str, data: bytes) -> None:
-        """Forget it."""
+        """Drop the bytes."""
 
 
 def shelf_name(kind: str, *decisive: object) -> str:
-    """The name of something of a kind, from what decides it."""
+    """Cache name for a kind of product, from everything that decides it."""
     import numpy
     import soundfile
     import soxr
@@ -52,13 +53,13 @@ def shelf_name(kind: str, *decisive: object) -> str:
 
 
 def sealed(data: bytes) -> bytes:
-    """Bytes that ``unsealed`` knows again: an encoder's frames do not look at themselves when they are joined."""
+    """Bytes with a checksum for ``unsealed``: FLAC frames are not decoded again when they are joined."""
     return zlib.crc32(data).to_bytes(_SEAL_BYTES, "big") + data
 
 
 def unsealed(data: bytes) -> bytes:
-    """Raises: InvalidInput: these are not the bytes that were kept."""
+    """Bytes behind a valid checksum. Raises: InvalidInput: these are not the bytes that were sealed."""
     seal, kept = data[:_SEAL_BYTES], data[_SEAL_BYTES:]
     if int.from_bytes(seal, "big") != zlib.crc32(kept):
-        raise InvalidInput("what was kept of a block is damaged")
+        raise InvalidInput("a cached block is damaged")
     return kept

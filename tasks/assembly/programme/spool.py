@@ -1,4 +1,4 @@
-"""What a programme's blocks were found to be, in temporary files: samples at the programme's rate, and outlines.
+"""Temporary files of a programme's blocks: samples at the programme's rate, and outlines.
 
 Each part is fetched, decoded and resampled once, however many passes follow.
 """
@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float32]
 
 
 class Spool:
-    """Bytes on disk by the number of their block; read from any thread."""
+    """Bytes on disk by the number of their block; readable from any thread."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file = file
@@ -34,7 +34,7 @@ class Spool:
         return number in self._places
 
     def add(self, number: int, data: bytes) -> None:
-        """Keep a block's bytes. Raises: StoreFull: no space is left beside the files to come."""
+        """Write a block's bytes. Raises: StoreFull: no space is left beside the files to come."""
         with translated(self._path):
             self._file.write(data)
             self._file.flush()
@@ -42,18 +42,18 @@ class Spool:
         self._end += len(data)
 
     def read(self, number: int) -> bytes:
-        """A block's bytes."""
+        """Bytes of a block."""
         start, size = self._places[number]
         with translated(self._path):
             data = os.pread(self._file.fileno(), size, start)
         if len(data) != size:
-            raise StoreError("a temporary file has been cut short", str(self._path), "Free some space")
+            raise StoreError("a temporary file was truncated", str(self._path), "Free some disk space on the worker")
         return data
 
 
 @contextmanager
 def open_spools(folder: Path) -> Iterator[tuple[Spool, Spool]]:
-    """Two spools, for samples and for outlines, that are gone when the context ends, or when the process does."""
+    """Two spools, for samples and for outlines; they vanish when the context or the process ends."""
     with ExitStack() as stack:
         spools = []
         for name in ("sound", "outlines"):

@@ -1,4 +1,4 @@
-"""Where everything stands in a programme, in samples of its one rate."""
+"""Timeline of a programme: positions of parts and chapters in samples of its one rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from koebin.tasks.assembly.programme.blocks import Place
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A chapter: samples from ``start`` to ``end``, its last pause included."""
+    """Chapter: samples from ``start`` to ``end``, its last pause included."""
 
     title: str
     start: int
@@ -21,7 +21,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The place of one part: ``spoken`` samples from ``start``, then silence to ``end``."""
+    """Place of one part: ``spoken`` samples from ``start``, then silence to ``end``."""
 
     start: int
     spoken: int
@@ -30,7 +30,7 @@ class Slot:
 
 @dataclass(slots=True)
 class Timeline:
-    """Where the parts of a programme stand; grows part by part.
+    """Places of a programme's parts; grows part by part.
 
     Attributes:
         sample_rate_hz: of the programme.
@@ -41,7 +41,7 @@ class Timeline:
     sample_rate_hz: int
     chapters: list[Span] = field(default_factory=list)
     speakers: list[str] = field(default_factory=list)
-    # Three numbers a part, so that a book of many thousands stays small.
+    # Three numbers per part, so that a book of many thousands stays small.
     _slots: array[int] = field(default_factory=lambda: array("q"))
     _chapter: int = -1
 
@@ -61,13 +61,15 @@ class Timeline:
             yield Slot(*self._slots[first : first + 3])
 
     def add(self, place: Place, spoken: int, silence: int) -> None:
-        """Place the next part, of ``spoken`` samples and as much ``silence``.
+        """Place the next part, of ``spoken`` samples and ``silence`` samples.
 
         Raises:
             InvalidInput: it belongs to an earlier chapter than the part before it.
         """
         if place.chapter < self._chapter:
-            raise InvalidInput("a part belongs to an earlier chapter", str(place.chapter), "Sort the parts", place.line)
+            raise InvalidInput(
+                "a part belongs to an earlier chapter", str(place.chapter), "Sort the parts by chapter", place.line
+            )
         start = self.frames
         end = start + spoken + silence
         if place.chapter == self._chapter:

@@ -142,7 +142,7 @@ def test_doctor_says_that_the_device_is_not_there(monkeypatch: pytest.MonkeyPatc
     code, output = koebin("doctor")
     assert code == exits.FAILED
     assert re.search(
-        r"^FAILED\tdevice\tthere (is no CUDA device|are only \d+ CUDA devices): 'cuda:99'", output, re.MULTILINE
+        r"^FAILED\tdevice\t(no CUDA device was found|there are only \d+ CUDA devices): 'cuda:99'", output, re.MULTILINE
     )
 
 

@@ -44,7 +44,7 @@ def broker() -> Iterator[str]:
 def fills(workers: list[Worker]) -> list[int]:
     """How many texts each batch had."""
     logs = "\n".join(worker.text() for worker in workers)
-    return [int(found) for found in re.findall(r"sentences of (\d+) texts were rendered together", logs)]
+    return [int(found) for found in re.findall(r"sentences of (\d+) texts rendered in one pass", logs)]
 
 
 def resident_mib(worker: Worker) -> float:

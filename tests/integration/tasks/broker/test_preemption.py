@@ -75,7 +75,7 @@ def test_a_text_is_spoken_while_a_narration_is_in_its_only_chunk(
         assert (outcome.segments.total, outcome.segments.reused) == (SENTENCES, 0)
         assert client.status(job).rendered == SENTENCES
         assert not client.ledger.dead(job)
-        assert worker.text().count("something more urgent waits") >= 2
+        assert worker.text().count("preempted by more urgent work") >= 2
         wait_until(lambda: not client.redis.keys("koebin:lease:*") and not client.redis.exists("koebin.unacked"), 10)
         assert not client.redis.keys("koebin:attempt:*")
     assert outputs(busy, "book") == outputs(calm, "book")

@@ -333,7 +333,7 @@ def test_a_server_that_ignores_conditions_is_noticed_and_looked_at_first(misbeha
     assert store.get("a") == b"first"
     assert not store.honours_conditions()
     assert [record.message for record in caplog.records if "If-None-Match" in record.message] == [
-        "s3://bucket/x ignores If-None-Match: looking before each write instead"
+        "s3://bucket/x ignores If-None-Match: an existence check before each write replaces it"
     ]
 
 

@@ -71,7 +71,7 @@ def send(client: Client, store: str, text: str, **fields: Any) -> AsyncResult[An
 
 def fills(worker: Worker) -> list[tuple[int, int]]:
     """Sentences and texts of each batch."""
-    found = re.findall(r"(\d+) sentences of (\d+) texts were rendered together", worker.text())
+    found = re.findall(r"(\d+) sentences of (\d+) texts rendered in one pass", worker.text())
     return [(int(sentences), int(texts)) for sentences, texts in found]
 
 

@@ -73,7 +73,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("file:///srv/koebin", "ftp://x", "output.store", 14),
         ("file:///srv/koebin", "s3://user:secret@bucket/x", "output.store", 14),
         ('store = "file', 'key = "x/{name}"\nstore = "file', "must hold {date} and {time}", 14),
-        ('store = "file', 'key = "../{date}{time}"\nstore = "file', "not a key of a store", 14),
+        ('store = "file', 'key = "../{date}{time}"\nstore = "file', "not a valid key for a store", 14),
         ('store = "file', 'key = "{date}{time}{0.__class__}"\nstore = "file', "knows only", 14),
         ('store = "file', 'audio = { formats = ["exe"] }\nstore = "file', "output.audio.formats", 14),
         ('store = "file', 'audio = { player = true }\nstore = "file', "one file, without a page", 14),

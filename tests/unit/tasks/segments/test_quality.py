@@ -96,7 +96,7 @@ def test_where_none_is_good_the_first_that_can_be_heard_is_used(tmp_path: Path) 
 def test_where_nothing_can_be_heard_the_segment_is_given_up(tmp_path: Path) -> None:
     store = open_store(tmp_path.as_uri())
     takes = [take(0, None, "NaN", mute=True), take(1, tone(), "silence", mute=True)]
-    with pytest.raises(InferenceFailed, match="none of 2 takes can be heard: NaN; silence"):
+    with pytest.raises(InferenceFailed, match="none of 2 takes is audible: NaN; silence"):
         settle(store, planned(), "mei", takes[0], iter(takes[1:]))
     assert not list(store.list("segments/"))
 

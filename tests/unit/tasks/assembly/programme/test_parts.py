@@ -47,8 +47,8 @@ def test_refuses_pauses_out_of_range(pause: float) -> None:
         ({"true_peak_dbtp": 1.0}, "ceiling is out of range"),
         ({"sample_rate_hz": 1_000}, "sample rate is out of range"),
         ({"cover": b"GIF89a"}, "neither PNG nor JPEG"),
-        ({"name": "../x"}, "not a name for files"),
-        ({"name": "a/b"}, "not a name for files"),
+        ({"name": "../x"}, "not a valid stem for file names"),
+        ({"name": "a/b"}, "not a valid stem for file names"),
     ],
 )
 def test_refuses_deliverables_that_cannot_be(wrong: dict[str, Any], message: str) -> None:
