@@ -1,4 +1,4 @@
-"""The ``koebin`` command."""
+"""``koebin`` command: options and subcommands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Japanese speech by post: text goes into a queue, finished audio comes back as a URI.",
+    help="Japanese speech synthesis through a queue: text goes in, finished audio comes back as a URI.",
     epilog="Settings come from KOEBIN_* variables: see docs/configuration.md. "
     "Exit codes: 0 done, 1 failed, 2 refused, 3 broker or store unavailable, 4 not found or not served, 5 partial, "
     "130 interrupted. "
@@ -57,7 +57,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Options that hold for every command."""
+    """Options of every command."""
 
 
 speech.register(app)

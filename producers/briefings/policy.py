@@ -1,4 +1,4 @@
-"""What briefings may reach on this machine: the operator's word, over whatever a briefing file asks for."""
+"""Access policy of briefings on this machine: the operator's limits on what a briefing file may ask for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from koebin.tasks.addresses import IpNetwork
 
 Resolve = Callable[[str, int], Sequence[str]]
-"""Host and port to numeric addresses; blocking, raises OSError."""
+"""Name resolution: host and port to numeric addresses; blocking, raises OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,11 @@ class Policy:
 
     Attributes:
         hosts: patterns of hosts that sources may reach, on top of each briefing's own list.
-        networks: private networks (CIDR) that may be reached all the same; none by default.
+        networks: private networks (CIDR) that may be reached; none by default.
         file_roots: folders that file sources may read; empty: each briefing's own folder.
         commands: whether command sources run at all.
-        cache: folder of fetched values; None keeps none.
-        store: where editions go that name no store.
+        cache: folder of fetched values; None disables it.
+        store: for editions that name no store.
         resolve: replaces the system's name resolution.
     """
 
@@ -35,5 +35,5 @@ class Policy:
     resolve: Resolve | None = field(default=None, repr=False)
 
     def roots(self, folder: Path) -> tuple[Path, ...]:
-        """The folders that the file sources of a briefing in ``folder`` may read."""
+        """Folders that the file sources of a briefing in ``folder`` may read."""
         return self.file_roots or (folder,)

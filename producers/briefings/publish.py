@@ -1,4 +1,4 @@
-"""Finished briefings under a dated key and as ``latest``.
+"""Publication of finished briefings under a dated key and as ``latest``.
 
 ```
 briefings/morning/2026-11-23-0700.mp3      an edition, written once
@@ -32,13 +32,13 @@ INDEX_VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """Everything that a publication needs to know, JSON all through: it may happen in another process.
+    """Edition to publish; JSON throughout, because another process may publish it.
 
     Attributes:
         job: whose output is published; it lies in the same store.
         home: prefix of ``latest`` and of the index.
         key: of the edition, without suffix.
-        failures: sources that had a problem, as reported.
+        failures: reports of sources that had a problem.
     """
 
     briefing: str
@@ -62,9 +62,9 @@ class Edition:
 
 
 def edition_of(briefing: Briefing, due: datetime, composed: Composed) -> Edition:
-    """The edition that a composed briefing will become."""
+    """Edition of a composed briefing."""
     local = due.astimezone(ZoneInfo(briefing.when.time_zone))
-    # The hour that summer time gives back occurs twice.
+    # The last hour of summer time occurs twice.
     clock = f"{local:%H%M}" + ("-2" if local.fold else "")
     delivery = briefing.output
     return Edition(
@@ -82,19 +82,19 @@ def edition_of(briefing: Briefing, due: datetime, composed: Composed) -> Edition
 
 
 def publish(edition: Edition, store: Store, result: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Publish what the job delivered; doing it again changes nothing.
+    """Publish the job's output. Idempotent.
 
     One publication of a briefing at a time: the index is read and written.
 
     Args:
         result: the job's result, kept in the index.
-        now: aware; decides what is older than ``keep_days``.
+        now: aware; reference for ``keep_days``.
 
     Returns:
         The edition's entry in the index: ``{"due", "title", "job", "key", "files", "uris", "failures", "result"}``.
 
     Raises:
-        JobFailed: the job has left no output.
+        JobFailed: the job has no output.
         StoreError, StoreUnavailable: see `Store`.
     """
     files = _files(edition, store)
@@ -119,7 +119,7 @@ def publish(edition: Edition, store: Store, result: dict[str, Any], now: datetim
     retired = _retired(editions, kept)
     index = {"version": INDEX_VERSION, "briefing": edition.briefing, "editions": kept, "retired": retired}
     store.put(f"{edition.home}/index.json", json.dumps(index, ensure_ascii=False).encode(), if_absent=False)
-    # Whoever died between the index and its deletions left the names in the index before.
+    # A process that died between the index and its deletions left the names in the previous index.
     for name in {*before["retired"], *retired} - {name for each in kept for name in each["files"]}:
         store.delete(name)
     _tidy_latest(edition.home, editions[0], store)
@@ -127,7 +127,7 @@ def publish(edition: Edition, store: Store, result: dict[str, Any], now: datetim
 
 
 def _home(pattern: str, name: str) -> str:
-    """The part of a key pattern that is the same for every edition."""
+    """Part of a key pattern that is the same for every edition."""
     fixed: list[str] = []
     for part in pattern.split("/")[:-1]:
         if "{date}" in part or "{time}" in part:
@@ -141,12 +141,12 @@ def _home(pattern: str, name: str) -> str:
 def _files(edition: Edition, store: Store) -> dict[str, str]:
     """Key of the edition -> key of the job's output.
 
-    The programme takes the edition's own name, in every format and with its marks; what else there is keeps its names.
+    The programme takes the edition's own name, in every format and with its marks; other files keep their names.
     """
     prefix = output(edition.job, "x")[:-1]
     names = sorted(key.removeprefix(prefix) for key in store.list(prefix))
     if not names:
-        raise JobFailed("the job has left no output", edition.job, "Look at: koebin status")
+        raise JobFailed("the job has no output files", edition.job, "See: koebin status")
     programme, _ = Counter(name.partition(".")[0] for name in names).most_common(1)[0]
     files = {}
     for name in names:
@@ -185,7 +185,7 @@ def _kept(editions: list[dict[str, Any]], edition: Edition, now: datetime) -> li
 
 
 def _retired(editions: list[dict[str, Any]], kept: list[dict[str, Any]]) -> list[str]:
-    """Files that the index no longer names."""
+    """Files that are no longer in the index."""
     still = {name for each in kept for name in each["files"]}
     return sorted({name for each in editions for name in each["files"]} - still)
 

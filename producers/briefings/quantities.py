@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them."""
+"""Durations and sizes in human notation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BYTES: Final = {"B": 1, "KB": 1 << 10, "MB": 1 << 20}
 
 
 def seconds(value: object) -> float:
-    """``"90s"``, ``"10m"``, ``"6h"``, ``"2d"`` or a number of seconds.
+    """Seconds of ``"90s"``, ``"10m"``, ``"6h"``, ``"2d"`` or a number of seconds.
 
     Raises:
         ValueError: anything else.
@@ -24,7 +24,7 @@ def seconds(value: object) -> float:
 
 
 def byte_count(value: object) -> int:
-    """``"500KB"``, ``"1MB"`` or a number of bytes; KB and MB are powers of 1024.
+    """Bytes of ``"500KB"``, ``"1MB"`` or a number of bytes; KB and MB are powers of 1024.
 
     Raises:
         ValueError: anything else.

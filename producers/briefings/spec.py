@@ -1,4 +1,4 @@
-"""What a briefing is, and how its file is read.
+"""Briefing file format: schema, validation and loading.
 
 Every value is checked when the file is loaded: a briefing that loads can be rendered at any due time, with its fallback
 texts at the least.
@@ -41,14 +41,14 @@ class _Frozen(BaseModel):
 
 
 class When(_Frozen):
-    """When a briefing is due.
+    """Schedule of a briefing.
 
     Attributes:
         crontab: five fields, evaluated in ``time_zone``.
         holidays: Japanese public holidays: run as on any day, skip them, or run on them only.
-        closed: further days that are left out.
-        catch_up: of what came due while no beat process ran, run the latest, all, or nothing.
-        max_age: seconds after which a missed one is not caught up any more.
+        closed: further days without a run.
+        catch_up: of the due times missed while no beat process ran, run the latest, all, or none.
+        max_age: seconds after which a missed due time is not caught up any more.
     """
 
     crontab: str
@@ -77,7 +77,7 @@ class When(_Frozen):
 
 
 class Voice(_Frozen):
-    """Who speaks, and how.
+    """Speaker and synthesis options.
 
     Attributes:
         options: fields of ``SynthesisOptions``: style, speed, pitch, intonation, volume, pause, seed, ...
@@ -104,14 +104,14 @@ class Voice(_Frozen):
 
 
 class _Source(_Frozen):
-    """What all sources share.
+    """Fields that all sources share.
 
     Attributes:
-        say: template of what is said about it; sees the source's values.
-        fallback: said instead when the source fails, may be "" on purpose.
-        timeout: seconds for everything, name resolution and redirects among it.
+        say: template of its text; sees the source's values.
+        fallback: text if the source fails; may be "" on purpose.
+        timeout: seconds for everything, including name resolution and redirects.
         max_bytes: of the decoded content.
-        cache: seconds during which a fetched value is used again.
+        cache: seconds during which a fetched value is reused.
         stale: seconds during which the last good value is preferred to the fallback when the source fails.
     """
 
@@ -124,7 +124,7 @@ class _Source(_Frozen):
 
 
 class Clock(_Source):
-    """The due time, in the briefing's time zone."""
+    """Due time, in the briefing's time zone."""
 
     kind: Literal["clock"]
     say: str = Field(default="{{ date }}、{{ weekday }}。", max_length=20_000)
@@ -157,7 +157,7 @@ class File(_Source):
 
 
 class Command(_Source):
-    """What a program prints (UTF-8), as ``text`` and ``lines``; only where the deployment allows commands."""
+    """Output of a program (UTF-8), as ``text`` and ``lines``; only if the deployment allows commands."""
 
     kind: Literal["command"]
     argv: tuple[str, ...] = Field(min_length=1, max_length=100)
@@ -175,7 +175,7 @@ class Network(_Frozen):
 
 
 class Template(_Frozen):
-    """What is said: every source by its name, and text between."""
+    """Main template: every source by its name, and text between."""
 
     text: str = Field(default="", max_length=100_000)
     file: str = Field(default="", max_length=1000)
@@ -183,12 +183,12 @@ class Template(_Frozen):
 
 
 class Delivery(_Frozen):
-    """Where the audio goes.
+    """Destination of the audio.
 
     Attributes:
         store: ``file:///folder`` or ``s3://bucket/prefix``; "" is the deployment's own store.
         key: of an edition, without suffix; ``{name}``, ``{date}`` (2026-11-23) and ``{time}`` (0700) are filled in.
-        keep: how many editions stay.
+        keep: number of editions that stay.
         keep_days: days after which an edition goes; the latest one always stays.
         audio: formats, loudness, subtitles and so on, as for any job.
     """
@@ -208,23 +208,23 @@ class Delivery(_Frozen):
     @classmethod
     def _audio(cls, value: Output) -> Output:
         if value.player or value.per_chapter or not value.whole:
-            raise ValueError("a briefing is one file, without a page")
+            raise ValueError("a briefing is one file; a player page is not available")
         return value
 
     @field_validator("key")
     @classmethod
     def _key(cls, value: str) -> str:
         if "{date}" not in value or "{time}" not in value:
-            raise ValueError("must hold {date} and {time}: every edition needs a key of its own")
+            raise ValueError("must contain {date} and {time}: every edition needs a key of its own")
         _as_value_error(check_key, edition_key(value, "name", "2026-11-23", "0700"))
         return value
 
 
 class Briefing(_Frozen):
-    """A briefing file.
+    """Briefing from its file.
 
     Attributes:
-        name: the name of the file unless given; part of job ids and keys.
+        name: the file's name unless given; part of job ids and keys.
     """
 
     name: str = ""
@@ -258,14 +258,14 @@ class Briefing(_Frozen):
 
 
 def edition_key(pattern: str, name: str, day: str, time: str) -> str:
-    """Fill in a key pattern; anything else in braces stays and is then refused as a key.
+    """Key pattern with its placeholders filled in; other braces stay and are refused as a key later.
 
     Raises:
         ValueError: an unknown placeholder.
     """
     key = pattern.replace("{name}", name).replace("{date}", day).replace("{time}", time)
     if "{" in key or "}" in key:
-        raise ValueError("knows only {name}, {date} and {time}")
+        raise ValueError("allows only {name}, {date} and {time}")
     return key
 
 
@@ -282,7 +282,7 @@ def load_briefing(path: Path) -> Briefing:
     briefing = _validate(text, document)
     if not NAME.fullmatch(briefing.name):
         hint = "Use 1 to 40 of A-Z a-z 0-9 _ - and begin with a letter or a digit"
-        raise InvalidBriefing("not a name of a briefing", briefing.name, hint, *place_of(text, ("name",)))
+        raise InvalidBriefing("not a valid name of a briefing", briefing.name, hint, *place_of(text, ("name",)))
     briefing._path = path.absolute()
     briefing._template_text = _template(briefing, text)
     if not briefing.template.file:
@@ -291,7 +291,7 @@ def load_briefing(path: Path) -> Briefing:
 
 
 def load_folder(folder: Path) -> tuple[dict[str, Briefing], dict[Path, InvalidBriefing]]:
-    """Every ``*.toml`` of a folder: briefings by name, and what is wrong with the files that do not load."""
+    """Briefings by name from every ``*.toml`` of a folder, and errors of the files that do not load."""
     briefings: dict[str, Briefing] = {}
     problems: dict[Path, InvalidBriefing] = {}
     for path in sorted(Path(folder).glob("*.toml")):
@@ -343,7 +343,7 @@ def _validate(text: str, document: dict[str, Any]) -> Briefing:
 
 
 def _shown(value: object) -> str:
-    """A value for a message: single ones only, without the credentials that a URI may hold."""
+    """Value for a message: single ones only, without the credentials that a URI may hold."""
     return re.sub("//[^/@]*@", "//***@", str(value)) if isinstance(value, (str, int, float)) else ""
 
 
@@ -356,19 +356,19 @@ def _template(briefing: Briefing, text: str) -> str:
     path = (briefing.folder / template.file).resolve()
     if not path.is_relative_to(briefing.folder.resolve()):
         place = place_of(text, ("template", "file"))
-        raise InvalidBriefing("the template lies outside of the briefing's folder", template.file, "", *place)
+        raise InvalidBriefing("the template is outside the briefing's folder", template.file, "", *place)
     return _read(path)
 
 
 def _lines_above(text: str) -> int:
-    """TOML drops the line break right after three opening quotes."""
+    """Lines of the file above the template; TOML drops the line break right after three opening quotes."""
     line, _ = place_of(text, ("template", "text"))
     opens = text.splitlines()[line - 1].rstrip().endswith(('"""', "'''")) if line else False
     return line if opens else max(0, line - 1)
 
 
 def _as_value_error(check: Callable[[_In], _Out], value: _In) -> _Out:
-    """Let pydantic report what our own checks refuse."""
+    """Error of our own checks as a ValueError, for pydantic to report."""
     try:
         return check(value)
     except InvalidInput as error:

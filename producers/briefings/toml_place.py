@@ -1,4 +1,4 @@
-"""Where in a TOML file a key stands, for messages: tomllib keeps no positions."""
+"""Line and column of a key in a TOML file, for messages: tomllib keeps no positions."""
 
 from __future__ import annotations
 

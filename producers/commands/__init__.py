@@ -1,1 +1,1 @@
-"""One module per group of commands."""
+"""Command groups of ``koebin``, one module each."""

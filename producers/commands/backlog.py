@@ -1,4 +1,4 @@
-"""``koebin backlog``: how much waits, for a person, a program or an autoscaler."""
+"""``koebin backlog``: the waiting audio, for a person, a program or an autoscaler."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ def register(app: typer.Typer) -> None:
 def show(
     as_json: AsJson = False,
     listen: Annotated[
-        int, typer.Option(metavar="PORT", min=0, max=65535, help="Serve /metrics and /backlog.json instead; 0: do not.")
+        int,
+        typer.Option(
+            metavar="PORT", min=0, max=65535, help="Port to serve /metrics and /backlog.json on instead; 0: none."
+        ),
     ] = 0,
     host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
 ) -> None:
-    """Say how much audio waits for each speaker, in jobs and single texts that are planned, queued or being made."""
+    """Show the waiting audio of each speaker, in jobs and single texts that are planned, queued or being rendered."""
     with messages_for_mistakes():
         settings = load_settings()
         redis = connect(settings.broker_url.get_secret_value(), retries=0)
@@ -46,14 +49,14 @@ def show(
             say_json(document)
             return
         for name, waiting in document["speakers"].items():
-            say(f"{name}\t{clock(waiting['audio_seconds'])} of audio\t{waiting['children']} processes serve it")
-        say(f"{document['assembling']} jobs are assembled or wait for it")
+            say(f"{name}\t{clock(waiting['audio_seconds'])} of audio\t{waiting['children']} processes")
+        say(f"{document['assembling']} jobs are being assembled or wait for it")
 
 
 def describe(redis: Redis) -> dict[str, Any]:
-    """The backlog as JSON: ``speakers`` by name, how many jobs are ``assembling``, and what went wrong.
+    """Backlog as JSON: ``speakers`` by name, the number of jobs that are ``assembling``, and problems.
 
-    That is: segments given up (``dead``), messages that nobody could read (``parked``) or that wait for another try
+    The problems are dead letters (``dead``), unreadable messages (``parked``) and messages that are delayed for a retry
     (``delayed``).
     """
     speakers = {
@@ -77,25 +80,25 @@ def describe(redis: Redis) -> dict[str, Any]:
 
 
 def metrics(document: dict[str, Any]) -> str:
-    """The same in Prometheus' text format. Names of speakers need no escaping."""
+    """Backlog in Prometheus' text format. Names of speakers need no escaping."""
     speakers = document["speakers"]
     lines = _family("koebin_backlog_audio_seconds", "Predicted seconds of audio that wait, by speaker and priority.")
     for name, waiting in speakers.items():
         for priority, seconds in (waiting["by_priority"] or {"6": 0}).items():
             lines.append(f'koebin_backlog_audio_seconds{{speaker="{name}",priority="{priority}"}} {seconds}')
     for metric, key, meaning in (
-        ("koebin_backlog_work_seconds", "work_seconds", "Seconds that one worker would need for what waits."),
-        ("koebin_backlog_texts", "texts", "Single texts (koebin.synthesize) that wait or are being made."),
+        ("koebin_backlog_work_seconds", "work_seconds", "Seconds that one worker would need for the backlog."),
+        ("koebin_backlog_texts", "texts", "Single texts (koebin.synthesize) that wait or are being rendered."),
         ("koebin_speaker_processes", "children", "Processes that serve the speaker."),
         ("koebin_speaker_speed_factor", "speed_factor", "Audio seconds per second of one worker."),
     ):
         lines += _family(metric, meaning)
         lines += [f'{metric}{{speaker="{name}"}} {waiting[key]}' for name, waiting in speakers.items()]
     for metric, key, meaning in (
-        ("koebin_backlog_assembling_jobs", "assembling", "Jobs that are assembled or wait for it."),
-        ("koebin_dead_letters", "dead", "Segments that were given up; see: koebin dead list."),
-        ("koebin_parked_messages", "parked", "Messages that nobody could read; the last thousand are kept."),
-        ("koebin_delayed_messages", "delayed", "Messages that are tried again later."),
+        ("koebin_backlog_assembling_jobs", "assembling", "Jobs that are being assembled or wait for it."),
+        ("koebin_dead_letters", "dead", "Dead letters: segments that could not be spoken; see: koebin dead list."),
+        ("koebin_parked_messages", "parked", "Unreadable messages; the last thousand are kept."),
+        ("koebin_delayed_messages", "delayed", "Messages delayed for a retry."),
     ):
         lines += [*_family(metric, meaning), f"{metric} {document[key]}"]
     return "\n".join(lines) + "\n"
@@ -106,7 +109,7 @@ def _family(name: str, meaning: str) -> list[str]:
 
 
 def server(redis: Redis, host: str, port: int) -> ThreadingHTTPServer:
-    """An HTTP server that reads the ledgers anew for every request; 503 while Redis does not answer."""
+    """HTTP server that reads the ledgers for every request; 503 while Redis does not answer."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -131,6 +134,6 @@ def server(redis: Redis, host: str, port: int) -> ThreadingHTTPServer:
                     return 404, _TEXT, "/metrics or /backlog.json\n"
 
         def log_message(self, *_: Any) -> None:
-            """Probes and scrapes are no news."""
+            """Log nothing: probes and scrapes are frequent."""
 
     return ThreadingHTTPServer((host, port), Handler)

@@ -1,4 +1,4 @@
-"""``koebin bake``: everything that a worker needs to speak, in one folder."""
+"""``koebin bake``: a folder with everything that a worker needs to speak offline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def bake(
-    root: Annotated[Path, typer.Argument(help="Folder to make; absolute.")],
+    root: Annotated[Path, typer.Argument(help="Folder to create; an absolute path.")],
     speakers: Annotated[
         str | None,
         typer.Option(help="Comma-separated NAME or NAME=URI of its voice.", show_default="KOEBIN_SPEAKERS"),
@@ -29,7 +29,7 @@ def bake(
     token_file: Annotated[
         Path | None, typer.Option(help="File with the hub's token.", show_default="KOEBIN_HF_TOKEN")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Only compare the folder with its lock file.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only verify the folder against its lock file.")] = False,
 ) -> None:
     """Fetch voices, prepare them, speak with each and lock the folder: for images that start without a network.
 
@@ -53,7 +53,7 @@ def bake(
             device=settings.device,
         )
         if not lock["verified"]:
-            note(f"not spoken with: this machine has no {settings.device}")
+            note(f"not tested: this machine has no {settings.device}")
         say_json(lock["speakers"])
 
 

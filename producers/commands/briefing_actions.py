@@ -35,14 +35,14 @@ from koebin.tasks.connection import connect
 from koebin.tasks.settings import Settings
 
 _SUBMITTED_WITHIN = 300.0
-"""Seconds that rendering and submitting may take where nobody waits for the audio."""
+"""Seconds that rendering and submitting may take without --wait."""
 
 
 def policy_of(settings: Settings) -> Policy:
-    """What briefings may reach, as the settings say.
+    """Access policy of briefings, from the settings.
 
     Raises:
-        InvalidSettings: a network that is none.
+        InvalidSettings: an invalid network.
     """
     try:
         networks = tuple(ipaddress.ip_network(network) for network in settings.briefing_networks)
@@ -59,7 +59,7 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def check_files(settings: Settings, names: list[str], as_json: bool) -> None:
-    """Print what is wrong with each file; exit code 2 if any has an error."""
+    """Print the findings for each file; exit code 2 if there is an error."""
     found = {path.name: _findings(path, settings) for path in _paths(settings, names)}
     if not names:
         for path, problem in load_folder(settings.briefings)[1].items():
@@ -91,14 +91,14 @@ def preview_text(settings: Settings, name: str, at: str, as_json: bool) -> None:
 
 
 def run_once(settings: Settings, name: str, at: str, wait: float | None, as_json: bool) -> None:
-    """Run one due time: print the job, or the URIs where somebody waits; exit code 1 if it failed or took too long."""
+    """Run one due time: print the job, or with --wait the URIs; exit code 1 if it failed or took too long."""
     briefing = _briefing(settings, name)
     due = _due(at, briefing)
     jobs = Jobs(settings)
     try:
         progress = _progress(settings, jobs)
         if not progress.journal.add(tick_id(briefing.name, due)):
-            note("this due time is known already, and is not run a second time")
+            note("this due time is known already and does not run a second time")
         tick = _advanced(progress, briefing, due, wait)
     finally:
         jobs.close()
@@ -151,7 +151,9 @@ def beat(settings: Settings) -> None:
         ConfigurationError: no folder, or no broker.
     """
     if not settings.briefings.is_dir():
-        raise ConfigurationError("no folder of briefings", str(settings.briefings), "Set KOEBIN_BRIEFINGS")
+        raise ConfigurationError(
+            "the folder of briefings does not exist", str(settings.briefings), "Set KOEBIN_BRIEFINGS"
+        )
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     redis, stop, jobs = _redis(settings), threading.Event(), Jobs(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -183,7 +185,7 @@ def _progress(settings: Settings, jobs: Jobs) -> Progress:
 
 
 def _advanced(progress: Progress, briefing: Briefing, due: datetime, wait: float | None) -> Tick:
-    """Take the tick to its end, or as far as submitted where nobody waits; a beat process may be faster."""
+    """Take the tick to its end, or without --wait as far as submitted; a beat process may be faster."""
     name, journal = tick_id(briefing.name, due), progress.journal
     deadline = time.monotonic() + (_SUBMITTED_WITHIN if wait is None else wait)
     while True:
@@ -192,7 +194,7 @@ def _advanced(progress: Progress, briefing: Briefing, due: datetime, wait: float
                 progress.advance(name, owner, briefing)
         tick = journal.tick(name)
         if tick is None:
-            raise InvalidBriefing("Redis has lost this due time", name, "Run it again")
+            raise InvalidBriefing("this due time is no longer in Redis", name, "Run it again")
         submitted = wait is None and tick.state is State.SUBMITTED
         if tick.state.ended or submitted or time.monotonic() > deadline:
             return tick
@@ -204,7 +206,7 @@ def _end(tick: Tick, wait: float | None) -> None:
         note(f"error: {tick.error}")
         raise typer.Exit(FAILED)
     if tick.state is State.SUBMITTED and wait is None:
-        note("submitted; a beat process publishes it, or wait for it with --wait")
+        note("submitted; a beat process will publish it (or use --wait)")
     elif tick.state is not State.PUBLISHED:
         note(f"error: not done in time, it is {tick.state}: {tick.error or 'a beat process goes on with it'}")
         raise typer.Exit(FAILED)
@@ -236,7 +238,7 @@ def _paths(settings: Settings, names: list[str]) -> list[Path]:
 
 
 def _path(settings: Settings, name: str) -> Path:
-    """A file as it was given, or the file of the folder that has this name."""
+    """File as given, or the file of that name in the folder."""
     if name.endswith(".toml") or "/" in name:
         return Path(name)
     briefings, problems = load_folder(settings.briefings)
@@ -246,7 +248,7 @@ def _path(settings: Settings, name: str) -> Path:
         if path.stem == name:
             raise problem
     near = nearest(name, briefings)
-    hint = f"Did you mean {near[0]}?" if near else f"Look into {settings.briefings}, or set KOEBIN_BRIEFINGS"
+    hint = f"Did you mean {near[0]}?" if near else f"See the files in {settings.briefings}, or set KOEBIN_BRIEFINGS"
     raise InvalidBriefing("no briefing has this name", name, hint)
 
 
@@ -260,7 +262,7 @@ def _due(at: str, briefing: Briefing) -> datetime:
     try:
         due = datetime.fromisoformat(at)
     except ValueError as error:
-        raise InvalidBriefing("not a time", at, "Write it as 2026-11-23T07:00+09:00") from error
+        raise InvalidBriefing("not a valid time", at, "Write it as 2026-11-23T07:00+09:00") from error
     zone = ZoneInfo(briefing.when.time_zone)
     return (due if due.tzinfo else due.replace(tzinfo=zone)).astimezone(UTC).replace(microsecond=0)
 
@@ -272,7 +274,7 @@ def _local(due: datetime, briefing: Briefing) -> str:
 def _redis(settings: Settings) -> Redis:
     url = settings.broker_url.get_secret_value()
     if not url:
-        raise ConfigurationError("no broker is named", "", "Set KOEBIN_BROKER_URL to redis://host:6379/0")
+        raise ConfigurationError("no broker is configured", "", "Set KOEBIN_BROKER_URL to redis://host:6379/0")
     redis = connect(url)
     check_broker(redis, settings.masked_broker())
     return redis

@@ -1,4 +1,4 @@
-"""``koebin check``: how a script will be read, without speaking it."""
+"""``koebin check``: readings of a script, without synthesis."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 Dictionaries = Annotated[
     list[Path] | None,
-    typer.Option("--dictionary", "-d", help="A .toml or .csv file of readings; several times for several."),
+    typer.Option("--dictionary", "-d", help="A .toml or .csv file of readings; can be repeated."),
 ]
 _REASONS: Final = {
-    "unknown": "no dictionary has the word",
-    "guessed": "a Latin word, guessed",
-    "differs": "another dictionary says",
+    "unknown": "in no dictionary",
+    "guessed": "Latin word, guessed",
+    "differs": "another dictionary has",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence and how it is read.
+    """Sentence with its reading.
 
     Attributes:
         line: of the file, 0 where it has none.
@@ -60,7 +60,7 @@ def check(
     speaker: Speaker = "mei",
     as_json: AsJson = False,
 ) -> None:
-    """Print how every sentence is read, in kana with accents, and list the words whose reading is doubtful.
+    """Print how every sentence is read, in kana with accents, and list words with a doubtful reading.
 
     Speaks nothing and needs no broker. Exit code 2 if the file, a dictionary or a line of a list cannot be used.
     """
@@ -87,7 +87,7 @@ def check(
 
 
 def read_lines(script: Script) -> Iterator[Line]:
-    """Every sentence of a script as it is read.
+    """Sentences of a script with their readings.
 
     Raises:
         InvalidText, InvalidScript: a sentence that cannot be spoken.
@@ -111,7 +111,7 @@ def read_lines(script: Script) -> Iterator[Line]:
 
 
 def _unused(script: Script) -> list[str]:
-    """Words of the dictionary that no passage holds."""
+    """Words of the dictionary that occur in no passage."""
     used = {entry.surface for passage in script.passages for entry in script.dictionary.within(passage.text).entries}
     return [entry.surface for entry in script.dictionary.entries if entry.surface not in used]
 

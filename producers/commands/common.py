@@ -1,4 +1,4 @@
-"""What several commands share."""
+"""Options and helpers that several commands share."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from koebin.tasks.stores.uri import open_store
 
 
 def given(**values: Any) -> dict[str, Any]:
-    """Options that were given on the command line; the others stay with the environment."""
+    """Options from the command line; the others stay with the environment."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 def options_from(
     style: str | None, speed: float | None, pitch: float | None, volume: float | None, seed: int | None
 ) -> SynthesisOptions:
-    """Raises: InvalidOption: out of range."""
+    """Synthesis options. Raises: InvalidOption: out of range."""
     return SynthesisOptions(**given(style=style, speed=speed, pitch=pitch, volume=volume, seed=seed))
 
 
 def store_argument(value: str | None) -> str | None:
-    """A folder on a command line may be written as a path."""
+    """Store URI; on a command line a folder may be written as a path."""
     if value is None or "://" in value:
         return value
     return Path(value).expanduser().resolve().as_uri()
@@ -38,7 +38,7 @@ def store_argument(value: str | None) -> str | None:
 
 @contextmanager
 def client_for(speakers: Sequence[str], store: str | None) -> Iterator[Client]:
-    """A client of the configured broker; with none configured, of a private one that ends with the command."""
+    """Client of the configured broker; without one, of a private broker that ends with the command."""
     settings = load_settings(**given(store=store_argument(store)))
     check_writable(settings)
     if settings.broker_url.get_secret_value():
@@ -63,7 +63,7 @@ def _secret(url: str) -> Any:
 
 
 def check_known(names: Sequence[str], settings: Settings) -> None:
-    """Find a misspelt speaker before anything is started.
+    """Check a speaker's name before anything is started.
 
     Raises:
         UnknownSpeaker: neither built in, nor published under that name, nor given a source.
@@ -75,12 +75,12 @@ def check_known(names: Sequence[str], settings: Settings) -> None:
     for name in names:
         if check_speaker(name) not in known:
             close = " or ".join(nearest(name, known)) or ", ".join(BUILTIN_SPEAKERS)
-            hint = f"Did you mean {close}? A voice of your own: KOEBIN_SPEAKERS={name}=URI"
+            hint = f"Did you mean {close}? For a voice of your own set KOEBIN_SPEAKERS={name}=URI"
             raise UnknownSpeaker("no such speaker", name, hint)
 
 
 def check_writable(settings: Settings) -> None:
-    """Find a read-only, full or missing store before anything is started.
+    """Check that the store can be written before anything is started.
 
     Raises:
         StoreDenied, StoreFull, StoreUnavailable: with the reason.
@@ -93,7 +93,7 @@ def check_writable(settings: Settings) -> None:
 
 
 def one_of(value: str, allowed: Sequence[str], name: str) -> str:
-    """Raises: InvalidOption: none of them."""
+    """Check a value against a list. Raises: InvalidOption: it is not in the list."""
     if value not in allowed:
         raise InvalidOption(f"no such {name}", value, f"Use {', '.join(allowed)}")
     return value

@@ -1,4 +1,4 @@
-"""``koebin dead list | show | redrive | forget``: what was given up, why, another try, or none."""
+"""``koebin dead list | show | redrive | forget``: dead letters and unreadable messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from koebin.producers.commands.say import AsJson, StoreOption
 from koebin.producers.console import describe, messages_for_mistakes, note, say, say_json
 from koebin.tasks.settings import load_settings
 
-app = typer.Typer(help="Segments that were given up, and messages that nobody could read.", no_args_is_help=True)
+app = typer.Typer(
+    help="Dead letters (segments that could not be spoken) and unreadable messages.", no_args_is_help=True
+)
 
 Job = Annotated[str, typer.Argument(help="The job's id.")]
 
@@ -38,7 +40,7 @@ def list_dead(as_json: AsJson = False) -> None:
         for message in messages:
             say(f"(message)\t{message['reason']}")
         if not letters and not messages:
-            note("nothing was given up")
+            note("no dead letters and no unreadable messages")
 
 
 @app.command("show")
@@ -65,19 +67,19 @@ def redrive(job: Job, store: StoreOption = None) -> None:
     settings = load_settings(**given(store=store_argument(store)))
     with messages_for_mistakes(), Client(settings=settings) as client:
         count = client.redrive(job)
-        note("the job is tried again" if count else "the job neither failed nor has dead segments")
+        note("the job is retried" if count else "nothing to retry: the job neither failed nor has dead segments")
         say(f"{job}\t{describe(client.status(job))}")
 
 
 @app.command("forget")
 def forget(
     job: Annotated[str, typer.Argument(help="The job's id.")] = "",
-    messages: Annotated[bool, typer.Option("--messages", help="The messages that were parked.")] = False,
+    messages: Annotated[bool, typer.Option("--messages", help="The unreadable messages.")] = False,
 ) -> None:
     """Forget a job's dead segments, or parked messages: they were seen to, and no alert shall name them again."""
     from koebin.producers.client import Client
 
     with messages_for_mistakes(), Client(settings=load_settings()) as client:
         if bool(job) == messages:
-            raise InvalidOption("nothing, or two things, to be forgotten", "", "Give a job, or --messages")
-        note(f"{client.forget_parked() if messages else client.forget_dead(job)} forgotten")
+            raise InvalidOption("give exactly one of JOB and --messages", "", "Give a job, or --messages")
+        note(f"{client.forget_parked() if messages else client.forget_dead(job)} removed")

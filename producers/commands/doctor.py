@@ -1,4 +1,4 @@
-"""``koebin doctor``: is everything in place? One line a check."""
+"""``koebin doctor``: diagnosis of settings, broker, workers, store, device and engine."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _asked(ask: Callable[[Settings], Iterator[Finding]], settings: Settings) -> 
     try:
         return list(ask(settings))
     except RedisError as error:
-        return [Finding(ask.__name__.strip("_"), ok=False, detail=f"the broker refuses: {error}")]
+        return [Finding(ask.__name__.strip("_"), ok=False, detail=f"the broker refuses the connection: {error}")]
     except KoebinError as error:
         return [Finding(ask.__name__.strip("_"), ok=False, detail=str(error), hint=error.hint)]
 
@@ -66,7 +66,7 @@ def _broker(settings: Settings) -> Iterator[Finding]:
     version = info.get("valkey_version") or info.get("redis_version")
     yield Finding("broker", ok=True, detail=f"{settings.masked_broker()}, version {version}")
     if policy != "noeviction":
-        hint = "Set maxmemory-policy noeviction, or the server may drop queued work"
+        hint = "Set maxmemory-policy noeviction; otherwise the server may drop queued work"
         yield Finding("broker memory policy", ok=False, detail=str(policy), hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""``koebin export``: safetensors become the graphs that a CPU speaks with."""
+"""``koebin export``: ONNX graphs from safetensors, for a CPU."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def register(app: typer.Typer) -> None:
 
 def export(
     source: Annotated[Path, typer.Argument(help="Folder of a voice (config.json, style_vectors.npy, *.safetensors).")],
-    target: Annotated[Path, typer.Argument(help="Folder to make.")],
+    target: Annotated[Path, typer.Argument(help="Folder to create.")],
     bert: Annotated[bool, typer.Option("--bert", help="The source is a BERT folder instead of a voice.")] = False,
-    quantize: Annotated[bool, typer.Option("--q8/--fp32", help="Of BERT: eight-bit weights.")] = True,
+    quantize: Annotated[bool, typer.Option("--q8/--fp32", help="BERT only: eight-bit weights.")] = True,
 ) -> None:
-    """Export a voice (or BERT) from safetensors to ONNX. Needs the extra `torch`; what it makes does not."""
+    """Export a voice (or BERT) from safetensors to ONNX. Needs the extra `torch`; the exported voice does not."""
     with messages_for_mistakes():
         try:
             from koebin.engine.models.jp_extra.export import export_bert, export_voice

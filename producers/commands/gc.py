@@ -1,4 +1,4 @@
-"""``koebin gc``: remove what no retention rule keeps."""
+"""``koebin gc``: removal of everything past its retention."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def register(app: typer.Typer) -> None:
 
 def gc(
     older_than: Annotated[str, typer.Option(help="Retention: 12h, 30d, 8w.")] = "30d",
-    delete: Annotated[bool, typer.Option("--delete", help="Remove; without it only show what would be.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Remove; without this option only show.")] = False,
     store: StoreOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show, and with --delete remove, what no retention rule keeps; safe beside running jobs.
+    """Show, and with --delete remove, everything past its retention; safe beside running jobs.
 
     Jobs that ended longer ago than the retention, and segments, dictionaries and single texts that are older and that
     no other job refers to.
@@ -65,7 +65,7 @@ def gc(
         elif delete:
             say(f"removed {count}, {megabytes(size)}")
         else:
-            note("nothing was removed; say --delete")
+            note("nothing was removed; use --delete to remove")
 
 
 def duration(text: str) -> float:
@@ -76,7 +76,7 @@ def duration(text: str) -> float:
     """
     match = re.fullmatch("([1-9][0-9]{0,4})([hdw])", text.strip())
     if match is None:
-        raise InvalidOption("not a retention", text, "Use 12h, 30d or 8w")
+        raise InvalidOption("not a valid retention", text, "Use 12h, 30d or 8w")
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -91,4 +91,4 @@ def _show(found: Survey) -> None:
         say(f"{_PLURALS[kind]}\t{count}\t{megabytes(size)}")
     say(f"kept\t{found.kept_jobs} jobs, {found.kept_segments} segments")
     for job in found.unfinished:
-        note(f"{job} has not ended and Redis does not know it; to finish it: koebin resume {job}")
+        note(f"{job} has not ended, and Redis does not know it. To continue it, run: koebin resume {job}")

@@ -38,7 +38,7 @@ def status(
     segments: Annotated[bool, typer.Option("--segments", help="Also count the bytes of its segments.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say how far a job is, why it waits if it does, and what it takes in the store."""
+    """Show the status of a job, what it waits for, and its size in the store."""
     with messages_for_mistakes(), _client(store) as client:
         found = client.status(job)
         outcome = client.outcome(job)
@@ -67,16 +67,16 @@ def cancel(job: Job, store: StoreOption = None) -> None:
 
 
 def resume(job: Job, store: StoreOption = None) -> None:
-    """Enter a job again that Redis has lost: from its manifest and its done chunks in the store."""
+    """Enter a job that Redis has lost: from its manifest and its done chunks in the store."""
     with messages_for_mistakes(), _client(store) as client:
         entered = client.resume(job)
-        note("entered again from the store" if entered else "Redis knows the job, or it has ended")
+        note("entered again from the store" if entered else "nothing to do: Redis knows the job, or it has ended")
         say(f"{job}\t{describe(client.status(job))}")
 
 
 def jobs(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
-    state: Annotated[str | None, typer.Option(help="Only those in this state, such as RUNNING.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of jobs.")] = 50,
+    state: Annotated[str | None, typer.Option(help="Only jobs in this state, such as RUNNING.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List jobs: the live ones, then those that ended last."""
@@ -98,10 +98,12 @@ def _state(name: str) -> State:
 
 def events(
     job: Job,
-    json_lines: Annotated[bool, typer.Option("--json-lines", help="One JSON object a line, for programs.")] = False,
-    timeout: Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Follow it no longer.")] = None,
+    json_lines: Annotated[bool, typer.Option("--json-lines", help="One JSON object per line, for programs.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.0, metavar="SECONDS", help="Stop following after this many seconds.")
+    ] = None,
 ) -> None:
-    """Follow what happens to a job, from its beginning until it has ended."""
+    """Follow the events of a job, from its beginning until it has ended."""
     with messages_for_mistakes(), _client(None) as client:
         client.status(job)
         for event in client.events(job, timeout):

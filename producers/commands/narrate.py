@@ -1,4 +1,4 @@
-"""``koebin narrate``: a file becomes finished audio."""
+"""``koebin narrate``: finished audio from a file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from koebin.tasks.stores.uri import open_store
 _PICTURES: Final[Mapping[bytes, Any]] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 _MAX_COVER_BYTES: Final = 10_000_000
 _OUTPUT, _PAUSES = Output(), Pauses()
-"""What holds where nothing is asked for."""
+"""Defaults of the output options."""
 
 
 def register(app: typer.Typer) -> None:
@@ -52,11 +52,11 @@ def narrate(
     volume: Volume = None,
     seed: Seed = None,
     dictionary: Dictionaries = None,
-    title: Annotated[str | None, typer.Option(help="Instead of the file's own.")] = None,
-    author: Annotated[str | None, typer.Option(help="Instead of the file's own.")] = None,
+    title: Annotated[str | None, typer.Option(help="Overrides the file's own.")] = None,
+    author: Annotated[str | None, typer.Option(help="Overrides the file's own.")] = None,
     cover: Annotated[Path | None, typer.Option(help="A JPEG or PNG picture for MP3, FLAC and M4B.")] = None,
     format: Annotated[  # noqa: A002
-        list[str] | None, typer.Option("--format", "-f", help="wav flac mp3 opus m4a m4b; several times for several.")
+        list[str] | None, typer.Option("--format", "-f", help="wav flac mp3 opus m4a m4b; can be repeated.")
     ] = None,
     bitrate: Annotated[int | None, typer.Option(help="kbit/s of MP3, Opus and M4B.")] = None,
     per_chapter: Annotated[bool, typer.Option(help="Also one file for each chapter.")] = False,
@@ -64,12 +64,12 @@ def narrate(
     loudness: Annotated[float | None, typer.Option(help="Integrated loudness in LUFS, such as -18.")] = None,
     true_peak: Annotated[
         float | None,
-        typer.Option(help="Ceiling of peaks in dBTP, before coding.", show_default=str(_OUTPUT.true_peak_dbtp)),
+        typer.Option(help="True peak limit in dBTP, before encoding.", show_default=str(_OUTPUT.true_peak_dbtp)),
     ] = None,
     subtitles: Annotated[
-        list[str] | None, typer.Option(help="srt vtt lab, or of a level: vtt:word; several times for several.")
+        list[str] | None, typer.Option(help="srt vtt lab, or with a level: vtt:word; can be repeated.")
     ] = None,
-    player: Annotated[bool, typer.Option(help="Also a page to listen and read along.")] = False,
+    player: Annotated[bool, typer.Option(help="Also a page to listen to and read along.")] = False,
     sentence_pause: Annotated[
         float | None,
         typer.Option(min=0.0, max=60.0, help="Seconds after a sentence.", show_default=str(_PAUSES.sentence)),
@@ -83,20 +83,22 @@ def narrate(
         typer.Option(min=0.0, max=60.0, help="Seconds after a chapter.", show_default=str(_PAUSES.chapter)),
     ] = None,
     partial: Annotated[bool, typer.Option(help="Deliver the rest if a line cannot be spoken.")] = False,
-    quality: Annotated[bool, typer.Option("--quality", help="Judge segments; try other takes of bad ones.")] = False,
+    quality: Annotated[bool, typer.Option("--quality", help="Check segments; try other takes of bad ones.")] = False,
     recogniser: Annotated[
-        list[str] | None, typer.Option(help="A recogniser of the workers that judges, too; implies --quality.")
+        list[str] | None, typer.Option(help="A recogniser on the workers that checks as well; implies --quality.")
     ] = None,
     priority: Annotated[str, typer.Option(help="interactive, briefing or batch.")] = "batch",
-    webhook: Annotated[str, typer.Option(help="An http(s) address that is told when the job ends.")] = "",
-    job_id: Annotated[str | None, typer.Option(help="Your own id: the same content under it is the same job.")] = None,
+    webhook: Annotated[str, typer.Option(help="An http(s) URL that is notified when the job ends.")] = "",
+    job_id: Annotated[
+        str | None, typer.Option(help="Your own job id: the same content under it is the same job.")
+    ] = None,
     store: StoreOption = None,
     wait: Wait = 0.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be made; queue nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be rendered; queue nothing.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Print the job's id and do not wait for it.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Narrate a file; without a broker (KOEBIN_BROKER_URL) with a private server and worker of its own."""
+    """Narrate a file; without a broker (KOEBIN_BROKER_URL) with a private server and worker."""
     with messages_for_mistakes():
         options = options_from(style, speed, pitch, volume, seed)
         script = load_script(file, Voice(speaker, options), dictionaries=dictionary or ())
@@ -146,13 +148,13 @@ def _output(
     subtitles: list[str] | None,
     player: bool,
 ) -> Output:
-    """What the script wishes, and over it what the command line does."""
+    """Output options of the script, overridden by the command line."""
     wanted: dict[str, Any] = {**script.output, **numbers}
     if formats:
         wanted["formats"] = tuple(one_of(name, tuple(FORMATS), "format") for name in formats)
     if subtitles:
         for name in subtitles:
-            subtitle_format(*name.split(":", 1))  # refuses what is none
+            subtitle_format(*name.split(":", 1))  # refuses an invalid one
         wanted["subtitles"] = tuple(subtitles)
     wanted |= {name: True for name, on in (("per_chapter", per_chapter), ("player", player)) if on}
     if not whole:
@@ -161,7 +163,7 @@ def _output(
 
 
 def _read_cover(path: Path | None) -> Cover | None:
-    """Raises: InvalidOption: no picture of a kind that audio files hold."""
+    """Cover picture. Raises: InvalidOption: not a picture that audio files can hold."""
     if path is None:
         return None
     try:
@@ -171,14 +173,14 @@ def _read_cover(path: Path | None) -> Cover | None:
         raise InvalidOption(f"the cover cannot be read ({error.strerror})", str(path)) from error
     media_type = next((kind for magic, kind in _PICTURES.items() if data.startswith(magic)), None)
     if media_type is None or len(data) > _MAX_COVER_BYTES:
-        raise InvalidOption("not a cover", str(path), "Give a JPEG or PNG picture of at most 10 MB")
+        raise InvalidOption("not a valid cover picture", str(path), "Give a JPEG or PNG picture of at most 10 MB")
     return Cover(data, media_type)
 
 
 def _check_stays(settings: Settings, option: str) -> None:
-    """Raises: ConfigurationError: the private server and its worker end with this command."""
+    """Check for a broker of one's own. Raises: ConfigurationError: the private server ends with this command."""
     if not settings.broker_url.get_secret_value():
-        raise ConfigurationError(f"{option} needs workers that go on running", "", "Set KOEBIN_BROKER_URL")
+        raise ConfigurationError(f"{option} needs workers that keep running", "", "Set KOEBIN_BROKER_URL")
 
 
 def _preview(settings: Settings, script: Script, wishes: JobOptions, wait: float) -> Preview:
@@ -190,10 +192,10 @@ def _preview(settings: Settings, script: Script, wishes: JobOptions, wait: float
 
 
 def _local_target(name: str) -> Target:
-    """A built-in speaker as the private worker would announce it, but for its speed.
+    """Built-in speaker as the private worker would announce it, except for its speed.
 
     Raises:
-        SpeakerNotServed: another speaker's revision is known to its workers only.
+        SpeakerNotServed: the revision of any other speaker is known to its workers only.
     """
     from koebin.engine.models.registry import BUILTIN
 
@@ -212,10 +214,10 @@ def _show(plan: Preview, as_json: bool) -> None:
         say_json(asdict(plan))
         return
     time_needed = "unknown without a worker" if plan.wall_seconds is None else f"about {clock(plan.wall_seconds)}"
-    say(f"segments\t{plan.segments}, of which {plan.reused} are stored or said before")
+    say(f"segments\t{plan.segments}, of which {plan.reused} are stored already or repeated")
     say(f"characters\t{plan.characters}")
     say(f"duration\tabout {clock(plan.seconds)}")
-    say(f"to make\tabout {clock(plan.seconds_to_make)} of speech in {plan.segments - plan.reused} segments")
+    say(f"to render\tabout {clock(plan.seconds_to_make)} of speech in {plan.segments - plan.reused} segments")
     say(f"time\t{time_needed}")
     for line, text in plan.changed:
         say(f"  {line or '-'}\t{text}")
@@ -230,7 +232,7 @@ def _follow(client: Client, job: str, script: Script) -> tuple[JobOutcome, float
         with ProgressLine(script.title or "narrate") as line:
             outcome = client.wait(job, on_progress=line.show)
     except KeyboardInterrupt:
-        note(f"the job goes on; see: koebin status {job}")
+        note(f"the job continues; see: koebin status {job}")
         raise
     return outcome, time.monotonic() - started
 

@@ -21,16 +21,16 @@ from koebin.tasks.jobs.submission import JobOptions
 from koebin.tasks.settings import load_settings
 
 Speaker = Annotated[str, typer.Option("--speaker", "-s", help="Who speaks.")]
-Style = Annotated[str | None, typer.Option(help="A style of the speaker.", show_default="the speaker's first")]
-Speed = Annotated[float | None, typer.Option(help="Rate, 0.25 to 4; 2 is twice as fast.", show_default="1.0")]
-Pitch = Annotated[float | None, typer.Option(help="Semitones, -24 to 24.", show_default="0.0")]
+Style = Annotated[str | None, typer.Option(help="A style of the speaker.", show_default="the speaker's first style")]
+Speed = Annotated[float | None, typer.Option(help="Speaking rate, 0.25 to 4; 2 is twice as fast.", show_default="1.0")]
+Pitch = Annotated[float | None, typer.Option(help="Pitch shift in semitones, -24 to 24.", show_default="0.0")]
 Volume = Annotated[float | None, typer.Option(help="Gain in dB, -60 to 20.", show_default="0.0")]
-Seed = Annotated[int | None, typer.Option(help="Changes the noise and nothing else.", show_default="0")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the noise; changes nothing else.", show_default="0")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="s3://bucket/prefix or a folder.", show_default="KOEBIN_STORE, else ./out")
 ]
-Wait = Annotated[float, typer.Option("--wait", metavar="SECONDS", help="Wait so long for a worker of the speaker.")]
+Wait = Annotated[float, typer.Option("--wait", metavar="SECONDS", help="Seconds to wait for a worker of the speaker.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,9 +40,10 @@ def register(app: typer.Typer) -> None:
 
 
 def say_text(
-    text: Annotated[str, typer.Argument(help='What to say; "-" reads standard input.')],
+    text: Annotated[str, typer.Argument(help='Text to speak; "-" reads standard input.')],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Speak here, into this file: .wav .flac .mp3 .opus .m4a")
+        Path | None,
+        typer.Option("--output", "-o", help="Speak on this machine, into this file: .wav .flac .mp3 .opus .m4a"),
     ] = None,
     speaker: Speaker = "mei",
     style: Style = None,
@@ -58,7 +59,7 @@ def say_text(
     wait: Wait = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Say one text: into a file with -o, else through the queue.
+    """Speak one text: into a file with -o, else through the queue.
 
     Without -o and without a broker (KOEBIN_BROKER_URL) it goes to ./say.wav.
     """
@@ -82,7 +83,7 @@ def say_text(
             return
         path = output or Path("say.wav")
         if not path.parent.is_dir():
-            raise StoreNotFound("no such folder", str(path.parent), "Make it first")
+            raise StoreNotFound("no such folder", str(path.parent), "Create it first")
         check_known([speaker], settings)
         from koebin import TTS
 
@@ -116,7 +117,7 @@ def speakers(as_json: AsJson = False) -> None:
                 say_json([{"name": name} for name in names])
             else:
                 say("\n".join(names))
-            note("No broker is configured: these are built in.")
+            note("No broker is configured; these speakers are built in.")
             return
         with Client(settings=settings) as client:
             served = client.speakers()

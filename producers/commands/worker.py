@@ -30,9 +30,9 @@ def worker(
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.", show_default="KOEBIN_DEVICE")] = None,
     name: Annotated[str, typer.Option(help="Name in logs and in `koebin speakers`.")] = "",
 ) -> None:
-    """Serve speakers until told to stop (SIGTERM finishes or gives back what it holds).
+    """Serve speakers until stopped (SIGTERM finishes the work in progress or gives it back).
 
-    Exit codes: 0 stopped, 70 the engine cannot be built, 75 no longer consumed; else as every command.
+    Exit codes: 0 stopped, 70 the engine cannot be built, 75 no longer consuming; others as for every command.
     """
     with messages_for_mistakes():
         settings = load_settings(**given(speakers=speakers, assemble=assemble, device=device))
@@ -43,10 +43,12 @@ def worker(
 
 
 def health(
-    live: Annotated[bool, typer.Option("--live", help="Ask only whether it is alive.")] = False,
-    run_dir: Annotated[Path | None, typer.Option(help="The workers' folder.", show_default="KOEBIN_RUN_DIR")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Check only liveness.")] = False,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the workers' state.", show_default="KOEBIN_RUN_DIR")
+    ] = None,
 ) -> None:
-    """Ask the workers on this machine how they are: exit code 0 if all are ready (--live: alive), else 1."""
+    """Show the health of this machine's workers: exit code 0 if all are ready (--live: alive), else 1."""
     with messages_for_mistakes():
         from koebin.worker.parent.health import read_health
 
@@ -54,6 +56,6 @@ def health(
         for one in found:
             say(f"{'ready' if one.ready else 'live' if one.live else 'dead'}\t{one.worker}\t{one.detail}")
         if not found:
-            note("no worker on this machine has said anything")
+            note("no worker on this machine has reported its health")
         good = bool(found) and all(one.live if live else one.ready for one in found)
     raise typer.Exit(0 if good else FAILED)

@@ -17,7 +17,7 @@ _ROOT: Final = Path(koebin.__file__).resolve().parents[1]
 
 
 class IsolatedFailed(Exception):
-    """The child refused, or was stopped; the message says why.
+    """The child refused, or was stopped; the message gives the reason.
 
     Attributes:
         line: 1-based line of the template, 0 where there is none.
@@ -33,7 +33,7 @@ class IsolatedFailed(Exception):
 
 
 async def call_isolated(request: dict[str, Any], body: bytes, seconds: float) -> Any:
-    """Send one request, return what stands under ``ok``.
+    """Send one request; returns the value under ``ok``.
 
     Raises:
         IsolatedFailed: refused, out of memory, or not done after ``seconds``.
@@ -53,7 +53,7 @@ async def call_isolated(request: dict[str, Any], body: bytes, seconds: float) ->
     finally:
         await _end(process)
     if process.returncode != 0:
-        raise IsolatedFailed(f"stopped by its limits (status {process.returncode})")
+        raise IsolatedFailed(f"stopped by its resource limits (status {process.returncode})")
     answer = json.loads(output)
     if "error" in answer:
         raise IsolatedFailed(answer["error"]["message"], answer["error"]["line"])
@@ -67,6 +67,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of ours, no credential above all; only what the interpreter needs to find its packages."""
+    """Minimal environment without credentials: only what the interpreter needs to find its packages."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ}
     return {**kept, "PYTHONPATH": str(_ROOT), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,4 +1,4 @@
-"""The child process that parses foreign feeds and renders templates.
+"""Child process that parses foreign feeds and renders templates.
 
 Both are of somebody else's making: a template can loop for ever or ask for all memory, a feed can send a parser into
 quadratic time. Here they can hurt nobody: limits of the operating system hold, and the parent stops waiting.
@@ -20,7 +20,7 @@ MEMORY_BYTES: Final = 512 << 20
 
 
 def main() -> None:
-    """Serve one request."""
+    """Handle one request."""
     _limit(int(sys.argv[1]))
     answer = json.dumps(_serve(sys.stdin.buffer.read()), ensure_ascii=False)
     sys.stdout.buffer.write(answer.encode("utf-8", "replace"))

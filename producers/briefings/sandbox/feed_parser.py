@@ -1,4 +1,4 @@
-"""RSS and Atom to plain values. Runs in the child process only."""
+"""RSS and Atom parser; it runs in the child process only."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MAX_FIELD: Final = 5_000
 
 
 class FeedRefused(Exception):
-    """Not a feed, or one that tries something."""
+    """Not a feed, or a malicious one."""
 
 
 def parse_feed(data: bytes, content_type: str, items: int) -> dict[str, Any]:
-    """Read a feed.
+    """Parse a feed.
 
     Returns:
         ``{"title": str, "items": [{"title", "summary", "author", "link": str, "published": epoch seconds or None}]}``,
@@ -36,7 +36,7 @@ def parse_feed(data: bytes, content_type: str, items: int) -> dict[str, Any]:
         FeedRefused: entity declarations, an unknown encoding, or nothing that is a feed.
     """
     text = _decode(data, content_type)
-    # Entities are where XML bombs and file inclusion live; feeds have no use for them.
+    # Entities allow XML bombs and file inclusion; feeds do not need them.
     if re.search(r"<!\s*(ENTITY|DOCTYPE[^>]*\[)", text, re.IGNORECASE):
         raise FeedRefused("the feed declares XML entities, which are refused")
     parsed = feedparser.parse(
@@ -78,7 +78,7 @@ def _decode(data: bytes, content_type: str) -> str:
 
 
 def _encoding(data: bytes, content_type: str) -> str:
-    """By byte order mark, then the XML declaration, then the header; UTF-8 where nothing is said."""
+    """Encoding by byte order mark, then the XML declaration, then the header; UTF-8 by default."""
     for mark, name in ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
         if data.startswith(mark):
             return name
@@ -93,5 +93,5 @@ def _encoding(data: bytes, content_type: str) -> str:
     except LookupError:
         name = ""
     if name not in _ENCODINGS:
-        raise FeedRefused(f"the encoding {named!r} is not one that feeds use")
+        raise FeedRefused(f"the encoding {named!r} is not supported in feeds")
     return "cp932" if name == "shift_jis" else name

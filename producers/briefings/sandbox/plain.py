@@ -1,4 +1,4 @@
-"""Text from outside made harmless: no control characters, no markup, one line."""
+"""Sanitising of foreign text: no control characters, no markup, one line."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _SILENT: Final = {"script", "style", "head", "title", "template", "noscript"}
 
 
 def plain(text: str) -> str:
-    """One line of speakable text: hidden characters gone, white space folded, markup characters made ordinary ones."""
+    """One line of speakable text: hidden characters removed, white space folded, markup characters replaced."""
     visible = "".join(" " if character in "\n\r\t\v\f\x85" else character for character in text)
     visible = "".join(character for character in visible if unicodedata.category(character) not in _HIDDEN)
     return re.sub(r"\s+", " ", visible.translate(_MARKUP)).strip()
 
 
 def sentence(text: str) -> str:
-    """The text with 。 at its end, unless it ends as a sentence already."""
+    """Text with 。 at its end, unless it ends as a sentence already."""
     text = text.rstrip()
     return text if not text or text[-1] in "。．.！!？?…♪」』）" else text + "。"
 
 
 def text_of_html(html: str) -> str:
-    """What a reader of the HTML sees, on one line; text without tags comes back unchanged but for its entities."""
+    """Visible text of the HTML, on one line; text without tags is unchanged except for its entities."""
     reader = _Reader()
     reader.feed(html)
     reader.close()

@@ -1,5 +1,4 @@
-"""Templates to text, in Jinja2's sandbox. Runs in the child process only: to compile a template is to run it already,
-because Jinja2 computes its constants then.
+"""Template rendering in Jinja2's sandbox.
 
 Whatever a template prints is made harmless (`koebin.producers.briefings.sandbox.plain`), so markup comes from the
 template itself and never from a feed. Only texts and numbers can be printed: a null, a list or an undefined name is
@@ -35,7 +34,7 @@ class RenderFailed(Exception):
 
 
 class Spoken(str):
-    """What is said for a source: comes from its own template, so its markup is meant.
+    """Text of a source: it comes from the briefing's own template, so its markup is kept.
 
     Attributes:
         ok: False: this is the fallback text.
@@ -51,7 +50,7 @@ class Spoken(str):
 
 
 def render(template: str, sources: Mapping[str, Mapping[str, Any]], max_characters: int) -> dict[str, Any]:
-    """Say every source, then the whole.
+    """Render every source, then the whole.
 
     Args:
         sources: by name, ``{"say": template, "values": {...} or None, "fallback": text}``; None speaks the fallback.
@@ -60,7 +59,7 @@ def render(template: str, sources: Mapping[str, Mapping[str, Any]], max_characte
         ``{"text": str, "sources": {name: {"ok": bool, "text": str, "problem": str}}}``.
 
     Raises:
-        RenderFailed: the main template fails, or says more than ``max_characters``.
+        RenderFailed: the main template fails, or gives more than ``max_characters``.
     """
     said: dict[str, dict[str, Any]] = {}
     for name, source in sources.items():
@@ -70,7 +69,7 @@ def render(template: str, sources: Mapping[str, Mapping[str, Any]], max_characte
 
 
 def problems(templates: Mapping[str, str]) -> dict[str, str]:
-    """What keeps each of the templates from compiling; those that compile are left out."""
+    """Errors of the templates that do not compile."""
     found = {}
     for name, template in templates.items():
         try:
@@ -135,7 +134,7 @@ def _finalize(value: object) -> str:
 
 
 def _line(error: BaseException) -> int:
-    """The template's line that raised: Jinja2 rewrites the traceback to name it."""
+    """Template line that raised; Jinja2 rewrites the traceback to name it."""
     line, trace = 0, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "<template>":

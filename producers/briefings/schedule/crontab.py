@@ -17,7 +17,7 @@ _LOOKED_AHEAD: Final = timedelta(days=366 * 5)
 
 
 def problem_of(crontab: str) -> str:
-    """What is wrong with it; "" if nothing is."""
+    """Problem of a crontab; "" if it is valid."""
     if len(crontab.split()) != 5:
         return "a crontab has five fields: minute, hour, day of the month, month, day of the week"
     try:
@@ -25,12 +25,12 @@ def problem_of(crontab: str) -> str:
     except CronSimError as error:
         return str(error)
     except (StopIteration, RuntimeError):
-        return "no such day ever comes"
+        return "this day never occurs"
     return ""
 
 
 def local_times(crontab: str, time_zone: str, after: datetime) -> Iterator[datetime]:
-    """Aware local times after ``after``, strictly rising in real time, five years ahead at most."""
+    """Aware local times after ``after``, strictly rising in real time, for at most five years."""
     begin, zone = after.astimezone(UTC), ZoneInfo(time_zone)
     # CronSim forgets which of two equal local times it was given: near a change it starts early, and what is not after
     # the beginning is dropped.

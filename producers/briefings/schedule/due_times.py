@@ -1,4 +1,4 @@
-"""When a briefing is due: its crontab, without the days that it leaves out.
+"""Due times of a briefing: its crontab, without excluded days.
 
 Due times are absolute (UTC), so a clock that summer time sets back or forth neither loses nor doubles one.
 """
@@ -15,7 +15,7 @@ from koebin.producers.briefings.spec import Briefing, When
 
 
 def next_ticks(briefing: Briefing, after: datetime, count: int) -> list[datetime]:
-    """The next ``count`` due times after ``after`` (aware), in UTC; fewer if the next five years hold no more."""
+    """Next ``count`` due times after ``after`` (aware), in UTC; fewer if the next five years hold no more."""
     return list(islice(due_times(briefing.when, after), count))
 
 

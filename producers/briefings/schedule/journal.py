@@ -1,4 +1,4 @@
-"""What is known of every due time (tick), in Redis; it makes a tick happen once however many processes notice it.
+"""Journal of due times (ticks) in Redis: a tick happens once, however many processes notice it.
 
 ```
 koebin:briefing:seen             "<name> <schedule>" -> due times up to here were noticed         hash
@@ -31,11 +31,11 @@ from koebin.tasks import redis_keys
 from koebin.tasks.connection import server_time
 
 REMEMBERED_SECONDS: Final = 40 * 86400
-"""How long an ended tick is remembered: longer than any ``max_age``."""
+"""Seconds that an ended tick is remembered: longer than any ``max_age``."""
 
 
 class State(StrEnum):
-    """Life of a tick."""
+    """State of a tick."""
 
     DUE = "DUE"
     RENDERED = "RENDERED"
@@ -50,10 +50,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A tick as the journal knows it.
+    """Tick as the journal knows it.
 
     Attributes:
-        submission, edition, entry: JSON of what was rendered, will be published, and was published; "" until then.
+        submission, edition, entry: JSON of the rendered job, of the edition to publish, and of its index entry; ""
+            until then.
     """
 
     id: str
@@ -117,11 +118,11 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 
 
 class LeaseGone(Exception):
-    """Somebody else works on the tick now."""
+    """Another process works on the tick now."""
 
 
 class Journal:
-    """The ticks in one Redis database. Every method may raise ``redis.RedisError``."""
+    """Ticks in one Redis database. Every method may raise ``redis.RedisError``."""
 
     def __init__(self, client: Redis) -> None:
         self._redis = client
@@ -132,7 +133,7 @@ class Journal:
         self._renew = client.register_script(_RENEW)
 
     def now(self) -> datetime:
-        """By the server's clock. Were it that of each process, a briefing would be due when the fastest says so."""
+        """Time by the server's clock: with local clocks a briefing would be due when the fastest says so."""
         return datetime.fromtimestamp(server_time(self._redis), UTC)
 
     def seen(self) -> dict[str, str]:
@@ -142,14 +143,14 @@ class Journal:
         return {_text(name): _text(value) for name, value in found.items()}
 
     def notice(self, schedule: str, name: str, seen: str, now_seen: str, dues: Iterable[datetime]) -> int:
-        """Open a tick for each due time that is new, and move ``seen`` on, in one step.
+        """Open a tick for each new due time, and advance ``seen``, in one step.
 
         Args:
-            seen: what `seen` said, "" if it said nothing.
-            now_seen: what it says from now on.
+            seen: previous value of `seen`, "" if there was none.
+            now_seen: its new value.
 
         Returns:
-            How many were new; -1: somebody else was faster, and nothing was changed.
+            Number of new ticks; -1: another process was faster, and nothing was changed.
         """
         ticks = [tick_id(name, due) for due in dues]
         keys = [redis_keys.BRIEFINGS + "seen", redis_keys.BRIEFINGS + "open"]
@@ -166,7 +167,7 @@ class Journal:
         return sorted(map(_text, found), key=lambda tick: int(tick.partition("@")[2]))
 
     def free_ticks(self) -> list[str]:
-        """Ticks that have not ended and that nobody owns, oldest first."""
+        """Ticks that have not ended and have no owner, oldest first."""
         ticks = self.open_ticks()
         owners: Any = self._redis.mget([_lease(tick) for tick in ticks]) if ticks else []
         return [tick for tick, owner in zip(ticks, owners, strict=True) if owner is None]
@@ -193,7 +194,7 @@ class Journal:
         return {_text(name): json.loads(text) for name, text in found.items()}
 
     def claim(self, subject: str, seconds: float) -> str:
-        """Become the owner of a tick (or of anything else that has a name); "" if it has one."""
+        """Become the owner of a tick (or of any other named subject); "" if it has one."""
         owner = secrets.token_hex(16)
         taken = self._redis.set(_lease(subject), owner, nx=True, px=max(1, int(seconds * 1000)))
         return owner if taken else ""
@@ -213,7 +214,7 @@ class Journal:
             raise LeaseGone(tick)
 
     def end(self, tick: Tick, owner: str, state: State, error: str = "") -> None:
-        """End a tick: it is closed, remembered, and free of its lease.
+        """End a tick: it is closed, remembered, and its lease is released.
 
         Raises:
             LeaseGone: not the owner any more; nothing was changed.
@@ -235,14 +236,15 @@ def tick_id(name: str, due: datetime) -> str:
 
 
 def schedule_key(briefing: Briefing) -> str:
-    """Name and schedule: an edited schedule starts anew, what it would have missed before the edit is not caught up."""
+    """Key of name and schedule: an edited schedule starts anew, and due times missed before the edit are not caught
+    up."""
     when = briefing.when
     schedule = json.dumps([when.crontab, when.time_zone, when.holidays, [day.isoformat() for day in when.closed]])
     return f"{briefing.name} {hashlib.sha256(schedule.encode()).hexdigest()[:16]}"
 
 
 def _text(value: str | bytes) -> str:
-    """What a client answers, whether it decodes or not."""
+    """Answer of a client as text, whether it decodes or not."""
     return value.decode() if isinstance(value, bytes) else value
 
 

@@ -1,4 +1,4 @@
-"""Holding a lease while something is done: renewed in the background, and gone within seconds if the process is."""
+"""Lease held during a block of code: renewed in the background, and free within seconds if the process dies."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def holding(journal: Journal, subject: str, seconds: float, *, rest: float, limit: float) -> Iterator[str]:
-    """Own ``subject`` inside the block; gives the owner's nonce, "" if somebody else owns it.
+    """Own ``subject`` inside the block; yields the owner's nonce, "" if somebody else owns it.
 
     Args:
         seconds: how long the lease outlives this process.
-        rest: how long nobody else may have it after the block, in seconds.
-        limit: seconds after which a block that hangs loses the lease.
+        rest: seconds after the block during which nobody else may acquire it.
+        limit: seconds after which a hanging block loses the lease.
     """
     owner = journal.claim(subject, seconds)
     if not owner:
@@ -37,7 +37,7 @@ def holding(journal: Journal, subject: str, seconds: float, *, rest: float, limi
     finally:
         done.set()
         keeper.join()
-        with contextlib.suppress(RedisError):  # then it simply expires
+        with contextlib.suppress(RedisError):  # the lease expires then
             journal.renew(subject, owner, rest)
 
 
@@ -45,11 +45,13 @@ def _keep(journal: Journal, subject: str, owner: str, seconds: float, limit: flo
     begin = time.monotonic()
     while not done.wait(seconds / 3):
         if time.monotonic() - begin > limit:
-            log.error("%s makes no progress for %g seconds and is left to another process", subject, limit)
+            log.error(
+                "%s has made no progress for %g seconds; its lease is released for another process", subject, limit
+            )
             return
         try:
             if not journal.renew(subject, owner, seconds):
                 log.warning("%s was taken over by another process", subject)
                 return
         except RedisError as error:
-            log.warning("the lease of %s cannot be renewed (%s)", subject, type(error).__name__)
+            log.warning("the lease of %s could not be renewed (%s)", subject, type(error).__name__)

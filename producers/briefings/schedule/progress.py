@@ -1,4 +1,4 @@
-"""One tick, from due to published: its lease's holder takes it as far as it goes, by steps that may be repeated."""
+"""State machine of one tick, from due to published, in repeatable steps under a lease."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ log = logging.getLogger(__name__)
 
 
 class UnknownBriefing(Exception):
-    """The file of a briefing that is due is gone."""
+    """The file of a due briefing no longer exists."""
 
     def __str__(self) -> str:
-        return f"there is no briefing {self.args[0]!r} any more"
+        return f"the file of briefing {self.args[0]!r} no longer exists"
 
 
 MAX_ATTEMPTS: Final = 10
-"""Starts of rendering and submitting before a tick is given up: what kills its process does not do so for ever."""
+"""Attempts at rendering and submitting before a tick fails: a tick that kills its process does not do so for ever."""
 FOLLOWED: Final = timedelta(days=31)
-"""How long after its due time a tick is still waited for: longer than any ``max_age``."""
+"""Seconds after its due time that a tick is still waited for: longer than any ``max_age``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended.
+    """Outcome of a job.
 
     Attributes:
-        error: why it failed, "" if its output can be published.
+        error: reason of a failure, "" if its output can be published.
         result: the job's result as JSON, kept in the index.
     """
 
@@ -58,18 +58,18 @@ class Outcome:
 
 Compose = Callable[[Briefing, datetime], Composed]
 Follow = Callable[[Submission], Outcome | None]
-"""How a submitted job has ended; None while it has not."""
+"""Function for a submitted job's outcome; None while it runs."""
 OpenStore = Callable[[str], Store]
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The steps of a tick, with everything they need.
+    """Steps of a tick, with everything they need.
 
     Attributes:
         compose: renders a briefing; slow, and may fail.
         submit: submits the job; the same submission twice is one job.
-        lease_seconds: how long the right to publish outlives its process.
+        lease_seconds: lifetime of the right to publish after its process dies.
     """
 
     journal: Journal
@@ -81,14 +81,14 @@ class Progress:
     lease_seconds: float = 10.0
 
     def advance(self, tick_id: str, owner: str, briefing: Briefing | None) -> State:
-        """Take a tick as far as it goes now; the caller holds its lease as ``owner``.
+        """Take a tick as far as possible now; the caller holds its lease as ``owner``.
 
         Args:
-            briefing: as its file stands; None: it is gone, and a tick that is not rendered yet waits for it.
+            briefing: from its file; None: there is no file, and a tick that is not rendered yet waits for it.
 
         Raises:
-            LeaseGone: somebody else has it now.
-            redis.RedisError: nothing is lost, another call goes on.
+            LeaseGone: another process has it now.
+            redis.RedisError: nothing is lost; another call continues.
         """
         tick = self.journal.tick(tick_id)
         if tick is None or tick.state.ended:
@@ -122,7 +122,7 @@ class Progress:
         self.journal.change(tick.id, owner, {"attempts": str(tick.attempts + 1)})
 
     def _rendered(self, tick: Tick, owner: str, briefing: Briefing) -> Tick:
-        """Render once: the words are kept before they are sent, so that a second process sends the same."""
+        """Render once: the text is stored before it is sent, so that a second process sends the same."""
         composed = self.compose(briefing, tick.due)
         submission = composed.submission.to_json()
         edition = edition_of(briefing, tick.due, composed).to_json()
@@ -136,16 +136,16 @@ class Progress:
             self.submit(submission)
         except JobConflict as error:
             self._check_exists(submission, error)
-            log.warning("briefing %s: its job exists with other words, and is taken as it is: %s", tick.name, error)
+            log.warning("briefing %s: its job exists with another text, and is used as it is: %s", tick.name, error)
         self.journal.change(tick.id, owner, {"state": State.SUBMITTED})
         log.info("briefing %s of %s is job %s", tick.name, tick.due.isoformat(), submission.job)
         return Tick(tick.id, State.SUBMITTED, tick.submission, tick.edition)
 
     def _check_exists(self, submission: Submission, conflict: JobConflict) -> None:
-        """Another process may be in the middle of submitting it, or have died there.
+        """Check that the job exists: another process may be submitting it, or have died meanwhile.
 
         Raises:
-            BrokerUnavailable: no such job yet; worth another try.
+            BrokerUnavailable: no such job yet; to be retried.
         """
         try:
             self.follow(submission)
@@ -155,7 +155,7 @@ class Progress:
     def _published(self, tick: Tick, owner: str) -> State:
         outcome = self.follow(Submission.from_json(tick.submission))
         if outcome is None:
-            return self._still(tick, owner, "its job has not ended")
+            return self._still(tick, owner, "its job has not ended yet")
         if outcome.error:
             return self._failed(tick, owner, outcome.error)
         edition = Edition.from_json(tick.edition)

@@ -1,1 +1,1 @@
-"""Where a briefing gets its news: the clock, feeds, JSON over HTTP, files, commands."""
+"""Sources of a briefing: the clock, feeds, JSON over HTTP, files, commands."""

@@ -1,4 +1,4 @@
-"""Which hosts and addresses a source may reach.
+"""Host and address checks for sources.
 
 A host must be allowed by name, and every address it resolves to is judged by number. What is connected to is the
 address that was judged (`koebin.producers.briefings.sources.fetch`), so a second, different answer of the name server
@@ -19,10 +19,10 @@ from koebin.tasks.addresses import resolve as resolve_host
 
 
 def check_host(host: str, *allowed: Sequence[str]) -> None:
-    """Every list must hold a pattern for ``host``: its exact name, or ``*.`` and a name that it lies under.
+    """Check that every list has a pattern for ``host``: its exact name, or ``*.`` and a parent domain.
 
     Raises:
-        SourceFailed: some list has none.
+        SourceFailed: a list has none.
     """
     for patterns in allowed:
         if not any(_matches(host.lower().rstrip("."), pattern.lower()) for pattern in patterns):
@@ -30,7 +30,7 @@ def check_host(host: str, *allowed: Sequence[str]) -> None:
 
 
 async def addresses(host: str, port: int, policy: Policy) -> list[str]:
-    """The numeric addresses of ``host`` that may be connected to, in the resolver's order.
+    """Numeric addresses of ``host`` that may be connected to, in the resolver's order.
 
     Raises:
         SourceFailed: the name does not resolve, or to forbidden addresses only.
@@ -42,7 +42,7 @@ async def addresses(host: str, port: int, policy: Policy) -> list[str]:
         raise SourceFailed(f"the host {host!r} cannot be resolved") from error
     good = [address for address in found if may_connect(ipaddress.ip_address(address.split("%")[0]), policy.networks)]
     if not good:
-        raise SourceFailed(f"the host {host!r} has a private, local or reserved address only, which is not allowed")
+        raise SourceFailed(f"the host {host!r} has only private, local or reserved addresses, which are not allowed")
     return good
 
 

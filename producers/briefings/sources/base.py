@@ -1,4 +1,4 @@
-"""What a source gives, and how it fails."""
+"""Results and failures of sources."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 
 class SourceFailed(Exception):
-    """A source gave nothing usable; the message says why, for people. Ends in the fallback text, never in an error."""
+    """A source has no usable value; the message gives the reason. It leads to the fallback text, never to an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The values of one source, or why there are none.
+    """Values of one source, or the reason why there are none.
 
     Attributes:
-        values: JSON values that the source's ``say`` template sees; None when the source failed.
+        values: JSON values for the source's ``say`` template; None if the source failed.
         origin: ``fresh``, ``cache``, or ``stale`` when it failed but its last good value is recent enough.
-        problem: why it failed, "" if it did not.
-        seconds: how long it took.
+        problem: reason of a failure, "" if there is none.
+        seconds: duration of the fetch.
     """
 
     values: Mapping[str, Any] | None
@@ -30,11 +30,11 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class SourceReport:
-    """How one source fared in one rendering.
+    """Report of one source in one rendering.
 
     Attributes:
-        ok: its own words are spoken, fresh, cached or stale; False: the fallback is.
-        text: what is spoken for it.
+        ok: True: its own text is spoken, fresh, cached or stale; False: the fallback.
+        text: spoken for it.
     """
 
     name: str
@@ -46,5 +46,5 @@ class SourceReport:
     text: str
 
     def as_json(self) -> dict[str, Any]:
-        """A JSON object with all fields."""
+        """JSON object with all fields."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""Fetched values on disk: used again while they are fresh, and as a better fallback while they are not too old."""
+"""Cache of fetched values on disk: reused while fresh, and better than the fallback while not too old."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from koebin.engine.content import canonical_json
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A value and its age in seconds."""
+    """Cached value and its age in seconds."""
 
     values: dict[str, Any]
     age: float
@@ -29,7 +29,7 @@ class ValueCache:
         self._folder = folder
 
     def get(self, definition: object) -> Kept | None:
-        """The value kept for this definition."""
+        """Cached value for this definition."""
         try:
             document = json.loads(self._path(definition).read_bytes())
             return Kept(document["values"], max(0.0, time.time() - document["time"]))
@@ -37,7 +37,7 @@ class ValueCache:
             return None
 
     def put(self, definition: object, values: dict[str, Any]) -> None:
-        """Keep a value; a reader sees the old one or the new one.
+        """Cache a value; a reader sees the old one or the new one.
 
         Raises:
             OSError: the folder cannot be written.

@@ -1,4 +1,4 @@
-"""The due time as words."""
+"""Clock source: the due time in words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from koebin.producers.briefings.calendar import (
 
 
 def clock_values(local: datetime) -> dict[str, Any]:
-    """What a clock source's template sees, for a local time.
+    """Template values of a clock source, for a local time.
 
     Returns:
         Words (``date``, ``weekday``, ``year``, ``era``, ``time``, ``holiday``, ``greeting``), numbers (``month``,

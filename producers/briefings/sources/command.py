@@ -1,4 +1,4 @@
-"""What a program prints. Off unless the deployment turns commands on."""
+"""Command source: the output of a program. Disabled unless the deployment allows commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def command_values(source: Command, briefing: Briefing, policy: Policy) ->
         SourceFailed: not allowed, not found, a status other than 0, too slow, or too much output.
     """
     if not policy.commands:
-        raise SourceFailed("command sources are turned off here")
+        raise SourceFailed("command sources are disabled on this machine")
     try:
         process = await asyncio.create_subprocess_exec(
             *source.argv,
@@ -33,7 +33,7 @@ async def command_values(source: Command, briefing: Briefing, policy: Policy) ->
             start_new_session=True,
         )
     except OSError as error:
-        raise SourceFailed(f"the command does not start ({error.strerror})") from error
+        raise SourceFailed(f"the command could not be started ({error.strerror})") from error
     try:
         async with asyncio.timeout(source.timeout):
             data = await _output(process, source.max_bytes)
@@ -58,7 +58,7 @@ async def _output(process: asyncio.subprocess.Process, max_bytes: int) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the program and everything it started: they share a session of their own."""
+    """End the program and everything it started: they share a session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()

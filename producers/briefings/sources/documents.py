@@ -1,4 +1,4 @@
-"""Bytes to the values that templates see: JSON as ``data``, text as ``text`` and ``lines``."""
+"""Decoding of documents to template values: JSON as ``data``, text as ``text`` and ``lines``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ def document_values(data: bytes, form: Literal["text", "json"]) -> dict[str, Any
     """Decode UTF-8 text or JSON.
 
     Raises:
-        SourceFailed: not UTF-8, not JSON (NaN and Infinity are none), nested too deeply, or nothing at all.
+        SourceFailed: not UTF-8, not JSON (also NaN and Infinity), nested too deeply, or empty.
     """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceFailed("the text is not UTF-8") from error
     if not text.strip():
-        raise SourceFailed("there is nothing in it")
+        raise SourceFailed("the document is empty")
     if form == "text":
         return {"text": text, "lines": [line for line in text.splitlines() if line.strip()]}
     try:

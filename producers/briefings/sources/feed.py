@@ -1,4 +1,4 @@
-"""RSS and Atom feeds."""
+"""Feed source: RSS and Atom."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def feed_values(source: Feed, briefing: Briefing, policy: Policy) -> dict[
         hold letters of a script that cannot be read.
 
     Raises:
-        SourceFailed: not reachable, not allowed, too large, too slow, or no feed.
+        SourceFailed: not reachable, not allowed, too large, too slow, or not a feed.
     """
     body = await fetch(
         source.url,

@@ -1,4 +1,4 @@
-"""HTTP for sources: a client that cannot be talked into reaching or reading what it must not.
+"""HTTP client for sources, safe against forged requests, redirects and oversized bodies.
 
 Every hop is checked for scheme, host and address, and the connection goes to the address that was checked. Bytes are
 counted while they arrive, after decompression, and one deadline holds for everything.
@@ -25,10 +25,10 @@ _HEADERS: Final = {"User-Agent": "koebin-briefing", "Accept-Encoding": "gzip, id
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A decoded response body.
+    """Decoded response body.
 
     Attributes:
-        content_type: the header as it came, "" if there was none.
+        content_type: the raw header, "" if there was none.
     """
 
     data: bytes
@@ -39,18 +39,18 @@ async def fetch(url: str, *, hosts: Sequence[str], policy: Policy, timeout: floa
     """GET ``url``.
 
     Args:
-        hosts: what the briefing allows; the policy's list holds as well.
+        hosts: allowed by the briefing; the policy's list applies as well.
         timeout: seconds for name resolution, every redirect and the whole body together.
         max_bytes: of the body after decompression.
 
     Raises:
-        SourceFailed: for every reason there is.
+        SourceFailed: for every reason.
     """
     try:
         async with asyncio.timeout(timeout):
             return await _follow(url, hosts, policy, max_bytes)
     except TimeoutError:
-        raise SourceFailed(f"no complete answer within {timeout:g} seconds") from None
+        raise SourceFailed(f"no complete response within {timeout:g} seconds") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         reason = f"{type(error).__name__}: {error}"[:200].removesuffix(": ")
         raise SourceFailed(f"the request failed ({reason})") from error
@@ -58,7 +58,7 @@ async def fetch(url: str, *, hosts: Sequence[str], policy: Policy, timeout: floa
 
 async def _follow(url: str, hosts: Sequence[str], policy: Policy, max_bytes: int) -> Body:
     target = _checked(httpx.URL(url), hosts, policy)
-    # Proxies and credentials of the environment stay out: a proxy would resolve the name a second time.
+    # No proxies or credentials from the environment: a proxy would resolve the name a second time.
     async with httpx.AsyncClient(trust_env=False, timeout=None, follow_redirects=False) as client:
         for _ in range(MAX_REDIRECTS + 1):
             answer = await _hop(client, target, policy, max_bytes)
@@ -81,7 +81,7 @@ def _checked(url: httpx.URL, hosts: Sequence[str], policy: Policy) -> httpx.URL:
 
 
 async def _hop(client: httpx.AsyncClient, url: httpx.URL, policy: Policy, max_bytes: int) -> Body | str:
-    """One request: the body, or the address that it redirects to."""
+    """One request: its body, or the address of a redirect."""
     port = url.port or (443 if url.scheme == "https" else 80)
     last: httpx.ConnectError | None = None
     for address in await addresses(url.host, port, policy):
@@ -89,7 +89,8 @@ async def _hop(client: httpx.AsyncClient, url: httpx.URL, policy: Policy, max_by
             "GET",
             url.copy_with(host=address),
             headers={**_HEADERS, "Host": url.netloc.decode("ascii")},
-            extensions={"sni_hostname": url.host},  # the certificate must be the host's, not the address's
+            # the certificate is checked against the host's name, not the address
+            extensions={"sni_hostname": url.host},
         )
         try:
             response = await client.send(request, stream=True)
@@ -100,7 +101,7 @@ async def _hop(client: httpx.AsyncClient, url: httpx.URL, policy: Policy, max_by
             return await _answer(response, max_bytes)
         finally:
             await response.aclose()
-    raise last or SourceFailed("no address to connect to")
+    raise last or SourceFailed("the host has no address to connect to")
 
 
 async def _answer(response: httpx.Response, max_bytes: int) -> Body | str:
@@ -117,7 +118,7 @@ async def _answer(response: httpx.Response, max_bytes: int) -> Body | str:
 
 
 async def _decoded(response: httpx.Response, max_bytes: int) -> AsyncIterator[bytes]:
-    """The body's bytes, decompressed no further than the limit."""
+    """Bytes of the body, decompressed no further than the limit."""
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
         raise SourceFailed(f"the content encoding {encoding!r} was not asked for")
@@ -127,10 +128,10 @@ async def _decoded(response: httpx.Response, max_bytes: int) -> AsyncIterator[by
         try:
             chunk = inflate.decompress(raw, left + 1) if inflate else raw
         except zlib.error as error:
-            raise SourceFailed("the compressed answer is damaged") from error
+            raise SourceFailed("the compressed response is damaged") from error
         left -= len(chunk)
         if left < 0:
             raise SourceFailed(f"more than the limit of {max_bytes} bytes")
         yield chunk
     if inflate and not inflate.eof:
-        raise SourceFailed("the compressed answer is cut off")
+        raise SourceFailed("the compressed response is truncated")

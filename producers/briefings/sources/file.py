@@ -1,4 +1,4 @@
-"""Local files below the allowed folders."""
+"""File source: local files below the allowed folders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def file_values(source: File, briefing: Briefing, policy: Policy) -> dict[
     """Read a file; its path is relative to the briefing's folder.
 
     Raises:
-        SourceFailed: outside of the allowed folders (symbolic links followed), not a plain file, too large, too slow.
+        SourceFailed: outside the allowed folders (symbolic links followed), not a plain file, too large, too slow.
     """
     roots = policy.roots(briefing.folder)
     try:
@@ -32,7 +32,7 @@ async def file_values(source: File, briefing: Briefing, policy: Policy) -> dict[
 
 
 def read_below(path: Path, roots: Sequence[Path], max_bytes: int) -> bytes:
-    """The content of a plain file that lies below one of ``roots``.
+    """Content of a plain file below one of ``roots``.
 
     Raises:
         SourceFailed: it does not, or it cannot be read.
@@ -40,7 +40,7 @@ def read_below(path: Path, roots: Sequence[Path], max_bytes: int) -> bytes:
     try:
         real = path.resolve(strict=True)
         if not any(real.is_relative_to(root.resolve()) for root in roots):
-            raise SourceFailed("the file lies outside of the allowed folders")
+            raise SourceFailed("the file is outside the allowed folders")
         # The path holds no link any more; O_NOFOLLOW keeps one from slipping in now, O_NONBLOCK a pipe from hanging.
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:

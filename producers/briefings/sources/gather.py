@@ -1,4 +1,4 @@
-"""All sources of a briefing at once; none of them can fail it."""
+"""Concurrent fetching of a briefing's sources; no source can fail the briefing."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 async def gather(briefing: Briefing, due: datetime, policy: Policy) -> dict[str, Fetched]:
-    """Fetch every source, side by side, each within its own timeout.
+    """Fetch every source concurrently, each within its own timeout.
 
     Args:
-        due: the due time (aware), which is what clock sources tell.
+        due: the due time (aware), for clock sources.
     """
     names = list(briefing.sources)
     found = await asyncio.gather(*(_fetched(briefing.sources[name], briefing, due, policy) for name in names))
@@ -46,8 +46,8 @@ async def _fetched(source: Source, briefing: Briefing, due: datetime, policy: Po
     except SourceFailed as error:
         return _failed(source, kept, str(error), time.monotonic() - start)
     except Exception as error:
-        # Whatever we did not think of must not keep the others from being spoken; it is reported like any failure.
-        log.exception("a %s source of briefing %s", source.kind, briefing.name)
+        # An unexpected error must not affect the other sources; it is reported like any failure.
+        log.exception("unexpected error in a %s source of briefing %s", source.kind, briefing.name)
         return _failed(source, kept, f"an unexpected {type(error).__name__}", time.monotonic() - start)
     if cache:
         _keep(cache, definition, values)

@@ -1,4 +1,4 @@
-"""Blocking calls that may hang (name resolution, network mounts), kept from holding up anybody."""
+"""Threads for blocking calls that may hang, such as name resolution and network mounts."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ async def in_thread(function: Callable[..., _T], *arguments: object) -> _T:
         value, error = None, None
         try:
             value = function(*arguments)
-        except BaseException as raised:  # noqa: BLE001 - handed to whoever awaits
+        except BaseException as raised:  # noqa: BLE001 - handed to the awaiting caller
             error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody awaits any more
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody awaits any more
             loop.call_soon_threadsafe(settle, value, error)
 
     threading.Thread(target=work, name="koebin-source", daemon=True).start()

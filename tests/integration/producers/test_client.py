@@ -85,7 +85,7 @@ def test_what_was_cancelled_is_not_driven_again_and_keeps_its_dead_letters(clien
     client.cancel(job)
     if forgotten:
         client.ledger.forget(job)
-    with pytest.raises(JobCancelled, match=r"Submit it under another id: what it has is not made again"):
+    with pytest.raises(JobCancelled, match=r"Submit it under another id: stored segments are reused"):
         client.redrive(job)
     assert [letter["job"] for letter in client.dead()] == [job]
     assert states(client, job) == {State.CANCELLED}

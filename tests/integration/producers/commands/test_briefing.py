@@ -125,7 +125,7 @@ def test_preview_list_and_next(folder: Path) -> None:
 def test_mistakes_have_exit_codes_and_hints(folder: Path) -> None:
     for arguments, code, message in [
         (("preview", "hourlyy"), 2, "Did you mean hourly?"),
-        (("preview", "hourly", "--at", "tomorrow"), 2, "not a time"),
+        (("preview", "hourly", "--at", "tomorrow"), 2, "not a valid time"),
         (("run", "hourly"), 2, "KOEBIN_BROKER_URL"),
         (("preview", "no/such.toml"), 2, "cannot read"),
     ]:

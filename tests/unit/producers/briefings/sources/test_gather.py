@@ -188,7 +188,7 @@ def test_a_failing_source_leaves_the_others_alone(write, web, open_policy) -> No
     assert time.monotonic() - begin < 20
     assert rendered.text == "一つ目の話題。遅い届いていません。届いていません。"
     assert {report.name: report.problem for report in rendered.failures} == {
-        "slow": "no complete answer within 0.2 seconds",
+        "slow": "no complete response within 0.2 seconds",
         "broken": "the server answers 500",
     }
 
@@ -225,14 +225,14 @@ def test_files_outside_of_the_allowed_folders(write, tmp_path: Path, tmp_path_fa
             read_below(tmp_path / path, [tmp_path], 100)
     rendered = say(write(source("file", path="link.txt"), "{{ news }}"))
     assert rendered.text == "届いていません。"
-    assert only(rendered) == (False, "fallback", "the file lies outside of the allowed folders")
+    assert only(rendered) == (False, "fallback", "the file is outside the allowed folders")
     allowed = Policy(file_roots=(outside.parent,))
     assert say(write(source("file", path=str(outside)), "{{ news }}"), allowed).text == "secret"
 
 
 def test_commands_are_off(write) -> None:
     rendered = say(write(source("command", argv=["echo", "hello"]), "{{ news }}"))
-    assert only(rendered) == (False, "fallback", "command sources are turned off here")
+    assert only(rendered) == (False, "fallback", "command sources are disabled on this machine")
 
 
 @pytest.mark.parametrize(
