@@ -1,4 +1,4 @@
-"""Everything that a machine without a network needs to speak, in one folder.
+"""Baking: a sealed folder with everything that a machine without a network needs to speak.
 
 ```
 <root>/
@@ -49,14 +49,14 @@ _SHORTEST_SECRET: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class BakedSpeaker:
-    """A speaker of the lock file.
+    """Speaker in the lock file.
 
     Attributes:
         source: where the voice came from, without credentials; "builtin" for those that need no files.
         revision: a commit, or a hash of the files that were fetched; "" for a built-in voice.
-        model_revision: of the model that was loaded; "" where it was not, for want of the device.
-        sample_rate_hz: of its audio; 0 where it was not loaded.
-        styles: of the voice; () where it was not loaded.
+        model_revision: of the loaded model; "" if it was not loaded because the device is absent.
+        sample_rate_hz: of its audio; 0 if it was not loaded.
+        styles: of the voice; () if it was not loaded.
     """
 
     source: str
@@ -74,16 +74,16 @@ def bake(
     bert_source: str = DEFAULT_SOURCE,
     device: str = "cpu",
 ) -> dict[str, Any]:
-    """Fetch the speakers' voices, bring them into the form that the device runs, speak with each, and lock the folder.
+    """Fetch the speakers' voices, convert them for the device, speak with each, and seal the folder.
 
     ``root`` is replaced in one step, and only if everything went well.
 
     Args:
         speakers: names with the URIs of their voices; None as for ``TTS.load``.
-        root: what is made; absolute. Must be absent, empty, or made by ``bake`` before.
+        root: folder to create; absolute. It must be absent, empty, or created by ``bake`` before.
         sources: how the sources are reached; its cache keeps what is fetched, and may be thrown away afterwards.
         bert_source: has BERT for voices whose own source has none.
-        device: what the voices are for. Without that device here, they are not spoken with.
+        device: of the voices. If this machine lacks it, they are not tested.
 
     Returns:
         The lock file: ``{"format", "koebin", "engine_revision", "device", "verified", "speakers", "files"}``.
@@ -115,19 +115,21 @@ def bake(
 
 def _check_root(root: Path, speakers: Mapping[str, str | None]) -> None:
     if not speakers:
-        raise InvalidOption("there is nothing to bake", "", "Name speakers")
+        raise InvalidOption("no speakers to bake", "", "Name speakers")
     if not root.is_absolute():
-        raise InvalidOption("the folder to bake is not an absolute path", str(root), "Begin it with /")
+        raise InvalidOption("the folder to bake is not an absolute path", str(root), "Give a path that begins with /")
     if root.is_mount():
         raise InvalidOption(
-            "the folder to bake is a mount point and cannot be replaced", str(root), "Name a folder in it"
+            "the folder to bake is a mount point and cannot be replaced", str(root), "Choose a folder inside it"
         )
     if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / SEAL).is_file())):
-        raise InvalidOption("the folder to bake holds something else", str(root), "Name an empty or a baked one")
+        raise InvalidOption(
+            "the folder to bake is not empty and was not baked", str(root), "Choose an empty or a baked one"
+        )
 
 
 def _add(name: str, source: Source, fallback: Source, tree: Path, device: str) -> str:
-    """Put a voice and its BERT into the tree; return the revision of what was fetched."""
+    """Add a voice and its BERT to the tree; returns the revision of the fetched files."""
     files = fetch_voice(source, fallback, name, device)
     if device.startswith("cuda"):
         _keep(files.voice, tree / "pytorch/speakers" / name)
@@ -164,7 +166,7 @@ def _precision(graph: Path) -> str:
 
 
 def _keep_onnx_bert(model: Path, tokenizer: Path, tree: Path) -> None:
-    """BERT is kept once, in the form that is loaded; the published one is not needed beside it."""
+    """Keep BERT once, in the form that is loaded; the published form is not needed beside it."""
     graph = find_graph(model)
     target = tree / _precision(graph)
     _only_bert(target)
@@ -183,7 +185,7 @@ def _only_bert(target: Path) -> None:
 
 
 def _keep(folder: Path, target: Path) -> None:
-    """Copy a folder's files; one that is there already must be the same."""
+    """Copy a folder's files; an existing one must be the same."""
     if not target.exists():
         shutil.copytree(folder, target, copy_function=shutil.copyfile, ignore=_unwanted)
     elif describe(folder) != describe(target):
@@ -191,7 +193,7 @@ def _keep(folder: Path, target: Path) -> None:
 
 
 def _different_berts(target: Path) -> SourceError:
-    hint = "Bake speakers of different sources apart"
+    hint = "Bake speakers of different sources into separate folders"
     return SourceError("the speakers need different BERT models", target.name, hint)
 
 
@@ -200,7 +202,7 @@ def _unwanted(_folder: str, names: list[str]) -> list[str]:
 
 
 def _speak(speakers: Mapping[str, str | None], new: Path, device: str) -> dict[str, BakedSpeaker]:
-    """Say a sentence with every speaker, from the new folder alone; {} where the device is absent.
+    """Speak a sentence with every speaker, from the new folder alone; {} if the device is absent.
 
     Raises:
         InferenceFailed: silence.
@@ -216,7 +218,7 @@ def _speak(speakers: Mapping[str, str | None], new: Path, device: str) -> dict[s
         for name, speaker in tts.speakers.items():
             samples = speaker.generate(_TEXT).samples
             if not samples.size or not np.isfinite(samples).all() or not samples.any():
-                raise InferenceFailed("the speaker makes no sound", name)
+                raise InferenceFailed("the speaker gives silence only", name)
             spoken[name] = BakedSpeaker("", "", speaker.revision, speaker.sample_rate_hz, tuple(speaker.styles))
     for lock in new.rglob(".*.lock"):
         lock.unlink()
@@ -258,7 +260,7 @@ def _lock(
 
 
 def _files(root: Path) -> list[str]:
-    """What the lock file answers for: everything but itself and the list of voices, which names where the folder is."""
+    """Files that the lock file covers: all but itself and the list of voices, which holds absolute paths."""
     paths = (path for path in root.rglob("*") if path.is_file() and path not in (root / SEAL, root / VOICES))
     return sorted(path.relative_to(root).as_posix() for path in paths)
 
@@ -279,18 +281,22 @@ def _write(new: Path, root: Path, lock: Mapping[str, Any], speakers: Mapping[str
 
 
 def _refuse_secrets(new: Path, sources: SourceOptions) -> None:
-    """Look for the credentials in everything that is left behind."""
+    """Search all files of the new folder for credentials."""
     given = (sources.hub_token, sources.s3_access_key_id, sources.s3_secret_access_key, sources.s3_session_token)
     secrets = [secret.encode() for secret in given if len(secret) >= _SHORTEST_SECRET]
     for path in new.rglob("*"):
         if secrets and path.is_file() and path.stat().st_size:
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 if any(content.find(secret) >= 0 for secret in secrets):
-                    raise SourceError("a credential got into a file", str(path.relative_to(new)), "Remove it there")
+                    raise SourceError(
+                        "a credential was found in a baked file",
+                        str(path.relative_to(new)),
+                        "Remove it from the source",
+                    )
 
 
 def check_baked(root: Path) -> dict[str, Any]:
-    """Compare every byte of a baked folder with its lock file, and return that.
+    """Verify every byte of a baked folder against its lock file, and return that.
 
     Raises:
         SourceCorrupt: a file is missing, was added or differs; or there is no lock file.
@@ -303,7 +309,7 @@ def check_baked(root: Path) -> dict[str, Any]:
     found = {path: root / path for path in _files(root)}
     changed = [path for path in sorted({*found, *expected}) if not _is_same(found.get(path), expected.get(path))]
     if changed:
-        raise SourceCorrupt("the folder is not what was baked", ", ".join(changed), "Bake it again")
+        raise SourceCorrupt("the folder differs from its lock file", ", ".join(changed), "Bake it again")
     return lock
 
 

@@ -1,4 +1,4 @@
-"""The identity of a spoken sentence: what it is hashed from, and the noise that follows from it."""
+"""Content id of a spoken sentence: its hashed identity, and the seed of its noise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from koebin.engine.options import SynthesisOptions
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a span of a text is to be read.
+    """Given reading of a span of a text.
 
     Attributes:
         start, end: the span in the text, in characters, end excluded.
@@ -36,7 +36,7 @@ class Reading:
 
 
 def canonical_json(value: object) -> bytes:
-    """The one JSON form that is hashed: sorted keys, no spaces, UTF-8, no NaN."""
+    """Canonical JSON for hashing: sorted keys, no spaces, UTF-8, no NaN."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
@@ -47,7 +47,7 @@ def content_id(
     readings: Sequence[Reading] = (),
     dictionary_revision: str = "",
 ) -> str:
-    """SHA-256 (hex) over all that a user decides about one sentence; it seeds the noise.
+    """SHA-256 (hex) of everything that a user decides about one sentence; it seeds the noise.
 
     The model and engine revisions are left out on purpose: a CPU and a GPU, and two builds of a voice, take the same
     noise for the same sentence.

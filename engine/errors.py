@@ -1,4 +1,4 @@
-"""Every error that Koebin raises on purpose.
+"""Error tree: every error that Koebin raises on purpose.
 
 ```
 KoebinError
@@ -50,7 +50,7 @@ from __future__ import annotations
 
 
 class KoebinError(Exception):
-    """What went wrong, with which value, and what to do next.
+    """Base class: what went wrong, with which value, and what to do next.
 
     Args:
         what: one sentence, no full stop.
@@ -82,7 +82,7 @@ def _shorten(value: str, limit: int = 120) -> str:
 
 
 class InvalidInput(KoebinError):
-    """Refused where it enters."""
+    """Input that is refused where it enters."""
 
 
 class InvalidText(InvalidInput):
@@ -118,11 +118,11 @@ class InvalidBriefing(InvalidInput):
 
 
 class SpeakerError(KoebinError):
-    """Something about a speaker."""
+    """Error about a speaker."""
 
 
 class UnknownSpeaker(SpeakerError):
-    """No speaker has that name."""
+    """There is no speaker of that name."""
 
 
 class UnknownStyle(SpeakerError):
@@ -134,7 +134,7 @@ class SpeakerNotServed(SpeakerError):
 
 
 class ModelError(KoebinError):
-    """Something about a model."""
+    """Error about a model."""
 
 
 class InvalidCheckpoint(ModelError):
@@ -146,11 +146,11 @@ class BackendMissing(ModelError):
 
 
 class EngineNotReady(ModelError):
-    """The engine is used before it is ready."""
+    """The engine was used before it is ready."""
 
 
 class InferenceFailed(ModelError):
-    """The network gave something that is not speech."""
+    """The network's output is not speech."""
 
 
 class SourceError(KoebinError):
@@ -158,7 +158,7 @@ class SourceError(KoebinError):
 
 
 class SourceNotFound(SourceError):
-    """Nothing lies under that prefix."""
+    """Nothing exists under that prefix."""
 
 
 class SourceDenied(SourceError):
@@ -166,11 +166,11 @@ class SourceDenied(SourceError):
 
 
 class SourceCorrupt(SourceError):
-    """What was fetched is not what the source promised."""
+    """The fetched files differ from what the source announced."""
 
 
 class StoreError(KoebinError):
-    """Finished audio cannot be kept or read."""
+    """Finished audio cannot be stored or read."""
 
 
 class StoreNotFound(StoreError):
@@ -178,7 +178,7 @@ class StoreNotFound(StoreError):
 
 
 class StoreDenied(StoreError):
-    """The store refuses, or lies outside the allowed roots."""
+    """The store refuses access, or is outside the allowed roots."""
 
 
 class StoreFull(StoreError):
@@ -186,11 +186,11 @@ class StoreFull(StoreError):
 
 
 class JobError(KoebinError):
-    """Something about a job."""
+    """Error about a job."""
 
 
 class JobNotFound(JobError):
-    """No job has that id."""
+    """There is no job with that id."""
 
 
 class JobConflict(JobError):
@@ -214,7 +214,7 @@ class GiveBack(JobError):
 
 
 class ConfigurationError(KoebinError):
-    """A deployment that cannot work."""
+    """The deployment cannot work as configured."""
 
 
 class TransientError(KoebinError):

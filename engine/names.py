@@ -1,4 +1,4 @@
-"""Names that become paths, queue names, keys and locks: checked wherever they enter."""
+"""Validation of names that become paths, queue names, keys and locks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PUBLISHED_SPEAKERS: Final = (
     "amitaro_sasayaki_a",
     "amitaro_sasayaki_b",
 )
-"""What the default source is known to hold; a name that is not here may still be fetched when its source is given."""
+"""Known speakers of the default source; other names can be fetched with an explicit source."""
 
 DecoderMode = Literal["float32", "tf32", "float16"]
 """Arithmetic of a JP-Extra voice's decoder on CUDA."""
@@ -33,14 +33,14 @@ _DEVICE: Final = re.compile(r"cpu|cuda(:\d{1,3})?")
 
 
 def check_speaker(name: object) -> str:
-    """Return ``name`` if it may name a speaker: ``[A-Za-z0-9][A-Za-z0-9._-]{0,63}``.
+    """Return ``name`` if it is a valid speaker name: ``[A-Za-z0-9][A-Za-z0-9._-]{0,63}``.
 
     Raises:
-        InvalidName: anything else, a path or a glob among it.
+        InvalidName: anything else, such as a path or a glob.
     """
     if not isinstance(name, str) or not _SPEAKER.fullmatch(name):
         raise InvalidName(
-            "not a speaker name", str(name), "Use 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or a digit"
+            "not a valid speaker name", str(name), "Use 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or a digit"
         )
     return name
 
@@ -52,7 +52,7 @@ def check_device(device: object) -> str:
         InvalidOption: anything else.
     """
     if not isinstance(device, str) or not _DEVICE.fullmatch(device):
-        raise InvalidOption("no such device", str(device), "Use cpu, cuda or cuda:N")
+        raise InvalidOption("not a valid device", str(device), "Use cpu, cuda or cuda:N")
     return device
 
 
@@ -64,10 +64,10 @@ def check_decoder(mode: str) -> DecoderMode:
     """
     modes = get_args(DecoderMode)
     if mode not in modes:
-        raise InvalidOption("no such arithmetic of the decoder", str(mode), f"Use {', '.join(modes)}")
+        raise InvalidOption("not a valid mode of the decoder", str(mode), f"Use {', '.join(modes)}")
     return cast("DecoderMode", mode)
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """The known names that look most like ``name``, best first."""
+    """Known names that resemble ``name`` most, best first."""
     return difflib.get_close_matches(name, sorted(known), n=limit, cutoff=0.5)

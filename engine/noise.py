@@ -1,4 +1,4 @@
-"""Where all randomness comes from.
+"""Noise generation: the only source of randomness.
 
 A network never draws by itself: its noises are inputs, and they come from here, so that PyTorch and ONNX Runtime, a
 CPU and a GPU, and the first try and its retry take the same ones. Each utterance has a generator of its own and is
@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float32]
 
 
 def generator(seed: int) -> np.random.Generator:
-    """A fresh counter-based generator (Philox 4x64) for one utterance.
+    """Fresh counter-based generator (Philox 4x64) for one utterance.
 
     Args:
         seed: 0 <= seed < 2**128, from ``koebin.engine.content.utterance_seed``; it is the cipher's key.

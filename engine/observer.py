@@ -1,5 +1,7 @@
-"""What an engine tells of its steps while it works. Nobody listens until ``listen`` is called, and telling nobody costs
-nothing that could be measured."""
+"""Observer interface for the engine's steps.
+
+There is no observer until ``listen`` is called; reporting to none costs nothing measurable.
+"""
 
 from __future__ import annotations
 
@@ -13,30 +15,30 @@ Stage = Literal["front_end", "bert", "encoder", "flow", "decoder", "encode", "st
 
 
 class Observer:
-    """Is told of every step, from any thread; this one forgets it."""
+    """Observer that ignores every step; called from any thread."""
 
     def stage(self, stage: Stage, seconds: float) -> None:
-        """A step of one utterance, or of one batch, took so long."""
+        """Report the duration of a step, of one utterance or one batch."""
 
     def batch(self, kind: str, size: int, most: int) -> None:
-        """``size`` things went together where ``most`` were allowed to."""
+        """Report a batch: ``size`` items of at most ``most``."""
 
 
 _listening: list[Observer] = []
 
 
 def listen(observer: Observer) -> None:
-    """Tell ``observer``, and nobody else, of what the engines of this process do."""
+    """Set the observer of all engines of this process."""
     _listening[:] = [observer]
 
 
 @contextmanager
 def stage(name: Stage, settle: Callable[[], object] | None = None) -> Iterator[None]:
-    """Time a step; one that fails is not told.
+    """Time a step; a failed one is not reported.
 
     Args:
         name: of the step.
-        settle: waits until a device has done what it was given; called only if somebody listens.
+        settle: waits until a device has finished its work; called only if there is an observer.
     """
     if not _listening:
         yield
@@ -49,6 +51,6 @@ def stage(name: Stage, settle: Callable[[], object] | None = None) -> Iterator[N
 
 
 def batched(kind: str, size: int, most: int) -> None:
-    """``size`` things go together where ``most`` may."""
+    """Report a batch: ``size`` items of at most ``most``."""
     if _listening:
         _listening[0].batch(kind, size, most)

@@ -1,4 +1,4 @@
-"""How a text is to be spoken."""
+"""Synthesis options and their ranges."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _INTEGERS: Final = ("speaker_id", "seed", "take")
 
 @dataclass(frozen=True, slots=True)
 class SynthesisOptions:
-    """Everything besides the text that decides how it sounds.
+    """Everything besides the text that decides the sound.
 
     Attributes:
         style: a style of the speaker; "" is the speaker's first one.
@@ -44,10 +44,10 @@ class SynthesisOptions:
         sdp_ratio: share of the stochastic duration predictor against the deterministic one.
         speaker_id: row of a multi-speaker voice.
         seed: changes the noise and nothing else.
-        take: another try at the same text; the quality gate raises it.
+        take: number of the take of the same text; the quality gate raises it.
 
     Raises:
-        InvalidOption: a value out of its range, or no number at all.
+        InvalidOption: a value out of its range, or not a number.
     """
 
     style: str = ""
@@ -73,7 +73,7 @@ class SynthesisOptions:
             object.__setattr__(self, name, _number(name, value, low, high))
 
     def content(self) -> dict[str, Any]:
-        """What decides the samples of one sentence: every option but the pause between sentences."""
+        """Options that decide the samples of one sentence: all but the pause between sentences."""
         return {name: getattr(self, name) for name in _CONTENT}
 
 
@@ -87,7 +87,7 @@ def _check_style(style: object) -> None:
 
 def _number(name: str, value: object, low: float, high: float) -> float | int:
     wanted = int if name in _INTEGERS else float
-    number: Any = value  # numpy's numbers are welcome, too
+    number: Any = value  # numpy's numbers are accepted, too
     if isinstance(value, bool) or not isinstance(value, Real) or number != number:
         raise InvalidOption(f"{name} is not a finite number", str(value), f"Use {low} to {high}")
     if not low <= number <= high:

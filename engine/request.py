@@ -1,4 +1,4 @@
-"""What a speaker is asked to say, and how a longer text becomes several of it. Light: no Open JTalk."""
+"""Synthesis requests for a speaker, and their division into sentences. Light: no Open JTalk."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from koebin.engine.text.sentences import split_sentences
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One sentence with everything that decides its audio but the speaker.
+    """One sentence with everything that decides its audio except the speaker.
 
     Attributes:
-        text: spoken as one sentence, whatever it holds.
-        options: how.
-        readings: spans of ``text`` whose reading is given.
+        text: spoken as one sentence, whatever it contains.
+        options: synthesis options.
+        readings: given readings of spans of ``text``.
         dictionary: the user's words; None for none.
 
     Raises:
@@ -45,10 +45,10 @@ def _check_type(name: str, value: object, wanted: type) -> None:
 
 
 def split_request(request: Request) -> list[Request]:
-    """One request per sentence, the readings counted from each sentence's own beginning.
+    """One request per sentence, with readings counted from each sentence's own beginning.
 
     Raises:
-        InvalidOption: a reading reaches beyond the text or over the end of a sentence.
+        InvalidOption: a reading exceeds the text or crosses the end of a sentence.
     """
     requests = []
     left = list(request.readings)
@@ -67,10 +67,10 @@ def split_request(request: Request) -> list[Request]:
 
 
 def merge_options(options: SynthesisOptions | None, changes: dict[str, Any]) -> SynthesisOptions:
-    """The options with some of them replaced.
+    """Options with some of them replaced.
 
     Raises:
-        InvalidOption: no such option (names the nearest), or a value out of range.
+        InvalidOption: not a known option (names the nearest), or a value out of range.
     """
     _check_type("options", options, SynthesisOptions)
     known = [field.name for field in fields(SynthesisOptions)]
@@ -78,6 +78,6 @@ def merge_options(options: SynthesisOptions | None, changes: dict[str, Any]) -> 
         if name not in known:
             close = nearest(name, known)
             raise InvalidOption(
-                "no such option", name, f"Did you mean {close[0]}?" if close else f"Use {', '.join(known)}"
+                "not a known option", name, f"Did you mean {close[0]}?" if close else f"Use {', '.join(known)}"
             )
     return replace(options or SynthesisOptions(), **changes)

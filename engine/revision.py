@@ -1,4 +1,7 @@
-"""What of this installation decides the samples, as one short string. Light: imports nothing that makes sound."""
+"""Engine revision: everything in this installation that decides the samples, as one short string.
+
+Light: it imports nothing that makes sound.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 SOURCE_VERSION: Final = 4
-"""Raised by hand whenever the engine's own code gives other samples for the same input."""
+"""Version, raised by hand whenever the engine's own code gives other samples for the same input."""
 _PACKAGES: Final = ("numpy", "onnxruntime", "pyworld-prebuilt", "soxr")
 
 
 @cache
 def engine_revision() -> str:
-    """16 hex digits that change with the engine's arithmetic, its front end, and the packages both stand on.
+    """Revision of 16 hex digits: it changes with the engine's arithmetic, its front end, and the packages both stand
+    on.
 
     Workers announce it and producers plan with what is announced: it is part of every segment's key.
     """

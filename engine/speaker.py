@@ -1,4 +1,4 @@
-"""A speaker: text in, audio out."""
+"""Speaker: text in, audio out."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from koebin.engine.text.dictionary import Dictionary
 
 DEFAULT_PAUSE_SECONDS: Final = 0.3
-"""Between sentences where neither the options nor the voice say how long."""
+"""Default pause between sentences in seconds, if neither the options nor the voice decide."""
 _WINDOW_BATCHES: Final = 4
-"""Utterances are sorted by length among this many batches: enough to fill them evenly, few enough to hold in memory."""
+"""Batches among which utterances are sorted by length: enough to fill them evenly, few enough for memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeakerInfo:
-    """What is known of a prepared voice, also while it is not in memory; see ``AcousticModel``."""
+    """Properties of a prepared voice, known also while it is not in memory; see ``AcousticModel``."""
 
     name: str
     sample_rate_hz: int
@@ -63,7 +63,7 @@ class SpeakerInfo:
 
 @dataclass(frozen=True, slots=True)
 class _Spoken:
-    """A finished sentence, and what the pauses around it are predicted from.
+    """Finished sentence, with the basis for predicting the pauses around it.
 
     Attributes:
         pause: predicted seconds before it, where they are known already.
@@ -75,14 +75,14 @@ class _Spoken:
 
 
 class Speaker:
-    """A prepared voice. Any thread may use it; made by ``TTS``, not by hand.
+    """Prepared voice. Any thread may use it; created by ``TTS``, not by hand.
 
     At most ``parallel`` threads compute at once, the others wait; nothing is held between two sentences.
 
     Args:
         info: the voice's properties.
-        lease: gives the loaded model for as long as it is computed with.
-        executor: runs what is awaited; it belongs to the ``TTS``.
+        lease: context with the loaded model, held during computation.
+        executor: for awaited calls; it belongs to the ``TTS``.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Speaker:
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """The default first."""
+        """Names of the styles, the default first."""
         return self._info.styles
 
     @property
@@ -115,7 +115,7 @@ class Speaker:
 
     @property
     def revision(self) -> str:
-        """Of the model; part of what names a stored segment."""
+        """Revision of the model; part of a stored segment's key."""
         return self._info.revision
 
     def __repr__(self) -> str:
@@ -134,14 +134,14 @@ class Speaker:
 
         Args:
             text: Japanese; sentence marks in the result repeat it unchanged.
-            options: how; ``changes`` replaces single ones: ``generate("…", speed=1.2)``.
+            options: synthesis options; ``changes`` replaces single ones: ``generate("…", speed=1.2)``.
             dictionary: the user's words, for this call only.
-            readings: spans of ``text`` whose reading is given.
+            readings: given readings of spans of ``text``.
 
         Raises:
-            InvalidText, InvalidOption, UnknownStyle: what is asked for cannot be had.
+            InvalidText, InvalidOption, UnknownStyle: an impossible request.
             EngineNotReady: the speaker was unloaded, or this is a forked child.
-            InferenceFailed: the model gave something that is not speech.
+            InferenceFailed: the model's output is not speech.
         """
         return self._generate(self._sentences(text, options, dictionary, readings, changes), threading.Event())
 
@@ -154,7 +154,7 @@ class Speaker:
         readings: Sequence[Reading] = (),
         **changes: Any,
     ) -> Iterator[Audio]:
-        """Speak a text part by part, each computed when it is asked for.
+        """Speak a text part by part, each computed on demand.
 
         Arguments and errors are those of ``generate``; bad input is refused here, before the first part. A part is a
         sentence, with the pause before it at its head; but where the voice can begin before it has finished, the first
@@ -172,7 +172,7 @@ class Speaker:
         readings: Sequence[Reading] = (),
         **changes: Any,
     ) -> Audio:
-        """``generate`` without holding up the event loop; when cancelled it stops after the sentences in work."""
+        """``generate`` without blocking the event loop; a cancellation takes effect after the sentences in progress."""
         requests = self._sentences(text, options, dictionary, readings, changes)
         cancelled = threading.Event()
         try:
@@ -190,7 +190,7 @@ class Speaker:
         readings: Sequence[Reading] = (),
         **changes: Any,
     ) -> AsyncIterator[Audio]:
-        """``stream`` without holding up the event loop."""
+        """``stream`` without blocking the event loop."""
         requests = self._sentences(text, options, dictionary, readings, changes)
         cancelled = threading.Event()
         parts = self._stream(requests, cancelled)
@@ -199,7 +199,7 @@ class Speaker:
             while (part := await loop.run_in_executor(self._executor(), next, parts, None)) is not None:
                 yield part
         finally:
-            # A step that is still in its thread ends by itself; the generator behind it holds nothing then.
+            # A step still in its thread ends by itself; its generator holds nothing then.
             cancelled.set()
 
     def render(self, requests: Sequence[Request], go_on: Callable[[], bool] = lambda: True) -> Iterator[Audio]:
@@ -209,7 +209,7 @@ class Speaker:
         sentences at once, each as if it were the only one. Bad input is refused here, before anything is computed.
 
         Args:
-            go_on: asked before anything further is begun; if not, what has begun is given and nothing after it.
+            go_on: called before anything further is begun; if False, only what has begun is finished.
                 Batches of what is left are then those that it would have been in.
 
         Raises:
@@ -270,14 +270,14 @@ class Speaker:
         yield from parts
 
     def _begin(self, utterances: tuple[Utterance, ...]) -> Begun | None:
-        """A sentence but for its samples, if the voice can do that with it."""
+        """Sentence without its samples, if the voice supports that."""
         if len(utterances) > 1:
             return None
         with self._model() as model:
             return model.begin(utterances[0]) if isinstance(model, PiecewiseModel) else None
 
     def _in_pieces(self, begun: Begun, shape: Audio, cancelled: threading.Event) -> Iterator[Audio]:
-        """The samples that belong where ``shape`` has silence, which may have lost some of its end."""
+        """Samples in place of the silence in ``shape``, which may have lost some of its end."""
         marks, left = shape.marks, len(shape)
         for number in range(len(begun.pieces)):
             if number and not left:
@@ -289,7 +289,7 @@ class Speaker:
             marks, left = Marks(), left - len(samples)
 
     def _with_pauses(self, sentences: Iterator[_Spoken], requests: list[Request]) -> Iterator[Audio]:
-        """The sentences with the pause before each at its head.
+        """Sentences with the pause before each at its head.
 
         A pause that is asked for is kept to, also where the voice leaves more silence by itself; one that is predicted
         is a lower bound.
@@ -310,7 +310,7 @@ class Speaker:
 
     @contextmanager
     def _model(self) -> Iterator[AcousticModel]:
-        lease = self._lease()  # refuses a forked child, before a lock that no thread there would ever release
+        lease = self._lease()  # refuses a forked child, before a lock that no thread would ever release there
         with self._computing, lease as model:
             yield model
 
@@ -336,7 +336,7 @@ class Speaker:
     def _render_threads(
         self, requests: Iterable[Request], cancelled: threading.Event, pauses: bool
     ) -> Iterator[_Spoken]:
-        """A few sentences ahead of the consumer, in as many threads as the model takes.
+        """Sentences rendered a few ahead of the consumer, in as many threads as the model allows.
 
         Where ``pauses`` are wanted, each thread predicts the one before its sentence: the consumer would predict the
         last of them alone, when the sentences are spoken and the threads idle.
@@ -361,7 +361,7 @@ class Speaker:
     def _render_batches(
         self, requests: Sequence[Request], cancelled: threading.Event, go_on: Callable[[], bool]
     ) -> Iterator[_Spoken]:
-        """Windows of sentences; in each, utterances of about equal length go together. Reads ahead by one window."""
+        """Windows of sentences; in each, utterances of similar length share a batch. Reads ahead by one window."""
         size = self._info.batch_size * _WINDOW_BATCHES
         windows = [requests[start : start + size] for start in range(0, len(requests), size)]
         with ThreadPoolExecutor(1, f"koebin-{self.name}-text") as pool:
@@ -389,7 +389,7 @@ class Speaker:
         return deque(done[index] for index in range(len(utterances)))
 
     def _speak(self, request: Request, cancelled: threading.Event, after: Request | None = None) -> _Spoken:
-        """A sentence; with the pause before it, if it is told which sentence it comes after."""
+        """Spoken sentence, with the pause before it if its predecessor is given."""
         utterances = self._utterances(request)
         pause = None if after is None else self._pause(self._utterances(after)[-1], utterances[0])
         return replace(self._speak_utterances(request, utterances, cancelled), pause=pause)
@@ -436,5 +436,5 @@ def _stop_if(cancelled: threading.Event) -> None:
 
 
 def _length(utterance: Utterance) -> int:
-    """About as long as it takes to say it; of marks there is nothing to say."""
+    """Approximate duration; punctuation does not count."""
     return sum(len(node.pron) for node in utterance.analysis.nodes if node.pos != "記号")

@@ -1,4 +1,4 @@
-"""The engine's front door."""
+"""TTS: entry point of the engine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WARM_UP: Final = (
 
 
 class TTS:
-    """Voices, loaded and ready.
+    """Set of voices, loaded and ready.
 
     ::
 
@@ -40,10 +40,10 @@ class TTS:
     Args:
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         cache: folder for fetched voices; ``~/.cache/koebin`` if none is given.
-        sources: how sources are reached: credentials, endpoints, offline.
+        sources: options of the sources: credentials, endpoints, offline.
         bert_source: has the language model for voices whose own source has none.
-        threads: how many utterances a CPU voice speaks at once; the cores this process may use if none is given.
-        max_loaded: at most so many voices in memory, the one unused for longest makes room; None keeps all.
+        threads: number of utterances that a CPU voice speaks at once; by default the available cores.
+        max_loaded: most voices in memory, the least recently used one is closed; None keeps all.
         decoder: arithmetic of a JP-Extra voice's decoder on CUDA: ``float32``, or ``tf32`` or ``float16``, which are
             faster and less exact (docs/performance.md has their errors); everything before it is float32.
 
@@ -101,7 +101,7 @@ class TTS:
         return self
 
     def pre_download(self, device: str | None = None) -> Self:
-        """Fetch the files of all registered speakers, for ``device`` if it is another one; touches no device.
+        """Fetch the files of all registered speakers, for ``device`` if given; touches no device.
 
         Raises:
             SourceError, SourceUnavailable: with the speaker's name.
@@ -113,7 +113,7 @@ class TTS:
         return self
 
     def prepare(self, warmup: bool = True) -> Self:
-        """Load every registered speaker that is not ready yet, and speak a little with each.
+        """Load every registered speaker that is not ready yet, and warm it up.
 
         All or nothing: if one fails, it is named in the error, none of the new ones becomes ready, and those that were
         ready stay so. ``unload`` the bad one and call again.
@@ -148,16 +148,16 @@ class TTS:
 
     @property
     def speakers(self) -> Speakers:
-        """The ready speakers by name."""
+        """Ready speakers by name."""
         return Speakers(self._speakers, self._voices)
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """Names of the speakers whose models are in memory, the one used last at the end."""
+        """Names of the speakers whose models are in memory, the most recently used one last."""
         return self._pool.loaded
 
     def unload(self, name: str) -> Self:
-        """Forget a speaker and give back its memory, once nobody uses it.
+        """Remove a speaker and release its memory, once nobody uses it.
 
         Raises:
             UnknownSpeaker: no such speaker was loaded.
@@ -172,7 +172,7 @@ class TTS:
         return self
 
     def close(self) -> None:
-        """Give back everything; speakers of this object cannot be used afterwards. In a forked child, do nothing."""
+        """Release everything; speakers of this object cannot be used afterwards. In a forked child, do nothing."""
         if self._pid not in (None, os.getpid()):
             return
         with self._preparing:
@@ -207,7 +207,7 @@ class TTS:
         return self._pool.lease(name)
 
     def _make_room(self, opened: dict[str, AcousticModel]) -> None:
-        """While preparing, too, no more new voices than may be loaded are in memory."""
+        """Close models so that the limit holds during preparation, too."""
         if self._max_loaded is not None and len(opened) >= self._max_loaded:
             opened.pop(next(iter(opened))).close()
 
@@ -226,7 +226,7 @@ class TTS:
 
 
 class Speakers(Mapping[str, Speaker]):
-    """The ready speakers of a ``TTS``; a name that is not among them is an error that says what to do."""
+    """Ready speakers of a ``TTS``; an unknown name raises an error with the next step."""
 
     def __init__(self, ready: Mapping[str, Speaker], registered: Mapping[str, str | None]) -> None:
         self._ready = ready
@@ -259,7 +259,7 @@ class Speakers(Mapping[str, Speaker]):
 
 
 def available_cores() -> int:
-    """How many cores this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -270,7 +270,7 @@ def warm_up(model: AcousticModel) -> None:
     frontend.warm_up()
     utterances = [Utterance(frontend.analyze(text), SynthesisOptions(), seed=0) for text in _WARM_UP]
     batches = model.batch_size > 1
-    # A graph on a CPU knows no lengths: after one word it is as fast as it will ever be.
+    # A graph on a CPU does not depend on lengths: after one word it has its full speed.
     for utterance in utterances if batches else utterances[:1]:
         model.synthesize([utterance])
     if batches:
@@ -280,7 +280,7 @@ def warm_up(model: AcousticModel) -> None:
 
 @contextmanager
 def _naming(speaker: str) -> Iterator[None]:
-    """Say whose fault an error is."""
+    """Add the speaker's name to an error."""
     try:
         yield
     except KoebinError as error:
@@ -293,7 +293,7 @@ def _naming(speaker: str) -> Iterator[None]:
 
 def _unknown(name: str, known: Mapping[str, str | None]) -> UnknownSpeaker:
     close = nearest(name, {*known, *BUILTIN})
-    hint = f"Did you mean {' or '.join(close)}?" if close else f"Loaded are {', '.join(sorted(known)) or 'none'}"
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"Loaded speakers: {', '.join(sorted(known)) or 'none'}"
     return UnknownSpeaker("no such speaker", name, hint)
 
 

@@ -1,4 +1,4 @@
-"""Finished speech in memory."""
+"""Audio in memory: samples with the timings of what was spoken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Audio:
-    """Mono speech with the timings of what was spoken.
+    """Mono speech with its timings.
 
     Attributes:
         samples: shape (N,), float32, nominally within [-1, 1]; louder samples are kept here and scaled where a
@@ -61,20 +61,20 @@ class Audio:
         return float(np.max(np.abs(self.samples), initial=0.0))
 
     def with_gain(self, db: float) -> Audio:
-        """The same speech, ``db`` louder; nothing is clipped."""
+        """Audio that is ``db`` louder; nothing is clipped."""
         if not math.isfinite(db):
             raise InvalidOption("gain is not a finite number", str(db), "Give decibels")
         return replace(self, samples=self.samples * np.float32(10.0 ** (db / 20.0)))
 
     def resampled(self, sample_rate_hz: int) -> Audio:
-        """The same speech at another sample rate; marks are in seconds and stay as they are."""
+        """Audio at another sample rate; marks are in seconds and stay."""
         if sample_rate_hz == self.sample_rate_hz:
             return self
         return Audio(resample(self.samples, self.sample_rate_hz, sample_rate_hz), sample_rate_hz, self.marks)
 
     @classmethod
     def joined(cls, parts: Sequence[Audio], pauses: float | Sequence[float] = 0.0) -> Audio:
-        """One audio from several, at the first one's sample rate.
+        """One audio from several, at the sample rate of the first.
 
         Args:
             parts: at least one.
@@ -125,7 +125,7 @@ class Audio:
         return encode_audio(self, format, bitrate_kbps)
 
     def _repr_html_(self) -> str:
-        """A player, for notebooks."""
+        """Player for notebooks."""
         import base64
 
         data = base64.b64encode(self.to_bytes("wav")).decode()
@@ -147,7 +147,7 @@ def resample(samples: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
     if frames == 0 or from_hz == to_hz:
         return samples[:frames]
     out: FloatArray = np.asarray(soxr.resample(samples, from_hz, to_hz, quality="HQ"), dtype=np.float32)[:frames]
-    # soxr may stop a sample early; silence there keeps the promised length.
+    # soxr may stop one sample early; silence fills the promised length.
     return np.pad(out, (0, frames - len(out)))
 
 

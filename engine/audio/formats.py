@@ -52,13 +52,13 @@ class Format:
         return tuple(f".{name}" for name in (self.name, *self.aliases))
 
     def rate_for(self, sample_rate_hz: int) -> int:
-        """The codec's lowest rate that loses nothing of ``sample_rate_hz``, or its highest one."""
+        """The codec's lowest sample rate without loss for ``sample_rate_hz``, or its highest."""
         if not self.rates:
             return sample_rate_hz
         return next((rate for rate in self.rates if rate >= sample_rate_hz), self.rates[-1])
 
     def bitrate_for(self, bitrate_kbps: int | None) -> int | None:
-        """The bit rate to encode with.
+        """Bit rate in kbit/s.
 
         Raises:
             InvalidOption: out of the codec's range.
@@ -95,27 +95,31 @@ _ALIASES: Final = {alias: known.name for known in FORMATS.values() for alias in 
 
 
 def writable() -> tuple[str, ...]:
-    """Names of the formats that this installation can write: AAC takes the extra ``m4b``."""
+    """Names of the formats that this installation can write: AAC needs the extra ``m4b``."""
     aac = importlib.util.find_spec("av") is not None
     return tuple(known.name for known in FORMATS.values() if aac or known.codec != "aac")
 
 
 def find_format(name: str) -> Format:
-    """The format called ``name`` (a suffix with or without its dot, any case).
+    """Format called ``name`` (a suffix with or without its dot, any case).
 
     Raises:
-        InvalidOption: there is none; names the nearest.
+        InvalidOption: unknown; names the nearest.
     """
     key = name.lower().removeprefix(".")
     key = _ALIASES.get(key, key)
     if key not in FORMATS:
         likely = nearest(key, FORMATS) or sorted(FORMATS)
-        raise InvalidOption("not an audio format", name, f"Use {', '.join(likely)}")
+        raise InvalidOption("not a known audio format", name, f"Use {', '.join(likely)}")
     return FORMATS[key]
 
 
 def format_of(path: Path, name: str | None = None) -> Format:
-    """The format that ``name``, or the suffix of ``path``, asks for."""
+    """Format from ``name``, or from the suffix of ``path``."""
     if name is None and not path.suffix:
-        raise InvalidOption("the file name has no suffix to tell the format", str(path), "Add .wav, or name the format")
+        raise InvalidOption(
+            "the file name has no suffix, so its format is unknown",
+            str(path),
+            "Add a suffix such as .wav, or give the format",
+        )
     return find_format(name if name is not None else path.suffix)

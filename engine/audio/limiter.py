@@ -1,4 +1,4 @@
-"""A look-ahead true-peak limiter for sound that streams by."""
+"""True-peak limiter with look-ahead, for streamed sound."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Limiter:
         self._sound: FloatArray = np.zeros(self._context, dtype=np.float32)
 
     def process(self, block: FloatArray) -> FloatArray:
-        """Take the next samples, shape (N,), float32, and return those that are finished: about 10 ms fewer."""
+        """Process the next samples, shape (N,), float32; returns the finished ones: about 10 ms fewer."""
         self._sound = np.concatenate([self._sound, block])
         finished = len(self._sound) - 2 * self._context
         if finished <= 0:
@@ -45,11 +45,11 @@ class Limiter:
         return np.concatenate(pieces)
 
     def flush(self) -> FloatArray:
-        """What is left, as if silence followed."""
+        """Remaining samples, as if silence followed."""
         return self.process(np.zeros(self._context, dtype=np.float32))
 
     def _limited(self, sound: FloatArray) -> FloatArray:
-        """The inner samples of ``sound``, without ``context`` ones at either end."""
+        """Limited samples of ``sound``, without ``context`` ones at either end."""
         inner = sound[self._context : -self._context]
         if float(np.max(np.abs(sound))) * FILTER_GAIN <= self._ceiling:
             return inner
@@ -62,14 +62,14 @@ class Limiter:
 
     def _smoothed(self, wanted: DoubleArray) -> DoubleArray:
         held = lowest(wanted, 2 * self._reach + 1)
-        # Rounding may leave a sum of ones a hair below one: samples away from any peak stay as they are.
+        # Rounding may leave a sum of ones slightly below one: samples away from any peak must stay unchanged.
         gain = np.convolve(held, self._window, mode="valid")
         untouched = lowest(held, 2 * self._reach + 1) >= 1.0
         return np.where(untouched, 1.0, gain)
 
 
 def lowest(values: DoubleArray, width: int) -> DoubleArray:
-    """The minimum of every ``width`` neighbours.
+    """Running minimum of every ``width`` neighbours.
 
     Args:
         values: shape (N,), N >= width.

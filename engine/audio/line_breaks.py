@@ -1,4 +1,4 @@
-"""Where a Japanese subtitle may be broken into lines.
+"""Line breaks of Japanese subtitles.
 
 Source: JIS X 4051 and https://www.w3.org/TR/jlreq/, sections 3.1.7 and 3.1.8 (characters that must not begin or end a
 line).
@@ -42,13 +42,13 @@ def wrap(text: str, columns: int = 44) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Join lines: with a blank between two Latin words, without one in Japanese."""
+    """Joined lines: with a blank between two Latin words, without one in Japanese."""
     joined = "\n".join(line.strip() for line in text.splitlines() if line.strip())
     return re.sub(r"(?<=[!-~])\n(?=[!-~])", " ", joined).replace("\n", "")
 
 
 def _best_break(text: str, wanted: float, columns: int) -> int:
-    """Index of the best place to break ``text``, at most ``columns`` from its start if there is one; 0 for none."""
+    """Index of the best break in ``text``, at most ``columns`` from its start if there is one; 0 for none."""
     best, best_cost = 0, float("inf")
     width = 0
     for index in range(1, len(text)):

@@ -1,4 +1,4 @@
-"""How loud a programme is, measured as it streams by, and the gain that brings it to a target.
+"""Loudness meter (EBU R 128, ITU-R BS.1770) for streamed sound, true peak, and the gain to a target.
 
 Sources: ITU-R BS.1770-4 (K-weighting, gating, true peak), EBU R 128; the filters at any sample rate after De Man,
 "Evaluation of implementations of the EBU R128 loudness measurement", AES 145 (2018).
@@ -30,12 +30,12 @@ _STEPS_PER_BLOCK = 4  # 400 ms in steps of 100 ms
 
 @dataclass(frozen=True, slots=True)
 class Loudness:
-    """What a meter read.
+    """Loudness measurement.
 
     Attributes:
         integrated_lufs: gated loudness of the whole; -inf for silence.
         true_peak_dbtp: highest peak between the samples, in dB of full scale; -inf for silence.
-        frames: how many samples were measured.
+        frames: number of measured samples.
     """
 
     integrated_lufs: float
@@ -45,13 +45,13 @@ class Loudness:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Section:
-    """What a meter read of one section of a programme.
+    """Loudness measurement of one section of a programme.
 
     Attributes:
         steps: mean K-weighted power of every whole 100 ms, shape (N,), float64.
         energy: K-weighted power summed over all samples.
         peak: highest absolute value between the samples.
-        frames: how many samples were measured.
+        frames: number of measured samples.
     """
 
     steps: DoubleArray
@@ -60,14 +60,14 @@ class Section:
     frames: int
 
     def louder(self, db: float) -> Section:
-        """The reading of the same sound, ``db`` louder."""
+        """Measurement of the same sound, ``db`` louder."""
         factor = 10.0 ** (db / 20.0)
         return Section(self.steps * factor**2, self.energy * factor**2, self.peak * factor, self.frames)
 
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """One gain for a whole programme.
+    """Gain of a whole programme.
 
     Attributes:
         db: to be applied to every sample.
@@ -82,7 +82,7 @@ class Gain:
 
 
 class LoudnessMeter:
-    """Integrated loudness and true peak of mono sound that is fed to it block by block.
+    """Meter of integrated loudness and true peak for mono sound, fed block by block.
 
     Memory: eight bytes per 100 ms, and a second of sound. The reading does not depend on how the sound is cut into
     blocks. A programme shorter than 400 ms counts as one block.
@@ -101,7 +101,7 @@ class LoudnessMeter:
         self._frames = 0
 
     def update(self, block: FloatArray) -> None:
-        """Take the next samples: shape (N,), float32."""
+        """Add the next samples: shape (N,), float32."""
         if not len(block):
             return
         self._frames += len(block)
@@ -114,11 +114,11 @@ class LoudnessMeter:
         self._pending = sound[whole:]
 
     def read(self) -> Loudness:
-        """The reading over all that was fed so far."""
+        """Measurement of everything so far."""
         return read_together([self.section()])
 
     def _power(self, piece: FloatArray) -> DoubleArray:
-        """The squares of a piece's weighted samples: shape (N,), N at most ``_piece``.
+        """Squared weighted samples of a chunk: shape (N,), N at most ``_piece``.
 
         Convolved by way of the spectrum; what wraps around falls on the samples before the piece.
         """
@@ -127,13 +127,13 @@ class LoudnessMeter:
         return np.square(weighted[len(self._before) :][: len(piece)])
 
     def _means(self, power: DoubleArray) -> list[float]:
-        """Of every whole step."""
+        """Means of the whole steps."""
         steps = len(power) // self._step
         means: list[float] = power[: steps * self._step].reshape(steps, self._step).mean(axis=1).tolist()
         return means
 
     def section(self) -> Section:
-        """The same, to be put together with the readings of what precedes and follows."""
+        """Measurement to be joined with those of other sections."""
         power = self._power(self._pending)
         energy = sum(self._energies) * self._step + float(power.sum())
         steps = np.array([*self._energies, *self._means(power)])
@@ -141,7 +141,7 @@ class LoudnessMeter:
 
 
 def read_together(sections: Iterable[Section]) -> Loudness:
-    """The reading over sections that follow each other, each of them measured by itself.
+    """Joined measurement of consecutive sections that were measured separately.
 
     Steps of 100 ms begin anew with each section; what is left of the last one counts only where nothing else does. So
     between two sections less than 100 ms are not heard, of what should be silence.
@@ -158,7 +158,7 @@ def read_together(sections: Iterable[Section]) -> Loudness:
 
 
 class TruePeakMeter:
-    """The highest absolute value of mono sound at four times its sample rate.
+    """True peak meter: highest absolute value of mono sound at four times its sample rate.
 
     Source: ITU-R BS.1770-4, annex 2; with a longer interpolation filter than the one given there.
     """
@@ -168,12 +168,12 @@ class TruePeakMeter:
         self._history = np.zeros(2 * TAPS)
 
     def update(self, block: FloatArray) -> None:
-        """Take the next samples: shape (N,), float32."""
+        """Add the next samples: shape (N,), float32."""
         for first in range(0, len(block), _PEAK_BLOCK):
             self._history = self._measure(block[first : first + _PEAK_BLOCK])
 
     def read(self) -> float:
-        """The peak so far, as if silence followed."""
+        """Peak so far, as if silence followed."""
         before = self._history
         self._measure(np.zeros(TAPS, dtype=np.float32))
         self._history = before
@@ -181,14 +181,14 @@ class TruePeakMeter:
 
     def _measure(self, block: FloatArray) -> DoubleArray:
         sound = np.concatenate([self._history, block])
-        # What the filter can make of these samples at most; most blocks need no closer look.
+        # Upper bound of the filter's output; most blocks need no exact computation.
         if float(np.max(np.abs(sound))) * FILTER_GAIN > self._peak:
             self._peak = max(self._peak, float(np.max(interpolated_peaks(sound))))
         return sound[-2 * TAPS :]
 
 
 def interpolated_peaks(sound: DoubleArray) -> DoubleArray:
-    """The largest absolute value at and after each sample, before the next one, at four times the sample rate.
+    """Largest absolute value at and after each sample, before the next one, at four times the sample rate.
 
     Args:
         sound: shape (N + 2 * TAPS,), float64.
@@ -203,7 +203,7 @@ def interpolated_peaks(sound: DoubleArray) -> DoubleArray:
 
 
 def plan_gain(measured: Loudness, target_lufs: float | None, true_peak_dbtp: float) -> Gain:
-    """The gain that brings a programme to ``target_lufs``, or, without a target, below the ceiling.
+    """Gain that brings a programme to ``target_lufs``, or, without a target, below the ceiling.
 
     Args:
         measured: of the programme as it is.
@@ -227,7 +227,7 @@ def plan_gain(measured: Loudness, target_lufs: float | None, true_peak_dbtp: flo
 
 
 def k_weighting(sample_rate_hz: int) -> DoubleArray:
-    """The two K-weighting filters at a sample rate, as second-order sections: shape (2, 6)."""
+    """K-weighting filters at a sample rate, as second-order sections: shape (2, 6)."""
     k = math.tan(math.pi * 1681.974450955533 / sample_rate_hz)
     q = 0.7071752369554196
     high = 10.0 ** (3.999843853973347 / 20.0)
@@ -250,7 +250,7 @@ def k_weighting(sample_rate_hz: int) -> DoubleArray:
 
 @cache
 def k_weighting_taps(sample_rate_hz: int) -> DoubleArray:
-    """The impulse response of both filters, until it is below 1e-13 of its peak: a sixth of a second.
+    """Impulse response of both filters, until it is below 1e-13 of its peak: a sixth of a second.
 
     Returns:
         Shape (ceil(sample_rate_hz / 6),), float64.
@@ -266,7 +266,7 @@ def k_weighting_taps(sample_rate_hz: int) -> DoubleArray:
 
 
 def _gated(blocks: DoubleArray) -> float:
-    """Mean over the blocks that pass both gates."""
+    """Mean over the blocks that pass both gates of BS.1770."""
     with np.errstate(divide="ignore"):
         loudness = -0.691 + 10.0 * np.log10(blocks)
     audible = loudness > _ABSOLUTE_GATE_LUFS
@@ -286,13 +286,13 @@ def _check(name: str, value: float | None, low: float, high: float, unit: str) -
 
 
 TAPS = 12
-"""Samples on either side of an interpolated one that count."""
+"""Filter taps on either side of an interpolated sample."""
 
 _PEAK_BLOCK = 4096
 
 
 def _interpolator(fraction: float) -> DoubleArray:
-    """Windowed sinc that reads the value ``fraction`` of a sample after the centre; shape (2 * TAPS,)."""
+    """Windowed sinc for the value at ``fraction`` of a sample after the centre; shape (2 * TAPS,)."""
     positions = np.arange(-TAPS + 1, TAPS + 1)
     window = np.kaiser(2 * TAPS * 64 + 1, 7.0)
     offsets = positions - fraction
@@ -304,4 +304,4 @@ def _interpolator(fraction: float) -> DoubleArray:
 
 _PHASES = tuple(_interpolator(fraction) for fraction in (0.25, 0.5, 0.75))
 FILTER_GAIN = max(float(np.abs(taps).sum()) for taps in _PHASES)
-"""How far a peak between samples may stand above the highest sample, as a factor."""
+"""Largest factor between a peak between samples and the highest sample."""

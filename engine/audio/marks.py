@@ -1,4 +1,4 @@
-"""Timings of what was spoken."""
+"""Marks: timings of what was spoken, at four levels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something spoken from ``start`` to ``end``, in seconds from the beginning of the audio."""
+    """Timed span from ``start`` to ``end``, in seconds from the beginning of the audio."""
 
     text: str
     start: float
@@ -38,7 +38,7 @@ class Marks:
     phones: tuple[Mark, ...] = ()
 
     def shifted(self, seconds: float) -> Marks:
-        """The same marks, ``seconds`` later."""
+        """Marks that are ``seconds`` later."""
         if not seconds:
             return self
         return Marks(*(tuple(_shift(mark, seconds) for mark in level) for level in self.levels()))
@@ -56,7 +56,7 @@ class Marks:
 
     @classmethod
     def joined(cls, parts: Iterable[Marks]) -> Marks:
-        """All marks of ``parts``, level by level; they are expected to be shifted already."""
+        """All marks of ``parts``, level by level; the parts must be shifted already."""
         levels: tuple[list[Mark], ...] = ([], [], [], [])
         for part in parts:
             for level, more in zip(levels, part.levels(), strict=True):

@@ -1,4 +1,4 @@
-"""Pitch and intonation of finished speech, by taking it apart into pitch, timbre and breath and putting it together.
+"""Pitch and intonation of finished speech, with the WORLD vocoder.
 
 Source: WORLD, Morise et al., IEICE Trans. Inf. & Syst. E99-D(7), 2016; the pitch tracker is Harvest (Interspeech 2017).
 """
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 
 _LOWEST_HZ = 20.0
-"""A strongly exaggerated intonation would push low pitch below zero."""
+"""Lowest pitch in Hz: a strongly exaggerated intonation would push it below zero."""
 
 _SHORTEST_SECONDS = 0.03
-"""Below two periods of a low voice there is no pitch to find."""
+"""Shortest audio in seconds with a detectable pitch: two periods of a low voice."""
 
 
 def change_pitch(samples: FloatArray, sample_rate_hz: int, semitones: float, intonation: float) -> FloatArray:
-    """Shift the pitch, and scale its movement about its mean.
+    """Speech with its pitch shifted, and the pitch's movement about its mean scaled.
 
     Args:
         samples: shape (N,), float32.

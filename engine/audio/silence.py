@@ -1,4 +1,4 @@
-"""Pauses between what was spoken one by one, the silence that a voice leaves at both ends taken into account."""
+"""Silence and pauses between sentences that were spoken one by one."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from koebin.engine.audio.audio import Audio
 from koebin.engine.audio.marks import Mark, Marks
 
 KEPT_SECONDS: Final = 0.05
-"""Of a voice's own silence so much is left beside a sound, which may fade into it."""
+"""Seconds of a voice's own silence that stay beside a sound, which may fade into it."""
 
 
 def silence_before(audio: Audio) -> float:
-    """Seconds before the first mora; all of an audio without one."""
+    """Seconds before the first mora; the whole length of an audio without one."""
     return audio.marks.moras[0].start if audio.marks.moras else audio.duration_seconds
 
 
 def silence_after(audio: Audio) -> float:
-    """Seconds after the last mora; all of an audio without one."""
+    """Seconds after the last mora; the whole length of an audio without one."""
     return audio.duration_seconds - (audio.marks.moras[-1].end if audio.marks.moras else 0.0)
 
 
 def shorten_end(audio: Audio, pause: float) -> Audio:
-    """Cut the silence at the end, for something that follows after ``pause`` seconds and has a little of its own."""
+    """Audio with less silence at its end, to be followed by ``pause`` seconds and a sound with a little silence of its
+    own.
+    """
     wanted = max(pause - KEPT_SECONDS, KEPT_SECONDS) if audio.marks.moras else pause
     return cut_silence(audio, 0.0, max(0.0, silence_after(audio) - wanted))
 
 
 def begin_after(before: Audio, audio: Audio, pause: float, *, cut: bool) -> Audio:
-    """The audio as it follows ``before``, so that ``pause`` seconds lie between their sounds.
+    """Audio to follow ``before``, so that ``pause`` seconds lie between their sounds.
 
     Silence is put at its head; if there is too much already, it is cut where ``cut`` allows it and left otherwise.
     """
@@ -43,7 +45,7 @@ def begin_after(before: Audio, audio: Audio, pause: float, *, cut: bool) -> Audi
 
 
 def with_head(audio: Audio, seconds: float) -> Audio:
-    """The audio after that much silence."""
+    """Audio with that much silence before it."""
     if seconds <= 0.0:
         return audio
     silence = Audio(audio.samples[:0], audio.sample_rate_hz)
@@ -51,7 +53,7 @@ def with_head(audio: Audio, seconds: float) -> Audio:
 
 
 def cut_silence(audio: Audio, head: float, tail: float) -> Audio:
-    """Without its first and last seconds, of which no mora may be a part."""
+    """Audio without its first and last seconds, which must hold no mora."""
     first = round(head * audio.sample_rate_hz)
     last = len(audio) - round(tail * audio.sample_rate_hz)
     if (first, last) == (0, len(audio)):

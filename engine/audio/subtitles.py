@@ -1,4 +1,4 @@
-"""Marks as files: SRT, WebVTT, HTK labels and JSON.
+"""Subtitle and label files from marks: SRT, WebVTT, HTK labels and JSON.
 
 Every format can be written piece by piece, in the order of time, so that a book's marks need not be in memory at once.
 Sources: https://www.w3.org/TR/webvtt1/ (VTT), the HTK Book, section 6.2 (labels); SRT has no standard, what is written
@@ -23,15 +23,15 @@ FORMATS: Final = ("srt", "vtt", "lab", "json")
 
 
 class SubtitleFormat(Protocol):
-    """Text pieces that make a file when they are joined: head, one body per call in the order of time, foot."""
+    """Writer of one file in text chunks: head, one body per call in the order of time, foot."""
 
     def head(self) -> str: ...
 
     def body(self, marks: Marks, name: str | None = None) -> str:
-        """The next marks, in seconds from the start of the file.
+        """Text for the next marks, in seconds from the start of the file.
 
         Args:
-            name: whom listeners know the speaker as; "" announces nobody, None the marks' own speakers.
+            name: the speaker's name for listeners; "" shows none, None the marks' own speakers.
         """
         ...
 
@@ -39,7 +39,7 @@ class SubtitleFormat(Protocol):
 
 
 def subtitle_format(name: str, level: str = "", *, speakers: bool = False) -> SubtitleFormat:
-    """A fresh writer of one file.
+    """Fresh writer of one file.
 
     Args:
         name: one of ``FORMATS``.
@@ -51,10 +51,10 @@ def subtitle_format(name: str, level: str = "", *, speakers: bool = False) -> Su
         InvalidOption: an unknown format or level.
     """
     if name not in FORMATS:
-        raise InvalidOption("not a subtitle format", name, f"Use {', '.join(FORMATS)}")
+        raise InvalidOption("not a known subtitle format", name, f"Use {', '.join(FORMATS)}")
     level = level or ("mora" if name == "lab" else "sentence")
     if level not in LEVELS:
-        raise InvalidOption("not a level of marks", level, f"Use {', '.join(LEVELS)}")
+        raise InvalidOption("not a known level of marks", level, f"Use {', '.join(LEVELS)}")
     if name == "srt":
         return _Srt(level, speakers)
     if name == "vtt":
@@ -63,7 +63,7 @@ def subtitle_format(name: str, level: str = "", *, speakers: bool = False) -> Su
 
 
 def to_text(marks: Marks, name: str, level: str = "", *, speakers: bool = False) -> str:
-    """A whole file at once; the arguments are those of ``subtitle_format``."""
+    """Whole file at once; the arguments are those of ``subtitle_format``."""
     chosen = subtitle_format(name, level, speakers=speakers)
     return chosen.head() + chosen.body(marks) + chosen.foot()
 

@@ -1,1 +1,1 @@
-"""Acoustic models: what turns an analysed utterance into samples."""
+"""Acoustic models: from an analysed utterance to samples."""

@@ -1,4 +1,4 @@
-"""What every acoustic model keeps to, so that a worker need not know which kind of voice it speaks with."""
+"""Interface of acoustic models, the same for every kind of voice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What goes through the network in one pass.
+    """Input of one pass through the network.
 
     Attributes:
         analysis: the front end's view of the text.
@@ -33,7 +33,7 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """An utterance as it was spoken.
+    """Spoken utterance.
 
     Attributes:
         samples: shape (N,), float32, nominally within [-1, 1], mono; without the options' volume.
@@ -46,14 +46,14 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An utterance of which all is known but the samples.
+    """Utterance of which everything is known but the samples.
 
     Attributes:
-        utterance: what is spoken.
+        utterance: being spoken.
         marks: as in ``Rendering``.
         length: samples of the whole.
-        latent: shape (C, F), what the samples are made of.
-        pieces: windows of F, in order; those of one piece are decoded at once.
+        latent: shape (C, F), input of the decoder.
+        pieces: windows of F, in order; those of one piece are decoded together.
     """
 
     utterance: Utterance
@@ -64,7 +64,7 @@ class Begun:
 
 
 class AcousticModel(Protocol):
-    """A loaded voice.
+    """Loaded voice.
 
     Instances are used from one thread at a time unless ``parallel`` is above 1.
     """
@@ -79,26 +79,26 @@ class AcousticModel(Protocol):
 
     @property
     def speaker_count(self) -> int:
-        """Rows of a multi-speaker voice; ``options.speaker_id`` is below it."""
+        """Number of speakers of a multi-speaker voice; ``options.speaker_id`` is below it."""
         ...
 
     @property
     def revision(self) -> str:
-        """Changes whenever the weights, the configuration or the back end's arithmetic do."""
+        """Revision; it changes with the weights, the configuration and the back end's arithmetic."""
         ...
 
     @property
     def parallel(self) -> int:
-        """How many threads may call ``synthesize`` at once; 1 for a model that batches instead."""
+        """Number of threads that may call ``synthesize`` at once; 1 for a model that batches instead."""
         ...
 
     @property
     def batch_size(self) -> int:
-        """How many utterances one call of ``synthesize`` should be given; 1 where a batch gains nothing."""
+        """Number of utterances for one call of ``synthesize``; 1 if a batch gains nothing."""
         ...
 
     def synthesize(self, utterances: Sequence[Utterance]) -> list[Rendering]:
-        """Speak the utterances, in the order given; the result of one does not depend on the others' presence.
+        """Speak the utterances, in the given order; each result is independent of the others.
 
         Raises:
             InferenceFailed: NaN, or a negative duration.
@@ -107,28 +107,28 @@ class AcousticModel(Protocol):
         ...
 
     def predict_pause(self, first: Utterance, second: Utterance) -> float | None:
-        """Seconds of silence the voice would leave between two sentences spoken in one breath; None if it cannot tell.
+        """Seconds of silence that the voice would leave between two sentences in one breath; None if unknown.
 
         Counted from the end of the last spoken phone of ``first`` to the start of the first one of ``second``.
         """
         ...
 
     def close(self) -> None:
-        """Give back memory and devices."""
+        """Release memory and devices."""
         ...
 
 
 @runtime_checkable
 class PiecewiseModel(AcousticModel, Protocol):
-    """A model that can give the beginning of an utterance before its end is computed.
+    """Model that can give the beginning of an utterance before its end is computed.
 
     Between two calls nothing is held: the model may be another one of the same revision by then.
     """
 
     def begin(self, utterance: Utterance) -> Begun | None:
-        """Everything but the samples; None for an utterance whose samples can only be had at once."""
+        """Everything but the samples; None for an utterance that can only be spoken as a whole."""
         ...
 
     def piece(self, begun: Begun, number: int) -> FloatArray:
-        """Samples of a piece; all pieces joined are the samples that ``synthesize`` gives, to the bit."""
+        """Samples of a piece; all pieces joined equal the samples of ``synthesize``, to the bit."""
         ...

@@ -1,4 +1,4 @@
-"""Which models are in memory."""
+"""Pool of loaded models with a limit, least recently used first out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Entry:
 
 
 class ModelPool:
-    """Loaded models by name, at most ``limit`` of them: the one unused for longest makes room for the next.
+    """Loaded models by name, at most ``limit`` of them; the least recently used one is closed for the next.
 
     A model in use is never closed; whoever needs room waits until one is idle. Any thread may call any method.
 
@@ -37,13 +37,13 @@ class ModelPool:
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """Names of the models in memory, the one used last at the end."""
+        """Names of the models in memory, the most recently used one last."""
         with self._changed:
             return tuple(self._loaded)
 
     @contextmanager
     def lease(self, name: str) -> Iterator[AcousticModel]:
-        """The model, loaded if it is not in memory, kept there until the block ends."""
+        """The model, loaded if necessary, kept in memory until the block ends."""
         entry = self._take(name)
         try:
             yield entry.model
@@ -51,7 +51,7 @@ class ModelPool:
             self._give_back(entry)
 
     def add(self, name: str, model: AcousticModel) -> None:
-        """Put in a model that has been opened elsewhere; it counts as just used.
+        """Add a model that was opened elsewhere; it counts as just used.
 
         Where all others are in use, there is one more than the limit for a while.
         """
@@ -63,7 +63,7 @@ class ModelPool:
             self._changed.notify_all()
 
     def remove(self, name: str) -> None:
-        """Close a model, once nobody uses it; a name that is not loaded is none of our business."""
+        """Close a model, once nobody uses it; a name that is not loaded is ignored."""
         with self._changed:
             self._discard(name)
             self._changed.notify_all()

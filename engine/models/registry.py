@@ -1,4 +1,4 @@
-"""From a speaker's name and source to its acoustic model: the one place that knows which kinds of voices there are."""
+"""Loading of any kind of voice: from a speaker's name and source to its acoustic model."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ BUILTIN: Final = BUILTIN_SPEAKERS
 
 
 class VoiceLoader(Protocol):
-    """One kind of voice: where its files come from, and how they become a model.
+    """Interface of one kind of voice: fetching its files, and opening its model.
 
     A loader belongs to one ``TTS``; what its voices share (a BERT) it holds until ``close``.
     """
 
     def fetch(self, name: str, source: str, device: str) -> Path | None:
-        """Make the files local for that device, without touching it; None where there are none.
+        """Make the files local for that device, without touching it; None if there are none.
 
         Raises:
-            SourceError, SourceUnavailable: they cannot be had.
+            SourceError, SourceUnavailable: they cannot be fetched.
         """
         ...
 
     def open(self, name: str, source: str, device: str) -> AcousticModel:
-        """Load the voice, fetching it if need be.
+        """Load the voice, fetching it if necessary.
 
         Raises:
             ModelError, SourceError, SourceUnavailable: it cannot be loaded.
@@ -36,7 +36,7 @@ class VoiceLoader(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what the voices shared."""
+        """Release what the voices shared."""
         ...
 
 
@@ -45,9 +45,9 @@ class VoiceRegistry:
 
     Args:
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        sources: how sources are reached, and where what they give is kept.
+        sources: options of the sources and their cache.
         bert_source: has the language model for voices whose own source has none.
-        threads: how many utterances a CPU voice speaks at once.
+        threads: number of utterances that a CPU voice speaks at once.
         decoder: arithmetic of a JP-Extra voice's decoder on CUDA.
     """
 
@@ -75,7 +75,7 @@ class VoiceRegistry:
         return self._loader().open(name, source or DEFAULT_SOURCE, self._device)
 
     def close(self) -> None:
-        """Give back what the voices share; others that are opened later share anew."""
+        """Release what the voices share; voices opened later share anew."""
         if self._jp_extra is not None:
             self._jp_extra.close()
             self._jp_extra = None
@@ -89,5 +89,5 @@ class VoiceRegistry:
 
 
 def is_builtin(name: str, source: str | None) -> bool:
-    """Whether a speaker is one of the engine's own; a source of its own makes it another one."""
+    """Whether a speaker is built in; with a source of its own it is another one."""
     return source is None and name in BUILTIN

@@ -1,4 +1,4 @@
-"""Where voices come from: repositories of the Hugging Face hub, S3 buckets, folders."""
+"""Sources of voices: repositories of the Hugging Face hub, S3 buckets, folders."""
 
 from koebin.engine.sources.base import DEFAULT_SOURCE, Source, SourceOptions
 from koebin.engine.sources.uri import parse

@@ -1,4 +1,4 @@
-"""What every place that voices come from keeps to."""
+"""Interface of voice sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from koebin.engine.errors import InvalidName, SourceCorrupt, SourceNotFound
 from koebin.engine.names import nearest
 
 DEFAULT_SOURCE: Final = "hf://lemondouble/hayakoe"
-"""Where voices and the BERT model come from unless told otherwise."""
+"""Default source of voices and of the BERT model."""
 
 PICKLES: Final = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
 """Suffixes of files that run code when they are loaded; never fetched."""
@@ -23,18 +23,18 @@ _LISTED: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """How sources are reached and where they are kept.
+    """Connection options of sources, and their cache.
 
     Attributes:
-        cache_root: the one folder for everything that is fetched; made when something is.
-        offline: never use the network; what is not in the cache is not there.
+        cache_root: folder for everything that is fetched; created on demand.
+        offline: never use the network, only the cache.
         hub_token: for private repositories; "" leaves it to huggingface_hub's own settings.
         hub_endpoint: another hub; "" leaves it to huggingface_hub.
         s3_endpoint: ``http(s)://host:port`` of an S3-compatible server; "" leaves it to boto3.
         s3_region, s3_access_key_id, s3_secret_access_key, s3_session_token: "" leaves them to boto3's own chain.
         connect_timeout, read_timeout: seconds.
-        attempts: tries of a fetch that fails for a reason that may pass, the first included.
-        delay: seconds before the second try; doubled for each further one.
+        attempts: number of attempts at a fetch that fails temporarily, the first included.
+        delay: seconds before the second attempt; doubled for each further one.
     """
 
     cache_root: Path
@@ -53,7 +53,7 @@ class SourceOptions:
 
 
 class Source(Protocol):
-    """A tree of voices. A prefix is a folder in it, ``onnx/speakers/mei``; "" means the files in its root alone."""
+    """Tree of voices. A prefix is a folder in it, ``onnx/speakers/mei``; "" means the files in its root alone."""
 
     @property
     def uri(self) -> str:
@@ -61,33 +61,33 @@ class Source(Protocol):
         ...
 
     def fetch(self, prefix: str, *, refresh: bool = False) -> Path:
-        """The complete files under ``prefix`` as a folder on this machine.
+        """Complete files under ``prefix`` as a folder on this machine.
 
         Args:
             prefix: names joined by "/".
-            refresh: ask the source again, and check every byte of what is here already.
+            refresh: ask the source again, and verify every local byte.
 
         Raises:
             InvalidName: the prefix could leave the source, or is a glob.
-            SourceNotFound: nothing lies there; the message lists what does.
+            SourceNotFound: nothing is there; the message lists what is.
             SourceDenied, SourceCorrupt, SourceUnavailable, SourceError, BackendMissing
         """
         ...
 
     def cached(self, prefix: str) -> Path | None:
-        """What ``fetch`` would return without asking anybody; None if it would have to."""
+        """Result of ``fetch`` without any request; None if a request is necessary."""
         ...
 
     def children(self, prefix: str) -> list[str]:
-        """Names of the files and folders directly under ``prefix``, sorted; [] where nothing is."""
+        """Names of the files and folders directly under ``prefix``, sorted; [] if there is nothing."""
         ...
 
     def revision(self, prefix: str) -> str:
-        """What identifies the content that ``fetch(prefix)`` returned: a commit, or a hash of the files."""
+        """Identity of the content that ``fetch(prefix)`` returned: a commit, or a hash of the files."""
         ...
 
     def upload(self, prefix: str, local_dir: Path) -> None:
-        """Publish the files of ``local_dir`` under ``prefix``: readers see the old version or the new one whole.
+        """Publish the files of ``local_dir`` under ``prefix``: readers see the whole old version or the whole new one.
 
         Raises:
             InvalidName, SourceError: as for ``fetch``; SourceNotFound when ``local_dir`` has no files.
@@ -97,7 +97,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file of a listing.
+    """File in a listing.
 
     Attributes:
         path: below the prefix, names joined by "/".
@@ -115,7 +115,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files under a prefix at one revision; ``base`` is the folder below the prefix that they lie in."""
+    """Files under a prefix at one revision; ``base`` is the folder below the prefix that holds them."""
 
     revision: str
     files: tuple[RemoteFile, ...]
@@ -123,14 +123,16 @@ class Listing:
 
 
 def check_prefix(prefix: str) -> str:
-    """Return ``prefix`` if it can only name a folder inside of a source.
+    """Return ``prefix`` if it can only name a folder inside a source.
 
     Raises:
         InvalidName: empty names, ``.``, ``..``, globs, backslashes, a leading or trailing slash.
     """
     if prefix and not all(_SEGMENT.fullmatch(part) for part in prefix.split("/")):
         raise InvalidName(
-            "not a prefix of a source", prefix, "Use names of A-Z a-z 0-9 . _ - joined by /, no .. and no wildcard"
+            "not a valid prefix of a source",
+            prefix,
+            "Use names of A-Z a-z 0-9 . _ - joined by /, no .. and no wildcard",
         )
     return prefix
 
@@ -143,7 +145,7 @@ def check_file(path: str, where: str) -> str:
     """
     parts = path.split("/")
     if _UNPRINTABLE.search(path) or any(part in ("", ".", "..") for part in parts):
-        raise SourceCorrupt("the source names a file that would leave its folder", path, f"Remove it from {where}")
+        raise SourceCorrupt("the source lists a file outside its folder", path, f"Remove it from {where}")
     return path
 
 
@@ -154,7 +156,7 @@ def is_wanted(path: str) -> bool:
 
 
 def not_found(uri: str, prefix: str, parent: str, names: list[str]) -> SourceNotFound:
-    """The error for an empty or misspelt prefix; ``names`` is what lies under ``parent``, its nearest folder."""
+    """Error for an empty or misspelt prefix; ``names`` are those under ``parent``, its nearest folder."""
     wanted = prefix.removeprefix(f"{parent}/" if parent else "").split("/")[0]
     close = nearest(wanted, names)
     listed = ", ".join([*close, *(name for name in names if name not in close)][:_LISTED])
@@ -162,11 +164,11 @@ def not_found(uri: str, prefix: str, parent: str, names: list[str]) -> SourceNot
     hint = f"Under {place} there is: {listed}" if names else f"{place} is empty"
     more = len(names) - _LISTED
     return SourceNotFound(
-        "nothing lies under that prefix", f"{uri}/{prefix}", hint + (f" and {more} more" * (more > 0))
+        "nothing was found under that prefix", f"{uri}/{prefix}", hint + (f" and {more} more" * (more > 0))
     )
 
 
 def parents(prefix: str) -> list[str]:
-    """The folders above ``prefix``, the nearest first, the root ("") last."""
+    """Folders above ``prefix``, the nearest first, the root ("") last."""
     parts = prefix.split("/") if prefix else []
     return ["/".join(parts[:length]) for length in range(len(parts) - 1, -1, -1)]

@@ -1,4 +1,4 @@
-"""Fetched folders on this machine: complete or absent, never partial.
+"""Cache of fetched folders on this machine: complete or absent, never partial.
 
 ```
 <root>/sources/<scheme>/<place>/<endpoint>/
@@ -33,29 +33,29 @@ log = logging.getLogger(__name__)
 
 
 SEAL: Final = "koebin.lock.json"
-"""A file in the cache's root: what is there is complete and described in it, and nothing is to be added."""
+"""Lock file in the cache's root: the cache is complete, described by it, and sealed."""
 
 
 def is_sealed(root: Path) -> bool:
-    """Whether nothing may be fetched into this cache any more."""
+    """Whether this cache is sealed: nothing may be added to it."""
     return (root / SEAL).is_file()
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A fetched folder with its manifest."""
+    """Fetched folder with its manifest."""
 
     folder: Path
     manifest: Manifest
 
 
 class Shelf:
-    """What is kept of one source at one reference.
+    """Cache of one source at one reference.
 
     Args:
         folder: ``<root>/sources/<scheme>/<place>/<endpoint>``.
         uri: the source's, for the manifests.
-        reference: the branch, tag or commit that was asked for; "" where a source has none.
+        reference: requested branch, tag or commit; "" if the source has none.
     """
 
     def __init__(self, folder: Path, uri: str, reference: str = "") -> None:
@@ -64,7 +64,7 @@ class Shelf:
         self._pins = folder / "pins" / _name(reference)
 
     def open(self, prefix: str) -> Entry | None:
-        """The entry in use; None where there is none.
+        """Entry in use; None if there is none.
 
         Raises:
             SourceCorrupt: a file is missing or has another size.
@@ -76,7 +76,7 @@ class Shelf:
         return self.entry(prefix, revision)
 
     def entry(self, prefix: str, revision: str) -> Entry | None:
-        """The entry of a revision, in use or not; None where there is none.
+        """Entry of a revision, in use or not; None if there is none.
 
         Raises:
             SourceCorrupt: a file is missing or has another size.
@@ -91,39 +91,39 @@ class Shelf:
         return Entry(folder / "files", manifest)
 
     def prefixes(self) -> list[str]:
-        """Every prefix that is in use."""
+        """Prefixes in use."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return sorted(_prefix(pin.name) for pin in self._pins.iterdir() if not pin.name.startswith("."))
         return []
 
     @contextlib.contextmanager
     def lock(self, prefix: str) -> Iterator[None]:
-        """Keep every other process and thread from fetching ``prefix``; a lock ends with its process."""
+        """Lock ``prefix`` against fetches of every other process and thread; a lock ends with its process."""
         path = self._folder / "locks" / _name(prefix)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                log.info("waiting for another process that fetches %s/%s", self._uri, prefix)
+                log.info("waiting for another process that is fetching %s/%s", self._uri, prefix)
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def staging(self, prefix: str, revision: str) -> Path:
-        """The folder in which this fetch goes on where an earlier one stopped."""
+        """Folder in which this fetch continues where an earlier one stopped."""
         folder = self._folder / "staging" / revision / _name(prefix)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def commit(self, prefix: str, listing: Listing, staged: Path) -> Entry:
-        """Check what was staged against the listing and make it an entry in one rename.
+        """Verify the staged files against the listing, and make them an entry in one rename.
 
         Args:
             staged: the folder that holds the files of the listing, inside of ``staging``.
 
         Raises:
             SourceCorrupt: a file has another size or content; it is removed, so that the next try fetches it again.
-            SourceUnavailable: a file did not arrive.
+            SourceUnavailable: a listed file was not downloaded.
         """
         staging = self.staging(prefix, listing.revision)
         manifest = Manifest(self._uri, prefix, listing.revision, _check(listing, staged))
@@ -146,7 +146,7 @@ class Shelf:
         return Entry(final / "files", manifest)
 
     def pin(self, prefix: str, revision: str) -> None:
-        """Let ``open`` return this revision from now on."""
+        """Select the revision that ``open`` returns from now on."""
         self._pins.mkdir(parents=True, exist_ok=True)
         write_through(self._pins / _name(prefix), f"{revision}\n".encode())
 
@@ -158,7 +158,7 @@ def _check(listing: Listing, staged: Path) -> dict[str, Checksum]:
         try:
             files[file.path] = check_fetched(path, file)
         except FileNotFoundError:
-            raise SourceUnavailable("a file did not arrive", file.path, "Try again") from None
+            raise SourceUnavailable("a listed file was not downloaded", file.path, "Try again") from None
         except SourceCorrupt:
             path.unlink()
             raise

@@ -1,4 +1,4 @@
-"""The steps of a fetch that every source with a network behind it shares."""
+"""Cached fetching: the steps that every source with a network shares."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class CachedSource(ABC):
-    """A source whose prefixes are fetched once and then read from the cache."""
+    """Source whose prefixes are fetched once and then read from the cache."""
 
     def __init__(self, options: SourceOptions) -> None:
         self._options = options
@@ -40,11 +40,11 @@ class CachedSource(ABC):
 
     @abstractmethod
     def _shelf(self) -> Shelf:
-        """Where this source is kept."""
+        """Cache of this source."""
 
     @abstractmethod
     def _list(self, prefix: str) -> Listing:
-        """What lies under ``prefix`` now; no files where nothing does."""
+        """Present listing of ``prefix``; empty if there is nothing."""
 
     @abstractmethod
     def _download(self, prefix: str, listing: Listing, missing: list[RemoteFile], staging: Path) -> None:
@@ -52,19 +52,19 @@ class CachedSource(ABC):
 
     @abstractmethod
     def _children(self, prefix: str) -> list[str]:
-        """What lies directly under ``prefix`` at the source, sorted."""
+        """Names directly under ``prefix`` at the source, sorted."""
 
     @property
     def _closed(self) -> bool:
-        """Whether only what is in the cache may be used."""
+        """Whether only the cache may be used."""
         return self._options.offline or is_sealed(self._options.cache_root)
 
-    def _staged(self, prefix: str, staging: Path) -> Path:  # noqa: ARG002 - for those who need it
-        """The folder below ``staging`` that downloads end up in."""
+    def _staged(self, prefix: str, staging: Path) -> Path:  # noqa: ARG002 - for subclasses that need it
+        """Folder below ``staging`` in which downloads end up."""
         return staging / "files"
 
-    def _foreign(self, prefix: str) -> tuple[Path, str] | None:  # noqa: ARG002 - for those who have one
-        """A complete folder that another program's cache holds, and its revision."""
+    def _foreign(self, prefix: str) -> tuple[Path, str] | None:  # noqa: ARG002 - for subclasses that have one
+        """Complete folder in another program's cache, with its revision."""
         return None
 
     def fetch(self, prefix: str, *, refresh: bool = False) -> Path:
@@ -73,11 +73,11 @@ class CachedSource(ABC):
             return found
         check_prefix(prefix)
         if self._closed:
-            why = "the cache is sealed" if is_sealed(self._options.cache_root) else "the network is not to be used"
+            why = "the cache is sealed" if is_sealed(self._options.cache_root) else "the network is switched off"
             raise SourceNotFound(
                 f"the source cannot be asked again: {why}" if refresh else f"not in the cache, and {why}",
                 f"{self.uri}/{prefix}",
-                f"In the cache there is: {', '.join(self._shelf().prefixes()) or 'nothing'}",
+                f"The cache has: {', '.join(self._shelf().prefixes()) or 'nothing'}",
             )
         try:
             with self._shelf().lock(prefix):
@@ -142,7 +142,7 @@ class CachedSource(ABC):
         return foreign and foreign[0]
 
     def _elsewhere(self, prefix: str) -> tuple[Path, str] | None:
-        """What ``_foreign`` found, looked at (every byte of it) once."""
+        """Folder that ``_foreign`` found, verified once, every byte of it."""
         if prefix not in self._found_elsewhere:
             found = self._foreign(prefix)
             if found is None:
@@ -151,7 +151,7 @@ class CachedSource(ABC):
         return self._found_elsewhere[prefix]
 
     def verify(self, prefix: str) -> None:
-        """Compare every byte of what is cached with what was fetched.
+        """Compare every cached byte with the fetched files' manifest.
 
         Raises:
             SourceNotFound: it is not in the cache.
@@ -182,7 +182,7 @@ class CachedSource(ABC):
             known = self._cached_children("")
             if not known:
                 raise
-            log.warning("looking into the cache instead: %s", error)
+            log.warning("using the cache instead: %s", error)
             return self._cached_children(prefix)
 
     def _cached_children(self, prefix: str) -> list[str]:
@@ -199,20 +199,20 @@ class CachedSource(ABC):
 
 
 def endpoint_name(endpoint: str) -> str:
-    """A name for a folder that tells endpoints apart: host and port.
+    """Folder name that tells endpoints apart: host and port.
 
     Raises:
-        InvalidName: not an ``http(s)`` address, or one with credentials in it.
+        InvalidName: not an ``http(s)`` address, or one with credentials.
     """
     try:
         parts = urlsplit(endpoint)
         port = parts.port
     except ValueError:
-        raise InvalidName("not an endpoint", "", "Use http(s)://host:port") from None
+        raise InvalidName("not a valid endpoint", "", "Use http(s)://host:port") from None
     if "@" in parts.netloc:
-        raise InvalidName("the endpoint holds credentials", "", "Set them apart from the endpoint")
+        raise InvalidName("the endpoint holds credentials", "", "Set the credentials separately from the endpoint")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise InvalidName("not an endpoint", endpoint, "Use http(s)://host:port")
+        raise InvalidName("not a valid endpoint", endpoint, "Use http(s)://host:port")
     path = parts.path.strip("/").replace("/", "~")
     host = parts.hostname.replace(":", "_")
     return f"{host}_{port}" * bool(port) + host * (not port) + (f"~{path}" if path else "")

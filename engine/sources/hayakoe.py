@@ -1,4 +1,4 @@
-"""The cache folder of hayakoe, used as it is.
+"""Cache folder of hayakoe, used in place.
 
 ```
 <root>/hf/models--<user>--<repository>/{refs/<reference>, snapshots/<commit>/..., blobs/<hash>}
@@ -22,7 +22,7 @@ _MARKER: Final = ".hayakoe_synced"
 
 
 def find_hub(root: Path, repository: str, reference: str, prefix: str) -> tuple[Path, str] | None:
-    """The folder of a prefix in the hub's part of the cache, and its commit; None where it is absent or incomplete."""
+    """Folder of a prefix in the hub's part of the cache, and its commit; None if absent or incomplete."""
     place = root / "hf" / f"models--{repository.replace('/', '--')}"
     commit = reference if _COMMIT.fullmatch(reference) else _read(place / "refs" / reference)
     if not _COMMIT.fullmatch(commit):
@@ -32,7 +32,7 @@ def find_hub(root: Path, repository: str, reference: str, prefix: str) -> tuple[
 
 
 def find_s3(root: Path, bucket: str, source_root: str, prefix: str) -> tuple[Path, str] | None:
-    """The folder of a prefix in the S3 part of the cache, and a hash of it; None where it is absent or incomplete."""
+    """Folder of a prefix in the S3 part of the cache, and a hash of it; None if absent or incomplete."""
     folder = root / "s3" / bucket / (source_root or "_") / prefix
     if not (folder / _MARKER).is_file() or not _has_what_it_needs(folder, prefix):
         return None

@@ -1,4 +1,4 @@
-"""Voices in a repository of the Hugging Face hub."""
+"""Hugging Face hub source: voices in a repository."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
 class HubSource(CachedSource):
-    """A tree of voices in a repository, at a branch, a tag or a commit."""
+    """Tree of voices in a repository, at a branch, a tag or a commit."""
 
     def __init__(self, repository: str, revision: str, options: SourceOptions) -> None:
         super().__init__(options)
@@ -27,7 +27,7 @@ class HubSource(CachedSource):
         self._reference = revision or "main"
         self._trees: dict[str, list[tuple[str, int, str]]] = {}
         self._uri = f"hf://{repository}@{revision}" if revision else f"hf://{repository}"
-        # A mirror that huggingface_hub is set to serves the hub's repositories; one given here is another hub.
+        # A mirror in huggingface_hub's settings serves the hub's repositories; an explicit endpoint is another hub.
         self._endpoint_name = endpoint_name(options.hub_endpoint) if options.hub_endpoint else HUB
 
     @property
@@ -43,7 +43,7 @@ class HubSource(CachedSource):
                 folder_path=local_dir,
                 path_in_repo=prefix or None,
                 allow_patterns=[escape(path) for path in manifest.files],
-                # What the new version does not have goes in the same commit.
+                # Files that the new version lacks are deleted in the same commit.
                 delete_patterns="*" if prefix else None,
                 commit_message=f"Publish {prefix or local_dir.name}",
                 **self._token(),
@@ -84,11 +84,11 @@ class HubSource(CachedSource):
                 self._repository, revision=self._reference, timeout=self._options.read_timeout, **self._token()
             )
         if not _COMMIT.fullmatch(info.sha or ""):
-            raise SourceCorrupt("the hub names no commit", self.uri)
+            raise SourceCorrupt("the hub's response names no commit", self.uri)
         return str(info.sha)
 
     def _tree(self, commit: str, prefix: str) -> list[tuple[str, int, str]]:
-        """Path, size and digest of every file of a commit; a commit never changes, so it is asked for once."""
+        """Path, size and digest of every file of a commit; a commit never changes, so it is requested once."""
         if commit not in self._trees:
             with self._translated(prefix):
                 entries = list(
@@ -143,7 +143,7 @@ def _digest(entry: Any) -> str:
 
 
 def _silent() -> Any:
-    """A progress bar that shows nothing: a worker's log is no terminal."""
+    """Progress bar that shows nothing: a worker's log is not a terminal."""
     from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
     class Silent(tqdm):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""What huggingface_hub and its HTTP client raise, as errors of a source."""
+"""Translation of huggingface_hub's errors to errors of a source."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOKEN = "Set a token that may read it"  # noqa: S105 - a hint
 
 @contextmanager
 def translated(value: str) -> Iterator[None]:
-    """Turn whatever the hub's client raises into the error of ours that it means; ``value`` names the place."""
+    """Source error for any error of the hub's client; ``value`` names the place."""
     try:
         yield
     except KoebinError:
@@ -30,7 +30,7 @@ def translated(value: str) -> Iterator[None]:
 
 
 def from_hub(error: Exception, value: str) -> KoebinError:
-    """The meaning of an error of the hub's client. Its message is not repeated: addresses in it may be signed."""
+    """Source error for an error of the hub's client. Its message is not repeated: addresses in it may be signed."""
     from huggingface_hub import errors as hub
 
     status = _status(error)
@@ -41,7 +41,7 @@ def from_hub(error: Exception, value: str) -> KoebinError:
     if isinstance(error, hub.RepositoryNotFoundError):
         return SourceNotFound("no such repository, or no access to it", value, _TOKEN)
     if isinstance(error, hub.OfflineModeIsEnabled):
-        return SourceUnavailable("huggingface_hub is set to be offline", value, "Unset HF_HUB_OFFLINE to fetch")
+        return SourceUnavailable("huggingface_hub is in offline mode", value, "Unset HF_HUB_OFFLINE to fetch")
     if status == 429 or status >= 500:
         return SourceUnavailable(f"the hub answers {status}", value)
     if isinstance(error, hub.RemoteEntryNotFoundError) or status == 404:
@@ -52,9 +52,9 @@ def from_hub(error: Exception, value: str) -> KoebinError:
             return from_hub(cause, value)
         return SourceUnavailable(f"the hub cannot be reached ({_name(error)})", value, "Check the network")
     if isinstance(error, OSError) and "Consistency check failed" in str(error):
-        return SourceCorrupt("a download has another size than the hub promised", value, "Try again")
+        return SourceCorrupt("a download's size differs from the hub's listing", value, "Try again")
     if isinstance(error, OSError) and error.errno:
-        return SourceError(f"what the hub sends cannot be written ({error.strerror})", str(error.filename or value))
+        return SourceError(f"the download cannot be written to disk ({error.strerror})", str(error.filename or value))
     return SourceError(f"the hub cannot be used ({_name(error)})", value)
 
 
@@ -64,7 +64,7 @@ def _status(error: BaseException) -> int:
 
 
 def _is_transport(error: Exception) -> bool:
-    """Whether the HTTP client itself failed; which client that is depends on the version of huggingface_hub."""
+    """Whether the HTTP client itself failed; the client depends on the version of huggingface_hub."""
     bases = {(base.__module__.partition(".")[0], base.__name__) for base in type(error).__mro__}
     own = {("httpx", "TransportError"), ("httpx2", "TransportError"), ("requests", "RequestException")}
     return bool(bases & own) or isinstance(error, (ConnectionError, TimeoutError))

@@ -1,4 +1,4 @@
-"""Voices in a folder of this machine: used in place, never copied."""
+"""Local source: voices in a folder of this machine, used in place, never copied."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from koebin.engine.sources.versions import FOLDER, LOCK, describe_upload, read_l
 
 
 class LocalSource:
-    """A tree of voices below an absolute path. Links that its owner put there are followed."""
+    """Tree of voices below an absolute path. Links that its owner put there are followed."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -42,7 +42,7 @@ class LocalSource:
         return self._names(self._version(self._folder(prefix)))
 
     def _version(self, folder: Path) -> Path:
-        """Where the files of the version in use lie: the folder itself where there are no versions."""
+        """Folder of the version in use: the folder itself if there are no versions."""
         try:
             lock = (folder / LOCK).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -89,7 +89,7 @@ class LocalSource:
 
     def _check_access(self) -> None:
         if self._root.exists() and not os.access(self._root, os.R_OK | os.X_OK):
-            raise SourceDenied("the folder of the voices may not be read", str(self._root))
+            raise SourceDenied("no permission to read the folder of the voices", str(self._root))
 
 
 def _translated(error: OSError, folder: Path) -> SourceError:

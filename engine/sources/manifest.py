@@ -1,4 +1,4 @@
-"""What a fetched folder holds: names, sizes and SHA-256 of its files."""
+"""Manifest of a fetched folder: names, sizes and SHA-256 of its files."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Checksum:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Where a folder came from and what it must hold.
+    """Origin and required content of a folder.
 
     Attributes:
         source: URI without credentials.
-        prefix: what was fetched.
+        prefix: that was fetched.
         revision: a commit or a hash of the content.
         files: by path below the folder.
     """
@@ -41,7 +41,7 @@ class Manifest:
     files: dict[str, Checksum]
 
     def check_sizes(self, folder: Path) -> None:
-        """Compare names and sizes: cheap enough for every start.
+        """Verify names and sizes: cheap enough for every start.
 
         Raises:
             SourceCorrupt: a file is missing or has another size.
@@ -52,11 +52,11 @@ class Manifest:
             except FileNotFoundError:
                 raise SourceCorrupt("a cached file is missing", self._name(path), _AGAIN) from None
             if size != expected.size:
-                what = f"a cached file has {size} instead of {expected.size} bytes"
+                what = f"a cached file has {size} bytes instead of {expected.size}"
                 raise SourceCorrupt(what, self._name(path), _AGAIN)
 
     def check_content(self, folder: Path) -> None:
-        """Compare every byte.
+        """Verify every byte.
 
         Raises:
             SourceCorrupt: a file is missing or differs.
@@ -64,7 +64,7 @@ class Manifest:
         self.check_sizes(folder)
         for path, expected in self.files.items():
             if checksum(folder / path).sha256 != expected.sha256:
-                raise SourceCorrupt("a cached file is not what was fetched", self._name(path), _AGAIN)
+                raise SourceCorrupt("a cached file was changed after it was fetched", self._name(path), _AGAIN)
 
     def _name(self, path: str) -> str:
         return "/".join(part for part in (self.source, self.prefix, path) if part)
@@ -74,10 +74,10 @@ class Manifest:
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Manifest:
-        """Read what ``to_json`` wrote.
+        """Manifest from ``to_json``.
 
         Raises:
-            SourceCorrupt: it is something else.
+            SourceCorrupt: not a manifest.
         """
         try:
             raw = json.loads(data)
@@ -94,13 +94,13 @@ _AGAIN: Final = "Fetch it again with refresh"
 
 
 def describe(folder: Path) -> dict[str, Checksum]:
-    """The wanted files below ``folder``, by path, sorted."""
+    """Wanted files below ``folder``, by path, sorted."""
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return {path: checksum(folder / path) for path in paths if is_wanted(path)}
 
 
 def content_revision(files: dict[str, Checksum]) -> str:
-    """A hash of names and contents: equal folders have equal revisions, on every machine."""
+    """Hash of names and contents: equal folders have equal revisions, on every machine."""
     lines = "".join(f"{path}\0{file.size}\0{file.sha256}\n" for path, file in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 
@@ -112,7 +112,7 @@ def checksum(path: Path) -> Checksum:
 
 
 def check_fetched(path: Path, expected: RemoteFile) -> Checksum:
-    """Compare a file with what the source said of it.
+    """Verify a file against the source's listing.
 
     Raises:
         SourceCorrupt: another size or another content.
@@ -120,12 +120,12 @@ def check_fetched(path: Path, expected: RemoteFile) -> Checksum:
     algorithm, _, wanted = expected.digest.rpartition(":")
     size, (sha256, *found) = _hash(path, [hashlib.sha256(), *_algorithms(algorithm, expected.size)])
     if size != expected.size or (algorithm and wanted not in found):
-        raise SourceCorrupt("what arrived is not what the source promised", expected.path, "Try again")
+        raise SourceCorrupt("a downloaded file differs from the source's listing", expected.path, "Try again")
     return Checksum(size, sha256)
 
 
 def _algorithms(name: str, size: int) -> list[Hash]:
-    """What may yield a digest of that kind; none of them guards against anything but damage."""
+    """Hash algorithms for a digest of that kind; they guard only against damage."""
     match name.split(":"):
         case ["sha256"]:
             return [hashlib.sha256()]
@@ -142,7 +142,7 @@ def _algorithms(name: str, size: int) -> list[Hash]:
 
 
 class Hash(Protocol):
-    """What hashlib's objects are."""
+    """Interface of hashlib's objects."""
 
     def update(self, data: bytes, /) -> None: ...
 
@@ -150,7 +150,7 @@ class Hash(Protocol):
 
 
 class PartsHash:
-    """The tag that S3 gives an upload in parts: the MD5 of the parts' MD5s, and their number."""
+    """ETag of a multipart upload to S3: the MD5 of the parts' MD5s, and their number."""
 
     def __init__(self, part_size: int) -> None:
         self._part_size = part_size
@@ -197,7 +197,7 @@ def _hash(path: Path, hashes: list[Hash]) -> tuple[int, list[str]]:
 
 
 def write_through(path: Path, data: bytes) -> None:
-    """Replace a small file in one step that survives a power cut."""
+    """Replace a small file in one step, safe against a power cut."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with partial.open("wb") as file:
         file.write(data)
@@ -208,7 +208,7 @@ def write_through(path: Path, data: bytes) -> None:
 
 
 def sync(paths: Iterable[Path]) -> None:
-    """Write files or folders through to the disk."""
+    """Flush files or folders to the disk."""
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         try:

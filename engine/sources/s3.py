@@ -1,4 +1,4 @@
-"""Voices in a bucket of S3, or of a server that speaks its protocol."""
+"""S3 source: voices in a bucket of S3, or of a server with its protocol."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BLOCK: Final = 1 << 20
 
 
 class S3Source(CachedSource):
-    """A tree of voices below a prefix of one bucket."""
+    """Tree of voices below a prefix of one bucket."""
 
     def __init__(self, bucket: str, root: str, options: SourceOptions) -> None:
         super().__init__(options)
@@ -62,12 +62,12 @@ class S3Source(CachedSource):
         return Shelf(place / self._endpoint_name(place), self.uri)
 
     def _endpoint_name(self, place: Path) -> str:
-        """Buckets of the same name at two endpoints are two sources."""
+        """Folder name of the endpoint: buckets of the same name at two endpoints are two sources."""
         if self._options.s3_endpoint:
             return endpoint_name(self._options.s3_endpoint)
         if not self._closed:
             return endpoint_name(self._client().meta.endpoint_url)
-        # A machine that uses a filled cache need not know where it was filled from.
+        # A machine with a filled cache need not know its origin.
         known = sorted(path.name for path in place.iterdir()) if place.is_dir() else []
         if len(known) > 1:
             raise SourceError(f"cached from several endpoints ({', '.join(known)})", self.uri, "Set the endpoint")
@@ -91,7 +91,7 @@ class S3Source(CachedSource):
         return Listing(hashlib.sha256(lines.encode()).hexdigest(), files)
 
     def _locked(self, base: str) -> Listing:
-        """The version in use, by the lock file."""
+        """Version in use, by the lock file."""
         with self._translated(base + LOCK):
             lock = self._client().get_object(Bucket=self._bucket, Key=base + LOCK)["Body"].read()
         return read_lock(lock, f"s3://{self._bucket}/{base}{LOCK}")
@@ -107,11 +107,11 @@ class S3Source(CachedSource):
         return found
 
     def _digest(self, key: str, tag: str) -> str:
-        """What the content of an object must hash to, as far as the server tells."""
+        """Digest of an object's content, if the server tells one."""
         with self._translated(key):
             head = self._client().head_object(Bucket=self._bucket, Key=key, PartNumber=1)
         if head.get("ServerSideEncryption", "AES256") != "AES256" or head.get("SSECustomerAlgorithm"):
-            return ""  # the tag of what is encrypted with a key of its own is no MD5
+            return ""  # with a customer's encryption key the tag is not an MD5
         if _MD5.fullmatch(tag):
             return f"md5:{tag}"
         parts = _PARTS.fullmatch(tag)
@@ -143,7 +143,7 @@ class S3Source(CachedSource):
             part.replace(target)
 
     def _download_file(self, key: str, file: RemoteFile, part: Path) -> None:
-        """Write an object to ``part``, going on where an interrupted download stopped."""
+        """Download an object to ``part``, continuing an interrupted download."""
         start = part.stat().st_size if part.exists() else 0
         if start >= file.size:
             part.unlink(missing_ok=True)
@@ -158,10 +158,10 @@ class S3Source(CachedSource):
                 with part.open("ab" if going_on else "wb") as output:
                     for block in answer["Body"].iter_chunks(_BLOCK):
                         output.write(block)
-        except SourceNotFound as gone:  # it was listed a moment ago
-            raise SourceUnavailable("the voice was replaced while it was read", gone.value, "Try again") from gone
+        except SourceNotFound as gone:  # it was listed just now
+            raise SourceUnavailable("the voice was replaced during the download", gone.value, "Try again") from gone
         if part.stat().st_size < file.size:
-            raise SourceUnavailable("the connection to the source broke", f"s3://{self._bucket}/{key}", "Try again")
+            raise SourceUnavailable("the connection to the source was cut", f"s3://{self._bucket}/{key}", "Try again")
 
     def _key(self, prefix: str) -> str:
         return f"{self._root}{prefix}/" if prefix else self._root
@@ -192,7 +192,7 @@ def _connect(options: SourceOptions) -> S3Client:
         read_timeout=options.read_timeout,
         retries={"mode": "standard", "total_max_attempts": 3},
     )
-    # A session of one's own: the default one is shared and not safe to make clients from in threads.
+    # A session of its own: the default one is shared, and creating clients from it is not thread-safe.
     with translated(options.s3_endpoint or "s3"):
         return boto3.session.Session().client(
             "s3",

@@ -1,4 +1,4 @@
-"""From the address of a source to the source."""
+"""Addresses of sources: parsing and opening."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _FORMS: Final = "Use hf://user/repository[@revision], s3://bucket[/prefix], file
 
 
 def parse(uri: str, options: SourceOptions) -> Source:
-    """The source at an address; nothing is asked or fetched yet.
+    """Source at an address; nothing is requested or fetched yet.
 
     Raises:
         SourceError: the address has another form, or holds credentials.
     """
     if _UNPRINTABLE.search(uri):
-        raise SourceError("the source's address holds a character that cannot be in one", uri, _FORMS)
+        raise SourceError("the source's address contains an invalid character", uri, _FORMS)
     scheme, separator, rest = uri.partition("://")
     if not separator:
         return _local(uri, uri)
@@ -36,7 +36,7 @@ def parse(uri: str, options: SourceOptions) -> Source:
         case "file":
             return _file(uri)
         case _:
-            raise SourceError("sources of this kind are not known", f"{scheme}://", _FORMS)
+            raise SourceError("unknown kind of source", f"{scheme}://", _FORMS)
 
 
 def _hub(uri: str, rest: str, options: SourceOptions) -> Source:
@@ -46,7 +46,7 @@ def _hub(uri: str, rest: str, options: SourceOptions) -> Source:
     user, repository, revision = match.groups() if match else ("", "", "")
     if not match or ".." in repository or (revision and (not _REVISION.fullmatch(revision) or ".." in revision)):
         raise SourceError(
-            "not a repository of the hub", _without_credentials(uri), "Use hf://user/repository[@revision]"
+            "not a valid repository of the hub", _without_credentials(uri), "Use hf://user/repository[@revision]"
         )
     return HubSource(f"{user}/{repository}", revision or "", options)
 
@@ -58,16 +58,18 @@ def _s3(uri: str, rest: str, options: SourceOptions) -> Source:
     root = root.removesuffix("/")
     parts = root.split("/") if root else []
     if not _BUCKET.fullmatch(bucket) or any(part in ("", ".", "..") or "*" in part or "~" in part for part in parts):
-        raise SourceError("not a bucket with a prefix", _without_credentials(uri), "Use s3://bucket[/prefix]")
+        raise SourceError("not a valid bucket with a prefix", _without_credentials(uri), "Use s3://bucket[/prefix]")
     if "?" in root or "#" in root:
-        raise SourceError("a bucket's address takes no ? and no #", uri.split("?")[0], "Set the endpoint apart from it")
+        raise SourceError(
+            "a bucket's address must not contain ? or #", uri.split("?")[0], "Set the endpoint apart from it"
+        )
     return S3Source(bucket, root, options)
 
 
 def _file(uri: str) -> Source:
     parts = urlsplit(uri)
     if parts.netloc or parts.query or parts.fragment:
-        raise SourceError("not a folder of this machine", _without_credentials(uri), "Use file:///folder")
+        raise SourceError("not a folder on this machine", _without_credentials(uri), "Use file:///folder")
     return _local(unquote(parts.path), uri)
 
 
@@ -75,14 +77,14 @@ def _local(path: str, uri: str) -> Source:
     from koebin.engine.sources.local import LocalSource
 
     if not path.startswith("/") or _UNPRINTABLE.search(path):
-        raise SourceError("not an address of a source", uri, _FORMS)
+        raise SourceError("not a valid address of a source", uri, _FORMS)
     if ".." in path.split("/"):
-        raise SourceError("the address of a source goes up", uri, "Write the path without ..")
+        raise SourceError("the address of a source contains ..", uri, "Write the path without ..")
     return LocalSource(Path(path))
 
 
 def _without_credentials(uri: str) -> str:
-    """What may be shown of an address that somebody put a user and a password into."""
+    """Printable part of an address that contains a user or a password."""
     scheme, _, rest = uri.partition("://")
     place, slash, path = rest.partition("/")
     return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"

@@ -1,4 +1,4 @@
-"""Versions of a voice that change in one step, for sources that have no commits of their own.
+"""Atomic versions of a voice, for sources without commits of their own.
 
 ```
 <prefix>/voice.lock.json                the version in use; the last thing that an upload writes
@@ -24,10 +24,10 @@ _VERSION: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def read_lock(data: bytes, where: str) -> Listing:
-    """The files of the version in use.
+    """Files of the version in use.
 
     Raises:
-        SourceCorrupt: not a lock file, or one that does not agree with itself.
+        SourceCorrupt: not a lock file, or an inconsistent one.
     """
     manifest = Manifest.from_json(data, where)
     if not _VERSION.fullmatch(manifest.revision) or content_revision(manifest.files) != manifest.revision:
@@ -37,12 +37,12 @@ def read_lock(data: bytes, where: str) -> Listing:
 
 
 def version_folder(version: str) -> str:
-    """Where the files of a version lie, below its prefix."""
+    """Folder of a version's files, below its prefix."""
     return f"{FOLDER}/{version}"
 
 
 def describe_upload(local_dir: Path, uri: str, prefix: str) -> Manifest:
-    """The lock file for the files of ``local_dir``.
+    """Lock file for the files of ``local_dir``.
 
     Raises:
         SourceNotFound: there are none.
@@ -51,8 +51,8 @@ def describe_upload(local_dir: Path, uri: str, prefix: str) -> Manifest:
     try:
         files: dict[str, Checksum] = describe(local_dir)
     except OSError as error:
-        raise SourceError("what is to be uploaded cannot be read", str(error.filename or local_dir)) from error
+        raise SourceError("the folder to upload cannot be read", str(error.filename or local_dir)) from error
     files.pop(LOCK, None)
     if not files:
-        raise SourceNotFound("there is nothing to upload", str(local_dir), "Give a folder that holds a voice")
+        raise SourceNotFound("the folder to upload is empty", str(local_dir), "Give a folder that holds a voice")
     return Manifest(uri, prefix, content_revision(files), files)

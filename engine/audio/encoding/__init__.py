@@ -1,4 +1,4 @@
-"""Speech to files and back.
+"""Encoding and decoding of audio files.
 
 WAV (RF64 above 4 GB), FLAC, MP3 and Ogg Opus through libsndfile; M4A and M4B through PyAV, with the extra ``m4b``.
 The same samples give the same bytes.

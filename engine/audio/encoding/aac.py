@@ -1,4 +1,4 @@
-"""AAC in MP4 (M4A, and M4B with chapters and a cover) through PyAV, an optional extra."""
+"""AAC encoder for MP4 (M4A, and M4B with chapters and a cover) through PyAV, an optional extra."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MILLISECOND = Fraction(1, 1000)
 
 
 class AacEncoder:
-    """One open MP4 file; the index goes in front of the sound, so that a player can start before it has everything."""
+    """One open MP4 file; its index precedes the sound, so that a player can start early."""
 
     def __init__(
         self,
@@ -54,9 +54,9 @@ class AacEncoder:
         options = {
             "brand": brand,
             "movflags": "+faststart",
-            # The length is kept to the sample; milliseconds by default.
+            # Sample-exact length; the default is milliseconds.
             "movie_timescale": str(sample_rate_hz),
-            # Leaves out the library's version and every date.
+            # Omits the library's version and all dates.
             "fflags": "+bitexact",
         }
         self._container = av.open(str(path), "w", format="mp4", options=options)
@@ -79,7 +79,7 @@ class AacEncoder:
             _attach(self._container, cover)
 
     def write(self, block: FloatArray) -> None:
-        """Take the next samples: shape (N,), float32."""
+        """Encode the next samples: shape (N,), float32."""
         self._pending = np.concatenate([self._pending, block])
         whole = len(self._pending) // _FRAME * _FRAME
         for first in range(0, whole, _FRAME):
@@ -89,7 +89,7 @@ class AacEncoder:
     def close(self) -> None:
         """Write the last frames and the index."""
         if self._broken:
-            # FFmpeg crashes when it is given more after it could not write.
+            # FFmpeg crashes on further input after a failed write.
             with suppress(OSError):
                 self._container.close()
             return
@@ -124,7 +124,7 @@ def _metadata(tags: Tags, brand: str) -> dict[str, str]:
         "date": tags.date,
         "genre": tags.genre,
         "comment": tags.comment,
-        # iTunes' kind of medium: 2 is an audiobook.
+        # iTunes' media kind: 2 is an audiobook.
         "media_type": "2" if brand == "M4B " else "",
     }
     return {name: value for name, value in fields.items() if value}

@@ -1,4 +1,4 @@
-"""Files that a reader sees whole or not at all."""
+"""Atomic file writes: a reader sees the whole file or none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; what lies there afterwards is flushed to disk and renamed into place.
+    """Yield a temporary path beside ``path``; the file there is flushed to disk and renamed at the end.
 
     After an exception nothing is left behind, and what ``path`` held before is still there.
 
@@ -28,7 +28,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
         with translated(path):
-            # Claimed first, so that a folder that cannot be written to is known before anything is encoded.
+            # Created first, so that a read-only folder is detected before anything is encoded.
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
         with translated(path):
@@ -42,7 +42,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def rewritten(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """Yield what ``path`` holds and a stream for what it shall hold instead."""
+    """Yield the content of ``path`` and a stream for its new content."""
     other = path.with_name(f"{path.name}.rewritten")
     try:
         with translated(path), path.open("rb") as source, other.open("xb") as target:
@@ -55,7 +55,7 @@ def rewritten(path: Path) -> Iterator[tuple[BinaryIO, BinaryIO]]:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn ``OSError`` into the error tree's words for a file that cannot be written or read."""
+    """Error of the error tree for an ``OSError`` of a file."""
     try:
         yield
     except OSError as error:
@@ -66,7 +66,9 @@ def _store_error(error: OSError, path: Path) -> KoebinError:
     if error.errno == errno.ENOENT:
         return StoreNotFound("the folder does not exist", str(path.parent), "Create it first")
     if error.errno in _DENIED:
-        return StoreDenied("the file may not be written", str(path), "Choose another folder or change its permissions")
+        return StoreDenied(
+            "no permission to write the file", str(path), "Choose another folder or change its permissions"
+        )
     if error.errno in _FULL:
         return StoreFull("no space is left for the file", str(path.parent), "Free some space")
     return StoreError(f"the file cannot be written ({error.strerror})", str(path))

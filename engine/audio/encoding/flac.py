@@ -1,4 +1,4 @@
-"""Metadata blocks of a FLAC file.
+"""FLAC metadata blocks.
 
 Source: RFC 9639, section 8.
 """
@@ -31,7 +31,7 @@ def write_tags(
 def metadata(
     blocks: Sequence[tuple[int, bytes]], tags: Tags, chapters: Sequence[Chapter], cover: Cover | None
 ) -> bytes:
-    """All that stands before a stream's first frame: the given blocks, then comments and the cover."""
+    """Everything before a stream's first FLAC frame: the given blocks, then comments and the cover."""
     blocks = [*blocks, (_COMMENT, comment_block("koebin", comment_fields(tags, chapters)))]
     if cover is not None:
         blocks.append((_PICTURE, picture_block(cover)))

@@ -1,4 +1,4 @@
-"""FLAC frames that are kept by themselves and put together to a stream later.
+"""FLAC frames that are stored without their position and joined to a stream later.
 
 A frame depends on no other one; only its header says where it stands. So a programme can be encoded in stretches, side
 by side or years apart, and joined without looking at the sound again: each header gets its number, and each of the two
@@ -25,22 +25,22 @@ Rows = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 
 BLOCK_FRAMES: Final = 4096
-"""Samples of every frame but the last of a stretch: libFLAC's own choice."""
+"""Samples of every FLAC frame but the last of a stretch: libFLAC's default."""
 SHORTEST_FRAME: Final = 16
-"""Samples that a frame has at least, unless it is a stream's last one."""
+"""Least samples of a FLAC frame, unless it is a stream's last one."""
 
 _FIXED, _VARIABLE = b"\xff\xf8", b"\xff\xf9"
 _POLYNOMIAL_8, _POLYNOMIAL_16 = 0x07, 0x8005
 _PERIOD: Final = 32_767  # of x modulo the polynomial of 16 bits
 _LIMITS: Final = (0x80, 0x800, 0x1_0000, 0x20_0000, 0x400_0000, 0x8000_0000, 1 << 36)
-"""What a number in a header stays below that takes 1, 2, ... bytes."""
+"""Bounds of the numbers that take 1, 2, ... bytes in a header."""
 _PLACE: Final = 4
-"""Where a header's number begins."""
+"""Offset of a header's number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """The frames of a stretch of sound, without their places.
+    """FLAC frames of a stretch of sound, without their positions.
 
     Attributes:
         samples: of the stretch; every frame but the last holds ``BLOCK_FRAMES`` of them.
@@ -59,7 +59,7 @@ class Frames:
     bodies: bytes | memoryview
 
     def numbered(self, first_sample: int, *, variable: bool) -> bytes:
-        """The frames as they stand in a stream.
+        """Frames with their positions in a stream.
 
         Args:
             first_sample: place of the stretch in the stream.
@@ -97,9 +97,9 @@ class Frames:
 
     @classmethod
     def load(cls, data: bytes) -> Frames:
-        """Raises: InvalidInput: these are no frames, or not all of them."""
+        """Frames from ``dump``. Raises: InvalidInput: not FLAC frames, or incomplete."""
         end = data.find(b"\n")
-        rest = memoryview(data)[end + 1 :]  # a view: copies of half a minute would take longer than all the rest
+        rest = memoryview(data)[end + 1 :]  # a view: copying half a minute would dominate the cost
         try:
             said: dict[str, Any] = json.loads(data[: max(end, 0)])
             count = said["frames"]
@@ -110,12 +110,12 @@ class Frames:
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidInput("FLAC frames cannot be read", str(error)) from error
         if len(frames.bodies) != sizes.sum():
-            raise InvalidInput("FLAC frames are cut short", f"{len(frames.bodies)} of {sizes.sum()} bytes")
+            raise InvalidInput("FLAC frames are truncated", f"{len(frames.bodies)} of {sizes.sum()} bytes")
         return frames
 
 
 def encode_frames(sound: FloatArray, sample_rate_hz: int) -> Frames:
-    """Encode a stretch of sound with libFLAC, 24 bit; what lies outside of [-1, 1] is clipped.
+    """Encode a stretch of sound with libFLAC, 24 bit; samples outside [-1, 1] are clipped.
 
     Args:
         sound: shape (N,), float32, N >= 1.
@@ -131,7 +131,7 @@ def encode_frames(sound: FloatArray, sample_rate_hz: int) -> Frames:
 
 
 class _Sink(io.BytesIO):
-    """Notes where each write at the end began: libFLAC writes frame by frame."""
+    """File object that notes the start of each append: libFLAC writes frame by frame."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ def _metadata_end(data: bytes) -> int:
 
 def _taken_apart(data: bytes, bounds: list[int], samples: int) -> Frames:
     if len(bounds) - 1 != -(-samples // BLOCK_FRAMES):
-        raise InvalidInput("libFLAC has written other frames than expected", f"{len(bounds) - 1} for {samples} samples")
+        raise InvalidInput("libFLAC has written unexpected frames", f"{len(bounds) - 1} for {samples} samples")
     heads, extras, sizes, checks, bodies = [], [], [], [], []
     for start, end in pairwise(bounds):
         number = 1 if data[start + _PLACE] < 0x80 else 8 - (data[start + _PLACE] ^ 0xFF).bit_length()
@@ -172,7 +172,7 @@ def _taken_apart(data: bytes, bounds: list[int], samples: int) -> Frames:
 
 
 def _headers(head: bytes, numbers: Numbers, extra: bytes) -> Iterator[Rows]:
-    """Complete headers, shape (N, L), in runs whose numbers take as many bytes."""
+    """Complete headers, shape (N, L), in runs of numbers with the same size."""
     start = 0
     for length, limit in enumerate(_LIMITS, start=1):
         end = int(np.searchsorted(numbers, limit))
@@ -187,7 +187,7 @@ def _headers(head: bytes, numbers: Numbers, extra: bytes) -> Iterator[Rows]:
 
 
 def _coded(numbers: Numbers, length: int) -> Rows:
-    """The numbers as UTF-8 would write them, were it to reach so far: shape (N, length)."""
+    """Numbers in UTF-8's scheme, extended to 36 bits: shape (N, length)."""
     rows = np.empty((len(numbers), length), np.uint8)
     for column in range(length):
         bits = numbers >> (6 * (length - 1 - column))
@@ -210,7 +210,7 @@ def _crc16(rows: Rows) -> Numbers:
 
 
 def _shifted(crc: Numbers, zeros: Numbers) -> Numbers:
-    """What the CRC-16 would be after so many bytes of 0."""
+    """CRC-16 after that many further zero bytes."""
     factor = _powers()[8 * zeros % _PERIOD]
     product = np.zeros_like(crc)
     for bit in range(15, -1, -1):
@@ -221,7 +221,7 @@ def _shifted(crc: Numbers, zeros: Numbers) -> Numbers:
 
 @lru_cache(maxsize=2)
 def _table(bits: int, polynomial: int) -> Numbers:
-    """A CRC's remainders of all bytes: shape (256,)."""
+    """CRC remainders of all bytes: shape (256,)."""
     crc = np.arange(256) << (bits - 8)
     for _ in range(8):
         crc = crc << 1 ^ np.where(crc >> (bits - 1) & 1, 1 << bits | polynomial, 0)
@@ -230,7 +230,7 @@ def _table(bits: int, polynomial: int) -> Numbers:
 
 @lru_cache(maxsize=1)
 def _powers() -> Numbers:
-    """x to the power of 0, 1, ... modulo the polynomial of 16 bits: shape (_PERIOD,)."""
+    """Powers 0, 1, ... of x modulo the 16-bit polynomial: shape (_PERIOD,)."""
     powers = [1]
     for _ in range(_PERIOD - 1):
         doubled = powers[-1] << 1

@@ -15,7 +15,7 @@ _UNUSED_OFFSET = 0xFFFFFFFF
 
 
 def id3_tag(tags: Tags, chapters: Sequence[Chapter], cover: Cover | None, duration_seconds: float) -> bytes:
-    """The tag that goes in front of the first MPEG frame."""
+    """Tag that precedes the first MPEG frame."""
     texts = {
         "TIT2": tags.title,
         "TPE1": tags.artist,
@@ -37,7 +37,7 @@ def id3_tag(tags: Tags, chapters: Sequence[Chapter], cover: Cover | None, durati
 def _chapter_frames(chapters: Sequence[Chapter]) -> list[bytes]:
     ids = [f"chp{number}".encode() + b"\0" for number in range(len(chapters))]
     frames = []
-    # The table of contents counts in one byte; players fall back to the chapter frames themselves.
+    # The table of contents has a one-byte count; players fall back to the chapter frames themselves.
     if 0 < len(chapters) <= 255:
         frames.append(_frame("CTOC", b"toc\0" + bytes([3, len(ids)]) + b"".join(ids)))
     for name, chapter in zip(ids, chapters, strict=True):

@@ -1,4 +1,4 @@
-"""A FLAC file from stretches that are encoded already.
+"""FLAC joiner: one file from stretches that are encoded already.
 
 STREAMINFO says that the MD5 of the sound is unknown (RFC 9639, section 8.2): it would take every sample again. Each
 frame still has its checksums.
@@ -22,7 +22,7 @@ _STREAMINFO_BYTES: Final = 34
 
 
 class FlacJoiner:
-    """One open file; takes stretches in their order."""
+    """One open FLAC file; accepts stretches in order."""
 
     def __init__(self, file: BinaryIO, path: Path, encoding: Encoding, *, variable: bool) -> None:
         self._file = file
@@ -35,17 +35,18 @@ class FlacJoiner:
         self._put(self._head())
 
     def add(self, frames: Frames) -> None:
-        """The next stretch."""
+        """Append the next stretch."""
         self._shortest = min(self._shortest, self._last)
         self._last = frames.samples % BLOCK_FRAMES or BLOCK_FRAMES
         self._put(frames.numbered(self._written, variable=self._variable))
         self._written += frames.samples
 
     def finish(self) -> None:
-        """Write what is known only now. Raises: InferenceFailed: another number of samples than announced."""
+        """Write the header's final values. Raises: InferenceFailed: another number of samples than announced."""
         if self._written != self._encoding.frames:
             raise InferenceFailed(
-                "the sound has another length than was announced", f"{self._written} of {self._encoding.frames} samples"
+                "the sound's length differs from the announced one",
+                f"{self._written} of {self._encoding.frames} samples",
             )
         with translated(self._path):
             self._file.seek(0)
@@ -66,7 +67,7 @@ class FlacJoiner:
 
 @contextmanager
 def open_joined(path: Path, encoding: Encoding, *, variable: bool) -> Iterator[FlacJoiner]:
-    """A FLAC file that appears under ``path`` when the context ends without an exception; see ``open_writer``.
+    """Open a FLAC file that appears under ``path`` when the context ends without an exception; see ``open_writer``.
 
     Args:
         variable: more than one stretch follows; see ``Frames.numbered``.

@@ -1,4 +1,4 @@
-"""WAV, FLAC, MP3 and Ogg Opus through libsndfile."""
+"""WAV, FLAC, MP3 and Ogg Opus encoder through libsndfile."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from koebin.engine.errors import StoreError, StoreFull
 FloatArray = NDArray[np.float32]
 
 RIFF_LIMIT_BYTES = 0xFFFF_FFFF - 65_536
-"""What a WAV file can count; above it the file becomes RF64 (EBU Tech 3306), which leaves room for the header here."""
+"""Most bytes of samples in a WAV file, less room for the header; a larger file becomes RF64 (EBU Tech 3306)."""
 
 _FREE_BYTES = 1 << 20
 
 
 class LibsndfileEncoder:
-    """One open file of libsndfile's."""
+    """One open file of libsndfile."""
 
     def __init__(
         self, path: Path, chosen: Format, sample_rate_hz: int, frames: int, bitrate_kbps: int | None, tags: Tags
@@ -69,12 +69,12 @@ class LibsndfileEncoder:
                 setattr(self._file, name, value)
 
     def write(self, block: FloatArray) -> None:
-        """Take the next samples: shape (N,), float32."""
+        """Encode the next samples: shape (N,), float32."""
         with _written(self._path):
             self._file.write(block * self._gain)
 
     def close(self) -> None:
-        """Write what is left, and the header."""
+        """Write the rest, and the header."""
         with _written(self._path):
             self._file.close()
 
@@ -95,14 +95,15 @@ def _rate_control(chosen: Format, low: int, high: int, bitrate_kbps: int) -> dic
 
 
 def _lame_scale(bitrate_kbps: int) -> float:
-    """What LAME's presets multiply the sound with before they encode it: half a decibel that a target would miss."""
+    """Factor that LAME's presets apply before encoding; half a decibel that a loudness target would miss."""
     thresholds = ((176, 0.95), (208, 0.97), (240, 0.98))
     return next((scale for limit, scale in thresholds if bitrate_kbps <= limit), 1.0)
 
 
 @contextmanager
 def _written(path: Path) -> Iterator[None]:
-    """libsndfile says "System error" for a full disk, and soundfile asserts that all samples were taken."""
+    """Check a write: libsndfile says "System error" for a full disk, and soundfile asserts that all samples were
+    taken."""
     import soundfile
 
     try:

@@ -1,4 +1,4 @@
-"""Pages of an Ogg Opus stream, rewritten so that the same speech gives the same bytes.
+"""Ogg Opus pages, rewritten so that the same speech gives the same bytes.
 
 libsndfile draws the stream's serial number at random. Source: RFC 3533 (Ogg), RFC 7845 (Opus in Ogg).
 """
@@ -42,7 +42,7 @@ class _Page:
 
 
 def checksum(data: bytes) -> int:
-    """Ogg's CRC-32: polynomial 0x04C11DB7, most significant bit first, no inversion.
+    """CRC-32 of Ogg: polynomial 0x04C11DB7, most significant bit first, no inversion.
 
     zlib's CRC is the same polynomial on mirrored bits, inverted at both ends, and some hundred times faster than a
     loop in Python.

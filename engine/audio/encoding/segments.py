@@ -1,4 +1,4 @@
-"""Segments as the store keeps them: FLAC, 24 bit."""
+"""Segment codec: FLAC with 24 bit, as the store keeps segments."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def encode_segment(audio: Audio) -> bytes:
 
 
 def decode_segment(data: bytes, marks: Marks | None = None) -> Audio:
-    """The speech in FLAC bytes, within 2**-23 of what ``encode_segment`` was given (relative to its scale).
+    """Speech from FLAC bytes, within 2**-23 of the input of ``encode_segment`` (relative to its scale).
 
     Raises:
         InvalidInput: not FLAC, damaged, or not mono.
@@ -53,6 +53,6 @@ def decode_segment(data: bytes, marks: Marks | None = None) -> Audio:
     except soundfile.LibsndfileError as error:
         raise InvalidInput(f"a segment cannot be decoded ({error.error_string})") from error
     if len(samples) != announced:
-        raise InvalidInput("a segment is cut short", f"{len(samples)} of {announced} samples")
+        raise InvalidInput("a stored segment is truncated", f"{len(samples)} of {announced} samples")
     scale = float(comment.removeprefix(_SCALE)) if comment.startswith(_SCALE) else 1.0
     return Audio(samples * np.float32(scale), rate, marks if marks is not None else Marks())

@@ -1,4 +1,4 @@
-"""What a file says about itself: tags, chapters, cover."""
+"""File metadata: tags, chapters, cover."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Tags:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A chapter from ``start`` to ``end``, in seconds."""
+    """Chapter from ``start`` to ``end``, in seconds."""
 
     title: str
     start: float
@@ -47,7 +47,7 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """A front cover: PNG or JPEG bytes, at most 10 MB.
+    """Front cover: PNG or JPEG bytes, at most 10 MB.
 
     Raises:
         InvalidOption: something else.

@@ -30,13 +30,13 @@ def comment_fields(tags: Tags, chapters: Sequence[Chapter]) -> list[tuple[str, s
 
 
 def comment_block(vendor: str, fields: Sequence[tuple[str, str]]) -> bytes:
-    """The comment header, without a framing bit (neither FLAC nor Opus has one)."""
+    """Comment header, without a framing bit (neither FLAC nor Opus has one)."""
     entries = [f"{name}={value}".encode() for name, value in fields]
     return b"".join([_sized(vendor.encode()), struct.pack("<I", len(entries))] + [_sized(entry) for entry in entries])
 
 
 def picture_block(cover: Cover) -> bytes:
-    """A front cover; its dimensions are left to the decoder (zero)."""
+    """Front cover; its dimensions are left to the decoder (zero)."""
     media_type = cover.media_type.encode()
     return (
         struct.pack(">II", 3, len(media_type))

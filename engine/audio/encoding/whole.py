@@ -1,4 +1,4 @@
-"""A whole audio to a file or to bytes in one call."""
+"""Encoding of a whole audio to a file or to bytes in one call."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def save_audio(audio: Audio, path: Path, format: str | None = None, bitrate_kbps
 
 
 def encode_audio(audio: Audio, format: str, bitrate_kbps: int | None = None) -> bytes:  # noqa: A002
-    """The bytes that ``save_audio`` would write."""
+    """Content of the file that ``save_audio`` would write."""
     with tempfile.TemporaryDirectory(prefix="koebin-") as folder:
         name = find_format(format).name
         return save_audio(audio, Path(folder, f"audio.{name}"), name, bitrate_kbps).read_bytes()
 
 
 def fit(audio: Audio) -> Audio:
-    """The same speech at full scale at most; a warning says how much it was turned down."""
+    """Audio at full scale at most; a warning gives the attenuation."""
     if audio.peak <= 1.0:
         return audio
     overshoot_db = 20.0 * math.log10(audio.peak)
-    _log.warning("The audio is %.2f dB above full scale and is turned down by as much", overshoot_db)
+    _log.warning("The audio is %.2f dB above full scale and is attenuated by that amount", overshoot_db)
     return audio.with_gain(-overshoot_db)

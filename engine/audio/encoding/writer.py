@@ -1,4 +1,4 @@
-"""Streaming encoding: blocks of samples in, one finished file out."""
+"""Streaming audio file writer: blocks of samples in, one finished file out."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How one file is to be encoded.
+    """Parameters of one encoded file.
 
     Attributes:
         format: a name that ``find_format`` knows.
-        sample_rate_hz: of the blocks; resampled where the codec cannot take it.
-        frames: how many samples will be written in all, at least 1; a file with another number is never finished.
+        sample_rate_hz: of the blocks; resampled if the codec does not support it.
+        frames: total number of samples, at least 1; a file with another number is never finished.
         bitrate_kbps: of a lossy format, None for its default; MP3 has no more than 160 below 32 kHz, and no more than
             64 below 16 kHz.
         tags, chapters, cover: written where the container has a place for them (WAV has none for the latter two).
@@ -47,13 +47,13 @@ class Encoding:
 
 
 class Encoder(Protocol):
-    """What takes the samples."""
+    """Encoder interface of a container."""
 
     def write(self, block: FloatArray) -> None:
-        """Take the next samples: shape (N,), float32; what lies outside of [-1, 1] is clipped, never wrapped."""
+        """Encode the next samples: shape (N,), float32; values outside [-1, 1] are clipped, never wrapped."""
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the rest."""
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def open_writer(path: Path, encoding: Encoding) -> Iterator[Writer]:
     """
     chosen = find_format(encoding.format)
     if encoding.frames < 1:
-        raise InvalidOption("there is no sound to write", str(path))
+        raise InvalidOption("there are no samples to write", str(path))
     rate = chosen.rate_for(encoding.sample_rate_hz)
     with whole_file(path) as temporary:
         writer = Writer(_open_encoder(temporary, chosen, rate, encoding), encoding, rate)
@@ -84,7 +84,7 @@ def open_writer(path: Path, encoding: Encoding) -> Iterator[Writer]:
 
 
 class Writer:
-    """Counts, resamples and hands on the blocks of one file."""
+    """Counts, resamples and passes on the blocks of one file."""
 
     def __init__(self, encoder: Encoder, encoding: Encoding, codec_rate_hz: int) -> None:
         self._encoder = encoder
@@ -105,16 +105,16 @@ class Writer:
         return self._hash.digest()
 
     def write(self, block: FloatArray) -> None:
-        """Take the next samples: shape (N,), float32, within [-1, 1]."""
+        """Write the next samples: shape (N,), float32, within [-1, 1]."""
         self._written += len(block)
         self._hash.update(block.tobytes())
         self._forward(block if self._resampler is None else self._resampler.resample_chunk(block))
 
     def finish(self) -> None:
-        """Write what the resampler still holds, and see that nothing is missing."""
+        """Write the rest of the resampler, and check the total."""
         if self._written != self._announced:
             raise InferenceFailed(
-                "the sound has another length than was announced", f"{self._written} of {self._announced} samples"
+                "the sound's length differs from the announced one", f"{self._written} of {self._announced} samples"
             )
         if self._resampler is not None:
             self._forward(self._resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True))
@@ -141,7 +141,7 @@ def _open_encoder(path: Path, chosen: Format, rate: int, encoding: Encoding) -> 
 
 
 def _describe(path: Path, chosen: Format, encoding: Encoding, digest: bytes) -> None:
-    """Put tags, chapters and cover into what libsndfile wrote, and a serial number that follows from the content."""
+    """Write tags, chapters and cover into libsndfile's file, and a serial number that follows from the content."""
     tags, chapters, cover = encoding.tags, encoding.chapters, encoding.cover
     if chosen.tags == "ogg":
         serial = int.from_bytes(digest[:4], "big")

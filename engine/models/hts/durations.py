@@ -1,4 +1,4 @@
-"""The duration model of an HTS voice, and how long the HTS engine makes each phone.
+"""Duration model of an HTS voice: length of each phone as in the HTS engine.
 
 The engine says how many samples an utterance has, not where one phone ends and the next begins; the voice file says it.
 """
@@ -51,7 +51,7 @@ class HtsDurations:
 
     @classmethod
     def load(cls, path: Path) -> HtsDurations:
-        """Read the header, the duration tree and its Gaussians out of a ``.htsvoice`` file (HTS voice version 1.0).
+        """Read header, duration tree and its Gaussians from a ``.htsvoice`` file (HTS voice version 1.0).
 
         Raises:
             InvalidCheckpoint: not such a file, or one whose parts do not fit together.
@@ -70,7 +70,7 @@ class HtsDurations:
         return cls(rate, period, nodes, means, variances)
 
     def frames(self, labels: Sequence[str], speed: float = 1.0) -> IntArray:
-        """How many frames the HTS engine gives to each label.
+        """Frames that the HTS engine gives to each label.
 
         Args:
             labels: full-context labels of one utterance.
@@ -91,7 +91,7 @@ class HtsDurations:
         return frames
 
     def reachable_speed(self, labels: Sequence[str], speed: float) -> float:
-        """The speed, or the highest one below it at which every state still has its one frame.
+        """The speed, or the highest one below it at which every state still has one frame.
 
         The engine speaks the same at both, and complains about the higher one on standard error.
         """
@@ -108,7 +108,7 @@ class HtsDurations:
 
 
 def fit_durations(means: DoubleArray, variances: DoubleArray, length: float) -> IntArray:
-    """State durations whose sum is ``length`` rounded: mean + rho * variance, rho the same for all states.
+    """State durations whose sum is ``length`` rounded: mean + rho * variance, with the same rho for all states.
 
     Rounding leaves a few frames over; they go one by one to (or come from) the state that strays least from rho.
 
@@ -136,7 +136,7 @@ def fit_durations(means: DoubleArray, variances: DoubleArray, length: float) -> 
 
 
 def _sum(values: DoubleArray) -> float:
-    """The sum taken in order, as the engine does; numpy's own could differ in the last bit, and then in a rounding."""
+    """Sum in order, as in the engine; numpy's own could differ in the last bit, and then in a rounding."""
     return float(np.add.accumulate(values)[-1])
 
 
@@ -168,12 +168,12 @@ def _tree(text: str) -> tuple[_Node, ...]:
 
 
 def _branch(text: str, position: dict[str, int]) -> int:
-    """A node's place, or minus the 1-based number at the end of a leaf's name."""
+    """Index of a node, or minus the 1-based number at the end of a leaf's name."""
     return -int(text.strip('"').rsplit("_", 1)[1]) if text.startswith('"') else position[text]
 
 
 def _compile(patterns: str) -> re.Pattern[str]:
-    """A question as one regular expression to search with; in its patterns ``*`` is any run and ``?`` any character."""
+    """Question as one regular expression to search with; in its patterns ``*`` is any run and ``?`` any character."""
     return re.compile("|".join(_alternatives(patterns)), re.DOTALL)
 
 

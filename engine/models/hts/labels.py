@@ -1,4 +1,4 @@
-"""What the full-context labels of an utterance say: phones, moras, words."""
+"""Full-context labels of HTS: phones, moras and words of an utterance."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _SAME_SOUND: Final = {"ヂ": "ジ", "ヅ": "ズ", "ヲ": "オ", "ヂャ": "ジ�
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Something that lasts from phone ``start`` to phone ``end``, excluded."""
+    """Span from phone ``start`` to phone ``end``, excluded."""
 
     text: str
     start: int
@@ -72,7 +72,7 @@ class Span:
 
 
 def phone_of(label: str) -> str:
-    """The phone that a full-context label is about; devoiced vowels are capitals."""
+    """Phone of a full-context label; devoiced vowels are capitals."""
     match = _PHONE.search(label)
     return match.group(1) if match else ""
 
@@ -101,7 +101,7 @@ def spell_moras(moras: Sequence[Span], nodes: Sequence[Node]) -> list[Span]:
 
 
 def words_of(moras: Sequence[Span], nodes: Sequence[Node]) -> list[Span]:
-    """The words that have a sound, by their surfaces; each lasts from its first mora to its last one."""
+    """Words that have a sound, by their surfaces; each lasts from its first mora to its last one."""
     owners = [index for index, node in enumerate(nodes) for _ in _split(node.pron)]
     spelled = [kana for node in nodes for kana in _split(node.pron)]
     places = _match([_normal(mora.text) for mora in moras], _sounds(spelled))
@@ -116,7 +116,7 @@ def words_of(moras: Sequence[Span], nodes: Sequence[Node]) -> list[Span]:
 
 
 def pause_label(before: str, after: str) -> str:
-    """The label of a pause between two utterances, from the last label of the first and the first of the second.
+    """Label of a pause between two utterances, from the last label of the first and the first of the second.
 
     As Open JTalk would write it had both been one utterance: left context from one, right context from the other, the
     totals of the utterance added.
@@ -145,7 +145,7 @@ def _sound(phones: Sequence[str]) -> str:
 
 
 def _split(pron: str) -> Iterator[str]:
-    """The moras of a reading; accent and devoicing marks are left out."""
+    """Moras of a reading; accent and devoicing marks are left out."""
     mora = ""
     for char in pron:
         if not _KANA.fullmatch(char):
@@ -161,7 +161,7 @@ def _split(pron: str) -> Iterator[str]:
 
 
 def _sounds(spelled: Sequence[str]) -> list[str]:
-    """The moras with long marks replaced by the vowel they prolong."""
+    """Moras with long marks replaced by the vowel they prolong."""
     sounds: list[str] = []
     for kana in spelled:
         sounds.append(_normal(_vowel(sounds[-1]) if kana == "ー" and sounds else kana))
@@ -177,7 +177,7 @@ def _normal(kana: str) -> str:
 
 
 def _match(spoken: list[str], spelled: list[str]) -> list[int | None]:
-    """For every spoken mora the place of the spelled one, None where there is none."""
+    """For every spoken mora the index of the spelled one, None if there is none."""
     if len(spoken) == len(spelled):
         return list(range(len(spoken)))
     places: list[int | None] = [None] * len(spoken)

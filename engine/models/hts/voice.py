@@ -1,4 +1,4 @@
-"""The voice that comes with Open JTalk: no download, a hundredth of a neural voice's work.
+"""Built-in voice of Open JTalk (HTS): no download, a hundredth of a neural voice's cost.
 
 ``mei`` is the voice as it was made; ``ken`` and ``hina`` are the same voice at another pitch and pace.
 """
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from pyopenjtalk.htsengine import HTSEngine
 
 _FULL_SCALE: Final = 32768.0 / 10 ** (-9.0 / 20.0)
-"""The engine speaks in 16-bit units and exceeds them by up to 8 dB: 9 dB of room keep a sentence's loudness its own."""
+"""Headroom in dB: the HTS engine exceeds 16-bit full scale by up to 8 dB."""
 _SILENCE_SECONDS: Final = 0.3
 _DEFAULTS: Final = SynthesisOptions()
 _FIXED: Final = ("noise_scale", "noise_scale_w", "sdp_ratio")
-"""Options that this voice has nothing for: another value than the default is refused, not ignored."""
+"""Options without a meaning for this voice: a value other than the default is refused, not ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """A speaker made from the voice: semitones and a speaking rate on top of what is asked for."""
+    """Speaker derived from the voice: semitones and a speaking rate on top of the requested ones."""
 
     pitch: float = 0.0
     speed: float = 1.0
@@ -56,7 +56,7 @@ class BuiltinVoice:
 
     Args:
         name: one of ``CHARACTERS``.
-        threads: how many utterances may be spoken at once; each has an engine of its own.
+        threads: number of utterances spoken at once; each has an engine of its own.
 
     Raises:
         BackendMissing: pyopenjtalk-plus is not installed.
@@ -103,7 +103,7 @@ class BuiltinVoice:
         return [self._speak(utterance) for utterance in utterances]
 
     def predict_pause(self, first: Utterance, second: Utterance) -> float | None:
-        """What the duration model gives to a ``pau`` between the two."""
+        """Duration that the duration model gives to a ``pau`` between the two."""
         if not (first.analysis.labels and second.analysis.labels):
             return None
         label = pause_label(first.analysis.labels[-1], second.analysis.labels[0])
@@ -122,7 +122,9 @@ class BuiltinVoice:
         samples = self._run(labels, options)
         samples = change_pitch(samples, self.sample_rate_hz, 0.0, options.intonation)
         if len(samples) != int(frames.sum()) * self._durations.frame_period:
-            raise InferenceFailed("the HTS engine and its duration model disagree", utterance.analysis.text)
+            raise InferenceFailed(
+                "the HTS engine and its duration model disagree about the length", utterance.analysis.text
+            )
         return Rendering(samples, self._marks(utterance, phones, frames))
 
     def _run(self, labels: Sequence[str], options: SynthesisOptions) -> FloatArray:
@@ -141,7 +143,7 @@ class BuiltinVoice:
         return scaled
 
     def _silence(self, options: SynthesisOptions) -> Rendering:
-        """What cannot be spoken is kept as a pause of the voice's usual length."""
+        """Silence for text that cannot be spoken, as long as the voice's usual pause."""
         seconds = _SILENCE_SECONDS / self._speed(options)
         frames = max(1, round(seconds / self._frame_seconds))
         samples = np.zeros(frames * self._durations.frame_period, np.float32)
@@ -170,7 +172,7 @@ class BuiltinVoice:
 
     @contextmanager
     def _engine(self) -> Iterator[HTSEngine]:
-        """An engine that nobody else uses meanwhile."""
+        """An engine that no other thread uses meanwhile."""
         with self._engines_lock:
             engine = self._engines.pop() if self._engines else None
         engine = engine or _new_engine(self._path)
@@ -180,7 +182,7 @@ class BuiltinVoice:
 
 
 def voice_path() -> Path:
-    """The voice file inside pyopenjtalk-plus.
+    """Voice file inside pyopenjtalk-plus.
 
     Raises:
         BackendMissing: pyopenjtalk-plus is not installed, or another package has its name.

@@ -1,4 +1,4 @@
-"""From published safetensors to ONNX graphs that ONNX Runtime can speak with.
+"""Export of published safetensors to ONNX graphs for ONNX Runtime.
 
 A folder made by ``export_voice`` holds::
 
@@ -103,13 +103,13 @@ _PHONE_AXES_OUT: Final = {"durations": 1, "m": 2, "logs": 2}
 
 
 def export_voice(source_dir: Path, target_dir: Path) -> Path:
-    """Write the graphs and what belongs to them; return the folder.
+    """Write the graphs and all other files of the voice; returns the folder.
 
     The folder appears complete or not at all.
 
     Args:
         source_dir: ``config.json``, ``style_vectors.npy`` and a safetensors file.
-        target_dir: must not hold anything yet.
+        target_dir: must be empty or absent.
 
     Raises:
         InvalidCheckpoint: the source is not a JP-Extra voice, or the target is not empty.
@@ -129,11 +129,11 @@ def export_voice(source_dir: Path, target_dir: Path) -> Path:
 
 
 def export_bert(source_dir: Path, target_dir: Path, quantize: bool = True) -> Path:
-    """Write BERT as one graph; return the folder.
+    """Write BERT as one graph; returns the folder.
 
     Args:
         source_dir: the published folder in transformers' layout; ``vocab.txt`` is taken along where it has one.
-        target_dir: must not hold anything yet.
+        target_dir: must be empty or absent.
         quantize: 8-bit weights and activations in the matrix products (``bert_q8.onnx``), a half of the memory;
             else ``bert_fp32.onnx``.
 
@@ -152,7 +152,7 @@ def export_bert(source_dir: Path, target_dir: Path, quantize: bool = True) -> Pa
 
 
 class _Step(nn.Module):
-    """One method of the network as a module, which is what the exporter takes."""
+    """One method of the network as a module, as the exporter needs it."""
 
     def __init__(self, network: Synthesizer) -> None:
         super().__init__()
@@ -251,7 +251,7 @@ def _export(
     axes: dict[str, dict[int, str]],
 ) -> None:
     with warnings.catch_warnings(), torch.inference_mode():
-        # The tracer is deprecated and says of every shape that it is traced; the newer exporter needs onnxscript.
+        # The tracer is deprecated and warns about every traced shape; the newer exporter needs onnxscript.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
@@ -297,14 +297,14 @@ def _write_description(folder: Path, sizes: HyperParameters, styles: Styles, sou
 
 
 class _Staging:
-    """A folder beside the target that takes its place when all is written."""
+    """Folder beside the target that replaces it when everything is written."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
 
     def __enter__(self) -> Path:
         if self.target.exists() and (not self.target.is_dir() or any(self.target.iterdir())):
-            raise InvalidCheckpoint("the target is not an empty folder", str(self.target), "Name a new folder")
+            raise InvalidCheckpoint("the target is not an empty folder", str(self.target), "Choose a new folder")
         self.target.parent.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
         return self.folder

@@ -1,4 +1,4 @@
-"""Where the files of a JP-Extra voice lie in a source, in both layouts that people publish.
+"""Files of a JP-Extra voice in a source, in both published layouts.
 
 ======================  ==========================================  =======================================
                         a tree for hayakoe                          a Style-Bert-VITS2 model
@@ -36,7 +36,7 @@ class VoiceFiles:
     """Folders on this machine.
 
     Attributes:
-        backend: what the voice's weights are for.
+        backend: of the voice's weights.
         voice: configuration, style vectors and weights.
         bert: the language model's weights for the same back end.
         tokenizer: its vocabulary.
@@ -68,7 +68,7 @@ def fetch_voice(source: Source, fallback: Source, name: str, device: str) -> Voi
         raise BackendMissing(
             "the voice has safetensors only, and torch is not installed",
             f"{source.uri}/{prefix}",
-            "Install koebin[torch], or turn it into ONNX with koebin export on a machine that has it",
+            "Install koebin[torch], or convert it with koebin export on a machine that has torch",
         )
     home = source if _has_bert(source, backend) else fallback
     return VoiceFiles(backend, source.fetch(prefix), _fetch_first(home, _BERTS[backend]), home.fetch(TOKENIZER))
@@ -81,7 +81,7 @@ def _find_voice(source: Source, name: str, device: str) -> tuple[str, Backend]:
             return prefix, backend
     # What lies there under another name is told by the error of the fetch.
     source.fetch(_places(name, device)[0])
-    raise SourceNotFound("there is a folder of that name, but no voice in it", f"{source.uri}/{name}")
+    raise SourceNotFound("the folder of that name holds no voice", f"{source.uri}/{name}")
 
 
 def _places(name: str, device: str) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def _places(name: str, device: str) -> tuple[str, ...]:
 
 
 def _backend(names: frozenset[str], device: str) -> Backend | None:
-    """For what the files of a folder are made; None if they are no voice that can speak on the device."""
+    """Back end that the files of a folder are for; None if they are not a voice for the device."""
     if "config.json" not in names and "voice.json" not in names:
         return None
     if not device.startswith("cuda") and names & _GRAPHS:
@@ -99,7 +99,7 @@ def _backend(names: frozenset[str], device: str) -> Backend | None:
 
 
 def _names(source: Source, prefix: str) -> frozenset[str]:
-    """What lies under a prefix; the source is asked only for what is not in the cache."""
+    """Names under a prefix; the source is asked only if the cache does not know."""
     folder = source.cached(prefix)
     return frozenset(source.children(prefix) if folder is None else (path.name for path in folder.iterdir()))
 
@@ -109,6 +109,6 @@ def _has_bert(source: Source, backend: Backend) -> bool:
 
 
 def _fetch_first(source: Source, prefixes: Iterable[str]) -> Path:
-    """The first prefix that the source has; if it has none, the first one's error says what there is."""
+    """First prefix that the source has; if it has none, the first one's error is raised."""
     present = [prefix for prefix in prefixes if _names(source, prefix)]
     return source.fetch((present or list(prefixes))[0])

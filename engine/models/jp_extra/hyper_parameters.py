@@ -1,4 +1,4 @@
-"""``config.json`` of a JP-Extra voice: only what decides how it speaks."""
+"""Hyperparameters of a JP-Extra voice from ``config.json``: only those that decide how it speaks."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ BERT_DIMENSION: Final = 1024
 STYLE_DIMENSION: Final = 256
 
 _LARGEST: Final = 16384
-"""No dimension of a real voice comes near; a larger one is a damaged file that would only eat memory."""
+"""Upper bound of a dimension, far above real voices; a damaged file must not exhaust memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class HyperParameters:
-    """Dimensions of the network, and what the voice says of itself.
+    """Dimensions of the network, and metadata of the voice.
 
     The names are those of the published file; the defaults are what a file that leaves them out means.
 
@@ -57,7 +57,7 @@ class HyperParameters:
 
     @property
     def hop_length(self) -> int:
-        """Samples per frame: what the decoder really makes, 512 in every published voice."""
+        """Samples per frame, as the decoder produces them; 512 in every published voice."""
         return math.prod(self.upsample_rates)
 
     @classmethod
@@ -71,7 +71,7 @@ class HyperParameters:
             config = json.loads(path.read_text("utf-8"))
         except FileNotFoundError as error:
             raise InvalidCheckpoint(
-                "the voice has no configuration", str(path), "Put its config.json beside the weights"
+                "the voice has no configuration", str(path), "Add its config.json beside the weights"
             ) from error
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise InvalidCheckpoint(f"the configuration is not JSON ({error})", str(path)) from error
@@ -79,7 +79,7 @@ class HyperParameters:
 
     @classmethod
     def parse(cls, config: object) -> HyperParameters:
-        """The same from parsed JSON. Unknown keys are passed over, missing ones take their defaults."""
+        """Hyperparameters from parsed JSON. Unknown keys are ignored, missing ones have their defaults."""
         root = _section(config, "the configuration")
         data = _section(root.get("data", {}), "data")
         model = _section(root.get("model", {}), "model")
@@ -136,7 +136,7 @@ def _check_architecture(model: Mapping[str, Any]) -> None:
 
 def _check_dimensions(sizes: HyperParameters) -> None:
     checks = (
-        (sizes.hidden_channels % sizes.n_heads == 0, "hidden_channels is no multiple of n_heads"),
+        (sizes.hidden_channels % sizes.n_heads == 0, "hidden_channels is not a multiple of n_heads"),
         (sizes.inter_channels % 2 == 0, "inter_channels is odd"),
         (
             len(sizes.upsample_rates) == len(sizes.upsample_kernel_sizes),

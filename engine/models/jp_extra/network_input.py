@@ -1,4 +1,4 @@
-"""What a JP-Extra network is given of an utterance: rows of its embeddings."""
+"""Network input of an utterance: rows of a JP-Extra network's embeddings."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class NetworkInput:
 
 
 def network_input(phonemes: Phonemes, add_blank: bool) -> NetworkInput:
-    """Look up ids, with a blank before, between and after the phones if ``add_blank``.
+    """Ids of an utterance, with a blank before, between and after the phones if ``add_blank``.
 
     A blank is row 0 of all three embeddings; it counts to the character of the phone before it, the first one to [CLS].
     """
     start, step = (1, 2) if add_blank else (0, 1)
     ids = np.full((3, len(phonemes.phones) * step + start), SYMBOL_IDS[BLANK], np.int64)
-    # As bytes numbers are copied in one go.
+    # As bytes, the numbers are copied at once.
     ids[0, start::step] = bytearray(map(SYMBOL_IDS.__getitem__, phonemes.phones))
     ids[1, start::step] = bytearray(phonemes.tones)
     ids[1, start::step] += JAPANESE_TONE_OFFSET

@@ -1,4 +1,4 @@
-"""How far the decoder looks."""
+"""Receptive field of the decoder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
 
 
 def receptive_field_frames(sizes: HyperParameters) -> int:
-    """Frames on each side of a frame that its samples depend on; the overlap that exact windows need.
+    """Frames on each side of a frame that its samples depend on: the overlap of exact windows.
 
     Followed backwards from a stretch of samples to the stretch of frames that it needs; the wider of both sides.
     """

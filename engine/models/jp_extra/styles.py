@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Styles:
-    """The styles of one voice.
+    """Styles of one voice.
 
     Attributes:
         names: the default first.
@@ -53,7 +53,7 @@ class Styles:
         return cls(tuple(sorted(names, key=names.__getitem__)), names, vectors)
 
     def vector(self, style: str, weight: float) -> FloatArray:
-        """The style to speak with: ``mean + (row - mean) * weight``, shape (256,), float32.
+        """Style vector: ``mean + (row - mean) * weight``, shape (256,), float32.
 
         Args:
             style: a name, "" for the first one.
@@ -77,7 +77,7 @@ def _read(path: Path) -> FloatArray:
         vectors = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise InvalidCheckpoint(
-            "the voice has no style vectors", str(path), "Put style_vectors.npy beside it"
+            "the voice has no style vectors", str(path), "Add style_vectors.npy beside the configuration"
         ) from error
     except (ValueError, EOFError, OSError) as error:
         raise InvalidCheckpoint(f"the style vectors cannot be read ({error})", str(path)) from error

@@ -1,4 +1,4 @@
-"""From the network's durations to marks and pauses; both back ends of JP-Extra use it."""
+"""Marks and pauses from the network's durations, for both back ends of JP-Extra."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SILENT: Final = PUNCTUATION | {BLANK}
 
 
 def frames_per_phone(durations: IntArray, phones: int) -> IntArray:
-    """Fold the blanks' frames into the phones.
+    """Frames per phone, with the blanks' frames folded in.
 
     A blank continues the phone before it; the first one has none and belongs to the phone after it.
 
@@ -37,7 +37,7 @@ def marks_of(phonemes: Phonemes, durations: IntArray, frame_seconds: float, seco
     """Timings of one utterance.
 
     Args:
-        phonemes: what was spoken.
+        phonemes: of the utterance.
         durations: frames, as ``frames_per_phone`` takes them.
         frame_seconds: length of a frame.
         seconds: length of the audio, where the last phone ends.
@@ -57,7 +57,7 @@ def marks_of(phonemes: Phonemes, durations: IntArray, frame_seconds: float, seco
 
 
 def boundary(first: Phonemes, second: Phonemes) -> tuple[int, int] | None:
-    """The phones between two sentences spoken in one breath.
+    """Phones between two sentences spoken in one breath.
 
     Returns:
         In ``koebin.engine.text.prosody.join`` of the two, the last spoken phone of ``first`` and the first spoken one

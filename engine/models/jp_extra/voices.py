@@ -1,4 +1,4 @@
-"""JP-Extra voices from a source to a loaded model; BERT, its vocabulary and idle threads are there once for all."""
+"""Loader of JP-Extra voices, from a source to a model; BERT, its vocabulary and idle threads are shared."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class JpExtraVoices:
     """``VoiceLoader`` for the voices that hayakoe and Style-Bert-VITS2 publish. Any thread may use it.
 
     Args:
-        sources: how sources are reached, and where what they give is kept.
+        sources: options of the sources and their cache.
         bert_source: has BERT for voices whose own source has none.
-        threads: how many utterances are spoken at once on a CPU.
+        threads: number of utterances spoken at once on a CPU.
         decoder: arithmetic of the decoder on CUDA.
     """
 
@@ -43,12 +43,12 @@ class JpExtraVoices:
         self._lock = threading.Lock()
 
     def fetch(self, name: str, source: str, device: str) -> Path:
-        """The voice's folder, with everything else in the cache that it needs on the device."""
+        """Folder of the voice, with everything else that it needs on the device in the cache."""
         files = self._files(name, source, device)
         return prepare(files.voice, self._sources.cache_root) if files.backend == "onnx" else files.voice
 
     def open(self, name: str, source: str, device: str) -> AcousticModel:
-        """Load the voice; BERT too, if no voice before has."""
+        """Load the voice; BERT too, if this is the first."""
         files = self._files(name, source, device)
         tokenize = partial(token_ids, vocabulary=self._vocabulary(files.tokenizer))
         if files.backend == "onnx":
@@ -56,14 +56,14 @@ class JpExtraVoices:
 
             folder = prepare(files.voice, self._sources.cache_root)
             voice = JpExtraOnnx(folder, self._onnx_bert(files.bert), tokenize, self._idle)
-            give_back()  # what parsing graphs has left free, several MiB a voice
+            give_back()  # memory freed after parsing graphs, several MiB per voice
             return voice
         from koebin.engine.models.jp_extra.torch.voice import JpExtraTorch
 
         return JpExtraTorch(files.voice, self._torch_bert(files.bert, device), tokenize, device, self._decoder)
 
     def close(self) -> None:
-        """Give back BERT and the threads; voices that use them cannot speak afterwards."""
+        """Release BERT and the threads; voices that use them cannot speak afterwards."""
         self._idle.close()
         with self._lock:
             for bert in self._torch_berts.values():

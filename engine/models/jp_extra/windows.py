@@ -1,4 +1,4 @@
-"""Parts of an utterance that are computed one by one, on one thread or on several."""
+"""Windows of an utterance that are computed one by one, on one or several threads."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 Window = tuple[int, int]
-"""First frame, and the one behind the last."""
+"""Window: first frame, and the one behind the last."""
 Each = Callable[[Callable[[Window], None], Sequence[Window]], None]
-"""Does the work for every window, in any order and on any threads."""
+"""Function that processes every window, in any order and on any threads."""
 
 
 def windows(frames: int, longest: int) -> list[Window]:
-    """Cut ``frames`` into as few windows of at most ``longest`` as will do, all of nearly one length."""
+    """As few windows of at most ``longest`` as cover ``frames``, of nearly equal length."""
     count = max(1, -(-frames // longest))
     edges = [index * frames // count for index in range(count + 1)]
     return list(pairwise(edges))

@@ -58,14 +58,14 @@ def test_a_bad_file_is_refused_with_its_place(home: Path, content: bytes, messag
     [
         (["narrate", "nowhere.txt"], exits.INVALID, "no such file"),
         (["narrate", "good.txt", "--speaker", "mey"], exits.NOT_FOUND, "Did you mean mei"),
-        (["narrate", "good.txt", "--speaker", "../x"], exits.INVALID, "not a speaker name"),
+        (["narrate", "good.txt", "--speaker", "../x"], exits.INVALID, "not a valid speaker name"),
         (["narrate", "good.txt", "--speed", "0"], exits.INVALID, "speed is out of range"),
         (["narrate", "good.txt", "--speed", "nan"], exits.INVALID, "speed is not a finite number"),
         (["narrate", "good.txt", "--format", "aac"], exits.INVALID, "no such format"),
         (["narrate", "good.txt", "--store", "/dev/null/x"], exits.UNAVAILABLE, "store"),
         (["say", "", "-o", "a.wav"], exits.INVALID, "empty"),
         (["say", "あ", "-o", "nowhere/a.wav"], exits.UNAVAILABLE, "no such folder"),
-        (["say", "あ", "-o", "a.xyz"], exits.INVALID, "not an audio format"),
+        (["say", "あ", "-o", "a.xyz"], exits.INVALID, "not a known audio format"),
         (["say", "あ", "--style", "Angry", "-o", "a.wav"], exits.NOT_FOUND, "Neutral"),
         (["status", "x"], exits.INVALID, "KOEBIN_BROKER_URL"),
     ],
@@ -153,4 +153,4 @@ def test_doctor_names_what_is_no_device(monkeypatch: pytest.MonkeyPatch, home: P
     monkeypatch.setenv("KOEBIN_DEVICE", device)
     code, output = koebin("doctor")
     assert code == exits.FAILED
-    assert f"FAILED\tdevice\tno such device: '{device}'" in output
+    assert f"FAILED\tdevice\tnot a valid device: '{device}'" in output

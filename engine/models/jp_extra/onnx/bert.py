@@ -22,7 +22,7 @@ _FILES: Final = ("bert_q8.onnx", "bert_fp32.onnx")
 
 
 class OnnxBert:
-    """One graph, 8-bit or float32. Any number of threads may use it at once.
+    """BERT graph, 8-bit or float32. Any number of threads may use it at once.
 
     One utterance at a time: the 8-bit graph measures the range of its activations over all that it is given, so what
     shares a batch with an utterance would change its features.
@@ -41,14 +41,14 @@ class OnnxBert:
         self.path = find_graph(path)
         kept = published_checksum(self.path)
         graph = self.path if cache is None or kept else prepare_bert(self.path, cache, self.sha256)
-        self._session = Session(graph, threads=2)  # a lone utterance waits for it, and all other cores with it
+        self._session = Session(graph, threads=2)  # a single utterance waits for it, and all other cores as well
         self._session.require(("input_ids", "attention_mask"), ())
         if len(self._session.outputs) != 1:
             raise InvalidCheckpoint("BERT's graph has more than one output", str(self.path))
 
     @cached_property
     def sha256(self) -> str:
-        """Of the graph's file, as it is published."""
+        """Checksum of the graph's file, as published."""
         return published_checksum(self.path) or sha256(self.path)
 
     @stage("bert")
@@ -68,12 +68,12 @@ class OnnxBert:
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         hidden: FloatArray = self._session.run(self._session.outputs, inputs)[0][0]
         if hidden.shape != (len(token_ids), BERT_DIMENSION):
-            raise InvalidCheckpoint(f"BERT gives features of the shape {hidden.shape}", str(self.path))
+            raise InvalidCheckpoint(f"BERT gives features of the wrong shape {hidden.shape}", str(self.path))
         return hidden
 
 
 def find_graph(path: Path) -> Path:
-    """The graph itself, or the one to use of a folder's.
+    """The graph itself, or the preferred one of a folder.
 
     Raises:
         BackendMissing: there is none.
@@ -83,7 +83,7 @@ def find_graph(path: Path) -> Path:
     for name in _FILES:
         if (path / name).is_file():
             return path / name
-    raise BackendMissing("BERT's ONNX graph is missing", str(path), f"Put {' or '.join(_FILES)} there")
+    raise BackendMissing("BERT's ONNX graph is missing", str(path), f"Add {' or '.join(_FILES)} to the folder")
 
 
 def expand(features: FloatArray, phones_per_token: Sequence[int]) -> FloatArray:

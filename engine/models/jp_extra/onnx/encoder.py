@@ -1,4 +1,4 @@
-"""The text encoder's files: a graph that takes its weights as inputs, and these."""
+"""Text encoder files for ONNX Runtime: a graph that takes its weights as inputs, and the weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write_encoder(model: ModelProto, folder: Path) -> None:
 
 
 def weights_as_inputs(model: ModelProto) -> tuple[ModelProto, Weights]:
-    """The graph without its arrays of float32, which become inputs of their names, and these."""
+    """Graph whose float32 arrays became inputs of their names, and those arrays."""
     result = ModelProto()
     result.CopyFrom(model)
     graph = result.graph

@@ -1,4 +1,4 @@
-"""The flow on ONNX Runtime: from a sample of the prior to the latent, layer by layer, some of the frames at a time.
+"""Flow on ONNX Runtime: from prior sample to latent, layer by layer, in tiles of frames.
 
 The graphs, their inputs and the weights' names are those of ``koebin.engine.models.jp_extra.onnx.rewrite.flow``.
 """
@@ -25,18 +25,18 @@ FloatArray = NDArray[np.float32]
 WEIGHTS: Final = "flow.data"
 FLOW_FILES: Final = (WEIGHTS, "flow_layer.onnx", "flow_start.onnx")
 LONGEST_TILE: Final = 256
-"""Frames of an utterance that are computed at once; with more a layer takes more memory and no less time."""
+"""Most frames in one tile; a larger tile takes more memory and no less time."""
 SHORTEST_TILE: Final = 64
-"""An utterance of more frames has two tiles at least, so that two threads can share it."""
+"""A longer utterance has at least two tiles, so that two threads can share it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Tile:
-    """Some of the frames, and those about them that their convolutions look at.
+    """Range of frames, with their neighbours that the convolutions need.
 
     Attributes:
-        low, high: the first and the one behind the last that the graph is given.
-        inputs: what the graph is told of the places, the same for every layer.
+        low, high: first frame of the graph's input, and the one behind the last.
+        inputs: position inputs of the graph, the same for every layer.
     """
 
     low: int
@@ -45,7 +45,7 @@ class _Tile:
 
 
 class Flow:
-    """Any number of threads may use it at once.
+    """Flow of a voice. Any number of threads may use it at once.
 
     Args:
         folder: has ``FLOW_FILES``.
@@ -91,7 +91,7 @@ class Flow:
             first -= following[0]
             first, second = second, first
         if not np.isfinite(z).all():
-            raise InferenceFailed("the network's latent is not numbers", "flow")
+            raise InferenceFailed("the network's latent is not finite numbers", "flow")
         return z
 
     def _computed(
@@ -137,5 +137,5 @@ class Flow:
 
 
 def tiles_of(frames: int) -> list[Window]:
-    """An utterance's tiles: a function of its length alone, as its samples must be."""
+    """Tiles of an utterance: a function of its length alone, like its samples."""
     return windows(frames, min(LONGEST_TILE, max(SHORTEST_TILE, -(-frames // 2))))

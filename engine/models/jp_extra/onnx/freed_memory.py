@@ -1,4 +1,4 @@
-"""Memory that is freed goes back to the system, where the C library would keep it."""
+"""Release of freed memory to the system, where the C library would keep it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LARGE: Final = 2**21
 
 @cache
 def map_large_blocks() -> None:
-    """Give every block of 2 MiB and more that finds no hole in the heap pages of its own from now on.
+    """From now on allocate blocks of 2 MiB and more in pages of their own, unless they fit a hole in the heap.
 
     They go back when it is freed. glibc, left to itself, raises that limit to the largest block that has been freed:
     what an utterance needed then stays in the heaps of the threads that spoke it. A lower limit takes time, as fresh
@@ -25,7 +25,7 @@ def map_large_blocks() -> None:
 
 
 def give_back() -> None:
-    """Return whole free pages of the heap; nothing on systems whose C library cannot."""
+    """Return whole free pages of the heap to the system; nothing on systems whose C library cannot."""
     if (trim := _function("malloc_trim")) is not None:
         trim(0)
 

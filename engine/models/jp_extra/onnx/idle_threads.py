@@ -1,4 +1,4 @@
-"""Threads that help a long utterance while fewer utterances are spoken than the machine has room for."""
+"""Helper threads for a long utterance, while fewer utterances are spoken than there are cores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 class IdleThreads:
-    """At most ``threads`` work: each caller on its own thread, and helpers on those that no caller has.
+    """Thread pool of at most ``threads``: each caller on its own thread, and helpers for the rest.
 
     One serves all voices of an engine: what one of them speaks leaves no core idle for another. Who computes an item
     changes nothing about it: results may not depend on how busy the machine is.
@@ -23,11 +23,11 @@ class IdleThreads:
         self.threads = threads
         self._working = 0
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(max(1, threads - 1), "koebin-idle")  # starts none before it is needed
+        self._pool = ThreadPoolExecutor(max(1, threads - 1), "koebin-idle")  # starts threads on demand only
 
     @contextmanager
     def caller(self) -> Iterator[None]:
-        """Around everything that a caller computes."""
+        """Context around everything that a caller computes."""
         with self._lock:
             self._working += 1
         try:
@@ -36,12 +36,12 @@ class IdleThreads:
             self._release()
 
     def each(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
-        """Do the work for every item, on the caller's thread and on those that are idle.
+        """Process every item, on the caller's thread and on idle ones.
 
         A thread that becomes idle meanwhile is asked when the next item is begun.
 
         Raises:
-            Whatever the first item that failed raised, once nobody works on the others any more.
+            The error of the first failed item, once no thread works on the others any more.
         """
         waiting, taking = deque(items), threading.Lock()
         helpers: deque[Future[None]] = deque()
@@ -66,14 +66,14 @@ class IdleThreads:
         try:
             work_off()
         finally:
-            while helpers:  # one may have asked for another
+            while helpers:  # a helper may have requested another
                 errors.append(helpers.popleft().exception())
         for error in errors:
             if error is not None:
                 raise error
 
     def close(self) -> None:
-        """End the helpers."""
+        """End the helper threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _claim_idle(self) -> bool:

@@ -1,4 +1,4 @@
-"""Weights in a file beside their graph, mapped into memory: processes share them, and graphs take them as inputs.
+"""Memory-mapped weights in a file beside their graph: processes share them, and graphs take them as inputs.
 
 A graph that takes its weights as inputs is the same for all voices of one kind, so that one session serves them all.
 """
@@ -19,7 +19,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 def mapped(path: Path) -> Weights:
-    """Arrays of a file of float32 in the format of safetensors.
+    """Float32 arrays of a file in the format of safetensors.
 
     Raises:
         BackendMissing: there is no such file.
@@ -37,4 +37,4 @@ def mapped(path: Path) -> Weights:
     except FileNotFoundError:
         raise BackendMissing("a file is missing", str(path), _AGAIN) from None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise InvalidCheckpoint("the weights cannot be read", str(path), _AGAIN) from error
+        raise InvalidCheckpoint("the weights file cannot be read", str(path), _AGAIN) from error

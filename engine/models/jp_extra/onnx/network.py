@@ -1,4 +1,4 @@
-"""The network of a JP-Extra voice on ONNX Runtime, one utterance at a time.
+"""Network of a JP-Extra voice on ONNX Runtime, one utterance at a time.
 
 The graphs and their inputs are described in ``koebin.engine.models.jp_extra.export``.
 """
@@ -34,11 +34,11 @@ FILES: Final = (
     "style_vectors.npy",
 )
 LONGEST_WINDOW: Final = 128
-"""Frames that the decoder is given at once, overlaps not counted: about 1.5 s, and 58 MiB of memory."""
+"""Most frames in one call of the decoder, without overlaps: about 1.5 s, and 58 MiB of memory."""
 SHORTEST_WINDOW: Final = 64
-"""An utterance of more frames is decoded in two windows at least, so that two threads can share it."""
+"""A longer utterance is decoded in at least two windows, so that two threads can share it."""
 FIRST_WINDOW: Final = 40
-"""Frames of a long utterance's first window, half a second: whoever listens meanwhile hears it soon."""
+"""Frames of a long utterance's first window, half a second: a streaming listener hears it early."""
 _OVERLAPS: Final = 4
 """Frames whose decoding takes as long as the overlaps of one more window, halved: the first half has one more."""
 _ENCODER_INPUTS: Final = (
@@ -49,7 +49,7 @@ _ENCODER_INPUTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """How the utterance is to be spoken, as the graphs take it.
+    """Control inputs of the graphs for one utterance.
 
     Attributes:
         style: shape (256,), float32.
@@ -66,7 +66,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """What the text encoder says.
+    """Output of the text encoder.
 
     Attributes:
         durations: shape (T,), int64, >= 0: frames per phone.
@@ -80,7 +80,7 @@ class Prior:
 
 
 class OnnxNetwork:
-    """The graphs of one voice. Any number of threads may use it at once.
+    """Graphs of one voice. Any number of threads may use it at once.
 
     Args:
         folder: ``voice.json`` and the graphs.
@@ -110,7 +110,7 @@ class OnnxNetwork:
         Args:
             ids: T symbols.
             bert: shape (1024, T).
-            control: how to speak.
+            control: control inputs.
             sdp_noise: shape (2, T), standard normal.
 
         Raises:
@@ -126,14 +126,14 @@ class OnnxNetwork:
 
     @stage("flow")
     def transform(self, z_p: FloatArray, control: Control, each: Each = one_by_one) -> FloatArray:
-        """The flow: a sample of the prior, shape (C, F), to the latent, shape (C, F)."""
+        """Flow: a sample of the prior, shape (C, F), to the latent, shape (C, F)."""
         return self._flow.run(z_p, control.speaker_id, each)
 
     @stage("decoder")
     def decode(
         self, z: FloatArray, control: Control, places: Sequence[Window] = (), each: Each = one_by_one
     ) -> FloatArray:
-        """The decoder: the latent, shape (C, F), to samples, shape (frames * hop_length,), within [-1, 1].
+        """Decoder: the latent, shape (C, F), to samples, shape (frames * hop_length,), within [-1, 1].
 
         Long latents are decoded window by window, each with as many frames more on both sides as its samples depend
         on: memory does not grow with F, and the result is that of a whole pass but for rounding. Who decodes a window
@@ -141,7 +141,7 @@ class OnnxNetwork:
 
         Args:
             z: the latent.
-            control: how to speak.
+            control: control inputs.
             places: windows of z, each beginning where the one before ends; ``utterance_windows`` if none are given.
             each: decodes them, the longest first.
         """
@@ -162,7 +162,7 @@ class OnnxNetwork:
 
 
 def utterance_windows(frames: int) -> list[Window]:
-    """The decoder's windows of an utterance: a function of its length alone, as its samples must be.
+    """Windows of the decoder for an utterance: a function of its length alone, like its samples.
 
     Two threads can share them evenly, and the first of a long utterance is short.
     """
@@ -181,7 +181,7 @@ def utterance_windows(frames: int) -> list[Window]:
 def encoder_feeds(
     ids: NetworkInput, bert: FloatArray, control: Control, sdp_noise: FloatArray
 ) -> dict[str, NDArray[Any]]:
-    """The encoder's inputs for one utterance, by name; arguments as ``OnnxNetwork.encode``."""
+    """Inputs of the encoder for one utterance, by name; arguments as ``OnnxNetwork.encode``."""
     return {
         "phone_ids": ids.phone_ids[None],
         "tone_ids": ids.tone_ids[None],
@@ -198,7 +198,7 @@ def encoder_feeds(
 
 
 def sample_prior(prior: Prior, noise_scale: float, noise: FloatArray) -> FloatArray:
-    """Repeat each phone for as many frames as it lasts and sample: ``m + noise * exp(logs) * noise_scale``.
+    """Sample of the prior, with phones repeated for their frames: ``m + noise * exp(logs) * noise_scale``.
 
     Args:
         prior: T phones.
@@ -216,7 +216,7 @@ def sample_prior(prior: Prior, noise_scale: float, noise: FloatArray) -> FloatAr
 
 
 def at_least_one_frame(durations: IntArray) -> IntArray:
-    """The durations, shape (T,), or one frame of the last phone where all are 0."""
+    """Durations, shape (T,), with one frame of the last phone if all are 0."""
     if durations.any():
         return durations
     last = np.zeros_like(durations)
@@ -234,15 +234,15 @@ def _read_description(path: Path) -> dict[str, Any]:
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InvalidCheckpoint(f"voice.json is not JSON ({error})", str(path), "Export the voice again") from error
     if not isinstance(description, dict) or description.get("format") != VOICE_FORMAT:
-        raise InvalidCheckpoint("voice.json is of another format", str(path), "Export the voice again")
+        raise InvalidCheckpoint("voice.json has an unsupported format", str(path), "Export the voice again")
     return description
 
 
 def check_files(folder: Path, description: dict[str, Any]) -> str:
-    """Compare every file with its checksum, so that no graph of another voice slips in; return one over all of them.
+    """Verify the checksum of every file, so that no graph of another voice slips in; returns one over all of them.
 
     Raises:
-        InvalidCheckpoint: a file differs, or nothing is said of it.
+        InvalidCheckpoint: a file differs, or is not listed.
         BackendMissing: a file is missing.
     """
     digest, files = hashlib.sha256(), description.get("files")
@@ -251,7 +251,7 @@ def check_files(folder: Path, description: dict[str, Any]) -> str:
         found = sha256(folder / name)
         if found != expected:
             raise InvalidCheckpoint(
-                "a file is not the one that the voice was made with", str(folder / name), "Fetch or export it again"
+                "a file of the voice does not match its checksum", str(folder / name), "Fetch or export it again"
             )
         digest.update(f"{name} {found}\n".encode())
     return digest.hexdigest()

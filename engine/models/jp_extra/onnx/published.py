@@ -1,4 +1,4 @@
-"""Voices as they are published for ONNX Runtime, brought into the shape that this engine speaks with.
+"""Preparation of voices published for ONNX Runtime: seedable graphs, made once and cached.
 
 A published folder holds ``synthesizer.onnx``, ``config.json`` and ``style_vectors.npy``, perhaps
 ``synthesizer.onnx.data`` and ``duration_predictor.onnx``. ``prepare`` cuts the synthesizer into seedable graphs
@@ -43,16 +43,16 @@ _BERT_VERSION: Final = 1
 _BERT_WEIGHTS: Final = "bert.data"
 _BERT_CHECKSUM: Final = "published.sha256"
 _SPLIT_VERSION: Final = 7
-"""Raise it whenever the same published file is cut in another way."""
+"""Version, raised whenever the same published file is divided in another way."""
 
 
 def is_published(folder: Path) -> bool:
-    """Whether the folder holds a voice as it is published for ONNX Runtime."""
+    """Whether the folder holds a voice in the form published for ONNX Runtime."""
     return (folder / SYNTHESIZER).is_file() and not (folder / "voice.json").is_file()
 
 
 def prepare(folder: Path, cache: Path) -> Path:
-    """The voice in seedable graphs, cut now if it has not been before.
+    """Voice in seedable graphs, made now if not cached.
 
     Args:
         folder: a published voice; it is not changed.
@@ -73,7 +73,7 @@ def prepare(folder: Path, cache: Path) -> Path:
 
 
 def prepare_bert(graph: Path, cache: Path, checksum: str) -> Path:
-    """The same graph with its weights in a file of their own, made now if it has not been before.
+    """The same graph with its weights in a file of their own, made now if not cached.
 
     Args:
         graph: BERT, as it is published.
@@ -93,7 +93,7 @@ def prepare_bert(graph: Path, cache: Path, checksum: str) -> Path:
 
 
 def keep_bert(graph: Path, folder: Path) -> None:
-    """Write what ``prepare_bert`` would make, under the graph's own name, with the checksum of what was published.
+    """Write the result of ``prepare_bert`` under the graph's own name, with the checksum of the published file.
 
     Whoever has such a folder needs neither the published graph nor a cache, and has the same revision.
 
@@ -107,7 +107,7 @@ def keep_bert(graph: Path, folder: Path) -> None:
 
 
 def published_checksum(graph: Path) -> str:
-    """SHA-256 of the graph that ``keep_bert`` made this one of; "" if this is as it is published."""
+    """SHA-256 of the published graph from which ``keep_bert`` made this one; "" if this is the published one."""
     try:
         return graph.with_name(_BERT_CHECKSUM).read_text().strip()
     except FileNotFoundError:
@@ -115,7 +115,7 @@ def published_checksum(graph: Path) -> str:
 
 
 def _kept(cache: Path, digest: str, last: str, make: Callable[[Path], None]) -> Path:
-    """The folder of that digest, made beside its place and renamed: it is complete or absent."""
+    """Folder of that digest, made beside its place and renamed: it is complete or absent."""
     shelf = cache / "prepared"
     target = shelf / digest[:32]
     if (target / last).is_file():
@@ -133,8 +133,10 @@ def _kept(cache: Path, digest: str, last: str, make: Callable[[Path], None]) -> 
                 finally:
                     shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
-        hint = "Name a cache folder that can be written, or prepare the voice there beforehand"
-        raise BackendMissing(f"the prepared voice cannot be kept ({error.strerror})", str(shelf), hint) from error
+        hint = "Choose a writable cache folder, or prepare the voice there beforehand"
+        raise BackendMissing(
+            f"the prepared voice cannot be written to the cache ({error.strerror})", str(shelf), hint
+        ) from error
     return target
 
 
@@ -189,7 +191,7 @@ def _describe(folder: Path, sizes: HyperParameters, styles: Styles, parts: Parts
 
 
 def _digest(folder: Path) -> str:
-    """SHA-256 over what the graphs are made of."""
+    """SHA-256 over everything that the graphs are made from."""
     digest = hashlib.sha256(f"split {_SPLIT_VERSION}".encode())
     for name in (*_SOURCES, *_OPTIONAL_FILES):
         if name in _SOURCES or (folder / name).is_file():
@@ -208,7 +210,7 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Only one process at a time; the lock ends with the process that holds it."""
+    """Context of one process at a time; the lock ends with its process."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

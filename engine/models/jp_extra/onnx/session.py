@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions for a CPU, set up so that results do not depend on threads and memory stays small."""
+"""ONNX Runtime sessions for a CPU, with deterministic results and small memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AGAIN = "Fetch or export the voice again"
 
 
 class Session:
-    """One graph. Any number of threads may run it at once.
+    """ONNX Runtime session of one graph. Any number of threads may run it at once.
 
     A run stays on its caller's thread: results are the same whatever else runs, and cores are kept busy by running
     several utterances side by side, which waits less than several threads within one.
@@ -62,32 +62,32 @@ class Session:
         self.outputs = tuple(value.name for value in self._session.get_outputs())
 
     def require(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        """Check that the graph takes nothing but ``inputs`` and gives ``outputs``.
+        """Check that the graph has no inputs but ``inputs``, and has ``outputs``.
 
         Raises:
-            InvalidCheckpoint: it does not.
+            InvalidCheckpoint: it differs.
         """
         unknown = sorted(set(self.inputs) - set(inputs))
         missing = sorted(set(outputs) - set(self.outputs))
         if unknown or missing:
             raise InvalidCheckpoint(
-                f"not the graph that was expected: unknown inputs {unknown}, missing outputs {missing}", self.name
+                f"not the expected graph: unknown inputs {unknown}, missing outputs {missing}", self.name
             )
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, Array]) -> list[Array]:
-        """The named outputs; inputs that the graph does not take are left out.
+        """Named outputs; inputs that the graph does not have are left out.
 
         Raises:
-            InferenceFailed: the graph fails, or gives something that is not a number.
+            InferenceFailed: the graph fails, or an output is not finite.
         """
         results = self.compute(outputs, inputs)
         for name, result in zip(outputs, results, strict=True):
             if not np.isfinite(result).all():
-                raise InferenceFailed(f"the network's {name} are not numbers", self.name)
+                raise InferenceFailed(f"the network's {name} are not finite numbers", self.name)
         return results
 
     def compute(self, outputs: Sequence[str], inputs: Mapping[str, Array]) -> list[Array]:
-        """``run`` for what others go on with: nobody looks whether it is numbers."""
+        """``run`` for intermediate results, without the check for finite numbers."""
         feeds = {name: inputs[name] for name in self.inputs}
         try:
             results: list[Array] = self._session.run(list(outputs), feeds)
@@ -101,7 +101,7 @@ _sharing: Final = Lock()
 
 
 def shared_session(path: Path) -> Session:
-    """The session of a graph that takes its weights as inputs: one for all voices whose graph is the same.
+    """Session of a graph that takes its weights as inputs, shared by all voices with the same graph.
 
     Raises:
         BackendMissing, InvalidCheckpoint: as ``Session``.
@@ -114,7 +114,7 @@ def shared_session(path: Path) -> Session:
 
 
 def simplify(source: Path, target: Path, weights: str = "") -> None:
-    """Write the graph with everything folded that is constant: the same results, loaded in a half of the time.
+    """Write the graph with constants folded: the same results, loaded in half the time.
 
     Args:
         source: a graph.
@@ -137,13 +137,13 @@ def simplify(source: Path, target: Path, weights: str = "") -> None:
         options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
     _open(source, options)
     if weights:
-        # ONNX Runtime lets nobody but the owner read it, unlike the graph.
+        # ONNX Runtime makes it readable by its owner alone, unlike the graph.
         target.with_name(weights).chmod(target.stat().st_mode)
 
 
 @cache
 def _share_arena() -> None:
-    """One arena of working memory for all graphs of the process: what one has finished with serves the next."""
+    """Share one arena of working memory among all graphs of the process."""
     import onnxruntime
 
     memory = onnxruntime.OrtMemoryInfo(
@@ -168,7 +168,7 @@ def _open(path: Path, options: Any, threads: int = 1) -> Any:
 
 
 def sha256(path: Path) -> str:
-    """Of a file, hexadecimal.
+    """SHA-256 of a file, hexadecimal.
 
     Raises:
         BackendMissing: there is no such file.
@@ -181,5 +181,5 @@ def sha256(path: Path) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """An error's message without the native stack trace that follows it."""
+    """Message of an error without the native stack trace that follows it."""
     return str(error).split("\n", 1)[0][:200]

@@ -1,4 +1,4 @@
-"""A JP-Extra voice on ONNX Runtime: the ``AcousticModel`` of a CPU, without torch."""
+"""JP-Extra voice on ONNX Runtime: the ``AcousticModel`` of a CPU, without torch."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.prosody import Phonemes, join, phonemes
 
 Tokenize = Callable[[str], Sequence[int]]
-"""A text to the ids of its characters, [CLS] and [SEP] at both ends."""
+"""Tokenizer: text to the ids of its characters, with [CLS] and [SEP] at the ends."""
 
 _LONGEST_SECONDS: Final = 300.0
-"""No utterance lasts so long: a broken voice's durations would eat all memory."""
+"""Longest utterance in seconds: a broken voice's durations must not exhaust memory."""
 
 
 class JpExtraOnnx:
-    """A voice on ONNX Runtime.
+    """JP-Extra voice on ONNX Runtime.
 
     ``parallel`` threads may call ``synthesize`` at once. Each utterance runs alone, in steps and windows that its own
     length decides, so it comes out the same to the bit whatever else runs; threads that have no utterance of their own
@@ -82,7 +82,7 @@ class JpExtraOnnx:
 
     @cached_property
     def revision(self) -> str:
-        """Of the graphs and of BERT; ONNX Runtime's own version is part of the engine's revision."""
+        """Revision of the graphs and of BERT; ONNX Runtime's own version is part of the engine's revision."""
         return hashlib.sha256(f"onnx {self._identity} {self._bert.sha256}".encode()).hexdigest()[:16]
 
     @property
@@ -99,7 +99,7 @@ class JpExtraOnnx:
             return [self._speak(utterance, control) for utterance, control in zip(utterances, controls, strict=True)]
 
     def begin(self, utterance: Utterance) -> Begun | None:
-        """The pieces are the first window, and then as many as there are threads."""
+        """Begun utterance; its pieces are the first window, and then as many as there are threads."""
         if utterance.options.pitch != 0 or utterance.options.intonation != 1:
             return None
         with self._idle.caller():
@@ -111,7 +111,9 @@ class JpExtraOnnx:
             return self._network.decode(begun.latent, control, begun.pieces[number], self._idle.each)
 
     def predict_pause(self, first: Utterance, second: Utterance) -> float | None:
-        """What the duration predictors give to the marks between both, read in one breath with the first's options."""
+        """Pause from the duration predictors: length of the marks between both, read in one breath with the first's
+        options.
+        """
         one, other = phonemes(first.analysis), phonemes(second.analysis)
         ends = boundary(one, other)
         if ends is None:
@@ -132,7 +134,7 @@ class JpExtraOnnx:
         begun, options = self._begin(utterance, control), utterance.options
         samples = self._network.decode(begun.latent, control, each=self._idle.each)  # (F * hop,)
         samples = change_pitch(samples, self.sample_rate_hz, options.pitch, options.intonation)
-        give_back()  # takes a millisecond; the heaps of the threads that spoke would keep tens of MiB
+        give_back()  # takes a millisecond; the heaps of the speaking threads would keep tens of MiB
         return Rendering(samples, begun.marks)
 
     def _begin(self, utterance: Utterance, control: Control) -> Begun:
@@ -177,7 +179,9 @@ class JpExtraOnnx:
     def _checked(self, durations: IntArray, utterance: Utterance) -> IntArray:
         seconds = float(durations.sum(dtype=np.float64)) * self._frame_seconds
         if seconds > _LONGEST_SECONDS:
-            raise InferenceFailed(f"the network wants to speak for {seconds:.0f} seconds", utterance.analysis.text)
+            raise InferenceFailed(
+                f"the network predicts {seconds:.0f} seconds of speech, which is too long", utterance.analysis.text
+            )
         return durations
 
     @property

@@ -1,4 +1,4 @@
-"""The transformer of the text encoder and of the flow: post-norm, with relative positions in a short window.
+"""Transformer of the text encoder and of the flow: post-norm, with relative positions in a short window.
 
 Sources: Vaswani et al., arXiv 1706.03762; relative positions: Shaw et al., arXiv 1803.02155; VITS, arXiv 2106.06103.
 """
@@ -34,7 +34,7 @@ class ChannelNorm(nn.Module):
 
 
 class RelativeAttention(nn.Module):
-    """Multi-head self-attention that knows the distance of neighbours up to ``WINDOW`` apart."""
+    """Multi-head self-attention with relative positions up to ``WINDOW`` apart."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class RelativeAttention(nn.Module):
 
 
 def matrix_of_band(band: Tensor) -> Tensor:
-    """Lay row t of ``band`` along the diagonal: out[..., t, t + d] = band[..., t, d + WINDOW], 0 elsewhere.
+    """Matrix with row t of ``band`` along its diagonal: out[..., t, t + d] = band[..., t, d + WINDOW], 0 elsewhere.
 
     Rows that are one number longer than the matrix is wide, read again at the matrix's width, move one column to the
     right per row: what was a column becomes a diagonal.
@@ -84,7 +84,7 @@ def matrix_of_band(band: Tensor) -> Tensor:
 
 
 def band_of_matrix(matrix: Tensor) -> Tensor:
-    """The diagonals about the main one as columns: out[..., t, d + WINDOW] = matrix[..., t, t + d], 0 outside.
+    """Diagonals about the main one as columns: out[..., t, d + WINDOW] = matrix[..., t, t + d], 0 outside.
 
     The reverse of ``matrix_of_band``.
 

@@ -1,4 +1,4 @@
-"""Which utterances share a padded batch."""
+"""Batching of utterances by length, for padded batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BERT in torch: character features that tell the network what the sentence means.
+"""BERT in torch: character features that carry the meaning of the sentence.
 
 The published model is DeBERTa-v2 with 24 layers and a language-model head. The voices were trained on the state three
 before the last, so neither the last two layers nor the head are loaded: the result is the same number for number.
@@ -27,7 +27,7 @@ _UNUSED_LAYERS: Final = 2
 
 
 class TorchBert:
-    """One model for all speakers of a ``TTS``; threads that call it at once take turns."""
+    """BERT model for all speakers of a ``TTS``; concurrent calls take turns."""
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         """Load the published folder: ``config.json`` and ``model.safetensors``.
@@ -42,14 +42,14 @@ class TorchBert:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Give back its memory."""
+        """Release its memory."""
         self.model = None
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
     @cached_property
     def revision(self) -> str:
-        """Changes with the weights."""
+        """Revision; it changes with the weights."""
         parts = [checksum(path) for path in sorted(self._folder.glob("*.safetensors"))]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -68,19 +68,19 @@ class TorchBert:
         """
         ids = pad_sequence([torch.tensor(tokens) for tokens in batch], batch_first=True)  # [B, S], padding is 0
         if ids.min() < 0 or ids.max() >= self.model.config.vocab_size:
-            raise InferenceFailed("a token that BERT does not know", str(int(ids.max())))
+            raise InferenceFailed("a token is not in BERT's vocabulary", str(int(ids.max())))
         mask = pad_sequence(
             [torch.ones(len(tokens), dtype=torch.int64) for tokens in batch], batch_first=True
         )  # [B, S]
         with self._lock:  # shared by all speakers, whose threads may meet here
             hidden = self.model(ids.to(self.device), mask.to(self.device)).last_hidden_state  # [B, S, 1024]
         if not torch.isfinite(hidden).all():
-            raise InferenceFailed("BERT gave something that is not a number")
+            raise InferenceFailed("BERT's features are not finite numbers")
         return [hidden[row, : len(tokens)] for row, tokens in enumerate(batch)]
 
 
 def load_model(folder: Path) -> Any:
-    """A ``transformers.DebertaV2Model`` without the layers that are not needed, float32, on the CPU.
+    """``transformers.DebertaV2Model`` without the unused layers, float32, on the CPU.
 
     Nothing is downloaded, no pickle is read, no code of the folder is run.
 
@@ -105,12 +105,12 @@ def load_model(folder: Path) -> Any:
     wrong = sorted(name for name, shape in wanted.items() if name not in weights or weights[name].shape != shape)
     if wrong:
         raise InvalidCheckpoint(
-            f"BERT lacks {len(wanted.keys() - weights.keys())} of {len(wanted)} weights or has them in another shape, "
+            f"BERT lacks {len(wanted.keys() - weights.keys())} of {len(wanted)} weights, or they have the wrong shape, "
             f"{wrong[0]} among them",
             str(folder),
         )
     model.load_state_dict(weights, strict=True, assign=True)
-    # The one buffer that no file holds.
+    # The only buffer that is not in the file.
     model.embeddings.position_ids = torch.arange(model.config.max_position_embeddings)[None]
     return model.requires_grad_(False).eval()
 
@@ -132,7 +132,7 @@ def _description(folder: Path) -> dict[str, Any]:
 
 
 def _read_weights(folder: Path, names: Collection[str]) -> dict[str, Tensor]:
-    """Those of the named weights that the folder's safetensors files hold, in float32."""
+    """The named weights from the folder's safetensors files, in float32."""
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise InvalidCheckpoint(
@@ -142,7 +142,7 @@ def _read_weights(folder: Path, names: Collection[str]) -> dict[str, Tensor]:
     for path in files:
         try:
             with safe_open(path, framework="pt", device="cpu") as file:
-                for stored in file.keys():  # noqa: SIM118 - the file is no mapping
+                for stored in file.keys():  # noqa: SIM118 - the file is not a mapping
                     name = stored.removeprefix("deberta.")
                     if name in names:
                         weights[name] = file.get_tensor(stored).to(torch.float32)

@@ -1,4 +1,4 @@
-"""Weights of a JP-Extra voice: safetensors in any of the published namings, loaded strictly.
+"""Checkpoint loader of JP-Extra voices: safetensors in any of the published namings, loaded strictly.
 
 The decoder was trained with weight normalisation (arXiv 1602.07868): a direction v and a length g per layer, under
 either of two names, or already multiplied out. All three end up as one plain ``weight`` here.
@@ -42,7 +42,7 @@ _STEP: Final = re.compile(r"(?P<voice>.+)_e\d+_s(?P<step>\d+)")
 
 
 def find_weights(folder: Path) -> Path:
-    """The safetensors file of a voice's folder.
+    """Safetensors file of a voice's folder.
 
     Of several that are checkpoints of one training run (``<voice>_e<epoch>_s<step>.safetensors``) the highest step is
     taken; any other choice would be a guess and is refused.
@@ -65,7 +65,7 @@ def find_weights(folder: Path) -> Path:
 
 
 def load_synthesizer(path: Path, sizes: HyperParameters) -> Synthesizer:
-    """The network with its weights, float32, on the CPU, ready to speak.
+    """Network with its weights, float32, on the CPU, ready to speak.
 
     Args:
         path: a safetensors file; float16 and bfloat16 are cast.
@@ -83,7 +83,7 @@ def load_synthesizer(path: Path, sizes: HyperParameters) -> Synthesizer:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors that inference needs, by name, in float32.
+    """Tensors that inference needs, by name, in float32.
 
     Raises:
         InvalidCheckpoint: not a safetensors file, or integers where weights belong.
@@ -95,7 +95,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     tensors = {}
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            for name in file.keys():  # noqa: SIM118 - the file is no mapping
+            for name in file.keys():  # noqa: SIM118 - the file is not a mapping
                 if not name.startswith(_TRAINING_ONLY):
                     tensors[name] = _as_float32(name, file.get_tensor(name))
     except (SafetensorError, OSError) as error:
@@ -175,4 +175,4 @@ _PICKLE_HINT: Final = "A pickle can run code; convert it to safetensors where it
 
 def _hint_for_pickles(folder: Path) -> str:
     pickles = sorted(path.name for ending in ("*.pth", "*.pt") for path in folder.glob(ending))
-    return f"{pickles[0]} is a pickle. {_PICKLE_HINT}" if pickles else "Put the voice's safetensors file there"
+    return f"{pickles[0]} is a pickle. {_PICKLE_HINT}" if pickles else "Add the voice's safetensors file to the folder"

@@ -1,4 +1,4 @@
-"""Latent -> audio: the generator of HiFi-GAN, 512 samples per frame in the published voices.
+"""Decoder from latent to audio: the generator of HiFi-GAN, 512 samples per frame in the published voices.
 
 Source: HiFi-GAN, arXiv 2010.05646, section 2.2 and appendix A.
 """

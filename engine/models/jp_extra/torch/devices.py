@@ -1,4 +1,4 @@
-"""What torch is told about a device, and for how long."""
+"""Torch devices: selection, arithmetic and memory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from koebin.engine.errors import BackendMissing
 
 _FLAGS: Final = threading.Lock()
-"""The flags are the process's: two voices of one GPU take turns."""
+"""The flags are global to the process: two voices on one GPU take turns."""
 
 
 def open_device(name: str) -> torch.device:
-    """``cpu``, ``cuda`` or ``cuda:N``.
+    """Torch device for ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
         BackendMissing: torch does not know the device, or cannot reach it.
@@ -24,13 +24,15 @@ def open_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise BackendMissing("torch knows no such device", name, "Use cpu, cuda or cuda:N") from error
+        raise BackendMissing("not a valid name of a device", name, "Use cpu, cuda or cuda:N") from error
     if device.type not in ("cpu", "cuda"):
         raise BackendMissing("this device is not supported", name, "Use cpu, cuda or cuda:N")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise BackendMissing("torch finds no CUDA device", name, "Check nvidia-smi and that torch is a CUDA build")
+        raise BackendMissing("no CUDA device was found", name, "Check nvidia-smi and that torch is a CUDA build")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise BackendMissing(f"there are only {torch.cuda.device_count()} CUDA devices", name, "Count from cuda:0")
+        raise BackendMissing(
+            f"there are only {torch.cuda.device_count()} CUDA devices", name, "The first one is cuda:0"
+        )
     return device
 
 
@@ -46,7 +48,7 @@ def memory(name: str) -> dict[str, int]:
 
 @contextmanager
 def arithmetic(device: torch.device, tf32: bool = False) -> Iterator[None]:
-    """Full float32 on CUDA while the block runs, unless ``tf32``; the same results for the same batch.
+    """Context with full float32 on CUDA, unless ``tf32``; the same results for the same batch.
 
     TensorFloat-32 keeps 10 bits of the mantissa, and the rounding up of durations turns a small error into a length.
     """

@@ -1,4 +1,4 @@
-"""How long each phone lasts: a deterministic predictor, and a stochastic one that is a small flow.
+"""Duration predictors: a deterministic one, and a stochastic one that is a small flow.
 
 Source: VITS, arXiv 2106.06103, section 2.2.2 and appendix A; splines: Durkan et al., arXiv 1906.04032.
 """
@@ -63,7 +63,7 @@ class DilatedConvolutions(nn.Module):
 
 
 class SplineCoupling(nn.Module):
-    """One of two channels is bent back by a spline whose shape depends on the other one and on the text."""
+    """Coupling: one of two channels passes an inverse spline, shaped by the other one and by the text."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class SplineCoupling(nn.Module):
 
 
 def inverse_spline(y: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor) -> Tensor:
-    """The x whose monotonic rational-quadratic spline is y; outside of [-5, 5] the spline is the identity.
+    """Inverse of a monotonic rational-quadratic spline: the x for y; outside [-5, 5] it is the identity.
 
     Args:
         y: [B, T].
@@ -130,7 +130,7 @@ def _knots(shares: Tensor) -> Tensor:
 
 
 class Affine(nn.Module):
-    """A scale and a shift per channel, undone."""
+    """Inverse of a scale and a shift per channel."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class Affine(nn.Module):
 
 
 class StochasticDurationPredictor(nn.Module):
-    """Draws durations by running a flow backwards from noise."""
+    """Durations drawn by running a flow backwards from noise."""
 
     def __init__(self, channels: int, speaker: int) -> None:
         super().__init__()

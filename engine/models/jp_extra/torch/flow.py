@@ -1,4 +1,4 @@
-"""Prior sample -> latent: four couplings run backwards, each a transformer that shifts half of the channels.
+"""Flow from prior sample to latent: four couplings run backwards, each a transformer that shifts half of the channels.
 
 Source: VITS, arXiv 2106.06103; transformers in the couplings: VITS2, arXiv 2307.16430.
 """

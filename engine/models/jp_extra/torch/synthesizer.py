@@ -1,4 +1,4 @@
-"""The whole network, in the three steps in which it speaks: encode, transform, decode.
+"""Synthesizer network of JP-Extra, in three steps: encode, transform, decode.
 
 Inference only. Noises are inputs, so the network is a pure function. Every step takes padded batches; each item comes
 out as it would alone, up to rounding.
@@ -46,7 +46,7 @@ class Synthesizer(nn.Module):
         sdp_ratio: Tensor,
         length_scale: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Phones -> how long each lasts, and what it sounds like on average.
+        """Text encoder: durations, and mean and log scale of the prior per phone.
 
         Args:
             phone_ids, tone_ids, language_ids: [B, T] int64.
@@ -70,7 +70,8 @@ class Synthesizer(nn.Module):
         return frames.squeeze(1), m, logs
 
     def transform(self, z_p: Tensor, frame_lengths: Tensor, speaker_id: Tensor) -> Tensor:
-        """Prior sample z_p [B, C, F], frames of each item [B], speaker [B] -> latent z [B, C, F], 0 where padded."""
+        """Flow: prior sample z_p [B, C, F], frames of each item [B], speaker [B] -> latent z [B, C, F], 0 where
+        padded."""
         mask = sequence_mask(frame_lengths, z_p.shape[2])  # [B, 1, F]
         return self.flow(z_p * mask, mask, self._speaker(speaker_id)) * mask  # type: ignore[no-any-return]
 
@@ -89,7 +90,7 @@ class Synthesizer(nn.Module):
 
 
 def sample_prior(durations: Tensor, m: Tensor, logs: Tensor, noise: Tensor, noise_scale: Tensor) -> Tensor:
-    """Repeat each phone for as many frames as it lasts, and sample about it.
+    """Sample of the prior: each phone repeated for its frames.
 
     Args:
         durations: [B, T] int64, frames per phone.
@@ -107,7 +108,7 @@ def sample_prior(durations: Tensor, m: Tensor, logs: Tensor, noise: Tensor, nois
 
 
 def phone_of_frame(durations: Tensor, frames: int) -> Tensor:
-    """Which phone sounds in each frame, the last one after the end.
+    """Index of the phone in each frame, the last one after the end.
 
     [B, T] int64 frames per phone -> [B, frames] int64.
     """

@@ -1,4 +1,4 @@
-"""Phones, tones, BERT features and style -> the hidden text, and the prior's mean and log scale per phone."""
+"""Text encoder: phones, tones, BERT features and style -> hidden text, and the prior's mean and log scale per phone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from koebin.engine.models.jp_extra.torch.attention import Encoder
 
 
 def table(rows: int, size: int) -> nn.Embedding:
-    """An embedding whose rows are loaded: drawing them would import the compiler, two seconds of every start."""
+    """Embedding without initialisation: drawing random rows would import torch's compiler, two seconds at every
+    start."""
     return nn.Embedding.from_pretrained(torch.zeros(rows, size))  # type: ignore[no-any-return,no-untyped-call]
 
 

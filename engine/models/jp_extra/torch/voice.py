@@ -1,4 +1,4 @@
-"""JP-Extra voices in torch: padded batches on a GPU, one utterance after another on a CPU."""
+"""JP-Extra voice in torch: padded batches on a GPU, one utterance after another on a CPU."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.prosody import Phonemes, join, phonemes
 
 Tokenizer = Callable[[str], Sequence[int]]
-"""A text to the ids of its characters, [CLS] and [SEP] at both ends."""
+"""Tokenizer: text to the ids of its characters, with [CLS] and [SEP] at the ends."""
 
 _ARITHMETIC: Final = "torch 1"
-"""Raise it with every change that changes samples by more than rounding."""
+"""Version, raised with every change that changes samples by more than rounding."""
 
 _MOST_PHONES: Final = 16_384
-"""Positions of a padded batch of the text encoder."""
+"""Most positions of a padded batch of the text encoder."""
 _MOST_FRAMES: Final = 24_576
-"""Positions of a padded batch of the flow."""
+"""Most positions of a padded batch of the flow."""
 _WINDOW_FRAMES: Final = 16_384
-"""Frames, over all items of a batch, that the decoder is given at once."""
+"""Most frames, over all items of a batch, in one call of the decoder."""
 _CPU_WINDOW_FRAMES: Final = 512
 _LONGEST_SECONDS: Final = 300.0
-"""No utterance lasts so long: a broken voice's durations would eat all memory."""
+"""Longest utterance in seconds: a broken voice's durations must not exhaust memory."""
 
 
 @dataclass(eq=False)
 class _Job:
-    """An utterance on its way through the network.
+    """Utterance on its way through the network.
 
     Attributes:
         style: [256].
@@ -224,13 +224,13 @@ class JpExtraTorch:
         return features
 
     def _durations(self, frames: Tensor, job: _Job) -> Tensor:
-        """Checked and whole: [T] float -> [T] int64, at least one frame in all."""
+        """Checked, whole durations: [T] float -> [T] int64, at least one frame in all."""
         text = job.utterance.analysis.text
         if not torch.isfinite(frames).all() or (frames < 0).any():
-            raise InferenceFailed("the network gave a duration that is none", text)
+            raise InferenceFailed("the network gave an invalid duration", text)
         seconds = float(frames.sum()) * self._frame_seconds
         if seconds > _LONGEST_SECONDS:
-            raise InferenceFailed(f"the network wants to speak for {seconds:.0f} seconds", text)
+            raise InferenceFailed(f"the network predicts {seconds:.0f} seconds of speech, which is too long", text)
         durations = frames.long()
         durations[-1] += 0 if durations.any() else 1
         return durations
@@ -256,7 +256,7 @@ class JpExtraTorch:
         return [audio[row, : job.frames * hop].numpy().copy() for row, job in enumerate(jobs)]
 
     def _decode(self, z: Tensor, frames: Tensor | None, speakers: Tensor) -> Tensor:
-        """Windows of the latent, each with what its edges depend on: memory does not grow with the text.
+        """Audio from windows of the latent, each with the context of its edges: memory does not grow with the text.
 
         z [B, C, F] -> audio [B, F * hop], on the device.
         """

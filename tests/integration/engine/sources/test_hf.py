@@ -66,7 +66,7 @@ def test_voices_and_the_bert_model_are_found_and_pickles_stay_where_they_are(hub
     for closed in (replace(options, offline=True), sealed(options)):
         offline = parse("hf://user/voices", closed)
         assert fetch_voice(offline, offline, "hana", "cuda") == files
-        with pytest.raises(SourceNotFound, match="In the cache there is: bert/tokenizer, "):
+        with pytest.raises(SourceNotFound, match="The cache has: bert/tokenizer, "):
             offline.fetch("onnx/speakers/hane")
         with pytest.raises(SourceNotFound, match="asked again"):
             offline.fetch("pytorch/speakers/hana", refresh=True)

@@ -106,13 +106,13 @@ def test_overshoot_is_scaled_and_reported(tmp_path: Path, caplog: pytest.LogCapt
 
 
 def test_refuses_unknown_formats_missing_folders_and_silence(tmp_path: Path) -> None:
-    with pytest.raises(InvalidOption, match=r"not an audio format: '\.mp33'\. Use mp3"):
+    with pytest.raises(InvalidOption, match=r"not a known audio format: '\.mp33'\. Use mp3"):
         tone().save(tmp_path / "a.mp33")
     with pytest.raises(InvalidOption, match="no suffix"):
         tone().save(tmp_path / "a")
     with pytest.raises(StoreNotFound, match="folder does not exist"):
         tone().save(tmp_path / "none" / "a.wav")
-    with pytest.raises(InvalidInput, match="no sound"):
+    with pytest.raises(InvalidInput, match="no samples"):
         Audio(np.zeros(0, dtype=np.float32), 24_000).save(tmp_path / "a.wav")
     assert list(tmp_path.iterdir()) == []
 

@@ -67,7 +67,7 @@ def test_without_front_matter_names_are_speakers():
     [
         (HEAD + "メイ：あ。\nケソ：い。", 13, 1, "nobody has this name"),
         (HEAD + "mai: あ。", 12, 1, "nobody has this name"),
-        ("  ケン：い。", 1, 3, "not a speaker name"),
+        ("  ケン：い。", 1, 3, "not a valid speaker name"),
         (HEAD + "メイ：", 12, 4, "a line without text"),
         (HEAD + "メイ：あ[speed:9]い[/speed]", 12, 5, "speed is out of range"),
         (HEAD + "[話者:誰]あ[/話者]", 12, 1, "nobody has this name"),
@@ -77,7 +77,7 @@ def test_without_front_matter_names_are_speakers():
         ("+++\ntitel = 'x'\n+++\nあ", 2, 0, "the front matter has no such field"),
         ("+++\ntitle = 12\n+++\nあ", 2, 0, "title is not a line of text"),
         ("+++\n[speakers]\na = 1\n+++\nあ", 3, 0, "speaker a names no speaker"),
-        ("+++\n[speakers]\na = '../x'\n+++\nあ", 3, 0, "speaker a: not a speaker name"),
+        ("+++\n[speakers]\na = '../x'\n+++\nあ", 3, 0, "speaker a: not a valid speaker name"),
         ("+++\n[speakers]\na = {speaker='ken', sped=1}\n+++\nあ", 3, 0, "there is no such option"),
         ("+++\n[speakers]\na = {speaker='ken', speed=9}\n+++\nあ", 3, 0, "speaker a: speed is out of range"),
         ("+++\n[speakers]\n'a b' = 'ken'\n+++\nあ", 3, 0, "not a name for a speaker"),

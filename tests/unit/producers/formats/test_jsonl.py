@@ -60,7 +60,7 @@ BROKEN = {
     '{"id": "x", "text": "あ", "style": 1}': "style is not a text",
     '{"id": "x", "text": "あ", "seed": ' + "9" * 400 + "}": "seed is out of range",
     '{"id": "x", "text": "あ", "seed": ' + "9" * 5000 + "}": "not JSON that can be read",
-    '{"id": "x", "text": "あ", "speaker": "../a"}': "not a speaker name",
+    '{"id": "x", "text": "あ", "speaker": "../a"}': "not a valid speaker name",
     '{"id": "x", "text": "あ", "speaker": 1}': "speaker is not a string",
     '{"id": "../x", "text": "あ"}': "an id that cannot name a file",
     '{"id": ".x", "text": "あ"}': "an id that cannot name a file",

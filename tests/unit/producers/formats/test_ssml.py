@@ -84,7 +84,7 @@ def test_prosody(attribute, field, value):
         ("<speak><prosody volume='50'>あ</prosody></speak>", 1, 8, "not a volume"),
         ("<speak><prosody>あ</prosody></speak>", 1, 8, "prosody changes nothing"),
         ("<speak><voice>あ</voice></speak>", 1, 8, "name is missing"),
-        ("<speak><voice name='../x'>あ</voice></speak>", 1, 8, "not a speaker name"),
+        ("<speak><voice name='../x'>あ</voice></speak>", 1, 8, "not a valid speaker name"),
         ("<speak><sub>あ</sub></speak>", 1, 8, "alias is missing"),
         ("<speak><sub alias='あ'></sub></speak>", 1, 23, "sub holds no text"),
         (f"<speak><sub alias='あ'>{'字' * 101}</sub></speak>", 1, 124, "sub holds more than 100 characters"),

@@ -241,7 +241,7 @@ def test_probe_writes_reads_and_cleans_up(store, tmp_path):
 def test_urls(store, tmp_path):
     assert store.url("jobs/1/out/夢.m4b") == (tmp_path / "store/jobs/1/out/夢.m4b").as_uri()
     assert repr(store) == f"LocalStore({(tmp_path / 'store').as_uri()!r})"
-    with pytest.raises(InvalidOption, match="signs no URLs"):
+    with pytest.raises(InvalidOption, match="cannot sign URLs"):
         store.presign("a", 60)
 
 

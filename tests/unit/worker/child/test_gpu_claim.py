@@ -62,7 +62,7 @@ def test_a_device_that_is_named_is_claimed_too(tmp_path: Path) -> None:
     with process(tmp_path, "cuda:1") as (_, named), process(tmp_path, "cuda") as (_, found):
         assert (named, found) == ("cuda:1", "cuda:0")
         with process(tmp_path, "cuda:1") as (_, refused):
-            assert "taken" in refused
+            assert "in use by" in refused
             assert "cuda:1 by process" in refused
 
 
@@ -80,7 +80,7 @@ def test_those_that_all_say_so_share_and_nobody_else_joins_them(tmp_path: Path) 
     ):
         assert (one, two) == ("cuda:0", "cuda:0")
         with process(tmp_path, "cuda:0") as (_, alone):
-            assert "taken" in alone
+            assert "in use by" in alone
 
 
 def test_one_that_is_going_is_waited_for(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Writes ONNX nodes one after the other, and names what is between them."""
+"""Builder of ONNX graphs: writes nodes in sequence, and names the tensors between them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 
 class Builder:
-    """Nodes and weights of a graph in the making. Signals are [B, C, H, W]; methods give the name of what they make.
+    """Graph under construction. Signals are [B, C, H, W]; methods return the name of their output.
 
     Args:
         prefix: of all names, so that they meet no others.
@@ -29,13 +29,13 @@ class Builder:
         self._names: dict[bytes, str] = {}
 
     def node(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Any operator with one output, named ``output`` if that is given."""
+        """Node of any operator with one output, named ``output`` if that is given."""
         output = output or self._name(kind)
         self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
     def constant(self, values: Array) -> str:
-        """Named as before if there is one like it."""
+        """Name of a constant, shared with an equal one."""
         values = np.ascontiguousarray(values)
         content = hashlib.sha256(values.tobytes() + repr((values.dtype, values.shape)).encode()).digest()
         if content not in self._names:
@@ -49,7 +49,7 @@ class Builder:
     def convolution(
         self, x: str, weight: Array, bias: Array | None = None, pads: Sequence[int] = (0, 0, 0, 0), **attributes: Any
     ) -> str:
-        """``weight``: shape (O, C / group, height, width)."""
+        """Convolution with ``weight`` of shape (O, C / group, height, width)."""
         constants = [self.constant(part.astype(np.float32)) for part in (weight, bias) if part is not None]
         return self.node("Conv", x, *constants, pads=pads, kernel_shape=weight.shape[2:], **attributes)
 
@@ -57,7 +57,7 @@ class Builder:
         return self.node("Reshape", x, self.integers(*shape))
 
     def of_shape(self, x: str, *dimensions: int | str) -> str:
-        """The same float32 tensor, with what is known of its shape; sizes of one name are equal."""
+        """The same float32 tensor, annotated with its shape; sizes of one name are equal."""
         self.shapes.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, dimensions))
         return x
 

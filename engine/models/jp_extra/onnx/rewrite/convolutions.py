@@ -1,4 +1,4 @@
-"""1-D convolutions as 2-D ones of height 1: the same numbers, by kernels that ONNX Runtime has only for 2-D.
+"""1-D convolutions rewritten as 2-D ones of height 1: the same numbers, by kernels that ONNX Runtime has only for 2-D.
 
 On a CPU its blocked (NCHWc) kernels take 2-D convolutions only; a vocoder is nearly all convolutions. Values stay
 four-dimensional from one convolution to the next, so that ONNX Runtime can keep them in its blocked layout.
@@ -22,7 +22,7 @@ _PADDED: Final = {"kernel_shape": 1, "strides": 1, "dilations": 1, "output_paddi
 
 
 def convolutions_as_2d(model: ModelProto) -> ModelProto:
-    """A model of the same inputs, outputs and results whose 1-D convolutions are 2-D.
+    """Model of the same inputs, outputs and results whose 1-D convolutions are 2-D.
 
     Every operator that is not known to work alike on four dimensions is given three-dimensional values again, so the
     rewrite is right for any graph and fast for one that is mostly convolutions.
@@ -41,9 +41,9 @@ class _Rewrite:
         self.constants = {node.output[0]: node for node in self.graph.node if node.op_type == "Constant"}
         self.nodes: list[NodeProto] = []
         self.tall: set[str] = set()
-        """Tensors whose name with ``_4d`` is computed instead of themselves."""
+        """Tensors that are replaced by a 4-D one, of their name with ``_4d``."""
         self.flat: set[str] = set()
-        """Those of ``tall`` that were turned back."""
+        """Those of ``tall`` that were converted back."""
         self.raised: set[str] = set()
         self.turned: set[str] = set()
         """Weights."""
@@ -108,7 +108,7 @@ class _Rewrite:
         )
 
     def _is_single(self, name: str) -> bool:
-        """A constant of one element broadcasts over any number of dimensions."""
+        """Whether this is a constant of one element, which broadcasts over any number of dimensions."""
         if name in self.weights:
             dims = self.weights[name].dims
             return len(dims) <= 3 and all(size == 1 for size in dims)

@@ -1,4 +1,4 @@
-"""The decoder's graph, written anew from its weights for ONNX Runtime's kernels: the same sums with less work.
+"""Decoder graph, rewritten from its weights for ONNX Runtime's kernels: the same sums with less work.
 
 - Convolutions of 64 and 128 channels, of 256 those with longer filters and of 32 those with the longest, are in four
   phases with a half of the multiplications or less (``fast_convolution``).
@@ -34,16 +34,16 @@ from koebin.engine.models.jp_extra.onnx.rewrite.hifigan import (
 )
 
 SHORTEST: Final = {range(32, 64): 8, range(64, 129): 1, range(129, 257): 4}
-"""Taps from which on phases pay, by channels. With few channels the additions take as long as the multiplications that
-they save; with many, the weights may hardly grow, and those of short filters double."""
+"""Taps from which phases pay, by number of channels. With few channels the additions take as long as the
+multiplications that they save; with many, the weights may hardly grow, and those of short filters double."""
 Convolve = Callable[[Builder, str, Convolution], str]
 _BLOCK: Final = 16
-"""ONNX Runtime's blocked layout takes channels in multiples of so many."""
+"""Channel multiple of ONNX Runtime's blocked layout."""
 _TRIM: Final = "trim"
 
 
 def decoder_for_cpu(model: ModelProto) -> ModelProto:
-    """A decoder with one more input, ``trim`` [2] int64: frames at both ends of which no samples are wanted.
+    """Decoder with one more input, ``trim`` [2] int64: frames at both ends without samples.
 
     Args:
         model: inputs ``z`` [B, C, F] and perhaps ``speaker_id`` [B], output ``audio`` [B, F * hop_length].
@@ -68,7 +68,7 @@ def decoder_for_cpu(model: ModelProto) -> ModelProto:
 
 
 def _generate(build: Builder, generator: Generator) -> str:
-    """From the trunk to samples [B, S]."""
+    """Nodes from the trunk to samples [B, S]."""
     # Unwanted frames that only the first stage sees, and those that all see; both [2].
     beyond = build.node("Sub", _TRIM, build.integers(generator.reach_behind_first_stage))
     early = build.node("Max", beyond, build.integers(0))
@@ -90,7 +90,7 @@ def _generate(build: Builder, generator: Generator) -> str:
 
 
 def _upsampled(build: Builder, x: str, up: Upsampling, scale: float) -> str:
-    """[B, C, 1, L] -> [B, O, 1, L * rate].
+    """Up-sampling, [B, C, 1, L] -> [B, O, 1, L * rate].
 
     Sample n is in row (n + padding) % rate of a convolution's output, in column (n + padding) // rate.
     """
@@ -115,7 +115,7 @@ def _has_phases(block: Block, rate: int) -> bool:
 
 
 def _sum(build: Builder, x: str, stage: Stage, rate: int) -> str:
-    """Of the blocks' outputs: [B, C, 1, L] -> [B, C, 1, L], L a multiple of ``rate``."""
+    """Sum of the blocks' outputs: [B, C, 1, L] -> [B, C, 1, L], L a multiple of ``rate``."""
     channels = stage.up.weight.shape[1]
     in_phases = [block for block in stage.blocks if _has_phases(block, rate)]
     in_rows = [block for block in stage.blocks if not _has_phases(block, rate)]
@@ -130,7 +130,7 @@ def _sum(build: Builder, x: str, stage: Stage, rate: int) -> str:
 
 
 def _sum_alike(build: Builder, x: str, channels: int, height: int, blocks: Sequence[Block], convolved: Convolve) -> str:
-    """Of the outputs of blocks whose convolutions are written in one way, in the shape of ``x``, [B, C, height, W].
+    """Sum of the outputs of blocks with equal convolutions, in the shape of ``x``, [B, C, height, W].
 
     ONNX Runtime adds to a convolution's output in the convolution itself, if it knows that both are of one shape.
     """
@@ -156,7 +156,8 @@ def _sum_alike(build: Builder, x: str, channels: int, height: int, blocks: Seque
 
 
 def _blocked(build: Builder, x: str, channels: int) -> str:
-    """The same, as a convolution with 1 gives it: in ONNX Runtime's blocked layout, for what is fused with it.
+    """Identity by a convolution with 1: it brings the tensor into ONNX Runtime's blocked layout, for operators that are
+    fused with it.
 
     An addition or a leaky ReLU alone is computed in the plain layout, and values go back and forth between both.
     """
@@ -175,7 +176,7 @@ def _convolved_in_phases(build: Builder, x: str, convolution: Convolution) -> st
 
 
 def _without_ends(build: Builder, x: str, ends: str) -> str:
-    """Leave out so many of the last axis' places at its beginning and its end; ``ends`` is [2]."""
+    """Tensor without the given numbers of elements at the ends of its last axis; ``ends`` is [2]."""
     start, from_end = (build.node("Slice", ends, *map(build.integers, (n, n + 1, 0))) for n in (0, 1))
     stop = build.node("Sub", _length(build, x), from_end)
     return build.node("Slice", x, start, stop, build.integers(-1))

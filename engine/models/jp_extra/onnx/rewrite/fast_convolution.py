@@ -1,4 +1,4 @@
-"""Convolutions with a half of the multiplications, written with ONNX's own ``Conv``.
+"""Fast convolutions (Toom-Cook, Winograd) with half of the multiplications, written with ONNX's own ``Conv``.
 
 Toom and Cook: a tile of m = 4 outputs of a convolution with r taps needs n = m + r - 1 products instead of m * r. The
 inputs are brought to n combinations of neighbours (additions), each is multiplied by combined weights, and the products
@@ -30,14 +30,14 @@ from koebin.engine.models.jp_extra.onnx.rewrite.builder import Builder
 Array = NDArray[np.float64]
 
 PHASES: Final = 4
-"""Outputs of a tile: m."""
+"""Outputs per tile: m."""
 _POINTS: Final = {
     3: (0.0, 1.0, -1.0, 2.0, -0.5),
     4: (0.0, 1.0, -1.0, 2.0, -2.0, 0.5),
     7: (0.0, 0.4, -0.4, 0.8, -0.8, 1.25, -1.25, 2.5, -2.5),
     11: (0.0, 0.3, -0.3, 0.6, -0.6, 0.85, -0.85, 1.2, -1.2, 1.6, -1.6, 3.2, -3.2),
 }
-"""Where the polynomials are evaluated, by r; infinity is one more. Found by search for the least error."""
+"""Evaluation points of the polynomials, by r; infinity is one more. Found by a search for the least error."""
 _WIDE: Final = 256
 """Channels from which on additions cost so little beside multiplications that 11 taps are one group."""
 
@@ -88,10 +88,10 @@ class Algorithm:
 def convolve_phases(
     build: Builder, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32], dilation: int
 ) -> str:
-    """Add a convolution that keeps the length, as ``Conv`` with zeros around its input does.
+    """Add a convolution that keeps the length, like ``Conv`` with zero padding.
 
     Args:
-        build: takes the nodes.
+        build: receives the nodes.
         x: name of a tensor [B, C, 4, W].
         weight: shape (O, C, K), K odd.
         bias: shape (O,).
@@ -145,7 +145,9 @@ def convolve_phases(
 
 
 def _taps(kernel: int, channels: int) -> int:
-    """Of a group. Where there are several, they have ``PHASES``: each then lies whole columns behind the one before."""
+    """Taps of a group. If there are several groups, they have ``PHASES``: each then lies whole columns behind the one
+    before.
+    """
     longest = 11 if channels >= _WIDE else 7
     one_group = [taps for taps in _POINTS if kernel <= taps <= longest]
     return one_group[0] if one_group else PHASES

@@ -1,4 +1,4 @@
-"""The flow of VITS2, read out of an ONNX graph and written anew as the graph of one layer that all layers share.
+"""Flow of VITS2, read from an ONNX graph and rewritten as the graph of one layer that all layers share.
 
 A layer is computed for some of the frames at a time, with attention to all: threads can share an utterance. Weights are
 inputs, so that they can be mapped into memory. What is known of near positions is gathered and scattered, where the
@@ -36,7 +36,7 @@ _EPSILON: Final = 1e-5
 
 @dataclass(frozen=True)
 class FlowParts:
-    """A flow in parts.
+    """Flow in parts.
 
     Attributes:
         start: the graph before a coupling's first layer.
@@ -52,13 +52,13 @@ class FlowParts:
 
 
 def flow_for_cpu(model: ModelProto) -> FlowParts:
-    """Take a flow apart.
+    """Flow divided into parts for a CPU.
 
     Args:
         model: from ``z_p`` [1, C, F] and ``speaker_id`` [1] to ``z`` [1, C, F], as it is exported.
 
     Raises:
-        InvalidCheckpoint: it is no such flow, or is written in another way.
+        InvalidCheckpoint: not such a flow, or exported in another way.
     """
     graph = Graph(model)
     couplings = list(_Reader(graph).couplings())
@@ -107,7 +107,7 @@ class _Convolution:
 
 @dataclass(frozen=True)
 class _Layer:
-    """Of the transformer.
+    """Transformer layer.
 
     Attributes:
         projection: to queries, keys and values, queries divided by the root of their size.
@@ -120,7 +120,7 @@ class _Layer:
 
 @dataclass(frozen=True)
 class _Coupling:
-    """A transformer between two convolutions.
+    """Coupling: a transformer between two convolutions.
 
     Attributes:
         speaker: the tensor [1, C, 1] that is added before a layer.
@@ -134,7 +134,7 @@ class _Coupling:
     speaker_layer: int
 
     def weights(self, turned: bool) -> Weights:
-        """By the graph and its input; ``turned`` is for channels in reverse order."""
+        """Weights by graph and input; ``turned`` is for channels in reverse order."""
         order = slice(None, None, -1 if turned else 1)
         pre = _Convolution(self.pre.weight[:, order], self.pre.bias)
         post = _Convolution(self.post.weight[order], self.post.bias[order])
@@ -146,7 +146,7 @@ class _Coupling:
 
 
 class _Reader:
-    """Goes through the operators that take weights, in the order in which they are exported."""
+    """Walks through the operators that have weights, in the order of export."""
 
     def __init__(self, graph: Graph) -> None:
         self._constants = {tensor.name: tensor for tensor in graph.model.graph.initializer}
@@ -160,7 +160,7 @@ class _Reader:
                     speaker, speaker_layer = self._take("speaker")[0], len(layers)
                 layers.append(self._layer())
             if not speaker_layer:
-                raise _unknown("the speaker enters nowhere, or at the beginning")
+                raise _unknown("the speaker embedding enters nowhere, or at the beginning")
             yield _Coupling(pre, tuple(layers), self._convolution(), speaker, speaker_layer)
 
     def _found(self, graph: Graph) -> Iterator[tuple[str, list[str]]]:
@@ -294,7 +294,7 @@ def _layer_graph(kernel: int) -> ModelProto:
 
 
 def _normalized(build: Builder, x: str, name: str) -> str:
-    """Over the channels of [1, C, R]."""
+    """Layer normalisation over the channels of [1, C, R]."""
     turned = build.node("Transpose", x, perm=[0, 2, 1])
     turned = build.node("LayerNormalization", turned, f"{name}_gamma", f"{name}_beta", epsilon=_EPSILON)
     return build.node("Transpose", turned, perm=[0, 2, 1])
@@ -335,4 +335,4 @@ def _model(
 
 
 def _unknown(what: str) -> InvalidCheckpoint:
-    return InvalidCheckpoint("the flow is built in an unknown way", what)
+    return InvalidCheckpoint("the flow has an unknown structure", what)

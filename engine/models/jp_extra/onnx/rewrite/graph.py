@@ -1,4 +1,4 @@
-"""Surgery on ONNX graphs: who makes a tensor, what depends on it, and cutting a part out.
+"""Surgery on ONNX graphs: producers, dependents, and extraction of a part.
 
 Works by structure, never by node names: exporters name nodes as they please. Needs the ``onnx`` package; nothing here
 runs a graph.
@@ -18,7 +18,7 @@ FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 
 @dataclass(frozen=True)
 class Cut:
-    """A tensor that becomes an input of the part that is cut out.
+    """Tensor that becomes an input of an extracted part.
 
     Attributes:
         name: the input's name.
@@ -32,7 +32,7 @@ class Cut:
 
     @classmethod
     def of(cls, value: ValueInfoProto) -> Cut:
-        """An input that stays one."""
+        """Input that stays an input."""
         tensor = value.type.tensor_type
         return cls(value.name, tensor.elem_type, tuple(size.dim_param or size.dim_value for size in tensor.shape.dim))
 
@@ -42,7 +42,7 @@ class Cut:
 
 @dataclass
 class Graph:
-    """A model's graph with an index of producers and consumers."""
+    """Graph of a model with an index of producers and consumers."""
 
     model: ModelProto
     producers: dict[str, NodeProto] = field(init=False)
@@ -67,7 +67,7 @@ class Graph:
         return [node for node in self.model.graph.node if node.op_type == kind]
 
     def needed_for(self, tensors: Iterable[str], stop: Iterable[str] = ()) -> set[str]:
-        """Every tensor that ``tensors`` are computed from, themselves included, not looking behind ``stop``."""
+        """Tensors that ``tensors`` are computed from, themselves included, not looking behind ``stop``."""
         stop, seen, todo = set(stop), set[str](), list(tensors)
         while todo:
             name = todo.pop()
@@ -79,7 +79,7 @@ class Graph:
         return seen
 
     def depending_on(self, tensors: Iterable[str]) -> set[str]:
-        """Every tensor computed from any of ``tensors``, themselves included."""
+        """Tensors computed from any of ``tensors``, themselves included."""
         seen, todo = set[str](), list(tensors)
         while todo:
             name = todo.pop()
@@ -90,7 +90,7 @@ class Graph:
         return seen
 
     def narrowest(self, crossing: set[str], varying: set[str]) -> str | None:
-        """The last single tensor that all of ``crossing`` can be computed from; None if only the inputs are.
+        """Last single tensor that all of ``crossing`` can be computed from; None if only the inputs are.
 
         Walks back from the latest tensor, through those in ``varying`` (the others are constant here).
         """
@@ -104,7 +104,7 @@ class Graph:
         return front.pop() if front else None
 
     def through(self, name: str, *kinds: str) -> str:
-        """Walk up from ``name`` through nodes of ``kinds``, each by its first input."""
+        """Tensor reached by walking up from ``name`` through nodes of ``kinds``, each by its first input."""
         while name in self.producers and self.producers[name].op_type in kinds:
             name = self.producers[name].input[0]
         return name
@@ -117,7 +117,7 @@ class Graph:
         after: Iterable[NodeProto] = (),
         constants: Iterable[TensorProto] = (),
     ) -> ModelProto:
-        """A model of its own that computes ``outputs`` from ``inputs``.
+        """Model of its own that computes ``outputs`` from ``inputs``.
 
         Args:
             outputs: names of the outputs, made by this graph or by ``after``.
@@ -155,7 +155,7 @@ class Graph:
         )
 
     def _other_name(self, name: str) -> str:
-        """One that no tensor has."""
+        """Name that no tensor has."""
         other = f"published_{name}"
         while other in self.producers or other in self.inputs or other in self.constants:
             other = f"published_{other}"
@@ -179,7 +179,7 @@ def _renamed(node: NodeProto, names: Mapping[str, str], outputs: bool = True) ->
 
 
 def reads(node: NodeProto) -> list[str]:
-    """Every tensor that a node takes, those that the branches of an ``If`` or the body of a loop take among them."""
+    """Tensors that a node takes, including those of the branches of an ``If`` or the body of a loop."""
     names = list(node.input)
     for body in _bodies(node):
         made = {name for inner in body.node for name in inner.output} | {value.name for value in body.input}

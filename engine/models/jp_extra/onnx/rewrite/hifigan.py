@@ -1,4 +1,4 @@
-"""Reads the generator of HiFi-GAN out of an ONNX graph: its stages, by structure, with their weights.
+"""HiFi-GAN generator, read from an ONNX graph by structure: its stages with their weights.
 
 Source: HiFi-GAN, arXiv 2010.05646, section 2.2.
 """
@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Convolution:
-    """One that keeps the length, behind a leaky ReLU.
+    """Convolution that keeps the length, behind a leaky ReLU.
 
     Attributes:
         weight: shape (O, C, K).
@@ -35,13 +35,13 @@ class Convolution:
 
     @property
     def reach(self) -> int:
-        """Samples on each side that it looks at."""
+        """Receptive field on each side, in samples."""
         return int(self.weight.shape[2]) // 2 * self.dilation
 
 
 @dataclass(frozen=True)
 class Upsampling:
-    """A transposed convolution behind a leaky ReLU.
+    """Transposed convolution behind a leaky ReLU.
 
     Attributes:
         weight: shape (C, O, K).
@@ -56,15 +56,15 @@ class Upsampling:
 
 
 Block = tuple[tuple[Convolution, Convolution], ...]
-"""Pairs of convolutions, each of which adds to what it is given."""
+"""Residual pairs of convolutions."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """An up-sampling and residual blocks, whose outputs are added up and multiplied by ``scale``.
+    """Up-sampling and residual blocks, whose outputs are summed and multiplied by ``scale``.
 
     Attributes:
-        blocks: all given the same.
+        blocks: all with the same input.
     """
 
     up: Upsampling
@@ -73,16 +73,16 @@ class Stage:
 
     @property
     def reach(self) -> int:
-        """Samples on each side that the blocks look at."""
+        """Receptive field of the blocks on each side, in samples."""
         return max(sum(one.reach + other.reach for one, other in block) for block in self.blocks)
 
 
 @dataclass(frozen=True)
 class Generator:
-    """From the trunk, [B, C, F], to samples.
+    """Generator, from the trunk, [B, C, F], to samples.
 
     Attributes:
-        trunk: name of the tensor that the first stage is given.
+        trunk: name of the first stage's input tensor.
     """
 
     trunk: str
@@ -95,7 +95,7 @@ class Generator:
 
     @property
     def reach_behind_first_stage(self) -> int:
-        """Frames on each side that what follows the first stage looks at."""
+        """Receptive field on each side of everything behind the first stage, in frames."""
         reach = self.last.reach
         for stage in reversed(self.stages[1:]):
             beyond = max(stage.up.padding, stage.up.weight.shape[2] - 1 - stage.up.padding)
@@ -104,11 +104,11 @@ class Generator:
 
 
 class UnknownStructure(Exception):
-    """The graph is no such generator, or is written in another way."""
+    """The graph is not such a generator, or is exported in another way."""
 
 
 def read_generator(graph: Graph, audio: str) -> Generator:
-    """Follow the graph backwards from its samples.
+    """Generator, found by following the graph backwards from its samples.
 
     Raises:
         UnknownStructure: it is not built as expected.
@@ -138,7 +138,7 @@ class _Reader:
         factor = self._number(mean.input[1])
         blocks, beginnings = zip(*map(self._block, self._summands(mean.input[0])), strict=True)
         if len(set(beginnings)) != 1:
-            raise UnknownStructure("blocks that do not begin at one place")
+            raise UnknownStructure("blocks with different inputs")
         up = self._maker(beginnings[0], "ConvTranspose")
         activation = self._maker(up.input[0], "LeakyRelu")
         upsampling = Upsampling(
@@ -153,37 +153,37 @@ class _Reader:
         return Stage(upsampling, blocks, 1 / factor if mean.op_type == "Div" else factor), activation.input[0]
 
     def _summands(self, x: str) -> list[str]:
-        """Outputs of the blocks, in the order in which they are added."""
+        """Outputs of the blocks, in the order of addition."""
         node = self._maker(x, "Add")
         if self._residual(node):
             return [x]
         return [name for part in node.input for name in self._summands(part)]
 
     def _block(self, x: str) -> tuple[Block, str]:
-        """A block's pairs, and the tensor that it begins with."""
+        """Pairs of a block, and its input tensor."""
         pairs: list[tuple[Convolution, Convolution]] = []
         while self._graph.producers[x].op_type == "Add":
             residual = self._residual(self._graph.producers[x])
             if residual is None:
-                raise UnknownStructure("a sum that is not of a residual block")
+                raise UnknownStructure("a sum outside a residual block")
             before, added = residual
             plain, between = self._convolution(added)
             dilated, start = self._convolution(between)
             if start != before:
-                raise UnknownStructure("a residual block that is not of pairs")
+                raise UnknownStructure("a residual block without pairs of convolutions")
             pairs.insert(0, (dilated, plain))
             x = before
         return tuple(pairs), x
 
     def _residual(self, node: NodeProto) -> tuple[str, str] | None:
-        """What is added to, and the convolution's output that is added."""
+        """Residual input, and the convolution's output that is added to it."""
         convolved = [name for name in node.input if self._made_by(name, "Conv")]
         if len(node.input) != 2 or len(convolved) != 1:
             return None
         return next(name for name in node.input if name != convolved[0]), convolved[0]
 
     def _convolution(self, x: str) -> tuple[Convolution, str]:
-        """The convolution that makes ``x``, and what its leaky ReLU is given."""
+        """Convolution that computes ``x``, and the input of its leaky ReLU."""
         node = self._maker(x, "Conv")
         activation = self._maker(node.input[0], "LeakyRelu")
         weight = self._array(node.input[1])
@@ -221,7 +221,7 @@ def _slope(activation: NodeProto) -> float:
 
 
 def _only(node: NodeProto, name: str, default: int) -> int:
-    """The one number of an attribute of a 1-D operator."""
+    """The only value of an attribute of a 1-D operator."""
     values: Sequence[int] = next((attribute.ints for attribute in node.attribute if attribute.name == name), (default,))
     if len(values) != 1:
         raise UnknownStructure(f"{name} {list(values)}")

@@ -1,4 +1,4 @@
-"""The ONNX graphs that are published for JP-Extra voices, made seedable and cut into parts.
+"""Division of published JP-Extra ONNX graphs into seedable parts.
 
 A published ``synthesizer.onnx`` draws its noises inside the graph, so that no two runs agree, and goes from text to
 audio in one piece. Here its two random nodes become inputs and it is cut at the prior and at the latent. What comes out
@@ -56,7 +56,7 @@ _INPUTS: Final = {
     "sdp_ratio": Cut("sdp_ratio", FLOAT, (1,)),
     "length_scale": Cut("length_scale", FLOAT, (1,)),
 }
-"""Inputs of the published graph, and what they are called here."""
+"""Inputs of the published graph, with their names here."""
 
 _SPEAKER: Final = {"sid": _INPUTS["sid"]}
 
@@ -80,7 +80,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Where to cut, as tensor names of the published graph."""
+    """Cutting points, as tensor names of the published graph."""
 
     durations: str
     sdp_noise: str
@@ -93,7 +93,7 @@ class Landmarks:
 
 
 def read(path: Path) -> ModelProto:
-    """A model with its external data.
+    """Model with its external data.
 
     Raises:
         InvalidCheckpoint: not an ONNX file, or its external data are missing.
@@ -108,10 +108,10 @@ def read(path: Path) -> ModelProto:
 
 
 def split(model: ModelProto) -> Parts:
-    """Cut a published synthesizer.
+    """Parts of a published synthesizer.
 
     Raises:
-        InvalidCheckpoint: the graph is not built as a JP-Extra synthesizer is.
+        InvalidCheckpoint: the graph is not a JP-Extra synthesizer.
     """
     graph = Graph(model)
     missing = _INPUTS.keys() - graph.inputs.keys()
@@ -130,7 +130,7 @@ def split(model: ModelProto) -> Parts:
 
 
 def find_landmarks(graph: Graph) -> Landmarks:
-    """Find the places to cut, see this module's text."""
+    """Cutting points of a graph, see this module's text."""
     ceil = _only(graph.nodes("Ceil"), "Ceil").output[0]
     after = graph.depending_on([ceil])
     noises = graph.nodes("RandomNormalLike")
@@ -141,7 +141,7 @@ def find_landmarks(graph: Graph) -> Landmarks:
     times_noise_scale = _only(graph.consumers[scaled.output[0]], "use of the scaled noise")
     z_p = _only(graph.consumers[times_noise_scale.output[0]], "sum of the prior's mean and noise")
     if "noise_scale" not in times_noise_scale.input or z_p.op_type != "Add":
-        raise InvalidCheckpoint("the published graph is built in an unknown way", f"{scaled.op_type} {z_p.op_type}")
+        raise InvalidCheckpoint("the published graph has an unknown structure", f"{scaled.op_type} {z_p.op_type}")
     mean = next(name for name in z_p.input if name != times_noise_scale.output[0])
     audio = graph.model.graph.output[0].name
     return Landmarks(
@@ -157,7 +157,7 @@ def find_landmarks(graph: Graph) -> Landmarks:
 
 
 def _before_alignment(graph: Graph, expanded: str, after_durations: set[str]) -> str:
-    """The tensor [1, T, C] that a product with the alignment [1, F, T] made ``expanded`` of."""
+    """Tensor [1, T, C] from which a product with the alignment [1, F, T] made ``expanded``."""
     product = graph.producers.get(graph.through(expanded, "Transpose", "Cast", "Identity"))
     if product is None or product.op_type != "MatMul":
         raise InvalidCheckpoint("the published graph expands the prior in an unknown way", expanded)
@@ -165,7 +165,7 @@ def _before_alignment(graph: Graph, expanded: str, after_durations: set[str]) ->
 
 
 def _first_convolution(graph: Graph, audio: str, z_p: str) -> NodeProto:
-    """The decoder's first convolution: it leads from the latent to the first transposed one."""
+    """First convolution of the decoder, from the latent to the first transposed one."""
     behind = graph.depending_on([z_p])
     upsampling = [node for node in graph.nodes("ConvTranspose") if graph.needed_for([audio]) & set(node.output)]
     if not upsampling:
@@ -196,7 +196,9 @@ def _encoder(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
 
 
 def _flow(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
-    """From the prior sample to the latent. What crosses the cut besides is the mask of the frames: all ones."""
+    """Flow from the prior sample to the latent. The only other tensor that crosses the cut is the mask of the frames:
+    all ones.
+    """
     behind = graph.depending_on([marks.z_p]) - {marks.z_p}
     needed = graph.needed_for([marks.z], stop=[marks.z_p])
     inside = [
@@ -215,7 +217,7 @@ def _flow(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
 
 
 def _of_all_frames(graph: Graph, crossing: str, z_p: str) -> list[NodeProto]:
-    """Nodes that make the one tensor that crosses the cut, for one utterance without padding.
+    """Nodes for the one tensor that crosses the cut, for one utterance without padding.
 
     It is the mask of the frames, all ones, or the number of frames that the mask is made of.
     """
@@ -244,7 +246,7 @@ def _of_all_frames(graph: Graph, crossing: str, z_p: str) -> list[NodeProto]:
 
 
 def _unsqueezed(graph: Graph, name: str, source: str) -> int:
-    """How many dimensions the nodes between ``source`` and ``name`` add."""
+    """Number of dimensions that the nodes between ``source`` and ``name`` add."""
     added = 0
     while name != source:
         added += graph.producers[name].op_type == "Unsqueeze"
@@ -262,7 +264,7 @@ def _decoder(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
 
 
 def _speakers(graph: Graph) -> int:
-    """Rows of the table that the speaker id picks from; an id beyond them reads foreign memory or fails."""
+    """Number of rows of the table that the speaker id indexes; an id beyond them reads foreign memory or fails."""
     table = _only([node for node in graph.consumers["sid"] if node.op_type == "Gather"], "speaker embedding").input[0]
     table = graph.through(table, "Identity")
     return int(next(tensor.dims[0] for tensor in graph.model.graph.initializer if tensor.name == table))
@@ -274,25 +276,25 @@ def _makers(graph: Graph, node: NodeProto) -> list[NodeProto]:
 
 def _only(nodes: list[NodeProto], what: str) -> NodeProto:
     if len(nodes) != 1:
-        raise InvalidCheckpoint("the published graph is built in an unknown way", f"{len(nodes)} x {what}")
+        raise InvalidCheckpoint("the published graph has an unknown structure", f"{len(nodes)} x {what}")
     return nodes[0]
 
 
 def _only_name(names: list[str], what: str) -> str:
     if len(names) != 1:
-        raise InvalidCheckpoint("the published graph is built in an unknown way", f"{len(names)} x {what}")
+        raise InvalidCheckpoint("the published graph has an unknown structure", f"{len(names)} x {what}")
     return names[0]
 
 
 def check_parts(model: ModelProto, folder: Path) -> None:
-    """Run the parts beside the whole one, for a few phones and the same noises.
+    """Run the parts and the whole graph side by side, for a few phones and the same noise.
 
     Args:
         model: the published synthesizer.
         folder: the parts and their ``voice.json``.
 
     Raises:
-        InvalidCheckpoint: they disagree.
+        InvalidCheckpoint: the results differ.
     """
     network = OnnxNetwork(folder)
     draws = np.random.default_rng(0)
@@ -310,7 +312,7 @@ def check_parts(model: ModelProto, folder: Path) -> None:
     theirs = _run_whole(model, encoder_feeds(ids, bert, control, sdp_noise), control.noise_scale, noise)
     if theirs.shape != ours.shape or np.abs(theirs - ours).max() > _TOLERANCE:
         raise InvalidCheckpoint(
-            "the published graph does not come out the same in parts", f"{theirs.shape} {ours.shape}"
+            "the parts of the published graph give other results than the whole", f"{theirs.shape} {ours.shape}"
         )
 
 

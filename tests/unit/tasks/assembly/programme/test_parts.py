@@ -38,9 +38,9 @@ def test_refuses_pauses_out_of_range(pause: float) -> None:
     [
         ({"formats": ()}, "no audio file"),
         ({"whole": False}, "no audio file"),
-        ({"formats": ("mp4",)}, "not an audio format"),
-        ({"subtitles": ("ass",)}, "not a subtitle format"),
-        ({"subtitles": ("srt:kana",)}, "not a level"),
+        ({"formats": ("mp4",)}, "not a known audio format"),
+        ({"subtitles": ("ass",)}, "not a known subtitle format"),
+        ({"subtitles": ("srt:kana",)}, "not a known level"),
         ({"formats": ("opus",), "bitrate_kbps": 300}, "Use 6 to 256"),
         ({"loudness_lufs": 3.0}, "loudness target is out of range"),
         ({"loudness_lufs": math.nan}, "loudness target is out of range"),

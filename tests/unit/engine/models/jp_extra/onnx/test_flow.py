@@ -69,7 +69,7 @@ def test_two_threads_can_share_all_but_short_utterances() -> None:
 
 
 def test_what_is_not_a_number_is_an_error(flow: Flow) -> None:
-    with pytest.raises(InferenceFailed, match="not numbers"):
+    with pytest.raises(InferenceFailed, match="not finite numbers"):
         flow.run(np.full_like(sample(20), np.nan), 0, one_by_one)
 
 
@@ -86,7 +86,7 @@ def test_a_flow_that_is_built_in_another_way_is_refused(published: Path) -> None
     last.op_type = "Softplus"
     del last.input[1:]
     last.ClearField("attribute")
-    with pytest.raises(InvalidCheckpoint, match=r"the flow is built in an unknown way.*Conv where LayerNorm"):
+    with pytest.raises(InvalidCheckpoint, match=r"the flow has an unknown structure.*Conv where LayerNorm"):
         split(model)
 
 

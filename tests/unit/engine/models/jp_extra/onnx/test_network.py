@@ -121,7 +121,7 @@ def test_a_negative_duration_is_an_error(network: OnnxNetwork) -> None:
 
 def test_a_latent_that_is_not_a_number_is_an_error(network: OnnxNetwork) -> None:
     given = draw(5)
-    with pytest.raises(InferenceFailed, match="not numbers"):
+    with pytest.raises(InferenceFailed, match="not finite numbers"):
         network.decode(np.full_like(given.latent, np.nan), given.control)
 
 

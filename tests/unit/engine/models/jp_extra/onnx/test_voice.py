@@ -209,7 +209,7 @@ def test_a_voice_that_gives_no_numbers_is_an_error(exported: Path, bert: OnnxBer
     weight.CopyFrom(numpy_helper.from_array(np.full(list(weight.dims), np.nan, np.float32), weight.name))
     onnx.save(model, str(broken / "decoder.onnx"))
     _agree(broken, "decoder.onnx")
-    with pytest.raises(InferenceFailed, match="not numbers"):
+    with pytest.raises(InferenceFailed, match="not finite numbers"):
         JpExtraOnnx(broken, bert, small_tokens, IdleThreads(1)).synthesize([utterance()])
 
 
