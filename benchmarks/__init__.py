@@ -1,1 +1,1 @@
-"""How fast, how small: ``python -m benchmarks`` measures and writes ``docs/performance.md``."""
+"""Benchmarks of speed and size: ``python -m benchmarks`` measures and writes ``docs/performance.md``."""

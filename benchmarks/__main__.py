@@ -1,4 +1,6 @@
-"""``python -m benchmarks``: measure, keep the figures in ``out/bench``, write them into ``docs/performance.md``."""
+"""Benchmark runner ``python -m benchmarks``: measures, keeps the figures in ``out/bench``, writes
+``docs/performance.md``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``python -m benchmarks.backpressure``: submit many segments, and watch the memory of the producer and of Redis.
+"""Backpressure benchmark ``python -m benchmarks.backpressure``: memory of producer and Redis while many segments are
+submitted.
 
 No worker speaks: a worker is announced, so that the job can be planned, and what the submission leaves in the queue and
 in the ledger stays there.

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.decoder_modes TREE``: how far the faster modes of a GPU's decoder are from float32.
+"""Decoder mode accuracy, ``python -m benchmarks.decoder_modes TREE``: error of a GPU's faster modes against float32.
 
 TREE is made by ``benchmarks.voices``. The signal-to-noise ratio is that of the audio without its mean, of which random
 voices have much. On a CPU TensorFloat-32 is imitated: what a convolution is given is rounded to 10 bits of mantissa.

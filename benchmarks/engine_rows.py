@@ -1,4 +1,4 @@
-"""The rows of the engine: ours and the peer's on the same voice files, in turn."""
+"""Engine rows: ours and the peer's on the same voice files, in turn."""
 
 from __future__ import annotations
 

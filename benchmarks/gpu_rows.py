@@ -1,4 +1,4 @@
-"""The rows that need a GPU."""
+"""GPU rows of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.parity TREE PEER``: both engines say the same.
+"""Parity check ``python -m benchmarks.parity TREE PEER``: equal output of both engines.
 
 TREE is made by ``benchmarks.voices``; PEER is a Python with hayakoe 1.3.1 and torch. Both get the same front-end output
 and speak it without noise, on ONNX Runtime and in torch: durations must be equal and samples within ``TOLERANCE``.

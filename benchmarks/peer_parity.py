@@ -1,4 +1,4 @@
-"""What hayakoe 1.3.1 makes of phones, tones and tokens, noises 0. Run by a Python that has it and torch."""
+"""Parity output of hayakoe 1.3.1 for phones, tones and tokens, without noise. Run by a Python that has it and torch."""
 
 import json
 import sys

@@ -1,4 +1,6 @@
-"""The same as ``benchmarks.probe`` with hayakoe 1.3.1, run by a Python that has it: needs nothing of this project."""
+"""Probe process for hayakoe 1.3.1, like ``benchmarks.probe``, run by a Python that has it: needs nothing of this
+project.
+"""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Two plots; none where matplotlib is not installed."""
+"""Plots of the figures; none if matplotlib is not installed."""
 
 from __future__ import annotations
 

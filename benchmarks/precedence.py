@@ -1,4 +1,6 @@
-"""``python -m benchmarks.precedence``: how long a short job takes beside long ones on the same speaker and worker."""
+"""Preemption benchmark ``python -m benchmarks.precedence``: latency of a short job beside long ones on one speaker and
+worker.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that speaks what it is told on its standard input and says what that took.
+"""Probe process: speaks on orders from its standard input and reports the cost.
 
 One JSON object a line: ``{"do": "load", "speaker": NAME}``, ``speak``, ``render``, ``first``, ``front_end`` or
 ``stages`` with ``text`` and ``speaker``; the answer is one line.

@@ -1,4 +1,4 @@
-"""The two engines as processes that are asked in turn."""
+"""Probe processes of the two engines, asked in turn."""
 
 from __future__ import annotations
 

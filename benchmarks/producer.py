@@ -1,4 +1,5 @@
-"""How fast a producer plans and queues: ``python -m benchmarks.producer SEGMENTS FOLDER`` prints one line of JSON.
+"""Producer benchmark ``python -m benchmarks.producer SEGMENTS FOLDER``: planning and queueing rate, as one line of
+JSON.
 
 A process of its own, so that its peak memory is that of this alone. The worker it plans for is announced, but absent.
 """

@@ -1,4 +1,4 @@
-"""The rows of the queue: a real broker, real workers, a store on disk, the built-in voice."""
+"""Queue rows: a real broker, real workers, a store on disk, the built-in voice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured, and what is to be reached."""
+"""Rows of the table, with their targets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bound on our figure, or on its ratio to the peer's."""
+    """Bound on our figure, or on its ratio to the peer's."""
 
     sense: Literal["≥", "≤"]
     bound: float
@@ -25,7 +25,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table.
+    """Line of the table.
 
     Attributes:
         key: what ``--only`` names.
@@ -88,7 +88,7 @@ ROWS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was measured for a row.
+    """Measured figure of a row.
 
     Attributes:
         ours, peer: medians, in the row's unit; None where nothing was measured.

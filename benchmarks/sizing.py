@@ -1,4 +1,4 @@
-"""The sizing table of ``docs/operations.md``: ``python -m benchmarks.sizing FOLDER`` (made by ``benchmarks.voices``).
+"""Sizing table of ``docs/operations.md``: ``python -m benchmarks.sizing FOLDER`` (made by ``benchmarks.voices``).
 
 Each row is a process of its own. Memory and CPU seconds hold on a busy machine as well; wall seconds do not, and are
 not shown.

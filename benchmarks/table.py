@@ -1,4 +1,4 @@
-"""The figures as Markdown, put between two marks of a page whose other words stay."""
+"""Markdown table of the figures, put between two marks of a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is spoken: one short sentence, a paragraph, a chapter."""
+"""Benchmark texts: one short sentence, a paragraph, a chapter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHORTEST: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Of three lengths.
+    """Texts of three lengths.
 
     Attributes:
         sentence: a short one.
@@ -30,7 +30,7 @@ class Texts:
 
     @classmethod
     def of(cls, book: Path, characters: int) -> Texts:
-        """Of a text in any format that ``koebin narrate`` takes.
+        """Texts from a file in any format that ``koebin narrate`` accepts.
 
         Args:
             book: its shortest sentence is the short one; ``BOOK``, all of whose are long, is given one.

@@ -1,4 +1,4 @@
-"""Leave out of an environment what no worker opens; print what that was, in megabytes.
+"""Pruning of an environment: removes files that no worker opens; prints their size in megabytes.
 
     prune.py PREFIX [packages that go as a whole ...]
 
