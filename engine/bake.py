@@ -147,7 +147,7 @@ def _add(name: str, source: Source, fallback: Source, tree: Path, device: str) -
 
 
 def _export(name: str, files: VoiceFiles, homes: Iterable[Source], tree: Path) -> None:
-    """Turn safetensors into graphs; torch is installed here, or ``fetch_voice`` would have refused the voice."""
+    """Convert safetensors to graphs; torch is installed here, or ``fetch_voice`` would have refused the voice."""
     from koebin.engine.models.jp_extra.export import export_bert, export_voice
 
     export_voice(files.voice, tree / "onnx/speakers" / name)

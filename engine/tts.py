@@ -264,7 +264,7 @@ def available_cores() -> int:
 
 
 def warm_up(model: AcousticModel) -> None:
-    """Speak a little; where the model batches, sentences of several lengths, one by one and together."""
+    """Speak a little; a batching model speaks sentences of several lengths, alone and together."""
     from koebin.engine.text import frontend
 
     frontend.warm_up()

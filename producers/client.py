@@ -197,7 +197,7 @@ class Client:
         return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
 
     def preview(self, script: Script, wishes: JobOptions | None = None, wait_seconds: float = 0.0) -> Preview:
-        """What a submission would take: segments, what of them is stored, duration, time. Queues nothing.
+        """Preview of a submission: segments, those already stored, duration, time. Queues nothing.
 
         Raises:
             As ``submit``.

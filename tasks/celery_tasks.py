@@ -141,7 +141,8 @@ def priority_of(task: Task[Any, Any]) -> int:
 
 
 def made_together(task: Task[Any, Any]) -> tuple[str, ...]:
-    """Keys of the sentences that a micro-batch rendered for this task (``koebin.tasks.running.micro_batch``)."""
+    """Keys of the sentences that its micro-batch has rendered for this task; see
+    ``koebin.tasks.running.micro_batch``."""
     return tuple((task.request.get("koebin") or {}).get("made", ()))
 
 
@@ -200,7 +201,7 @@ def _refuse_poison(runtime: Runtime, task: str) -> None:
     attempt = runtime.leases.attempt(task)
     if attempt.strikes > MAX_STRIKES:
         runtime.leases.forget(task)
-        raise InferenceFailed(f"the text ended its worker's process {attempt.strikes} times", attempt.reason)
+        raise InferenceFailed(f"the text killed its worker's process {attempt.strikes} times", attempt.reason)
 
 
 @shared_task(name=ASSEMBLE, bind=True, ignore_result=True)
@@ -220,28 +221,28 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
     state = runtime.ledger.state(wanted.job)
     if state is not None and state is not State.ASSEMBLING:
         runtime.leases.forget(task_id(task))
-        return  # it has ended, or the tick that completes it will queue this again
+        return  # it has ended, or the chunk that completes it will queue this again
     if state is not None and runtime.ledger.entry(wanted.job).store != wanted.store:
-        log.error("parked a message: job %s lies in another store", wanted.job)
+        log.error("unreadable message set aside (see koebin dead): job %s lies in another store", wanted.job)
         park(runtime.redis, "the job lies in another store", request)
         return
     attempt = runtime.leases.attempt(task_id(task))
     if attempt.strikes >= MAX_HEADLESS_STRIKES:
-        fail_job(runtime, wanted, JobFailed("the assembly ended its process again and again", attempt.reason))
+        fail_job(runtime, wanted, JobFailed("the assembly killed its process repeatedly", attempt.reason))
         return
     guard = Guard(runtime, task_id(task), lease_nonce(task), wanted.job)
     try:
         assemble_job(runtime, wanted, guard)
     except JobCancelled:
         runtime.leases.forget(task_id(task))
-        log.info("stopped: the job was cancelled", extra={"job": wanted.job})
+        log.info("task stopped: its job was cancelled", extra={"job": wanted.job})
     except LeaseLost as error:
         raise Reject(str(error), requeue=False) from error
     except GiveBack as error:
         raise Reject(str(error), requeue=True) from error
     except KoebinError as error:
         if state is None and isinstance(error, (StoreDenied, StoreNotFound)):
-            log.error("parked a message of a job that the ledger does not know: %s", error)
+            log.error("unreadable message set aside (see koebin dead): no such job in Redis: %s", error)
             park(runtime.redis, str(error), request)
             return
         runtime.observer.error(error)
@@ -249,7 +250,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
             fail_job(runtime, wanted, error)
             return
         seconds = delay_seconds(runtime.leases.count_delay(task_id(task)))
-        log.warning("tried again in %.0f s: %s", seconds, error, extra={"job": wanted.job})
+        log.warning("task delayed by %.0f s: %s", seconds, error, extra={"job": wanted.job})
         runtime.ledger.wait_for(wanted.job, f"{error} (next try in {seconds:.0f} s)")
         put_off(runtime.redis, _again(task, request), seconds)
         runtime.observer.retry(ASSEMBLE)
@@ -257,8 +258,8 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
         raise
     except Exception as error:
         runtime.observer.error(error)
-        log.exception("the assembly stumbled", extra={"job": wanted.job})
-        surprise = JobFailed(f"something that nobody foresaw ({type(error).__name__})", str(error)[:200])
+        log.exception("unexpected error in an assembly", extra={"job": wanted.job})
+        surprise = JobFailed(f"unexpected error ({type(error).__name__}), see the worker's log", str(error)[:200])
         if runtime.leases.strike(task_id(task), str(surprise)) >= MAX_HEADLESS_STRIKES:
             fail_job(runtime, wanted, surprise)
             return

@@ -24,7 +24,7 @@ from koebin.tasks.broker_address import (
 )
 
 OUTAGE: Final = (RedisError, OperationalError)
-"""What is raised while Redis is away, or takes no writes: by our own connection, and where Celery sends a message."""
+"""Errors while Redis is away or refuses writes, from our own connection and from Celery's."""
 _REFUSALS: Final = ("MISCONF", "NOREPLICAS")
 """Error codes of refused writes that redis-py has no class for: saving fails; too few replicas."""
 

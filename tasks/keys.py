@@ -40,7 +40,7 @@ def segment_marks(key: str) -> str:
 
 
 def piece(name: str) -> str:
-    """What is kept of a block of a programme: ``<digest>.<kind>``; see ``koebin.tasks.assembly.programme.shelf``."""
+    """Key of an intermediate product of a block, ``<digest>.<kind>``; see ``koebin.tasks.assembly.programme.shelf``."""
     return f"pieces/{_hex(name.partition('.')[0])[:2]}/{name}"
 
 

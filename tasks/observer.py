@@ -1,4 +1,4 @@
-"""What a worker tells of its tasks, to whoever keeps count: ``koebin.worker.child.metrics`` where it is switched on."""
+"""Observer interface for a worker's tasks; ``koebin.worker.child.metrics`` implements it."""
 
 from __future__ import annotations
 

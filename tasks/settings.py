@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         return init_settings, env_settings
 
     def store_uri(self) -> str:
-        """The store of this process's jobs, in canonical form."""
+        """Store of this process's jobs, as a canonical URI."""
         from koebin.tasks.stores.uri import canonical_uri
 
         if self.store and "://" not in self.store:
@@ -196,7 +196,7 @@ class Settings(BaseSettings):
         )
 
     def texts_together(self) -> int:
-        """How many single texts a worker takes at once, 1 or more."""
+        """Most single texts in one micro-batch, 1 or more."""
         from koebin.engine.tts import available_cores
 
         if self.batch_texts is not None:

@@ -119,7 +119,7 @@ class Audio:
         return save_audio(self, Path(path), format, bitrate_kbps)
 
     def to_bytes(self, format: str = "wav", *, bitrate_kbps: int | None = None) -> bytes:  # noqa: A002
-        """The bytes that ``save`` would write."""
+        """Content of the file that ``save`` would write."""
         from koebin.engine.audio.encoding import encode_audio
 
         return encode_audio(self, format, bitrate_kbps)

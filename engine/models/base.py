@@ -22,7 +22,7 @@ class Utterance:
 
     Attributes:
         analysis: the front end's view of the text.
-        options: how it is to be spoken.
+        options: synthesis options.
         seed: 128-bit seed of the utterance's noise (``koebin.engine.content.utterance_seed``).
     """
 

@@ -1,4 +1,4 @@
-"""What the commands of `koebin.producers.commands.briefing` do."""
+"""Implementation of the briefing commands in `koebin.producers.commands.briefing`."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Line:
     """Sentence with its reading.
 
     Attributes:
-        line: of the file, 0 where it has none.
+        line: in the file, 0 if it has none.
         kana: with accents, see ``koebin.engine.text.kana``.
     """
 

@@ -26,7 +26,7 @@ def register(root: typer.Typer) -> None:
 
 @app.command("list")
 def list_dead(as_json: AsJson = False) -> None:
-    """List what was given up in all jobs, and messages that were parked."""
+    """List the dead letters of all jobs, and unreadable messages."""
     from koebin.producers.client import Client
 
     with messages_for_mistakes(), Client(settings=load_settings()) as client:
@@ -45,7 +45,7 @@ def list_dead(as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show(job: Job, as_json: AsJson = False) -> None:
-    """Show a job's dead letters whole."""
+    """Show a job's dead letters in full."""
     from koebin.producers.client import Client
 
     with messages_for_mistakes(), Client(settings=load_settings()) as client:
@@ -61,7 +61,7 @@ def show(job: Job, as_json: AsJson = False) -> None:
 
 @app.command("redrive")
 def redrive(job: Job, store: StoreOption = None) -> None:
-    """Try a job's dead segments again: the job goes on, and what it has stays."""
+    """Retry a job's dead segments: the job goes on, and stored segments stay."""
     from koebin.producers.client import Client
 
     settings = load_settings(**given(store=store_argument(store)))
@@ -76,7 +76,7 @@ def forget(
     job: Annotated[str, typer.Argument(help="The job's id.")] = "",
     messages: Annotated[bool, typer.Option("--messages", help="The unreadable messages.")] = False,
 ) -> None:
-    """Forget a job's dead segments, or parked messages: they were seen to, and no alert shall name them again."""
+    """Remove a job's dead letters, or the unreadable messages, that were handled: alerts no longer count them."""
     from koebin.producers.client import Client
 
     with messages_for_mistakes(), Client(settings=load_settings()) as client:

@@ -28,12 +28,12 @@ Send = Callable[[Message], None]
 
 
 def put_off(redis: Redis, message: Message, seconds: float) -> None:
-    """Send ``message`` when ``seconds`` have passed."""
+    """Delay ``message`` by ``seconds``."""
     redis.zadd(redis_keys.DELAYED, {_dump(message): server_time(redis) + seconds})
 
 
 def send_due(redis: Redis, send: Send) -> int:
-    """Send what is due; a process that dies here sends one message twice, which a lease makes harmless."""
+    """Send what is due. A process that dies meanwhile causes a second delivery, which a lease makes harmless."""
     due: Any = redis.zrange(redis_keys.DELAYED, "-inf", server_time(redis), byscore=True, offset=0, num=1000)
     for raw in due:
         send(_load(raw))
@@ -42,12 +42,12 @@ def send_due(redis: Redis, send: Send) -> int:
 
 
 def count_put_off(redis: Redis) -> int:
-    """How many messages wait here."""
+    """Number of delayed messages."""
     return int(redis.zcard(redis_keys.DELAYED))
 
 
 def put_off_messages(redis: Redis) -> list[Message]:
-    """What waits here."""
+    """Delayed messages."""
     rows: Any = redis.zrange(redis_keys.DELAYED, 0, -1)
     return [_load(raw) for raw in rows]
 

@@ -98,13 +98,13 @@ def announce(redis: Redis, announcement: Announcement) -> None:
 
 
 def withdraw(redis: Redis, worker: str) -> None:
-    """A worker takes its leave."""
+    """Remove a worker's announcement."""
     redis.delete(redis_keys.worker(worker))
     redis.srem(redis_keys.WORKERS, worker)
 
 
 def fleet(redis: Redis) -> Fleet:
-    """All live announcements; names of workers that are gone are swept out on the way."""
+    """All live announcements; names of workers that are gone are removed on the way."""
     members: Any = redis.smembers(redis_keys.WORKERS)
     names = sorted(as_text(name) for name in members)
     documents: Any = redis.mget([redis_keys.worker(name) for name in names]) if names else []

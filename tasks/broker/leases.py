@@ -115,16 +115,16 @@ class Leases:
         return nonce if taken else None
 
     def renew(self, task_id: str, nonce: str, delivery_tag: str = "") -> bool:
-        """Prolong the lease, and the visibility of the message behind it; False if another owns it now."""
+        """Renew the lease, and the visibility of its message; False if another owns it now."""
         keys = [redis_keys.lease(task_id), redis_keys.UNACKED_INDEX]
         return bool(self._renew(keys=keys, args=[nonce, self._milliseconds, delivery_tag]))
 
     def release(self, task_id: str, nonce: str) -> bool:
-        """Give the lease back; False if another owns it now. One that merely expired was still ours."""
+        """Release the lease; False if another owns it now. One that merely expired was still ours."""
         return bool(self._release(keys=[redis_keys.lease(task_id)], args=[nonce]))
 
     def owned(self, task_id: str, nonce: str) -> bool:
-        """Whether nobody else took the lease; a lease that is merely missing is still ours."""
+        """Whether nobody else has acquired the lease; a lease that is merely missing is still ours."""
         owner = self._redis.get(redis_keys.lease(task_id))
         return owner is None or as_text(owner) == nonce
 
@@ -136,7 +136,7 @@ class Leases:
         return {task_id for task_id, value in zip(task_ids, values, strict=True) if value is not None}
 
     def attempt(self, task_id: str) -> Attempt:
-        """What earlier runs left behind."""
+        """Record of earlier runs."""
         fields: Any = self._redis.hgetall(redis_keys.attempt(task_id))
         found = {as_text(name): as_text(value) for name, value in fields.items()}
         prefix = "condemned:"
@@ -155,15 +155,15 @@ class Leases:
         return int(self._strike(keys=[redis_keys.attempt(task_id)], args=[reason[:300], _ATTEMPT_SECONDS]))
 
     def isolate(self, task_id: str) -> None:
-        """From now on the task's segments are rendered one by one."""
+        """Mark the task: from now on its segments are rendered one by one."""
         self._redis.hset(redis_keys.attempt(task_id), "isolated", "1")
 
     def alone(self, task_id: str, segment: str) -> None:
-        """Say that ``segment`` is about to be rendered alone: what kills the process now is this one."""
+        """Note that ``segment`` is about to be rendered alone: it is to blame if the process dies now."""
         self._redis.hset(redis_keys.attempt(task_id), "alone", segment)
 
     def progress(self, task_id: str) -> None:
-        """A segment was stored: the strikes so far were not its doing."""
+        """Note that a segment was stored: it clears the strikes so far."""
         self._redis.hdel(redis_keys.attempt(task_id), "strikes", "alone", "delays")
 
     def keep(self, job: str, chunk: int, rendered: int, seconds: float, wall_seconds: float) -> bool:
@@ -182,5 +182,5 @@ class Leases:
         return int(count) - 1
 
     def forget(self, task_id: str) -> None:
-        """The task ended: nothing is held against it any more."""
+        """Drop the record of a task that has ended."""
         self._redis.delete(redis_keys.attempt(task_id))

@@ -39,7 +39,7 @@ for at = 2, #KEYS do
 end
 return 0
 """
-"""A message is told by its end, where kombu writes its tag: it may be long, and Redis does nothing else meanwhile."""
+"""A message is identified by its end, where kombu writes its tag: hashing all of a long one would block Redis."""
 
 
 class Precedence:

@@ -25,12 +25,12 @@ def park(redis: Redis, reason: str, message: object) -> None:
 
 
 def count_parked(redis: Redis) -> int:
-    """How many messages are kept."""
+    """Number of unreadable messages."""
     return int(redis.llen(redis_keys.UNREADABLE))
 
 
 def parked(redis: Redis, limit: int = _MOST) -> list[dict[str, Any]]:
-    """The last one first."""
+    """Unreadable messages, latest first."""
     rows: Any = redis.lrange(redis_keys.UNREADABLE, 0, limit - 1)
     return [json.loads(row) for row in rows]
 

@@ -29,8 +29,8 @@ from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.stores.base import Stat, Store
 
 MARGIN_SECONDS: Final = 3600.0
-"""No object that is younger than this is ever removed."""
-"""While it stands, no submission begins."""
+"""Least age in seconds of any object that is removed."""
+"""Lock during which no submission begins."""
 _BATCH: Final = 200
 _BATCH_SECONDS: Final = 10.0
 _QUIET_SECONDS: Final = 30

@@ -34,8 +34,8 @@ from koebin.tasks import redis_keys
 from koebin.tasks.connection import as_text
 
 ENDED_SECONDS: Final = 7 * 24 * 3600
-"""How long Redis remembers an ended job; the store remembers longer."""
-"""Ended jobs whose webhook is to be told, by the time of the next try."""
+"""Seconds that Redis remembers an ended job; the store remembers longer."""
+"""Ended jobs whose webhook is not delivered yet, by the time of the next attempt."""
 
 
 class State(StrEnum):
@@ -215,7 +215,7 @@ class Ledger:
         return bool(entered)
 
     def take(self, job: str, speaker: str, window: int) -> list[int]:
-        """Move planned chunks of a speaker to open until ``window`` are; returns their numbers."""
+        """Move planned chunks of a speaker to open until there are ``window``; returns their numbers."""
         return [int(n) for n in self._take(keys=[redis_keys.job(job)], args=[speaker, window, time.time()])]
 
     def tick(
@@ -238,11 +238,11 @@ class Ledger:
         return as_text(self._tick(keys=[redis_keys.job(job)], args=args))
 
     def give_back(self, job: str, chunk: int, speaker: str, waiting: str = "") -> None:
-        """An open chunk is planned again; ``waiting`` says what it needs."""
+        """Move an open chunk back to planned; ``waiting`` is what it needs."""
         self._return(keys=[redis_keys.job(job)], args=[chunk, speaker, waiting])
 
     def wait_for(self, job: str, reason: str) -> None:
-        """Say why a live job does not move; the next dispatch clears it."""
+        """Note what a live job waits for; the next dispatch clears it."""
         self._wait(keys=[redis_keys.job(job)], args=[reason[:500]])
 
     def end(self, job: str, state: State, error: str = "") -> str:
@@ -264,17 +264,17 @@ class Ledger:
         self._redis.zrem(redis_keys.ENDED, job)
 
     def state(self, job: str) -> State | None:
-        """The job's state, None if the ledger does not know it."""
+        """State of a job, None if the ledger does not know it."""
         state: Any = self._redis.hget(redis_keys.job(job), "state")
         return State(as_text(state)) if state else None
 
     def seconds(self, job: str) -> float:
-        """Predicted seconds of the job's audio, 0 if the ledger does not know it."""
+        """Predicted seconds of a job's audio, 0 if the ledger does not know it."""
         value: Any = self._redis.hget(redis_keys.job(job), "seconds")
         return float(value or 0.0)
 
     def entry(self, job: str) -> Entry:
-        """Raises: JobNotFound."""
+        """Entry of a job. Raises: JobNotFound."""
         return _entry(job, self._redis.hgetall(redis_keys.job(job)))
 
     def planned(self, job: str, chunk: int) -> tuple[Entry, str]:
@@ -287,7 +287,7 @@ class Ledger:
         return _entry(job, raw), _speaker(value)
 
     def speakers(self, job: str) -> list[str]:
-        """Names of the job's speakers."""
+        """Names of a job's speakers."""
         raw: Any = self._redis.hget(redis_keys.job(job), "speakers")
         return list(json.loads(raw)) if raw else []
 
@@ -305,7 +305,7 @@ class Ledger:
         return entries
 
     def ended(self) -> list[str]:
-        """Jobs that ended, the last first."""
+        """Jobs that ended, latest first."""
         jobs: Any = self._redis.zrevrange(redis_keys.ENDED, 0, -1)
         return [as_text(job) for job in jobs]
 
@@ -315,7 +315,7 @@ class Ledger:
         return [(int(number), score) for number, score in rows]
 
     def touch(self, job: str, speaker: str, chunk: int) -> None:
-        """Note that an open chunk was dispatched again just now."""
+        """Note that an open chunk was dispatched again now."""
         self._redis.zadd(f"{redis_keys.job(job)}:open:{speaker}", {str(chunk): time.time()}, xx=True)
 
     def waiting_seconds(self, job: str) -> dict[str, float]:
@@ -336,16 +336,16 @@ class Ledger:
         self._redis.hset(redis_keys.DEAD_LETTERS, f"{job} {segment}", document)
 
     def dead_letters(self) -> int:
-        """Segments of all jobs that were given up and not looked after yet."""
+        """Number of dead letters of all jobs."""
         return int(self._redis.hlen(redis_keys.DEAD_LETTERS))
 
     def dead(self, job: str) -> dict[str, dict[str, Any]]:
-        """The job's segments that were given up, with the evidence."""
+        """Dead letters of a job, with the evidence."""
         rows: Any = self._redis.hgetall(f"{redis_keys.job(job)}:dead")
         return {as_text(key): json.loads(value) for key, value in rows.items()}
 
     def all_dead(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """Every dead letter: job, segment key, evidence."""
+        """Dead letters of all jobs: job, segment key, evidence."""
         for name, value in self._redis.hscan_iter(redis_keys.DEAD_LETTERS):
             job, _, segment = as_text(name).partition(" ")
             yield job, segment, json.loads(value)
@@ -357,7 +357,7 @@ class Ledger:
             self._redis.hdel(redis_keys.DEAD_LETTERS, *[f"{job} {segment}" for segment in segments])
 
     def events(self, job: str, after: str = "0", block_ms: int | None = None) -> list[tuple[str, dict[str, str]]]:
-        """What happened after the event with id ``after``; waits up to ``block_ms`` for the next."""
+        """Events of a job after the event with id ``after``; waits up to ``block_ms`` for the next."""
         streams: Any = self._redis.xread({f"{redis_keys.job(job)}:events": after}, count=100, block=block_ms)
         return [
             (as_text(event), {as_text(name): as_text(value) for name, value in fields.items()})

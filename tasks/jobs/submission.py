@@ -44,8 +44,8 @@ class JobOptions:
 
     Attributes:
         priority: 0 first, 6 for batch work; see ``koebin.tasks.contracts.PRIORITIES``.
-        partial: deliver what could be spoken if a segment must be given up.
-        webhook: URL that is told when the job ends.
+        partial: deliver the rest if a segment cannot be spoken.
+        webhook: URL that is notified when the job ends.
         quality: judge every segment; None does not.
     """
 

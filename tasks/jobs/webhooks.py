@@ -91,7 +91,7 @@ class Webhooks:
         return int(self._redis.hincrby(redis_keys.WEBHOOK_ATTEMPTS, job, 1))
 
     def told(self, job: str, detail: str) -> None:
-        """The receiver has it."""
+        """Note that the receiver accepted the delivery."""
         self._note(keys=[redis_keys.job(job)], args=[f"delivered ({detail})"])
         self._forget(job)
 

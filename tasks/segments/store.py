@@ -30,7 +30,7 @@ def stored(store: Store, segment_keys: Iterable[str]) -> set[str]:
 
 
 def write(store: Store, key: str, audio: Audio) -> bool:
-    """Marks first, audio last: the audio is the commit. False if another worker's audio stands already."""
+    """Write marks first, audio last: the audio is the commit. False if another worker's audio is there already."""
     from koebin.engine.audio.encoding import encode_segment
 
     with stage("encode"):
@@ -41,14 +41,14 @@ def write(store: Store, key: str, audio: Audio) -> bool:
 
 
 def read(store: Store, key: str) -> Audio:
-    """A stored segment. Raises: StoreNotFound, InvalidMessage."""
+    """Audio of a stored segment. Raises: StoreNotFound, InvalidMessage."""
     from koebin.engine.audio.encoding import decode_segment
 
     return decode_segment(store.get(keys.segment_audio(key)), read_marks(store, key))
 
 
 def read_cut(store: Store, key: str, head: float, tail: float) -> Audio:
-    """A stored segment without its first and last seconds of silence."""
+    """Audio of a stored segment without the given seconds at its beginning and end."""
     from koebin.engine.audio.silence import cut_silence
 
     return cut_silence(read(store, key), head, tail)

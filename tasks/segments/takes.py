@@ -81,7 +81,7 @@ def settle(store: Store, planned: PlannedSegment, speaker: str, first: Take, fur
 
 
 def _as_stored(audio: Audio) -> Audio:
-    """The samples as 24 bits hold them: a verdict must not depend on whether a take was stored before."""
+    """Samples in 24 bits: a verdict must not depend on whether a take was stored before."""
     from koebin.engine.audio.encoding import decode_segment, encode_segment
 
     return decode_segment(encode_segment(audio), audio.marks)

@@ -1,7 +1,7 @@
 """Micro-batching: single texts for one speaker, gathered and handed to the pool as one job.
 
-Only the way to the child is shared: every request keeps its lease, its attempts and its acknowledgement, and in the
-child each is a task of its own. Before they run, what they lack is rendered in one pass
+The batch is only the way to the pool process: every request keeps its lease, its attempts and its acknowledgement, and
+runs there as a task of its own. Sentences that are missing are rendered in one pass before
 (``koebin.tasks.running.micro_batch``).
 """
 

@@ -130,7 +130,7 @@ def _served(speaker: Speaker) -> ServedSpeaker:
 
 
 def _measure(speaker: Speaker) -> float:
-    """Audio seconds per wall second over a few sentences; chunks are sized by it."""
+    """Speed in audio seconds per wall second, from a few sentences; it decides the size of chunks."""
     from koebin.engine.request import Request
 
     started = time.monotonic()
@@ -141,7 +141,8 @@ def _measure(speaker: Speaker) -> float:
 def store_opener(settings: Settings) -> Callable[[str], Store]:
     """Function that opens stores below this worker's roots and no others; each is kept, for its connections.
 
-    Their code is imported here, and not by a thread of the parent, see ``koebin.worker.parent.webhook_sender.Courier``.
+    Their modules are imported here and not by a thread of the parent, see
+    ``koebin.worker.parent.webhook_sender.Courier``.
 
     Raises:
         BackendMissing: a root needs a package that is not installed.

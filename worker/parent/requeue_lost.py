@@ -40,7 +40,7 @@ class Sweep:
         self._interval = interval_seconds
 
     def run(self) -> int:
-        """Look once, unless another worker just did; returns how many messages were sent."""
+        """Search once, unless another worker just did; returns the number of messages sent."""
         if not self._redis.set(redis_keys.REQUEUE_LOCK, "1", nx=True, px=max(100, int(self._interval * 900))):
             return 0
         sent = send_due(self._redis, self._send)

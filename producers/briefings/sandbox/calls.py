@@ -1,4 +1,4 @@
-"""Calls into the child process (`koebin.producers.briefings.sandbox.child`), with a deadline that holds."""
+"""Calls into the child process (`koebin.producers.briefings.sandbox.child`), with a hard deadline."""
 
 from __future__ import annotations
 

@@ -137,8 +137,8 @@ class Journal:
         return datetime.fromtimestamp(server_time(self._redis), UTC)
 
     def seen(self) -> dict[str, str]:
-        """Schedule key -> up to where its due times were noticed, as `koebin.producers.briefings.beat.Seen` writes
-        it."""
+        """Schedule key to the time up to which its due times were noticed, as `koebin.producers.briefings.beat.Seen`
+        writes it."""
         found: Any = self._redis.hgetall(redis_keys.BRIEFINGS + "seen")
         return {_text(name): _text(value) for name, value in found.items()}
 
@@ -173,7 +173,7 @@ class Journal:
         return [tick for tick, owner in zip(ticks, owners, strict=True) if owner is None]
 
     def tick(self, tick: str) -> Tick | None:
-        """What is known of a tick."""
+        """State of a tick."""
         found: Any = self._redis.hgetall(redis_keys.BRIEFINGS + "tick:" + tick)
         if not found:
             return None
@@ -189,7 +189,7 @@ class Journal:
         )
 
     def last(self) -> dict[str, dict[str, Any]]:
-        """Name -> its last tick that ended: ``{"due", "state", "error"}``."""
+        """Name to its last ended tick: ``{"due", "state", "error"}``."""
         found: Any = self._redis.hgetall(redis_keys.BRIEFINGS + "last")
         return {_text(name): json.loads(text) for name, text in found.items()}
 

@@ -1,4 +1,4 @@
-"""Finished programmes: spoken sentences joined, levelled, encoded, and described.
+"""Programme assembly: spoken sentences joined, levelled, encoded and described.
 
 The sound never sits in memory as a whole; a book of ten hours takes as much as a page.
 """

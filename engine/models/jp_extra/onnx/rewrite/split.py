@@ -63,8 +63,7 @@ _SPEAKER: Final = {"sid": _INPUTS["sid"]}
 
 @dataclass(frozen=True)
 class Parts:
-    """A published synthesizer in parts; inputs and outputs as ``koebin.engine.models.jp_extra.export`` names them, B
-    = 1.
+    """Published synthesizer in parts; inputs and outputs as ``koebin.engine.models.jp_extra.export`` names them, B = 1.
 
     Attributes:
         channels: of the prior and the latent.
