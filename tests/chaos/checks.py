@@ -100,4 +100,4 @@ def _leftovers(redis: Redis) -> list[str]:
     found: list[str] = [key.decode() for pattern in _LEFT for key in redis.scan_iter(pattern, count=1000)]
     live: Any = redis.zrange("koebin:jobs", 0, -1)
     found += [f"live job {job.decode()}" for job in live]
-    return found + [f"put off: {task}" for task in put_off_ids(redis)]
+    return found + [f"delayed: {task}" for task in put_off_ids(redis)]

@@ -4,8 +4,9 @@ worker.
 kombu notes when a message was taken by the worker's own clock, and puts back what is old by that of another: a clock
 that is two minutes fast would put back whatever the others run. Here both go by the server's clock.
 
-kombu takes it for granted that what it reads from a list is an envelope of its own; another text there raises in the
-worker's loop and ends the worker, and the next one. Here it becomes a message that cannot be decoded, which is set aside as unreadable.
+kombu assumes that everything it reads from a list is an envelope of its own; another text raises in the worker's loop
+and ends the worker, and the next one. Here it becomes a message that cannot be decoded, which is set aside as
+unreadable.
 
 kombu takes a message off its list and notes it as unacknowledged afterwards: what a worker has been handed when it is
 killed is lost. Here one script does both. A script cannot wait as ``BRPOP`` does, so a worker that finds nothing rests;

@@ -127,7 +127,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
         class Stumbles(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                if "stumbled" in record.getMessage():
+                if "unexpected error" in record.getMessage():
                     made.stumbles.append(self.format(record))
 
         handler = Stumbles()

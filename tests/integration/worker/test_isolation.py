@@ -331,7 +331,7 @@ def test_a_worker_whose_first_process_hangs_as_it_loads_ends_itself(redis_server
         wait_until(lambda: psutil.Process(worker.pid).children(), 20)
         worker.signal_child(signal.SIGSTOP)
         assert worker.process.wait(30) == DEAF
-        assert "no process has had its engine for 5 s" in worker.text()
+        assert "no pool process has had a ready engine for 5 s" in worker.text()
         worker.start()
 
 

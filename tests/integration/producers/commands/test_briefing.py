@@ -180,7 +180,7 @@ def test_from_the_schedule_to_the_audio(folder: Path, tmp_path: Path, monkeypatc
             beat.terminate()
             assert beat.wait(timeout=30) == 0
         result = koebin("run", "hourly", "--at", "2026-11-23T09:00", "--wait", "30")
-    assert "is not run a second time" in result.stderr
+    assert "does not run a second time" in result.stderr
     assert (home / "2026-11-23-0900.mp3").as_uri() in result.stdout.splitlines()
     latest = home / "latest.mp3"
     assert latest.read_bytes()[:3] == b"ID3" or latest.read_bytes()[0] == 0xFF

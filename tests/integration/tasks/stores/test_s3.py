@@ -200,7 +200,7 @@ def test_no_credentials_at_all(options, bucket):
         [sys.executable, "-c", code, f"s3://{bucket}", options.endpoint],
         cwd=ROOT, env=bare, capture_output=True, text=True,
     )  # fmt: skip
-    assert "StoreDenied: there are no usable credentials" in done.stderr
+    assert "StoreDenied: no usable credentials" in done.stderr
 
 
 def test_a_bucket_that_does_not_exist(options):

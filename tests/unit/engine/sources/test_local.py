@@ -73,7 +73,7 @@ def test_hidden_files_and_pickles_are_not_published(tmp_path):
     source.upload("hana", tmp_path / "new")
 
     assert set(read(source.fetch("hana"))) == {"config.json"}
-    with pytest.raises(SourceNotFound, match="nothing to upload"):
+    with pytest.raises(SourceNotFound, match="folder to upload is empty"):
         source.upload("hana", tmp_path / "new/.git/none")
 
 

@@ -132,7 +132,7 @@ def test_a_job_without_output_is_an_error(store: Store) -> None:
     first = edition(store, 0)
     for key in list(store.list("jobs/")):
         store.delete(key)
-    with pytest.raises(JobFailed, match="left no output"):
+    with pytest.raises(JobFailed, match="no output files"):
         publish(first, store, {}, BEGIN)
 
 

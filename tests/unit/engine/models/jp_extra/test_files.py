@@ -76,7 +76,7 @@ def test_a_misspelt_name_is_told_what_is_there(published: LocalSource) -> None:
 
 def test_a_folder_without_a_voice_is_no_voice(published: LocalSource, tmp_path: Path) -> None:
     source = tree(tmp_path / "empty", "onnx/speakers/rin/readme.txt")
-    with pytest.raises(SourceNotFound, match="no voice in it"):
+    with pytest.raises(SourceNotFound, match="holds no voice"):
         fetch_voice(source, published, "rin", "cpu")
 
 

@@ -152,7 +152,7 @@ def test_json_over_http(write, web, open_policy) -> None:
         (b"[" * 100_000, "not JSON"),
         (b"1" * 5000, "not JSON"),
         (b"\xff", "not UTF-8"),
-        (b" ", "nothing in it"),
+        (b" ", "the document is empty"),
     ],
 )
 def test_json_that_is_none(body: bytes, problem: str) -> None:
@@ -211,10 +211,10 @@ def test_files_outside_of_the_allowed_folders(write, tmp_path: Path, tmp_path_fa
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for path, problem in {
-        str(outside): "outside of the allowed folders",
-        f"../{outside.parent.name}/secret.txt": "outside of the allowed folders",
-        "link.txt": "outside of the allowed folders",
-        "/etc/passwd": "outside of the allowed folders",
+        str(outside): "outside the allowed folders",
+        f"../{outside.parent.name}/secret.txt": "outside the allowed folders",
+        "link.txt": "outside the allowed folders",
+        "/etc/passwd": "outside the allowed folders",
         "large.txt": "more than the limit",
         "folder": "cannot be read",
         "pipe": "not a plain file",
@@ -241,7 +241,7 @@ def test_commands_are_off(write) -> None:
         (["echo", "$HOME; `id`"], "$HOME; `id`", ""),
         (["sh", "-c", "exit 3"], "届いていません。", "status 3"),
         (["sh", "-c", "yes | head -c 9999"], "届いていません。", "more than the limit"),
-        (["no-such-program"], "届いていません。", "does not start"),
+        (["no-such-program"], "届いていません。", "could not be started"),
         (["sh", "-c", "echo ${KOEBIN_TOKEN:-no token}"], "no token", ""),
     ],
 )

@@ -89,5 +89,5 @@ def test_a_graph_of_another_kind_is_refused_and_nothing_is_left(published: Path,
 
 def test_a_cache_that_cannot_be_written_is_named(published: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where a folder should be")
-    with pytest.raises(BackendMissing, match="cannot be kept"):
+    with pytest.raises(BackendMissing, match="cannot be written to the cache"):
         prepare(published, tmp_path / "cache")

@@ -27,7 +27,7 @@ def test_what_a_configuration_leaves_out_takes_the_published_values() -> None:
         ({"version": "2.7.0-jp-extra"}, "not a JP-Extra voice"),
         ({"version": 2}, "not a JP-Extra voice"),
         ([], "not a JSON object"),
-        ({"model": {"n_heads": 5}}, "no multiple of n_heads"),
+        ({"model": {"n_heads": 5}}, "not a multiple of n_heads"),
         ({"model": {"n_layers": 10**9}}, "n_layers"),
         ({"model": {"n_layers": True}}, "n_layers"),
         ({"model": {"hidden_channels": "192"}}, "hidden_channels"),

@@ -149,7 +149,7 @@ def test_a_pause_lies_between_two_sentences_and_repeats(single: JpExtraTorch) ->
 
 
 def test_a_network_that_gives_no_numbers_is_an_error(voice: Path, bert: TorchBert, tmp_path: Path) -> None:
-    for name, value, what in (("dp.proj.bias", 1e9, "duration"), ("dp.proj.bias", 12.0, "speak for")):
+    for name, value, what in (("dp.proj.bias", 1e9, "duration"), ("dp.proj.bias", 12.0, "seconds of speech")):
         folder = tmp_path / what
         folder.mkdir()
         for path in voice.iterdir():
