@@ -1,4 +1,4 @@
-"""Refuse text that cannot be spoken, before anything is queued. Light: needs no Open JTalk."""
+"""Checks of a text before anything is queued: refused is what holds nothing to speak. Light: needs no Open JTalk."""
 
 from __future__ import annotations
 
@@ -7,28 +7,25 @@ from typing import Final
 
 from koebin.engine.errors import InvalidText
 from koebin.engine.text.characters import is_speech
-from koebin.engine.text.compatibility import check_letters
+from koebin.engine.text.unreadable import without_unreadable
 
 MAX_CHARS: Final = 10_000_000
 """A text; about 400 hours of speech."""
 MAX_LINE_CHARS: Final = 100_000
 """A line; a whole chapter fits."""
 
-_ALLOWED_CONTROLS: Final = frozenset("\t\n\r")
-
 
 def check_text(
     text: str, max_chars: int = MAX_CHARS, max_line_chars: int = MAX_LINE_CHARS, *, allow_mute: bool = False
 ) -> str:
-    """Return ``text`` if it can be spoken.
+    """Return ``text`` if it can be spoken. What cannot be read in it is left out when it is (``koebin.engine.text.unreadable``).
 
     Args:
         allow_mute: accept a text of punctuation alone, which is silence.
 
     Raises:
-        InvalidText: it is no string, it is empty or white space, holds a control character, half of a surrogate pair or
-            a letter of a script that cannot be read, has nothing to speak, or a line (or all of it) is too long. With
-            line and column, counted from 1 in characters.
+        InvalidText: it is no string, it is empty or white space, holds half of a surrogate pair, has nothing to speak, or
+            a line (or all of it) is too long. With line and column, counted from 1 in characters.
     """
     if not isinstance(text, str):
         raise InvalidText("the text is no string", type(text).__name__, "Decode it first")
@@ -40,10 +37,14 @@ def check_text(
         )
     for number, line in enumerate(_lines(text), start=1):
         _check_line(line, number, max_line_chars)
-    check_letters(text)
-    if not allow_mute and not any(is_speech(char) for char in text):
+    if not allow_mute and not has_speech(text):
         raise InvalidText("the text has nothing to speak", text.strip(), "Give at least one word", 1, 1)
     return text
+
+
+def has_speech(text: str) -> bool:
+    """Whether anything is left to say when what cannot be read is left out."""
+    return any(is_speech(char) for char in without_unreadable(text)[0])
 
 
 def _lines(text: str) -> list[str]:
@@ -62,16 +63,7 @@ def _check_line(line: str, number: int, max_chars: int) -> None:
     if line.isprintable():
         return
     for column, char in enumerate(line, start=1):
-        category = unicodedata.category(char)
-        if category == "Cs":
+        if unicodedata.category(char) == "Cs":
             raise InvalidText(
                 "half of a surrogate pair", f"U+{ord(char):04X}", "Save the text as UTF-8 again", number, column
-            )
-        if category == "Cc" and char not in _ALLOWED_CONTROLS:
-            raise InvalidText(
-                "a control character",
-                f"U+{ord(char):04X}",
-                "Remove it, or check that this is a text file",
-                number,
-                column,
             )

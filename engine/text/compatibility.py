@@ -6,8 +6,8 @@ import re
 import unicodedata
 from typing import Final
 
-from koebin.engine.errors import InvalidText
 from koebin.engine.text.mapped import MappedText
+from koebin.engine.text.radicals import RADICALS
 from koebin.engine.text.scripts import hangul_kana, is_hangul, latin_letters
 
 _CLUSTER: Final = re.compile(
@@ -31,6 +31,9 @@ _BEFORE_NFKC: Final = {
     "℡": "電話",
     "℉": "°F",
     "™": "",
+    "〼": "ます",
+    **{mark: mark for mark in "…‥"},
+    **RADICALS,
     "゛": "",
     "゜": "",
 }
@@ -46,29 +49,28 @@ def fold_compatibility(text: str) -> MappedText:
     """NFKC, character by character, without what has no sound of its own.
 
     Dropped: unassigned and private code points, format characters (joiners, variation selectors), stray combining
-    marks. Letters of Latin, Cyrillic and Hangul are written with A to Z or kana, other figures with 0 to 9.
-
-    Raises:
-        InvalidText: a letter of a script that cannot be read; with line and column.
+    marks, letters of scripts that cannot be read (``koebin.engine.text.unreadable`` lists them). Letters of Latin, Cyrillic and
+    Hangul are written with A to Z or kana, other figures with 0 to 9.
     """
     mapped = MappedText.of(text)
     if text.isascii():
         return mapped
     mapped = mapped.sub(_POWER, lambda match: f"の{unicodedata.normalize('NFKC', match.group(1))}乗")
     mapped = mapped.sub(_LISTED, lambda match: match.group() + "、")
-    return mapped.sub(_CLUSTER, lambda match: _fold(match.group(), text, mapped.starts[match.start()]))
+    return mapped.sub(_CLUSTER, lambda match: fold_cluster(match.group()))
 
 
-def _fold(cluster: str, text: str, position: int) -> str:
+def fold_cluster(cluster: str) -> str:
+    """What one character, with the marks that go with it, is read as; "" for what has no sound."""
     if cluster.isascii():
         return cluster
     folded = _BEFORE_NFKC.get(cluster)
     if folded is None:
         folded = unicodedata.normalize("NFKC", cluster)
-    return "".join(_readable(char, text, position) for char in folded)
+    return "".join(map(_readable, folded))
 
 
-def _readable(char: str, text: str, position: int) -> str:
+def _readable(char: str) -> str:
     category = unicodedata.category(char)
     if category in _DROPPED_CATEGORIES:
         return ""
@@ -78,39 +80,39 @@ def _readable(char: str, text: str, position: int) -> str:
         return char
     if is_hangul(char):
         return hangul_kana(char)
-    letters = latin_letters(char)
-    if letters is None and category in ("Lo", "Lu", "Ll", "Lt"):
-        before = text[:position]
-        raise InvalidText(
-            "a letter that cannot be read",
-            f"{char} ({unicodedata.name(char, 'unnamed')})",
-            "Write it in Japanese or Latin letters, or remove it",
-            before.count("\n") + 1,
-            position - before.rfind("\n"),
-        )
-    return letters or ""
+    return latin_letters(char) or _by_numeric_value(char) or _by_name(char)
+
+
+def _by_numeric_value(char: str) -> str:
+    """Figures in circles and of other scripts: ``❶`` is 1."""
+    value = unicodedata.numeric(char, -1)
+    return str(int(value)) if value >= 0 and value == int(value) else ""
+
+
+def _by_name(char: str) -> str:
+    """The kana of a hentaigana, the letter under a small capital, the Greek letter under its accents."""
+    if named := _NAMED.match(unicodedata.name(char, "")):
+        return named["latin"] or _hiragana_named(named["kana"])
+    base = unicodedata.normalize("NFKD", char)[0]
+    return base if base != char and _has_reading(base) else ""
+
+
+def _hiragana_named(name: str) -> str:
+    """``KA`` -> ``か``: the name of a kana in Unicode."""
+    try:
+        return unicodedata.lookup(f"HIRAGANA LETTER {name}")
+    except KeyError:
+        return ""
+
+
+_NAMED: Final = re.compile("LATIN LETTER SMALL CAPITAL (?P<latin>[A-Z])$|HENTAIGANA LETTER (?P<kana>[A-Z]+)-")
 
 
 _READABLE: Final = re.compile(
-    "[\u3005-\u3007\u3031-\u3035\u303b\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    "[\u3005-\u3007\u3031-\u3035\u303b\ufa0e-\ufa29\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
     "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff\u0370-\u03ff]"
 )
 
 
 def _has_reading(char: str) -> bool:
     return bool(_READABLE.match(char))
-
-
-def check_letters(text: str) -> None:
-    """Raise what ``fold_compatibility`` would raise. Much faster on texts that have only Japanese and Latin letters.
-
-    Raises:
-        InvalidText: a letter of a script that cannot be read.
-    """
-    for match in _UNUSUAL.finditer(text):
-        _fold(match.group(), text, match.start())
-
-
-_UNUSUAL: Final = re.compile(
-    "[^\x00-\x7f\u2000-\u206f\u2460-\u27bf\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uff9f]"
-)

@@ -13,7 +13,8 @@ from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidText
 from koebin.engine.text.alignment import node_boundaries
 from koebin.engine.text.analysis import Analysis, Node
-from koebin.engine.text.corrections import Feature
+from koebin.engine.text.context import read_in_context
+from koebin.engine.text.features import Feature
 from koebin.engine.text.kana import analyze_kana, has_phrases
 from koebin.engine.text.mapped import MappedText
 from koebin.engine.text.normalize import normalize
@@ -140,7 +141,9 @@ def _read_aligned(text: str, dictionary: Dictionary | None) -> Words:
 def _read_plain(text: str, dictionary: Dictionary | None) -> tuple[MappedText, list[Feature]]:
     norm = normalize(text, dictionary.protected if dictionary else ())
     pieces = split_long(norm.text, MAX_CHARS)
-    return norm, [feature for piece in pieces for feature in run_frontend(piece, dictionary)]
+    return norm, [
+        feature for piece in pieces for feature in read_in_context(piece, run_frontend(piece, dictionary))
+    ]
 
 
 def _read_around(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> Words:

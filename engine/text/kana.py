@@ -18,7 +18,7 @@ from typing import Final
 
 from koebin.engine.errors import InvalidText
 from koebin.engine.text.analysis import Analysis, Node
-from koebin.engine.text.corrections import Feature
+from koebin.engine.text.features import Feature
 from koebin.engine.text.katakana import is_katakana_reading, sounded, split_morae
 from koebin.engine.text.labels import accent_phrases
 from koebin.engine.text.openjtalk import MAX_CHARS, make_label, mark_devoiced, nodes_of, plain_feature

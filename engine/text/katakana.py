@@ -58,3 +58,32 @@ def sounded(kana: str) -> str:
         return kana
     katakana = re.sub(f"(?<=[{_O_ROW}])ウ", "ー", katakana)
     return re.sub(f"(?<=[{_E_ROW}])イ", "ー", katakana)
+
+
+_ALIKE: Final = (
+    (re.compile(f"(?<=[{_O_ROW}])[ウオ]"), "ー"),
+    (re.compile(f"(?<=[{_E_ROW}])[イエ]"), "ー"),
+    (re.compile("(?<=[ウクスツヌフムユルグズブプュゥヅ])ウ"), "ー"),
+)
+_SAME: Final = str.maketrans("ヅヂヲヰヱ", "ズジオイエ", "’")
+
+
+def _folded(kana: str) -> str:
+    """One spelling for readings that sound alike."""
+    kana = kana.translate(_SAME)
+    for pattern, replacement in _ALIKE:
+        kana = pattern.sub(replacement, kana)
+    return kana
+
+
+def sounded_alike(one: str, other: str) -> bool:
+    """Whether two readings in katakana differ in nothing but the spelling of long vowels and of ヅ, ヂ, ヲ."""
+    return one == other or _folded(one) == _folded(other)
+
+
+def spelt_as_said(katakana: str) -> str:
+    """A reading as dictionaries spell it, in the katakana that it is said with: トウキョウ is トーキョー."""
+    said = katakana.translate(_SAME)
+    said = re.sub(f"(?<=[{_O_ROW}])ウ", "ー", said)
+    said = re.sub("(?<=[ュユルウクスツヌフムグズブプ])ウ", "ー", said)
+    return re.sub(f"(?<=[{_E_ROW}])イ", "ー", said)

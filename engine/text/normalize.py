@@ -1,7 +1,8 @@
 """A user's text, rewritten so that Open JTalk reads all of it: figures, units, dates, symbols, brackets, Latin words.
 
-The result holds kana, kanji, Greek and Latin letters, figures, spaces between words and the punctuation that the voices
-know: ``! ? , . ' -``.
+The result holds kana, kanji, Greek and Latin letters, figures, spaces between words and Japanese punctuation:
+``、 。 ! ? 「 」 … ‥ ―``. The dictionary knows these; of the marks of the voices it takes the comma for a numeral. A point
+between figures stays ``.``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str] | str]
 
 _KANA: Final = "ぁ-ゖァ-ヺーヽヾゝゞ"
 _KANJI: Final = "一-鿿㐀-䶿々〇"
+_POINT: Final = "\ue000"
+"""A point between figures, while other points are made full stops; private characters do not come this far."""
 _NOT_IN_NUMBER: Final = r"(?<![\d.,])"
 
 
@@ -212,14 +215,14 @@ _SYMBOLS: Final = {
 }
 
 _PUNCTUATION: Final = {
-    **dict.fromkeys("。", "."),
-    **dict.fromkeys("、·・:;|￤→←↑↓⇒⇔〜", ","),
-    **dict.fromkeys('“”"‘’`´()《》【】[]「」『』〈〉〔〕〖〗〘〙{}<>«»‹›＂＇', "'"),
-    **dict.fromkeys("˗‐‑‒–—―⁃−⎯⏤─━⸺⸻", "-"),
-    "…": "...",
-    "‥": "..",
-    "⋯": "...",
+    **dict.fromkeys("、，,､·・:;|￤→←↑↓⇒⇔〜", "、"),
+    **dict.fromkeys("。．.｡", "。"),
+    **dict.fromkeys("“‘(《【[「『〈〔〖〘{<«‹｢", "「"),
+    **dict.fromkeys("”’`´)》】]」』〉〕〗〙}>»›｣＂＇", "」"),
+    **dict.fromkeys("-˗‐‑‒–—―⁃−⎯⏤─━⸺⸻", "―"),
+    "⋯": "…",
 }
+_MARK: Final = "!?、。「」…‥―"
 
 _UNITS: Final = "[kcm]?m|km/h|[kKMGT]?B|[km]?g|[kMG]?Hz|m?[Ll]|k?W|h?Pa|%"
 _NUMBER_UNITS: Final = "時分秒日月年円人個回歳度章話巻号番本枚台位階点倍割万億兆%℃kgcmmm"
@@ -242,7 +245,7 @@ _MARKS: Final[_Rule] = (
     re.compile("[" + re.escape("".join(_PUNCTUATION)) + "]"),
     lambda match: _PUNCTUATION[match.group()],
 )
-_GUESSES: Final[_Rule] = (_ABOUT, lambda match: match.group(1) + ",")
+_GUESSES: Final[_Rule] = (_ABOUT, lambda match: match.group(1) + "、")
 
 _PLAIN: Final = re.compile("[ぁ-ゖァ-ヶーヽヾゝゞ一-鿿々、。「」『』!?.―—]+")
 _PLAIN_RULES: Final = (_MARKS, _GUESSES)
@@ -258,7 +261,7 @@ _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(r"(?<=[A-Za-z])\.(?=\d)"), " "),
     (re.compile(rf"(?<=\d)\s+(?=(?:{_UNITS})(?![A-Za-z]))"), ""),
     (re.compile(r"://"), "コロンスラッシュスラッシュ"),
-    (re.compile(r"[-=]+>|<[-=]+"), ","),
+    (re.compile(r"[-=]+>|<[-=]+"), "、"),
     (re.compile(r"\\(?=\d)"), "¥"),
     (re.compile(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?![\d,])"), lambda match: match.group().replace(",", "")),
     (re.compile(r"(?<![\dA-Za-z/-])(\d{4})([/.-])(\d{1,2})\2(\d{1,2})(?![\d/.-]\d|\d)"), _date),
@@ -304,28 +307,31 @@ _RULES: Final[tuple[_Rule, ...]] = (
         re.compile(r"(?<!\d)(\d*)\.(\d+)|(\d+)"),
         lambda match: _number(match) if match.group(2) else read_integer(match.group(3)),
     ),
-    (re.compile(r"(?<=\d)\.(?=\d)"), "．"),
+    (re.compile(r"(?<=\d)\.(?=\d)"), _POINT),
     (re.compile(r"(?<=[A-Za-z]{2})\.(?=[A-Za-z]{2})"), "ドット"),
     (re.compile(r"(?<![A-Za-z])(Mr|Mrs|Ms|Dr|St|Prof|vs)\."), lambda match: match.group(1)),
-    (re.compile(r"・・・"), "..."),
+    (re.compile(r"\.{3,}|・{3,}"), lambda match: "…" * -(-len(match.group()) // 3)),
+    (re.compile(r"\.\.|・・"), "‥"),
     (re.compile(r"(?<=[ァ-ヺーA-Za-z])・(?=[ァ-ヺA-Za-z])"), " "),
     (re.compile(r"(?<=[A-Za-z])-(?=[A-Za-z])"), " "),
     (re.compile(r"(?<=[〇○◯])×|×(?=印|マーク|[^\S\n]*$)"), "バツ"),
     (re.compile("[" + re.escape("".join(_SYMBOLS)) + "]"), lambda match: _SYMBOLS[match.group()]),
+    (re.compile(r"[\"'](?=[^\s\"'])(?<![^\s、。「…].)"), "「"),
+    (re.compile(r"[\"']"), "」"),
     _MARKS,
     (re.compile(r"〳〵|〱"), "々々"),
     _GUESSES,
-    (_HEADING, lambda match: match.group(1) + ","),
+    (_HEADING, lambda match: match.group(1) + "、"),
     (re.compile(r"(?<![一二三四五六七八九十〇])〇(?![一二三四五六七八九十〇])"), "まる"),
-    (re.compile(rf"[^\s!?.,'\-．0-9A-Za-z\u0370-\u03ff々〇〆{_KANA}{_KANJI}ゟヿ\U00020000-\U0003ffff]+"), " "),
+    (re.compile(rf"[^\s{_MARK}{_POINT}0-9A-Za-z\u0370-\u03ff々〇〆{_KANA}{_KANJI}ゟヿ\U00020000-\U0003ffff]+"), " "),
 )
 
 _SPACING: Final[tuple[_Rule, ...]] = (
     (re.compile(r"[^\S\n]*\n\s*"), "\n"),
     (re.compile(r"\A\s+|\s+\Z"), ""),
-    (re.compile(r"(?<=[!?.,\-])\n|\n(?=[!?.,\-])"), ""),
-    (re.compile(r"\n"), "."),
+    (re.compile(rf"(?<=[{_MARK}])\n|\n(?=[{_MARK}])"), ""),
+    (re.compile(r"\n"), "。"),
     (re.compile(r"\s+"), " "),
-    (re.compile(r" (?=[!?.,'\-])|(?<=[!?.,'\-]) "), ""),
-    (re.compile(r"．"), "."),
+    (re.compile(rf" (?=[{_MARK}])|(?<=[{_MARK}]) "), ""),
+    (re.compile(_POINT), "."),
 )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from koebin.engine.errors import BackendMissing, InvalidText
 from koebin.engine.text.analysis import Node
-from koebin.engine.text.corrections import Feature, read_words
+from koebin.engine.text.features import Feature
 from koebin.engine.text.katakana import split_morae
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ MAX_CHARS: Final = 1000
 
 _KANA: Final = re.compile("[ァ-ヴヵヶー’]+")
 _MARKS: Final = frozenset("、？！")
+_STAND_INS: Final = dict.fromkeys(map(ord, "…‥―"), "、")
+"""Marks whose words the dictionary takes for something that a suffix may follow (――人)."""
+_COMMAS: Final = frozenset("、…‥―")
 _KEPT_DICTIONARIES: Final = 16
 
 
@@ -42,10 +45,27 @@ def run_frontend(text: str, dictionary: Dictionary | None = None) -> list[Featur
         raise InvalidText(f"more than {MAX_CHARS} characters for Open JTalk", text, "Split the text into sentences")
     if not text.strip():
         return []
-    features = read_words(text, _INSTANCES.get(dictionary))
+    features = _restored(text, _plus_frontend(text.translate(_STAND_INS), _INSTANCES.get(dictionary)))
     if _KANA.fullmatch("".join([pron for feature in features if (pron := feature["pron"]) not in _MARKS])):
         return features
     return [_mended(feature) for feature in features]
+
+
+def _plus_frontend(text: str, jtalk: Any) -> list[Feature]:
+    features: list[Feature] = _pyopenjtalk().run_frontend(text, jtalk=jtalk)
+    return features
+
+
+def _restored(text: str, features: list[Feature]) -> list[Feature]:
+    """The marks as they are in the text, in place of those that stand for them."""
+    marks = [char for char in text if char in _COMMAS]
+    if all(mark == "、" for mark in marks):
+        return features
+    commas = [feature for feature in features if feature["string"] == "、"]
+    if len(commas) == len(marks):
+        for feature, mark in zip(commas, marks, strict=True):
+            feature["string"] = feature["orig"] = mark
+    return features
 
 
 def _mended(feature: Feature) -> Feature:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from koebin.engine.text.corrections import Feature
+from koebin.engine.text.features import Feature
 from koebin.engine.text.openjtalk import make_label, plain_feature
 
 _PAUSE: Final = plain_feature("、", "、", "記号")

@@ -161,6 +161,7 @@ _MARKS: Final = {
     **dict.fromkeys('“”"‘’（）()《》【】[]「」『』〈〉', "'"),
     **dict.fromkeys("˗‐‑‒–—―⁃−⎯⏤─━⸺⸻", "-"),
     "…": "...",
+    "‥": "..",
 }
 _WRITTEN: Final = re.compile(
     r"[\u3040-\u309f\u30a0-\u30ff\u4e00-\u9fff\u3400-\u4dbf々〇〆A-ZＡ-Ｚa-zａ-ｚ\u0370-\u03ff\u1f00-\u1fff"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidText
 from koebin.engine.text.characters import is_speech
-from koebin.engine.text.corrections import Feature
+from koebin.engine.text.features import Feature
 from koebin.engine.text.kana import check_kana, has_phrases, parse_accent
 from koebin.engine.text.katakana import is_katakana_reading, sounded, split_morae, to_katakana
 from koebin.engine.text.openjtalk import run_frontend
@@ -18,8 +18,8 @@ from koebin.engine.text.openjtalk import run_frontend
 def check_readings(text: str, readings: Sequence[Reading]) -> list[Reading]:
     """The readings in the order of the text, accent marks taken out of their kana.
 
-    Kana with marks between accent phrases (see ``koebin.engine.text.kana``) is the reading of a whole sentence and
-    stays as it is; it is then the only one.
+    Kana with marks between accent phrases (see ``koebin.engine.text.kana``) is the reading of a whole sentence and stays as it
+    is; it is then the only one.
 
     Raises:
         InvalidText: a span outside of the text or over another one, a reading that is not kana, an accent behind its

@@ -55,6 +55,11 @@ def latin_letters(char: str) -> str | None:
     return plain if char == lower else plain.capitalize()
 
 
+def is_silent_letter(char: str) -> bool:
+    """Whether the letter is part of a word that can be read and has no sound itself (ъ, ь)."""
+    return latin_letters(char) == ""
+
+
 def hangul_kana(syllable: str) -> str:
     """The kana nearest to a Hangul syllable (Unicode 3.12: index = (initial * 21 + vowel) * 28 + final)."""
     index = ord(syllable) - 0xAC00
