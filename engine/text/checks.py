@@ -18,14 +18,14 @@ MAX_LINE_CHARS: Final = 100_000
 def check_text(
     text: str, max_chars: int = MAX_CHARS, max_line_chars: int = MAX_LINE_CHARS, *, allow_mute: bool = False
 ) -> str:
-    """Return ``text`` if it can be spoken. What cannot be read in it is left out when it is (``koebin.engine.text.unreadable``).
+    """The text itself, if it can be spoken; what cannot be read is left out then (``koebin.engine.text.unreadable``).
 
     Args:
         allow_mute: accept a text of punctuation alone, which is silence.
 
     Raises:
-        InvalidText: it is no string, it is empty or white space, holds half of a surrogate pair, has nothing to speak, or
-            a line (or all of it) is too long. With line and column, counted from 1 in characters.
+        InvalidText: it is no string, it is empty or white space, holds half of a surrogate pair, has nothing to speak,
+            or a line (or all of it) is too long. With line and column, counted from 1 in characters.
     """
     if not isinstance(text, str):
         raise InvalidText("the text is no string", type(text).__name__, "Decode it first")

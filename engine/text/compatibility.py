@@ -49,8 +49,8 @@ def fold_compatibility(text: str) -> MappedText:
     """NFKC, character by character, without what has no sound of its own.
 
     Dropped: unassigned and private code points, format characters (joiners, variation selectors), stray combining
-    marks, letters of scripts that cannot be read (``koebin.engine.text.unreadable`` lists them). Letters of Latin, Cyrillic and
-    Hangul are written with A to Z or kana, other figures with 0 to 9.
+    marks, letters of scripts that cannot be read (``koebin.engine.text.unreadable`` lists them). Letters of Latin,
+    Cyrillic and Hangul are written with A to Z or kana, other figures with 0 to 9.
     """
     mapped = MappedText.of(text)
     if text.isascii():

@@ -1,4 +1,4 @@
-"""From a user's text to words, readings, accents and labels."""
+"""The front end: from a user's text to words, readings, accents and labels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from koebin.engine.content import Reading
@@ -26,7 +27,7 @@ from koebin.engine.text.sentences import split_long
 if TYPE_CHECKING:
     from koebin.engine.text.dictionary import Dictionary
 
-NORMALIZER_VERSION: Final = 2
+NORMALIZER_VERSION: Final = 3
 """Raise it with every change of this package that changes phones, tones or labels."""
 
 _DECIDING_PACKAGES: Final = ("pyopenjtalk-plus", "kanalizer", "SudachiPy", "SudachiDict-core")
@@ -42,6 +43,8 @@ def front_end_revision() -> str:
             parts.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             parts.append(f"{package} none")
+    data = sorted((resources.files(__package__) / "data").iterdir(), key=lambda file: file.name)
+    parts += [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in data if file.is_file()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -141,9 +144,7 @@ def _read_aligned(text: str, dictionary: Dictionary | None) -> Words:
 def _read_plain(text: str, dictionary: Dictionary | None) -> tuple[MappedText, list[Feature]]:
     norm = normalize(text, dictionary.protected if dictionary else ())
     pieces = split_long(norm.text, MAX_CHARS)
-    return norm, [
-        feature for piece in pieces for feature in read_in_context(piece, run_frontend(piece, dictionary))
-    ]
+    return norm, [feature for piece in pieces for feature in read_in_context(piece, run_frontend(piece, dictionary))]
 
 
 def _read_around(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> Words:

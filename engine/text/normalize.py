@@ -1,8 +1,8 @@
 """A user's text, rewritten so that Open JTalk reads all of it: figures, units, dates, symbols, brackets, Latin words.
 
-The result holds kana, kanji, Greek and Latin letters, figures, spaces between words and Japanese punctuation:
-``、 。 ! ? 「 」 … ‥ ―``. The dictionary knows these; of the marks of the voices it takes the comma for a numeral. A point
-between figures stays ``.``.
+The result holds kana, kanji, Greek and Latin letters, figures, spaces between words, and punctuation as Japanese has
+it: ``、 。 ! ? 「 」 … ‥ ―``. The dictionary knows these; of the marks of the voices it takes the comma for a
+numeral. A point between figures stays ``.``.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _post_code(match: re.Match[str]) -> str:
 
 def _number(match: re.Match[str]) -> str:
     whole, fraction, integer = match.groups()
-    return read_integer(integer) if integer else read_decimal(whole, fraction)
+    return read_integer(integer) if integer else read_decimal(whole, fraction).replace(".", _POINT)
 
 
 def _points(match: re.Match[str]) -> str:
@@ -247,7 +247,7 @@ _MARKS: Final[_Rule] = (
 )
 _GUESSES: Final[_Rule] = (_ABOUT, lambda match: match.group(1) + "、")
 
-_PLAIN: Final = re.compile("[ぁ-ゖァ-ヶーヽヾゝゞ一-鿿々、。「」『』!?.―—]+")
+_PLAIN: Final = re.compile("[ぁ-ゖァ-ヶーヽヾゝゞ一-鿿々、。「」『』!?―—]+")
 _PLAIN_RULES: Final = (_MARKS, _GUESSES)
 """Without figures, letters, white space and other signs, which most sentences have none of, no other rule applies."""
 
@@ -307,7 +307,6 @@ _RULES: Final[tuple[_Rule, ...]] = (
         re.compile(r"(?<!\d)(\d*)\.(\d+)|(\d+)"),
         lambda match: _number(match) if match.group(2) else read_integer(match.group(3)),
     ),
-    (re.compile(r"(?<=\d)\.(?=\d)"), _POINT),
     (re.compile(r"(?<=[A-Za-z]{2})\.(?=[A-Za-z]{2})"), "ドット"),
     (re.compile(r"(?<![A-Za-z])(Mr|Mrs|Ms|Dr|St|Prof|vs)\."), lambda match: match.group(1)),
     (re.compile(r"\.{3,}|・{3,}"), lambda match: "…" * -(-len(match.group()) // 3)),

@@ -18,8 +18,8 @@ from koebin.engine.text.openjtalk import run_frontend
 def check_readings(text: str, readings: Sequence[Reading]) -> list[Reading]:
     """The readings in the order of the text, accent marks taken out of their kana.
 
-    Kana with marks between accent phrases (see ``koebin.engine.text.kana``) is the reading of a whole sentence and stays as it
-    is; it is then the only one.
+    Kana with marks between accent phrases (see ``koebin.engine.text.kana``) is the reading of a whole sentence and
+    stays as it is; it is then the only one.
 
     Raises:
         InvalidText: a span outside of the text or over another one, a reading that is not kana, an accent behind its

@@ -58,7 +58,7 @@ def merge(features: list[Feature], first: int, last: int, pron: str, accent: int
     merged = {
         **words[-1],
         "string": surface,
-        "orig": surface if words[-1]["orig"] == words[-1]["string"] else surface,
+        "orig": surface,
         "read": pron,
         "pron": pron,
         "mora_size": new,

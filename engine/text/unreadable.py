@@ -1,7 +1,7 @@
 """Unreadable clusters of a text: characters with a sound of their own that no voice here can give them.
 
-They are left out where a text is spoken, and listed here so that whoever asked for the text can be told. Light: needs no
-Open JTalk.
+They are left out where a text is spoken, and listed here so that whoever asked for the text can be told.
+Light: needs no Open JTalk.
 """
 
 from __future__ import annotations

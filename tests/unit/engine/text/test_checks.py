@@ -6,7 +6,21 @@ from koebin.engine.errors import InvalidText
 from koebin.engine.text.checks import check_text
 
 
-@pytest.mark.parametrize("text", ["こんにちは", "10:30\n\t%だよ", "A", "％", "改行\r\nです", "👍いいね", "一行目\n二\x00行目", "頁\x0c次", "これはกです", "(ಠ_ಠ)と"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "こんにちは",
+        "10:30\n\t%だよ",
+        "A",
+        "％",
+        "改行\r\nです",
+        "👍いいね",
+        "一行目\n二\x00行目",
+        "頁\x0c次",
+        "これはกです",
+        "(ಠ_ಠ)と",
+    ],
+)
 def test_what_can_be_spoken_passes_unchanged(text: str) -> None:
     assert check_text(text) == text
 

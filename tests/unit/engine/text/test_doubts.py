@@ -15,7 +15,7 @@ from koebin.engine.text.doubts import doubts
 @pytest.mark.parametrize(
     ("text", "word", "reading", "reason", "other"),
     [
-        ("山道で居りました。", "居り", "イリ", "differs", "オリ"),
+        ("最高値が出る。", "最高値", "サイコーチ", "differs", "サイタカネ"),
         ("魑魅が出る。", "魑魅", "スダマ", "differs", "チミ"),
         ("齉魎と言う。", "齉魎", "ドーリョー", "unknown", ""),
     ],
@@ -39,9 +39,9 @@ def test_ordinary_words_are_not(text: str) -> None:
 
 
 def test_what_the_user_settled_is_not() -> None:
-    text = "魑魅と居り、ＫＯＥＢＩＮ。"
-    words = Dictionary([Entry("居り", "オリ", 0), Entry("KOEBIN", "コエビン", 2)])
-    assert [doubt.word for doubt in doubts(text)] == ["魑魅", "居り", "ＫＯＥＢＩＮ"]
+    text = "魑魅と最高値、ＫＯＥＢＩＮ。"
+    words = Dictionary([Entry("最高値", "サイコーネ", 3), Entry("KOEBIN", "コエビン", 2)])
+    assert [doubt.word for doubt in doubts(text)] == ["魑魅", "最高値", "ＫＯＥＢＩＮ"]
     assert doubts(text, [Reading(0, 2, "チミ")], words) == []
 
 

@@ -32,7 +32,21 @@ def test_only_the_cluster_goes(text: str, left: str, clusters: list[tuple[int, i
 
 @pytest.mark.parametrize(
     "text",
-    ["山﨑さん〼", "⻑い⻝事と⼈⼝", "объект", "안녕", "٣個", "❶と⓬", "Ωとἀ", "👍🏽👨‍👩‍👧", "頁\x0c次\t行\u2028", "か\u3099", "𛀙な", "ᴀʙ", "½"],
+    [
+        "山﨑さん〼",
+        "⻑い⻝事と⼈⼝",
+        "объект",
+        "안녕",
+        "٣個",
+        "❶と⓬",
+        "Ωとἀ",
+        "👍🏽👨‍👩‍👧",
+        "頁\x0c次\t行\u2028",
+        "か\u3099",
+        "𛀙な",
+        "ᴀʙ",
+        "½",
+    ],
 )
 def test_ordinary_letters_and_signs_are_readable(text: str) -> None:
     assert find_unreadable(text) == ()

@@ -81,7 +81,7 @@ def test_every_field_of_a_feed(write, web, open_policy) -> None:
 
 
 def test_an_item_that_nobody_can_read_is_left_out_and_reported(write, web, open_policy) -> None:
-    items = "".join(f"<item><title>{title}</title></item>" for title in ("一つ目", "삼성 مرحبا", "三つ目"))
+    items = "".join(f"<item><title>{title}</title></item>" for title in ("一つ目", "مرحبا", "三つ目"))
     url = web.page("/rss", f"<rss version='2.0'><channel>{items}</channel></rss>".encode())
     rendered = say(write(source("feed", url=url), "{{ news }}"), open_policy)
     assert rendered.text == "一つ目。\n三つ目。"
