@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from koebin.engine.errors import InvalidSettings
 from koebin.engine.names import DecoderMode, nearest
+from koebin.engine.s3.options import Checksums
 from koebin.engine.sources.base import SourceOptions
 from koebin.tasks.stores.base import StoreOptions
 
@@ -62,6 +63,18 @@ class Settings(BaseSettings):
     s3_region: str = Field(default="", description="Region of the bucket.")
     s3_access_key_id: SecretStr = Field(default=SecretStr(""), description="Empty: boto3's own credential chain.")
     s3_secret_access_key: SecretStr = Field(default=SecretStr(""), description="Empty: boto3's own credential chain.")
+    s3_session_token: SecretStr = Field(
+        default=SecretStr(""), description="Of temporary credentials. Empty: boto3's own credential chain."
+    )
+    s3_path_style: bool | None = Field(
+        default=None,
+        description="Whether a bucket is part of the path instead of the host name. Empty: if an endpoint is set.",
+    )
+    s3_checksums: Checksums = Field(
+        default="auto",
+        description="when_required for servers that refuse or spoil the checksums which boto3 adds by itself; auto "
+        "notices a refusal.",
+    )
     s3_encryption: Literal["", "AES256", "aws:kms"] = Field(default="", description="Server-side encryption.")
     s3_kms_key_id: str = Field(default="", description="KMS key for aws:kms.")
 
@@ -191,6 +204,9 @@ class Settings(BaseSettings):
             region=self.s3_region,
             access_key_id=self.s3_access_key_id.get_secret_value(),
             secret_access_key=self.s3_secret_access_key.get_secret_value(),
+            session_token=self.s3_session_token.get_secret_value(),
+            path_style=self.s3_path_style,
+            checksums=self.s3_checksums,
             encryption=self.s3_encryption,
             kms_key_id=self.s3_kms_key_id,
         )
@@ -213,6 +229,9 @@ class Settings(BaseSettings):
             s3_region=self.s3_region,
             s3_access_key_id=self.s3_access_key_id.get_secret_value(),
             s3_secret_access_key=self.s3_secret_access_key.get_secret_value(),
+            s3_session_token=self.s3_session_token.get_secret_value(),
+            s3_path_style=self.s3_path_style,
+            s3_checksums=self.s3_checksums,
         )
 
     def masked_broker(self) -> str:

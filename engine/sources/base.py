@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from koebin.engine.errors import InvalidName, SourceCorrupt, SourceNotFound
 from koebin.engine.names import nearest
+from koebin.engine.s3.options import Checksums, S3Options
 
 DEFAULT_SOURCE: Final = "hf://lemondouble/hayakoe"
 """Default source of voices and of the BERT model."""
@@ -35,6 +36,7 @@ class SourceOptions:
         connect_timeout, read_timeout: seconds.
         attempts: number of attempts at a fetch that fails temporarily, the first included.
         delay: seconds before the second attempt; doubled for each further one.
+        s3_path_style, s3_checksums: as in ``koebin.engine.s3.options``.
     """
 
     cache_root: Path
@@ -50,6 +52,23 @@ class SourceOptions:
     read_timeout: float = 60.0
     attempts: int = 4
     delay: float = 0.5
+    s3_path_style: bool | None = None
+    s3_checksums: Checksums = "auto"
+
+    def s3(self) -> S3Options:
+        """How a bucket of voices is reached."""
+        return S3Options(
+            endpoint=self.s3_endpoint,
+            region=self.s3_region,
+            path_style=self.s3_path_style,
+            access_key_id=self.s3_access_key_id,
+            secret_access_key=self.s3_secret_access_key,
+            session_token=self.s3_session_token,
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+            attempts=3,  # a fetch is tried again as a whole
+            checksums=self.s3_checksums,
+        )
 
 
 class Source(Protocol):

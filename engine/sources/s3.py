@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from koebin.engine.errors import BackendMissing, SourceCorrupt, SourceError, SourceNotFound, SourceUnavailable
 from koebin.engine.sources.base import Listing, RemoteFile, SourceOptions, check_file, check_prefix, is_wanted
@@ -22,6 +22,8 @@ _MD5: Final = re.compile(r"[0-9a-f]{32}")
 _PARTS: Final = re.compile(r"[0-9a-f]{32}-([0-9]+)")
 _BLOCK: Final = 1 << 20
 
+Answer = TypeVar("Answer")
+
 
 class S3Source(CachedSource):
     """Tree of voices below a prefix of one bucket."""
@@ -30,8 +32,6 @@ class S3Source(CachedSource):
         super().__init__(options)
         self._bucket = bucket
         self._root = f"{root}/" if root else ""
-        self._lock = threading.Lock()
-        self._connection: S3Client | None = None
         if options.s3_endpoint:
             endpoint_name(options.s3_endpoint)
 
@@ -93,7 +93,12 @@ class S3Source(CachedSource):
     def _locked(self, base: str) -> Listing:
         """Version in use, by the lock file."""
         with self._translated(base + LOCK):
-            lock = self._client().get_object(Bucket=self._bucket, Key=base + LOCK)["Body"].read()
+            from koebin.engine.s3.errors import read_again
+
+            lock = read_again(
+                lambda: self._client().get_object(Bucket=self._bucket, Key=base + LOCK)["Body"],
+                lambda body: bytes(body.read()),
+            )
         return read_lock(lock, f"s3://{self._bucket}/{base}{LOCK}")
 
     def _objects(self, base: str, nested: bool) -> list[RemoteFile]:
@@ -108,8 +113,7 @@ class S3Source(CachedSource):
 
     def _digest(self, key: str, tag: str) -> str:
         """Digest of an object's content, if the server tells one."""
-        with self._translated(key):
-            head = self._client().head_object(Bucket=self._bucket, Key=key, PartNumber=1)
+        head = self._asked(key, lambda: self._client().head_object(Bucket=self._bucket, Key=key, PartNumber=1))
         if head.get("ServerSideEncryption", "AES256") != "AES256" or head.get("SSECustomerAlgorithm"):
             return ""  # with a customer's encryption key the tag is not an MD5
         if _MD5.fullmatch(tag):
@@ -128,9 +132,8 @@ class S3Source(CachedSource):
         return sorted(name for name in names if name and not name.startswith("."))
 
     def _pages(self, base: str, delimiter: str) -> list[Any]:
-        with self._translated(base):
-            pages = self._client().get_paginator("list_objects_v2")
-            return list(pages.paginate(Bucket=self._bucket, Prefix=base, Delimiter=delimiter))
+        pages = self._client().get_paginator("list_objects_v2")
+        return self._asked(base, lambda: list(pages.paginate(Bucket=self._bucket, Prefix=base, Delimiter=delimiter)))
 
     def _download(self, prefix: str, listing: Listing, missing: list[RemoteFile], staging: Path) -> None:
         base = self._key(prefix) + (f"{listing.base}/" if listing.base else "")
@@ -152,8 +155,8 @@ class S3Source(CachedSource):
         if file.tag:
             wanted["IfMatch"] = file.tag
         try:
+            answer = self._asked(key, lambda: self._client().get_object(Bucket=self._bucket, Key=key, **wanted))
             with self._translated(key):
-                answer = self._client().get_object(Bucket=self._bucket, Key=key, **wanted)
                 going_on = start and answer.get("ContentRange", "").startswith(f"bytes {start}-")
                 with part.open("ab" if going_on else "wb") as output:
                     for block in answer["Body"].iter_chunks(_BLOCK):
@@ -172,34 +175,18 @@ class S3Source(CachedSource):
         return translated(f"s3://{self._bucket}/{key}")
 
     def _client(self) -> S3Client:
-        with self._lock:
-            if self._connection is None:
-                self._connection = _connect(self._options)
-            return self._connection
+        try:
+            from koebin.engine.s3.client import connect
+        except ModuleNotFoundError:
+            raise BackendMissing("boto3 is not installed", "s3", "pip install 'koebin[s3]'") from None
+        from koebin.engine.sources.s3_errors import translated
 
+        with translated(self._options.s3_endpoint or "s3"):
+            return connect(self._options.s3())
 
-def _connect(options: SourceOptions) -> S3Client:
-    try:
-        import boto3
-        from botocore.config import Config
-    except ModuleNotFoundError:
-        raise BackendMissing("boto3 is not installed", "s3", "pip install 'koebin[s3]'") from None
-    from koebin.engine.sources.s3_errors import translated
+    def _asked(self, key: str, step: Callable[[], Answer]) -> Answer:
+        """The answer of a request, made again where a refusal may pass."""
+        from koebin.engine.s3.errors import retried
 
-    config = Config(
-        signature_version="s3v4",
-        connect_timeout=options.connect_timeout,
-        read_timeout=options.read_timeout,
-        retries={"mode": "standard", "total_max_attempts": 3},
-    )
-    # A session of its own: the default one is shared, and creating clients from it is not thread-safe.
-    with translated(options.s3_endpoint or "s3"):
-        return boto3.session.Session().client(
-            "s3",
-            config=config,
-            endpoint_url=options.s3_endpoint or None,
-            region_name=options.s3_region or None,
-            aws_access_key_id=options.s3_access_key_id or None,
-            aws_secret_access_key=options.s3_secret_access_key or None,
-            aws_session_token=options.s3_session_token or None,
-        )
+        with self._translated(key):
+            return retried(step)

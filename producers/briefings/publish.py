@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from koebin.engine.errors import JobFailed, StoreNotFound
+from koebin.engine.errors import JobFailed
 from koebin.producers.briefings.compose import Composed, job_id
 from koebin.producers.briefings.spec import Briefing, edition_key
 from koebin.tasks.keys import output
@@ -169,10 +169,8 @@ def _copy(store: Store, source: str, target: str, if_absent: bool) -> None:
 
 
 def _index(edition: Edition, store: Store) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(store.get(f"{edition.home}/index.json"))
-    except StoreNotFound:
-        return {"editions": [], "retired": []}
+    data = store.find(f"{edition.home}/index.json")
+    document: dict[str, Any] = {"editions": [], "retired": []} if data is None else json.loads(data)
     return document
 
 

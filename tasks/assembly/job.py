@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from koebin.engine.errors import InvalidMessage, JobFailed, KoebinError, StoreError, StoreNotFound
+from koebin.engine.errors import InvalidMessage, JobFailed, KoebinError, StoreError
 from koebin.tasks import keys, redis_keys
 from koebin.tasks.assembly.blocks import Placed, cut
 from koebin.tasks.assembly.programme import Deliverables, render_programme
@@ -48,10 +48,7 @@ class StoreShelf:
         self._store = store
 
     def get(self, name: str) -> bytes | None:
-        try:
-            return self._store.get(keys.piece(name))
-        except StoreNotFound:
-            return None
+        return self._store.find(keys.piece(name))
 
     def put(self, name: str, data: bytes) -> None:
         self._store.put(keys.piece(name), data, if_absent=False)  # the stored object may be damaged

@@ -22,7 +22,6 @@ from typing import Final, Literal, TypeVar, get_args
 
 from redis import Redis
 
-from koebin.engine.errors import StoreNotFound
 from koebin.tasks import keys, redis_keys
 from koebin.tasks.contracts import ChunkDocument, Manifest, parse_json
 from koebin.tasks.jobs.ledger import Ledger
@@ -301,10 +300,7 @@ def _revision(key: str) -> str:
 
 
 def _get(store: Store, key: str) -> bytes | None:
-    try:
-        return store.get(key)
-    except StoreNotFound:
-        return None
+    return store.find(key)
 
 
 def _heads(store: Store, objects: Sequence[str]) -> list[Stat | None]:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from koebin.engine.errors import StoreNotFound
 from koebin.tasks import keys
 from koebin.tasks.contracts import Result, SegmentCounts, dump, parse_json
 from koebin.tasks.jobs.ledger import State
@@ -76,10 +75,8 @@ def stored_outcome(store: Store, job: str) -> JobOutcome | None:
     Raises:
         InvalidMessage: the stored object is not an outcome.
     """
-    try:
-        return parse_json(JobOutcome, store.get(keys.result(job)))
-    except StoreNotFound:
-        return None
+    data = store.find(keys.result(job))
+    return None if data is None else parse_json(JobOutcome, data)
 
 
 def settle(store: Store, outcome: JobOutcome) -> JobOutcome:

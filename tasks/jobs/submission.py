@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import RootModel
 from redis import Redis
 
-from koebin.engine.errors import InvalidMessage, InvalidScript, JobConflict, StoreNotFound
+from koebin.engine.errors import InvalidMessage, InvalidScript, JobConflict
 from koebin.tasks import keys, redis_keys
 from koebin.tasks.broker.delayed import Send
 from koebin.tasks.broker.fleet import fleet
@@ -103,10 +103,10 @@ def stored_manifest(store: Store, job: str) -> Manifest | None:
     Raises:
         InvalidMessage: the stored object is not a manifest, or another job's.
     """
-    try:
-        manifest = parse_json(Manifest, store.get(keys.manifest(job)))
-    except StoreNotFound:
+    data = store.find(keys.manifest(job))
+    if data is None:
         return None
+    manifest = parse_json(Manifest, data)
     if manifest.job != job:
         raise InvalidMessage("the stored manifest belongs to another job", manifest.job)
     return manifest

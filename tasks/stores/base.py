@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 
 from koebin.engine.audio.formats import FORMATS
 from koebin.engine.errors import InvalidName
+from koebin.engine.s3.options import Checksums, S3Options
 
 MAX_KEY_BYTES: Final = 800
 MAX_PART_BYTES: Final = 255
@@ -56,7 +57,22 @@ class StoreOptions:
     attempts: int = 5
     multipart_threshold: int = 32 << 20
     part_size: int = 16 << 20
-    checksums: Literal["when_supported", "when_required"] = "when_supported"
+    checksums: Checksums = "auto"
+
+    def s3(self) -> S3Options:
+        """How the bucket is reached."""
+        return S3Options(
+            endpoint=self.endpoint,
+            region=self.region,
+            path_style=self.path_style,
+            access_key_id=self.access_key_id,
+            secret_access_key=self.secret_access_key,
+            session_token=self.session_token,
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+            attempts=self.attempts,
+            checksums=self.checksums,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,14 @@ class Store(Protocol):
 
         Raises:
             StoreNotFound: no such object.
+        """
+        ...
+
+    def find(self, key: str) -> bytes | None:
+        """The whole object; None if there is none. For what may well be missing: ``get`` asks twice.
+
+        Raises:
+            StoreNotFound: there is no such bucket.
         """
         ...
 

@@ -77,6 +77,12 @@ class LocalStore:
         with translated(path):
             return path.read_bytes()
 
+    def find(self, key: str) -> bytes | None:
+        try:
+            return self.get(key)
+        except StoreNotFound:
+            return None
+
     def download(self, key: str, path: Path) -> None:
         source = self._path(key)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")

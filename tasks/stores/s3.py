@@ -3,41 +3,45 @@
 from __future__ import annotations
 
 import logging
-import os
-import random
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
-from urllib.parse import urlsplit
 
-import boto3
-import boto3.s3.inject  # or boto3 imports it when it makes a client
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from koebin.engine.errors import InvalidOption, InvalidSettings, KoebinError, StoreNotFound, StoreUnavailable
+from koebin.engine.errors import InvalidOption, KoebinError, StoreNotFound
+from koebin.engine.s3.client import connect
+from koebin.engine.s3.errors import (
+    Kind,
+    backoff,
+    code_of,
+    meaning,
+    read_again,
+    refuses_checksums,
+    retried,
+    status_of,
+)
+from koebin.engine.s3.options import check_endpoint
 from koebin.tasks.stores.base import Finding, Stat, StoreOptions, check_key, check_prefix, content_type_of
-from koebin.tasks.stores.s3_errors import status_of, translated
+from koebin.tasks.stores.s3_errors import translated
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import PaginatorConfigTypeDef
 
 log = logging.getLogger(__name__)
 
 MARKER: Final = ".koebin/if-none-match"
 """Probe object: tells whether the server honours If-None-Match."""
 
+_MARK: Final = b"koebin\n"
 MAX_PRESIGN_SECONDS: Final = 7 * 24 * 3600
 PAGE_KEYS: Final = 1000
 _READ_BYTES: Final = 1 << 20
 _MAX_PARTS: Final = 10_000
-_BODY_ATTEMPTS: Final = 3
 _CONFLICT_ATTEMPTS: Final = 8
 
 T = TypeVar("T")
@@ -64,7 +68,8 @@ class S3Store:
         self._prefix = f"{prefix}/" if prefix else ""
         self._options = options
         self._conditional: bool | None = None
-        _check_endpoint(options.endpoint)
+        self._plain = False
+        check_endpoint(options.endpoint)
 
     def __repr__(self) -> str:
         return f"S3Store({self.uri!r})"
@@ -110,6 +115,15 @@ class S3Store:
     def get(self, key: str) -> bytes:
         return self._read(key, lambda body: body.read())
 
+    def find(self, key: str) -> bytes | None:
+        with translated(self.url(key)):
+            try:
+                return self._body(key, lambda body: body.read(), missing=False)
+            except ClientError as error:
+                if meaning(error)[0] is Kind.MISSING:
+                    return None
+                raise
+
     def download(self, key: str, path: Path) -> None:
         def save(body: StreamingBody) -> None:
             with partial.open("wb") as file:
@@ -129,25 +143,33 @@ class S3Store:
     def head(self, key: str) -> Stat | None:
         try:
             with translated(self.url(key)):
-                found = self._client().head_object(**self._target(key))
+                found = retried(lambda: self._client().head_object(**self._target(key)), missing=False)
         except StoreNotFound:
             return None
         return Stat(found["ContentLength"], found["LastModified"].timestamp(), found["ETag"].strip('"'))
 
     def list(self, prefix: str = "") -> Iterator[str]:
         wanted = self._prefix + check_prefix(prefix)
-        with translated(f"s3://{self._bucket}/{wanted}"):
-            pages = self._client().get_paginator("list_objects_v2")
-            sizes: PaginatorConfigTypeDef = {"PageSize": PAGE_KEYS}
-            for page in pages.paginate(Bucket=self._bucket, Prefix=wanted, PaginationConfig=sizes):
-                for entry in page.get("Contents", []):
-                    key = entry["Key"].removeprefix(self._prefix)
-                    if key != MARKER and not key.endswith("/"):
-                        yield key
+        more: dict[str, Any] = {}
+        while True:
+            with translated(f"s3://{self._bucket}/{wanted}"):
+                page = self._page(wanted, more)
+            for entry in page.get("Contents", []):
+                key = entry["Key"].removeprefix(self._prefix)
+                if key != MARKER and not key.endswith("/"):
+                    yield key
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _page(self, wanted: str, more: dict[str, Any]) -> Any:
+        return retried(
+            lambda: self._client().list_objects_v2(Bucket=self._bucket, Prefix=wanted, MaxKeys=PAGE_KEYS, **more)
+        )
 
     def delete(self, key: str) -> None:
         with translated(self.url(key)):
-            self._client().delete_object(**self._target(key))
+            retried(lambda: self._client().delete_object(**self._target(key)))
 
     def presign(self, key: str, seconds: int) -> str:
         if not 1 <= seconds <= MAX_PRESIGN_SECONDS:
@@ -191,21 +213,12 @@ class S3Store:
         return removed
 
     def _read(self, key: str, take: Callable[[StreamingBody], T]) -> T:
-        """Pass the object's body to ``take``, again from its beginning if it is cut off.
+        """Pass the object's body to ``take``, again from its beginning if it is cut off or damaged on its way."""
+        with translated(self.url(key)):
+            return self._body(key, take)
 
-        botocore asks again when a request fails, but not when a body ends too early.
-        """
-        for attempt in range(_BODY_ATTEMPTS):
-            with translated(self.url(key)):
-                body = self._client().get_object(**self._target(key))["Body"]
-            try:
-                with translated(self.url(key)):
-                    return take(body)
-            except StoreUnavailable:
-                if attempt + 1 == _BODY_ATTEMPTS:
-                    raise
-                time.sleep(_backoff(attempt))
-        raise AssertionError("unreachable")
+    def _body(self, key: str, take: Callable[[StreamingBody], T], *, missing: bool = True) -> T:
+        return read_again(lambda: self._client().get_object(**self._target(key))["Body"], take, missing=missing)
 
     def honours_conditions(self) -> bool:
         """Whether the server honours ``If-None-Match: *``; tested once, then remembered."""
@@ -219,14 +232,27 @@ class S3Store:
     def _marker_is_kept(self) -> bool:
         def send(condition: dict[str, Any]) -> None:
             described = {**self._written_as(MARKER, "text/plain"), **condition}
-            self._client().put_object(**self._target(MARKER), **described, Body=b"koebin\n")
+            self._client().put_object(**self._target(MARKER), **described, Body=_MARK)
 
         try:
-            return not (_send_if_absent(send) and _send_if_absent(send))
+            kept = not (self._sent(send, if_absent=True) and self._sent(send, if_absent=True))
         except ClientError as error:
             if status_of(error) == 501:  # the server does not support the header
                 return False
             raise
+        if self._options.endpoint and not self._plain and self._options.checksums == "auto":
+            self._notice_spoilt(send)
+        return kept
+
+    def _notice_spoilt(self, send: Send) -> None:
+        """Old servers store what boto3 wraps around a body for its checksum as part of the body."""
+        if self._body(MARKER, lambda body: body.read()) == _MARK:
+            return
+        send({})
+        if self._body(MARKER, lambda body: body.read()) != _MARK:
+            log.warning("%s spoils boto3's checksums: it is written to without them", self.uri)
+            self._plain = True
+            send({})
 
     def _write(self, key: str, send: Send, if_absent: bool) -> bool:
         if if_absent and not self.honours_conditions():
@@ -234,10 +260,23 @@ class S3Store:
                 return False
             if_absent = False
         with translated(self.url(key)):
-            if if_absent:
-                return _send_if_absent(send)
-            send({})
-            return True
+            return self._sent(send, if_absent=if_absent)
+
+    def _sent(self, send: Send, *, if_absent: bool) -> bool:
+        """Make a write; again without boto3's checksums where the server may have refused it for them."""
+        try:
+            return _send_if_absent(send) if if_absent else _send(send)
+        except ClientError as error:
+            if self._plain or self._options.checksums != "auto" or not refuses_checksums(error):
+                raise
+            self._plain = True
+            try:
+                answer = _send_if_absent(send) if if_absent else _send(send)
+            except ClientError:
+                self._plain = False
+                raise error from None
+            log.warning("%s refuses boto3's checksums (%s): it is written to without them", self.uri, code_of(error))
+            return answer
 
     def _put_in_parts(
         self, key: str, path: Path, size: int, described: dict[str, Any], condition: dict[str, Any]
@@ -277,7 +316,12 @@ class S3Store:
         return described
 
     def _client(self) -> S3Client:
-        return _connect(os.getpid(), self._options)
+        return connect(self._options.s3(), plain=self._plain)
+
+
+def _send(send: Send) -> bool:
+    retried(lambda: send({}))
+    return True
 
 
 def _send_if_absent(send: Send) -> bool:
@@ -285,60 +329,17 @@ def _send_if_absent(send: Send) -> bool:
 
     409 means that another write of the same key is in progress: the first to end wins, so ask again.
     """
-    for attempt in range(_CONFLICT_ATTEMPTS):
+    for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
         try:
-            send({"IfNoneMatch": "*"})
+            retried(lambda: send({"IfNoneMatch": "*"}))
         except ClientError as error:
             match status_of(error):
                 case 412:
                     return False
-                case 409 if attempt + 1 < _CONFLICT_ATTEMPTS:
-                    time.sleep(_backoff(attempt))
+                case 409 if attempt < _CONFLICT_ATTEMPTS:
+                    time.sleep(backoff(attempt))
                 case _:
                     raise
         else:
             return True
     raise AssertionError("unreachable")
-
-
-def _backoff(attempt: int) -> float:
-    """Seconds to wait: exponential, at most 5, with full jitter."""
-    return random.uniform(0.0, min(5.0, 0.1 * 2**attempt))
-
-
-@lru_cache(maxsize=16)
-def _connect(process: int, options: StoreOptions) -> S3Client:  # noqa: ARG001
-    """Client of this process: creating one takes half a second, and a fork must not share its parent's sockets."""
-    path_style = bool(options.endpoint) if options.path_style is None else options.path_style
-    session = boto3.session.Session(
-        aws_access_key_id=options.access_key_id or None,
-        aws_secret_access_key=options.secret_access_key or None,
-        aws_session_token=options.session_token or None,
-        # A server of one's own has no regions, but every signature names one.
-        region_name=options.region or ("us-east-1" if options.endpoint else None),
-    )
-    return session.client(
-        "s3",
-        endpoint_url=options.endpoint or None,
-        config=Config(
-            signature_version="s3v4",
-            connect_timeout=options.connect_timeout,
-            read_timeout=options.read_timeout,
-            retries={"mode": "standard", "total_max_attempts": options.attempts},
-            s3={"addressing_style": "path" if path_style else "auto"},
-            request_checksum_calculation=options.checksums,
-            response_checksum_validation=options.checksums,
-        ),
-    )
-
-
-def _check_endpoint(endpoint: str) -> None:
-    if not endpoint:
-        return
-    parts = urlsplit(endpoint)
-    if "@" in parts.netloc:
-        raise InvalidSettings(
-            "the store's endpoint holds credentials", "", "Set KOEBIN_S3_ACCESS_KEY and KOEBIN_S3_SECRET_KEY instead"
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise InvalidSettings("not a valid endpoint of a store", endpoint, "Use http(s)://host:port")

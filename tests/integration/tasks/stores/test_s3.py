@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from koebin.engine.errors import StoreDenied, StoreNotFound, StoreUnavailable
+from koebin.engine.errors import StoreDenied, StoreError, StoreNotFound, StoreUnavailable
 from koebin.tasks.stores.base import StoreOptions
 from koebin.tasks.stores.s3 import S3Store
 from koebin.tasks.stores.uri import open_store
@@ -258,6 +258,9 @@ def test_probe_tells_that_conditions_are_honoured(store):
     assert list(store.list()) == []
 
 
+PASSING = ("403 AccessDenied", "404 NoSuchKey")
+
+
 class Misbehaving(BaseHTTPRequestHandler):
     """An S3 server as one meets them: without If-None-Match, with 503s, or with bodies that are cut off."""
 
@@ -276,6 +279,14 @@ class Misbehaving(BaseHTTPRequestHandler):
 
     def _handle(self):
         self.requests.append(self.command)
+        if self.mode in PASSING and self.requests.count(self.command) == 1 and self.command != "HEAD":
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self._answer(int(self.mode.split()[0]), f"<Error><Code>{self.mode.split()[1]}</Code></Error>".encode())
+            return
+        if self.mode == "no checksums" and any(name.lower().startswith("x-amz-checksum") for name in self.headers):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._answer(400, b"<Error><Code>InvalidArgument</Code></Error>")
+            return
         key, body = self.path.split("?")[0], b""
         if self.command == "PUT":
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -365,3 +376,40 @@ def test_a_server_that_hangs_is_given_up(options):
         store = S3Store("bucket", "", replace(options, endpoint=endpoint, attempts=1, read_timeout=0.2))
         with pytest.raises(StoreUnavailable, match="too long"):
             store.get("a")
+
+
+@pytest.mark.parametrize("misbehaving", PASSING, indirect=True)
+def test_a_refusal_that_passes_is_asked_again(misbehaving):
+    handler, options = misbehaving
+    handler.objects["/bucket/x/a"] = b"there"
+    store = S3Store("bucket", "x", options)
+    assert store.get("a") == b"there"
+    assert handler.requests == ["GET", "GET"]
+    assert store.find("b") is None
+
+
+@pytest.mark.parametrize("misbehaving", ["403 AccessDenied"], indirect=True)
+def test_a_write_that_is_refused_once_is_made_again(misbehaving):
+    handler, options = misbehaving
+    assert S3Store("bucket", "x", options).put("a", b"1", if_absent=False)
+    assert handler.objects == {"/bucket/x/a": b"1"}
+
+
+@pytest.mark.parametrize("misbehaving", ["plain"], indirect=True)
+def test_who_asks_whether_an_object_is_there_asks_once(misbehaving):
+    handler, options = misbehaving
+    assert S3Store("bucket", "x", options).find("a") is None
+    assert handler.requests == ["GET"]
+
+
+@pytest.mark.parametrize("misbehaving", ["no checksums"], indirect=True)
+def test_a_server_that_refuses_checksums_is_written_to_without_them(misbehaving, caplog):
+    handler, options = misbehaving
+    store = S3Store("bucket", "x", replace(options, checksums="auto"))
+    assert store.put("a", b"1", if_absent=False)
+    assert store.put("b", b"2", if_absent=False)
+    assert handler.objects == {"/bucket/x/a": b"1", "/bucket/x/b": b"2"}
+    assert handler.requests.count("PUT") == 3
+    assert len([record for record in caplog.records if "checksums" in record.message]) == 1
+    with pytest.raises(StoreError):
+        S3Store("bucket", "x", replace(options, checksums="when_supported")).put("c", b"3", if_absent=False)

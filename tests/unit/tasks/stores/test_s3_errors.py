@@ -1,3 +1,6 @@
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 import botocore.exceptions as boto
 import pytest
 
@@ -6,12 +9,16 @@ from koebin.engine.errors import (
     InvalidOption,
     InvalidSettings,
     KoebinError,
+    SourceDenied,
+    SourceNotFound,
+    SourceUnavailable,
     StoreDenied,
     StoreError,
     StoreFull,
     StoreNotFound,
     StoreUnavailable,
 )
+from koebin.engine.sources import s3_errors as source_errors
 from koebin.tasks.stores.base import StoreOptions
 from koebin.tasks.stores.s3 import S3Store
 from koebin.tasks.stores.s3_errors import translated
@@ -48,6 +55,7 @@ def answer(code, status):
         (boto.SSLError(endpoint_url="http://x", error="bad"), StoreUnavailable),
         (boto.IncompleteReadError(actual_bytes=1, expected_bytes=2), StoreUnavailable),
         (boto.ParamValidationError(report="Invalid bucket name"), InvalidName),
+        (boto.FlexibleChecksumError(error_msg="x"), StoreUnavailable),
         (boto.DataNotFoundError(data_path="x"), StoreError),
     ],
 )
@@ -85,3 +93,40 @@ def test_no_key_escapes():
     with pytest.raises(InvalidName):
         store.get("../other")
     assert store.url("a/b") == "s3://bucket/root/a/b"
+
+
+def headed(code, status, **headers):
+    error = answer(code, status)
+    error.response["ResponseMetadata"]["HTTPHeaders"] = {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    return error
+
+
+def test_a_clock_that_is_wrong_is_told_as_that_though_the_answer_has_no_body():
+    then = datetime.now(UTC) - timedelta(minutes=20)
+    with pytest.raises(StoreDenied, match=r"clock is wrong .1[12]\d\d s ahead"), translated("s3://bucket/key"):
+        raise headed("403", 403, date=format_datetime(then, usegmt=True))
+    with pytest.raises(StoreDenied, match="credentials"), translated("s3://bucket/key"):
+        raise headed("403", 403, date=format_datetime(datetime.now(UTC), usegmt=True))
+
+
+@pytest.mark.parametrize(
+    "error", [headed("301", 301, x_amz_bucket_region="eu-west-1"), headed("400", 400, x_amz_bucket_region="eu-west-1")]
+)
+def test_the_region_that_the_server_names_is_repeated(error):
+    with pytest.raises(StoreDenied) as caught, translated("s3://bucket/key"):
+        raise error
+    assert caught.value.hint == "Set KOEBIN_S3_REGION=eu-west-1"
+
+
+def test_the_same_error_of_a_source_is_a_sources():
+    for error, kind in (
+        (answer("AccessDenied", 403), SourceDenied),
+        (answer("NoSuchKey", 404), SourceNotFound),
+        (boto.FlexibleChecksumError(error_msg="x"), SourceUnavailable),
+    ):
+        with pytest.raises(KoebinError) as caught, source_errors.translated("s3://bucket/key"):
+            raise error
+        assert type(caught.value) is kind
+        assert "source" in str(caught.value)

@@ -1,0 +1,1 @@
+"""One S3 client and one table of its errors, for voices and for finished audio."""
