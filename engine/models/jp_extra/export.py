@@ -2,7 +2,7 @@
 
 A folder made by ``export_voice`` holds::
 
-    voice.json           what the graphs need to be told (``VOICE_FORMAT``)
+    voice.json           what the graphs need to be told (``koebin.engine.models.jp_extra.voice_format``)
     config.json          as published
     style_vectors.npy    as published
     encoder.onnx         phones -> frames per phone, prior mean and log scale per phone
@@ -45,61 +45,44 @@ of a padded batch, the padding is cut off first.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import onnx
 import torch
 from torch import Tensor, nn
 
 from koebin.engine.errors import InvalidCheckpoint
-from koebin.engine.models.jp_extra.hyper_parameters import (
-    BERT_DIMENSION,
-    LANGUAGES,
-    STYLE_DIMENSION,
-    SYMBOLS,
-    TONES,
-    HyperParameters,
-)
+from koebin.engine.models.jp_extra.hyper_parameters import BERT_DIMENSION, STYLE_DIMENSION, HyperParameters
 from koebin.engine.models.jp_extra.onnx.encoder import write_encoder
-from koebin.engine.models.jp_extra.onnx.network import VOICE_FORMAT
 from koebin.engine.models.jp_extra.onnx.rewrite.decoder import decoder_for_cpu
 from koebin.engine.models.jp_extra.onnx.rewrite.flow import flow_for_cpu, write_flow
 from koebin.engine.models.jp_extra.onnx.session import simplify
-from koebin.engine.models.jp_extra.receptive_field import receptive_field_frames
 from koebin.engine.models.jp_extra.styles import Styles
 from koebin.engine.models.jp_extra.torch.bert import load_model
 from koebin.engine.models.jp_extra.torch.checkpoint import checksum, find_weights, load_synthesizer
 from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
+from koebin.engine.models.jp_extra.voice_format import (
+    CONFIGURATION,
+    DECODER,
+    DECODER_INPUTS,
+    DECODER_OUTPUTS,
+    DECODER_WEIGHTS,
+    DESCRIPTION,
+    ENCODER_INPUTS,
+    ENCODER_OUTPUTS,
+    FLOW_INPUTS,
+    FLOW_OUTPUTS,
+    STYLE_VECTORS,
+    describe,
+    write_description,
+)
 
 OPSET: Final = 17
-
-ENCODER_INPUTS: Final = (
-    "phone_ids",
-    "tone_ids",
-    "language_ids",
-    "lengths",
-    "bert",
-    "style",
-    "speaker_id",
-    "sdp_noise",
-    "noise_scale_w",
-    "sdp_ratio",
-    "length_scale",
-)
-ENCODER_OUTPUTS: Final = ("durations", "m", "logs")
-FLOW_INPUTS: Final = ("z_p", "frame_lengths", "speaker_id")
-FLOW_OUTPUTS: Final = ("z",)
-DECODER_INPUTS: Final = ("z", "speaker_id")
-DECODER_OUTPUTS: Final = ("audio",)
-
-_PHONE_AXES: Final = {"phone_ids": 1, "tone_ids": 1, "language_ids": 1, "bert": 2, "sdp_noise": 2}
-_PHONE_AXES_OUT: Final = {"durations": 1, "m": 2, "logs": 2}
 
 
 def export_voice(source_dir: Path, target_dir: Path) -> Path:
@@ -114,16 +97,16 @@ def export_voice(source_dir: Path, target_dir: Path) -> Path:
     Raises:
         InvalidCheckpoint: the source is not a JP-Extra voice, or the target is not empty.
     """
-    sizes = HyperParameters.load(source_dir / "config.json")
-    styles = Styles.load(source_dir / "style_vectors.npy", sizes)
+    sizes = HyperParameters.load(source_dir / CONFIGURATION)
+    styles = Styles.load(source_dir / STYLE_VECTORS, sizes)
     weights = find_weights(source_dir)
     network = load_synthesizer(weights, sizes)
     with _Staging(target_dir) as folder:
         _export_encoder(network, folder)
         _export_flow(network, folder)
-        _export_decoder(network, folder / "decoder.onnx")
-        shutil.copyfile(source_dir / "config.json", folder / "config.json")
-        shutil.copyfile(source_dir / "style_vectors.npy", folder / "style_vectors.npy")
+        _export_decoder(network, folder / DECODER)
+        shutil.copyfile(source_dir / CONFIGURATION, folder / CONFIGURATION)
+        shutil.copyfile(source_dir / STYLE_VECTORS, folder / STYLE_VECTORS)
         _write_description(folder, sizes, styles, checksum(weights))
     return target_dir
 
@@ -201,10 +184,12 @@ def _export_encoder(network: Synthesizer, folder: Path) -> None:
         torch.ones(batch),
         torch.ones(batch),
     )
-    axes: dict[str, dict[int, str]] = {name: {0: "batch"} for name in (*ENCODER_INPUTS, *ENCODER_OUTPUTS)}
-    for name, axis in (_PHONE_AXES | _PHONE_AXES_OUT).items():
-        axes[name][axis] = "phones"
-    _export(_Encode(network), inputs, path, ENCODER_INPUTS, ENCODER_OUTPUTS, axes)
+    axes = {
+        name: {axis: size for axis, size in enumerate(shape) if isinstance(size, str)}
+        for name, (_, shape) in ENCODER_INPUTS.items()
+    }
+    axes |= {name: {0: "batch", axis: "phones"} for name, axis in zip(ENCODER_OUTPUTS, (1, 2, 2), strict=True)}
+    _export(_Encode(network), inputs, path, tuple(ENCODER_INPUTS), ENCODER_OUTPUTS, axes)
     write_encoder(onnx.load(str(path)), folder)
     path.unlink()
 
@@ -231,7 +216,7 @@ def _export_decoder(network: Synthesizer, path: Path) -> None:
     axes = {"z": {0: "batch", 2: "frames"}, "speaker_id": {0: "batch"}, "audio": {0: "batch", 1: "samples"}}
     _export(_Decode(network), inputs, traced, DECODER_INPUTS, DECODER_OUTPUTS, axes)
     onnx.save(decoder_for_cpu(onnx.load(str(traced))), str(traced))
-    simplify(traced, path, weights=path.with_suffix(".data").name)
+    simplify(traced, path, weights=DECODER_WEIGHTS)
     traced.unlink()
 
 
@@ -273,27 +258,9 @@ def _quantize(source: Path, target: Path) -> None:
 
 
 def _write_description(folder: Path, sizes: HyperParameters, styles: Styles, source_sha256: str) -> None:
-    files = sorted(path for path in folder.iterdir() if path.name != "voice.json")
-    description: dict[str, Any] = {
-        "format": VOICE_FORMAT,
-        "model_name": sizes.model_name,
-        "version": sizes.version,
-        "sample_rate_hz": sizes.sampling_rate,
-        "hop_length": sizes.hop_length,
-        "channels": sizes.inter_channels,
-        "symbols": SYMBOLS,
-        "tones": TONES,
-        "languages": LANGUAGES,
-        "speakers": sizes.n_speakers,
-        "styles": styles.rows,
-        "style_dimension": STYLE_DIMENSION,
-        "bert_dimension": BERT_DIMENSION,
-        "add_blank": sizes.add_blank,
-        "receptive_field_frames": receptive_field_frames(sizes),
-        "source_sha256": source_sha256,
-        "files": {path.name: checksum(path) for path in files},
-    }
-    (folder / "voice.json").write_text(json.dumps(description, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    files = sorted(path for path in folder.iterdir() if path.name != DESCRIPTION)
+    description = describe(sizes, styles, sizes.n_speakers, source_sha256)
+    write_description(folder, description | {"files": {path.name: checksum(path) for path in files}})
 
 
 class _Staging:

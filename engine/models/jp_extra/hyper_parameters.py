@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from koebin.engine.errors import InvalidCheckpoint
+from koebin.engine.models.jp_extra.configuration import read_json
 
 # Fixed by the architecture, whatever the configuration says.
 SYMBOLS: Final = 112
@@ -20,6 +20,8 @@ STYLE_DIMENSION: Final = 256
 
 _LARGEST: Final = 16384
 """Upper bound of a dimension, far above real voices; a damaged file must not exhaust memory."""
+
+_LONGEST_SHOWN_BITS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,11 @@ class HyperParameters:
             InvalidCheckpoint: not JSON, not a JP-Extra voice, or dimensions that no network can have.
         """
         try:
-            config = json.loads(path.read_text("utf-8"))
+            config = read_json(path)
         except FileNotFoundError as error:
             raise InvalidCheckpoint(
                 "the voice has no configuration", str(path), "Add its config.json beside the weights"
             ) from error
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise InvalidCheckpoint(f"the configuration is not JSON ({error})", str(path)) from error
         return cls.parse(config)
 
     @classmethod
@@ -166,19 +166,19 @@ def _check_dimensions(sizes: HyperParameters) -> None:
 
 def _section(value: object, name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidCheckpoint(f"{name} is not a JSON object", str(value))
+        raise InvalidCheckpoint(f"{name} is not a JSON object", _shown(value))
     return dict(value)
 
 
 def _list(name: str, value: object) -> list[object]:
     if not isinstance(value, list) or not value:
-        raise InvalidCheckpoint(f"{name} is not a list", str(value))
+        raise InvalidCheckpoint(f"{name} is not a list", _shown(value))
     return value
 
 
 def _integer(name: str, value: object, largest: int = _LARGEST) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
-        raise InvalidCheckpoint(f"{name} is not a whole number from 1 to {largest}", str(value))
+        raise InvalidCheckpoint(f"{name} is not a whole number from 1 to {largest}", _shown(value))
     return value
 
 
@@ -188,7 +188,7 @@ def _integers(name: str, value: object) -> tuple[int, ...]:
 
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise InvalidCheckpoint(f"{name} is neither true nor false", str(value))
+        raise InvalidCheckpoint(f"{name} is neither true nor false", _shown(value))
     return value
 
 
@@ -197,5 +197,14 @@ def _ids(name: str, value: object) -> tuple[tuple[str, int], ...]:
     ids = _section(value, name)
     for row in ids.values():
         if isinstance(row, bool) or not isinstance(row, int) or row < 0:
-            raise InvalidCheckpoint(f"{name} holds something that is not a row number", str(row))
+            raise InvalidCheckpoint(f"{name} holds something that is not a row number", _shown(row))
     return tuple(sorted(ids.items(), key=lambda item: item[1]))
+
+
+def _shown(value: object) -> str:
+    """A wrong value for a message; numbers of thousands of digits are not written out."""
+    return (
+        f"a number of {value.bit_length()} bits"
+        if isinstance(value, int) and value.bit_length() > 256
+        else str(value)[:200]
+    )

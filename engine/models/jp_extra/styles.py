@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from koebin.engine.errors import InvalidCheckpoint, UnknownStyle
+from koebin.engine.limits import STYLE_VECTORS_BYTES
+from koebin.engine.models.jp_extra.configuration import array_from, read_small
 from koebin.engine.models.jp_extra.hyper_parameters import STYLE_DIMENSION, HyperParameters
 from koebin.engine.names import nearest
 
@@ -74,22 +76,13 @@ class Styles:
 
 def _read(path: Path) -> FloatArray:
     try:
-        vectors = np.load(path, allow_pickle=False)
+        vectors = array_from(read_small(path, STYLE_VECTORS_BYTES), str(path))
     except FileNotFoundError as error:
         raise InvalidCheckpoint(
             "the voice has no style vectors", str(path), "Add style_vectors.npy beside the configuration"
         ) from error
-    except (ValueError, EOFError, OSError) as error:
-        raise InvalidCheckpoint(f"the style vectors cannot be read ({error})", str(path)) from error
-    if (
-        not isinstance(vectors, np.ndarray)
-        or vectors.ndim != 2
-        or vectors.shape[1] != STYLE_DIMENSION
-        or not len(vectors)
-    ):
-        raise InvalidCheckpoint(
-            f"style vectors are rows of {STYLE_DIMENSION} numbers", str(getattr(vectors, "shape", type(vectors)))
-        )
+    if vectors.ndim != 2 or vectors.shape[1] != STYLE_DIMENSION or not len(vectors):
+        raise InvalidCheckpoint(f"style vectors are rows of {STYLE_DIMENSION} numbers", str(vectors.shape))
     if not np.issubdtype(vectors.dtype, np.floating) or not np.isfinite(vectors).all():
         raise InvalidCheckpoint("the style vectors are not finite numbers", str(path))
     return vectors.astype(np.float32)

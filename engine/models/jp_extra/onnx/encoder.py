@@ -11,6 +11,7 @@ from safetensors.numpy import save
 
 from koebin.engine.models.jp_extra.onnx.mapped_weights import Weights
 from koebin.engine.models.jp_extra.onnx.session import simplify
+from koebin.engine.models.jp_extra.voice_format import ENCODER, ENCODER_WEIGHTS
 
 
 def write_encoder(model: ModelProto, folder: Path) -> None:
@@ -20,8 +21,8 @@ def write_encoder(model: ModelProto, folder: Path) -> None:
         whole.write_bytes(model.SerializeToString())
         simplify(whole, simple)
         graph, weights = weights_as_inputs(onnx.load(str(simple)))
-    (folder / "encoder.onnx").write_bytes(graph.SerializeToString())
-    (folder / "encoder.data").write_bytes(save(weights))
+    (folder / ENCODER).write_bytes(graph.SerializeToString())
+    (folder / ENCODER_WEIGHTS).write_bytes(save(weights))
 
 
 def weights_as_inputs(model: ModelProto) -> tuple[ModelProto, Weights]:

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from koebin.engine.errors import InferenceFailed
 from koebin.engine.models.jp_extra.onnx.mapped_weights import Weights, mapped
 from koebin.engine.models.jp_extra.onnx.session import shared_session
+from koebin.engine.models.jp_extra.voice_format import FLOW_WEIGHTS
 from koebin.engine.models.jp_extra.windows import Each, Window, windows
 
 FloatArray = NDArray[np.float32]
 
-WEIGHTS: Final = "flow.data"
-FLOW_FILES: Final = (WEIGHTS, "flow_layer.onnx", "flow_start.onnx")
 LONGEST_TILE: Final = 256
 """Most frames in one tile; a larger tile takes more memory and no less time."""
 SHORTEST_TILE: Final = 64
@@ -48,7 +47,7 @@ class Flow:
     """Flow of a voice. Any number of threads may use it at once.
 
     Args:
-        folder: has ``FLOW_FILES``.
+        folder: has ``voice_format.FLOW_FILES``.
 
     Raises:
         BackendMissing: a file is missing.
@@ -57,7 +56,7 @@ class Flow:
 
     def __init__(self, folder: Path) -> None:
         weights: defaultdict[str, Weights] = defaultdict(dict)
-        for name, array in mapped(folder / WEIGHTS).items():
+        for name, array in mapped(folder / FLOW_WEIGHTS).items():
             part, _, graph_input = name.rpartition(".")
             weights[part][graph_input] = array
         self._start, self._layer = (shared_session(folder / f"flow_{name}.onnx") for name in ("start", "layer"))

@@ -6,7 +6,6 @@ The graphs and their inputs are described in ``koebin.engine.models.jp_extra.exp
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,22 +16,28 @@ from numpy.typing import NDArray
 
 from koebin.engine.errors import InferenceFailed, InvalidCheckpoint
 from koebin.engine.models.jp_extra.network_input import NetworkInput
-from koebin.engine.models.jp_extra.onnx.flow import FLOW_FILES, Flow
+from koebin.engine.models.jp_extra.onnx.flow import Flow
 from koebin.engine.models.jp_extra.onnx.mapped_weights import mapped
 from koebin.engine.models.jp_extra.onnx.session import Session, sha256, shared_session
+from koebin.engine.models.jp_extra.voice_format import (
+    DECODER,
+    DECODER_INPUTS,
+    DECODER_OUTPUTS,
+    ENCODER,
+    ENCODER_INPUTS,
+    ENCODER_OUTPUTS,
+    ENCODER_WEIGHTS,
+    FILES,
+    TRIM,
+    positive,
+    read_description,
+)
 from koebin.engine.models.jp_extra.windows import Each, Window, one_by_one, windows
 from koebin.engine.observer import stage
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
-VOICE_FORMAT: Final = "koebin-voice-5"
-FILES: Final = (
-    "config.json",
-    *(f"{name}{suffix}" for name in ("decoder", "encoder") for suffix in (".data", ".onnx")),
-    *FLOW_FILES,
-    "style_vectors.npy",
-)
 LONGEST_WINDOW: Final = 128
 """Most frames in one call of the decoder, without overlaps: about 1.5 s, and 58 MiB of memory."""
 SHORTEST_WINDOW: Final = 64
@@ -41,10 +46,6 @@ FIRST_WINDOW: Final = 40
 """Frames of a long utterance's first window, half a second: a streaming listener hears it early."""
 _OVERLAPS: Final = 4
 """Frames whose decoding takes as long as the overlaps of one more window, halved: the first half has one more."""
-_ENCODER_INPUTS: Final = (
-    *("phone_ids", "tone_ids", "language_ids", "lengths", "bert", "style", "speaker_id"),
-    *("sdp_noise", "noise_scale_w", "sdp_ratio", "length_scale"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +92,17 @@ class OnnxNetwork:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.description = _read_description(folder / "voice.json")
+        self.description = read_description(folder)
         self.identity = check_files(folder, self.description)
-        self.hop_length = _positive(self.description, "hop_length")
-        self.channels = _positive(self.description, "channels")
-        self.speakers = _positive(self.description, "speakers")
-        self._overlap = _positive(self.description, "receptive_field_frames")
-        self._encoder, self._encoder_weights = shared_session(folder / "encoder.onnx"), mapped(folder / "encoder.data")
-        self._encoder.require((*_ENCODER_INPUTS, *self._encoder_weights), ("durations", "m", "logs"))
+        self.hop_length = positive(self.description, "hop_length")
+        self.channels = positive(self.description, "channels")
+        self.speakers = positive(self.description, "speakers")
+        self._overlap = positive(self.description, "receptive_field_frames")
+        self._encoder, self._encoder_weights = shared_session(folder / ENCODER), mapped(folder / ENCODER_WEIGHTS)
+        self._encoder.require((*ENCODER_INPUTS, *self._encoder_weights), ENCODER_OUTPUTS)
         self._flow = Flow(folder)
-        self._decoder = Session(folder / "decoder.onnx")
-        self._decoder.require(("z", "speaker_id", "trim"), ("audio",))
+        self._decoder = Session(folder / DECODER)
+        self._decoder.require((*DECODER_INPUTS, TRIM), DECODER_OUTPUTS)
 
     @stage("encoder")
     def encode(self, ids: NetworkInput, bert: FloatArray, control: Control, sdp_noise: FloatArray) -> Prior:
@@ -117,7 +118,7 @@ class OnnxNetwork:
             InferenceFailed: the graph fails, or a duration is negative.
         """
         durations, m, logs = self._encoder.run(
-            ("durations", "m", "logs"),
+            ENCODER_OUTPUTS,
             {**encoder_feeds(ids, bert, control, sdp_noise), **self._encoder_weights},
         )
         if durations.min(initial=0) < 0:
@@ -153,8 +154,10 @@ class OnnxNetwork:
             start, stop = place
             low, high = max(0, start - self._overlap), min(frames, stop + self._overlap)
             trim = np.array([start - low, high - stop])
-            feeds: dict[str, NDArray[Any]] = {"z": z[None, :, low:high], "speaker_id": speaker, "trim": trim}
-            (part,) = self._decoder.run(("audio",), feeds)
+            feeds: dict[str, NDArray[Any]] = dict(
+                zip((*DECODER_INPUTS, TRIM), (z[None, :, low:high], speaker, trim), strict=True)
+            )
+            (part,) = self._decoder.run(DECODER_OUTPUTS, feeds)
             audio[(start - origin) * self.hop_length : (stop - origin) * self.hop_length] = part[0]
 
         each(decode_window, sorted(places, key=lambda place: place[0] - place[1]))
@@ -182,19 +185,12 @@ def encoder_feeds(
     ids: NetworkInput, bert: FloatArray, control: Control, sdp_noise: FloatArray
 ) -> dict[str, NDArray[Any]]:
     """Inputs of the encoder for one utterance, by name; arguments as ``OnnxNetwork.encode``."""
-    return {
-        "phone_ids": ids.phone_ids[None],
-        "tone_ids": ids.tone_ids[None],
-        "language_ids": ids.language_ids[None],
-        "lengths": np.array([len(ids)], np.int64),
-        "bert": bert[None],
-        "style": control.style[None],
-        "speaker_id": np.array([control.speaker_id], np.int64),
-        "sdp_noise": sdp_noise[None],
-        "noise_scale_w": np.array([control.noise_scale_w], np.float32),
-        "sdp_ratio": np.array([control.sdp_ratio], np.float32),
-        "length_scale": np.array([control.length_scale], np.float32),
-    }
+    values: tuple[NDArray[Any], ...] = (
+        *(ids.phone_ids[None], ids.tone_ids[None], ids.language_ids[None], np.array([len(ids)], np.int64)),
+        *(bert[None], control.style[None], np.array([control.speaker_id], np.int64), sdp_noise[None]),
+        *(np.array([scale], np.float32) for scale in (control.noise_scale_w, control.sdp_ratio, control.length_scale)),
+    )
+    return dict(zip(ENCODER_INPUTS, values, strict=True))
 
 
 def sample_prior(prior: Prior, noise_scale: float, noise: FloatArray) -> FloatArray:
@@ -224,20 +220,6 @@ def at_least_one_frame(durations: IntArray) -> IntArray:
     return last
 
 
-def _read_description(path: Path) -> dict[str, Any]:
-    try:
-        description = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise InvalidCheckpoint(
-            "not a folder of an exported voice: it has no voice.json", str(path.parent), "Run koebin export"
-        ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InvalidCheckpoint(f"voice.json is not JSON ({error})", str(path), "Export the voice again") from error
-    if not isinstance(description, dict) or description.get("format") != VOICE_FORMAT:
-        raise InvalidCheckpoint("voice.json has an unsupported format", str(path), "Export the voice again")
-    return description
-
-
 def check_files(folder: Path, description: dict[str, Any]) -> str:
     """Verify the checksum of every file, so that no graph of another voice slips in; returns one over all of them.
 
@@ -255,10 +237,3 @@ def check_files(folder: Path, description: dict[str, Any]) -> str:
             )
         digest.update(f"{name} {found}\n".encode())
     return digest.hexdigest()
-
-
-def _positive(description: dict[str, Any], name: str) -> int:
-    value = description.get(name)
-    if not isinstance(value, int) or value < 1:
-        raise InvalidCheckpoint(f"voice.json gives no usable {name}", str(value), "Export the voice again")
-    return value

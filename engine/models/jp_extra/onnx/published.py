@@ -10,34 +10,34 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from koebin.engine.errors import BackendMissing, InvalidCheckpoint
-from koebin.engine.models.jp_extra.hyper_parameters import (
-    BERT_DIMENSION,
-    LANGUAGES,
-    STYLE_DIMENSION,
-    SYMBOLS,
-    TONES,
-    HyperParameters,
-)
-from koebin.engine.models.jp_extra.onnx.network import FILES, VOICE_FORMAT
+from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
 from koebin.engine.models.jp_extra.onnx.session import sha256, simplify
-from koebin.engine.models.jp_extra.receptive_field import receptive_field_frames
 from koebin.engine.models.jp_extra.styles import Styles
+from koebin.engine.models.jp_extra.voice_format import (
+    CONFIGURATION,
+    DECODER,
+    DECODER_WEIGHTS,
+    DESCRIPTION,
+    FILES,
+    STYLE_VECTORS,
+    describe,
+    write_description,
+)
 
 if TYPE_CHECKING:
     from koebin.engine.models.jp_extra.onnx.rewrite.split import Parts
 
 SYNTHESIZER: Final = "synthesizer.onnx"
-_SOURCES: Final = ("config.json", "style_vectors.npy", SYNTHESIZER)
+_SOURCES: Final = (CONFIGURATION, STYLE_VECTORS, SYNTHESIZER)
 _OPTIONAL_FILES: Final = ("synthesizer.onnx.data",)
 _BERT_VERSION: Final = 1
 _BERT_WEIGHTS: Final = "bert.data"
@@ -48,7 +48,7 @@ _SPLIT_VERSION: Final = 7
 
 def is_published(folder: Path) -> bool:
     """Whether the folder holds a voice in the form published for ONNX Runtime."""
-    return (folder / SYNTHESIZER).is_file() and not (folder / "voice.json").is_file()
+    return (folder / SYNTHESIZER).is_file() and not (folder / DESCRIPTION).is_file()
 
 
 def prepare(folder: Path, cache: Path) -> Path:
@@ -66,10 +66,10 @@ def prepare(folder: Path, cache: Path) -> Path:
         BackendMissing: a file is missing, the cache cannot be written, or the package ``onnx`` is not installed.
         InvalidCheckpoint: not a JP-Extra voice.
     """
-    if not is_published(folder) and (folder / "voice.json").is_file():
+    if not is_published(folder) and (folder / DESCRIPTION).is_file():
         return folder
     digest = _digest(folder)
-    return _kept(cache, digest, "voice.json", lambda staging: _make(folder, staging, digest))
+    return _kept(cache, digest, DESCRIPTION, lambda staging: _make(folder, staging, digest))
 
 
 def prepare_bert(graph: Path, cache: Path, checksum: str) -> Path:
@@ -147,47 +147,30 @@ def _make(folder: Path, staging: Path, digest: str) -> None:
         from koebin.engine.models.jp_extra.onnx.rewrite.split import check_parts, read, split
     except ImportError as error:
         raise BackendMissing(f"{error.name} is not installed", "", "Install koebin[engine]") from error
-    sizes = HyperParameters.load(folder / "config.json")
-    styles = Styles.load(folder / "style_vectors.npy", sizes)
+    sizes = HyperParameters.load(folder / CONFIGURATION)
+    styles = Styles.load(folder / STYLE_VECTORS, sizes)
     model = read(folder / SYNTHESIZER)
     parts = split(model)
     write_flow(parts.flow, parts.speakers, staging)
     write_encoder(parts.encoder, staging)
     whole = staging / "decoder.whole"
     whole.write_bytes(parts.decoder.SerializeToString())
-    simplify(whole, staging / "decoder.onnx", weights="decoder.data")
+    simplify(whole, staging / DECODER, weights=DECODER_WEIGHTS)
     whole.unlink()
-    for name in ("config.json", "style_vectors.npy"):
+    for name in (CONFIGURATION, STYLE_VECTORS):
         shutil.copyfile(folder / name, staging / name)
     description = _describe(staging, sizes, styles, parts, digest)
-    (staging / "voice.json").write_text(json.dumps(description, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    write_description(staging, description)
     check_parts(model, staging)
 
 
-def _describe(folder: Path, sizes: HyperParameters, styles: Styles, parts: Parts, digest: str) -> dict[str, object]:
+def _describe(folder: Path, sizes: HyperParameters, styles: Styles, parts: Parts, digest: str) -> dict[str, Any]:
     if sizes.inter_channels != parts.channels:
         raise InvalidCheckpoint(
             f"config.json has {sizes.inter_channels} channels and the graph {parts.channels}", SYNTHESIZER
         )
-    return {
-        "format": VOICE_FORMAT,
-        "model_name": sizes.model_name,
-        "version": sizes.version,
-        "sample_rate_hz": sizes.sampling_rate,
-        "hop_length": sizes.hop_length,
-        "channels": parts.channels,
-        "symbols": SYMBOLS,
-        "tones": TONES,
-        "languages": LANGUAGES,
-        "speakers": parts.speakers,
-        "styles": styles.rows,
-        "style_dimension": STYLE_DIMENSION,
-        "bert_dimension": BERT_DIMENSION,
-        "add_blank": sizes.add_blank,
-        "receptive_field_frames": receptive_field_frames(sizes),
-        "source_sha256": digest,
-        "files": {name: sha256(folder / name) for name in FILES},
-    }
+    description = describe(sizes, styles, parts.speakers, digest)
+    return description | {"files": {name: sha256(folder / name) for name in FILES}}
 
 
 def _digest(folder: Path) -> str:

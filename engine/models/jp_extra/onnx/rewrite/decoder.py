@@ -32,6 +32,7 @@ from koebin.engine.models.jp_extra.onnx.rewrite.hifigan import (
     Upsampling,
     read_generator,
 )
+from koebin.engine.models.jp_extra.voice_format import TRIM
 
 SHORTEST: Final = {range(32, 64): 8, range(64, 129): 1, range(129, 257): 4}
 """Taps from which phases pay, by number of channels. With few channels the additions take as long as the
@@ -39,7 +40,6 @@ multiplications that they save; with many, the weights may hardly grow, and thos
 Convolve = Callable[[Builder, str, Convolution], str]
 _BLOCK: Final = 16
 """Channel multiple of ONNX Runtime's blocked layout."""
-_TRIM: Final = "trim"
 
 
 def decoder_for_cpu(model: ModelProto) -> ModelProto:
@@ -58,10 +58,10 @@ def decoder_for_cpu(model: ModelProto) -> ModelProto:
         samples = _generate(build, read_generator(graph, audio.name))
     except UnknownStructure:
         hop_length = build.node("Div", _length(build, audio.name), _length(build, "z"))
-        samples = _without_ends(build, audio.name, build.node("Mul", _TRIM, hop_length))
+        samples = _without_ends(build, audio.name, build.node("Mul", TRIM, hop_length))
     end = helper.make_node("Identity", [samples], [audio.name])
     inputs = {value.name: Cut.of(value) for value in graph.inputs.values()}
-    inputs[_TRIM] = Cut(_TRIM, INT64, (2,))
+    inputs[TRIM] = Cut(TRIM, INT64, (2,))
     rewritten = convolutions_as_2d(graph.cut_out([audio], inputs, after=[*build.nodes, end], constants=build.weights))
     rewritten.graph.value_info.extend(build.shapes)
     return rewritten
@@ -70,9 +70,9 @@ def decoder_for_cpu(model: ModelProto) -> ModelProto:
 def _generate(build: Builder, generator: Generator) -> str:
     """Nodes from the trunk to samples [B, S]."""
     # Unwanted frames that only the first stage sees, and those that all see; both [2].
-    beyond = build.node("Sub", _TRIM, build.integers(generator.reach_behind_first_stage))
+    beyond = build.node("Sub", TRIM, build.integers(generator.reach_behind_first_stage))
     early = build.node("Max", beyond, build.integers(0))
-    late = build.node("Sub", _TRIM, early)
+    late = build.node("Sub", TRIM, early)
     x = build.node("Unsqueeze", generator.trunk, build.integers(2))  # [B, C, 1, F]
     scale, rate = 1.0, 1
     for number, stage in enumerate(generator.stages):

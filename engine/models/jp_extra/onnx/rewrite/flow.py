@@ -22,11 +22,11 @@ from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from safetensors.numpy import save
 
 from koebin.engine.errors import InvalidCheckpoint
-from koebin.engine.models.jp_extra.onnx.flow import WEIGHTS
 from koebin.engine.models.jp_extra.onnx.mapped_weights import Weights
 from koebin.engine.models.jp_extra.onnx.rewrite.builder import Builder
 from koebin.engine.models.jp_extra.onnx.rewrite.graph import FLOAT, INT64, Cut, Graph
 from koebin.engine.models.jp_extra.onnx.session import Session, simplify
+from koebin.engine.models.jp_extra.voice_format import FLOW_WEIGHTS
 
 FloatArray = NDArray[np.float32]
 
@@ -91,7 +91,7 @@ def write_flow(parts: FlowParts, speakers: int, folder: Path) -> None:
     session = Session(speaker)
     added = [session.run(("added",), {"speaker_id": np.array([number])})[0] for number in range(speakers)]
     speaker.unlink()
-    (folder / WEIGHTS).write_bytes(save(parts.weights | {"added": np.stack(added)}))
+    (folder / FLOW_WEIGHTS).write_bytes(save(parts.weights | {"added": np.stack(added)}))
 
 
 @dataclass(frozen=True)

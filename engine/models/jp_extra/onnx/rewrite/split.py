@@ -39,26 +39,18 @@ from koebin.engine.models.jp_extra.onnx.rewrite.decoder import decoder_for_cpu
 from koebin.engine.models.jp_extra.onnx.rewrite.flow import FlowParts, flow_for_cpu
 from koebin.engine.models.jp_extra.onnx.rewrite.graph import FLOAT, INT64, Cut, Graph, constant_int64, reads
 from koebin.engine.models.jp_extra.onnx.session import Session
+from koebin.engine.models.jp_extra.voice_format import (
+    ENCODER_INPUTS,
+    PUBLISHED_NOISE_SCALE,
+    PUBLISHED_SPEAKER,
+    published_inputs,
+)
 
 FloatArray = NDArray[np.float32]
 
 _COMPARISONS: Final = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal")
 _TOLERANCE: Final = 1e-4
-_INPUTS: Final = {
-    "x": Cut("phone_ids", INT64, (1, "phones")),
-    "tone": Cut("tone_ids", INT64, (1, "phones")),
-    "language": Cut("language_ids", INT64, (1, "phones")),
-    "x_lengths": Cut("lengths", INT64, (1,)),
-    "bert": Cut("bert", FLOAT, (1, 1024, "phones")),
-    "style_vec": Cut("style", FLOAT, (1, 256)),
-    "sid": Cut("speaker_id", INT64, (1,)),
-    "noise_scale_w": Cut("noise_scale_w", FLOAT, (1,)),
-    "sdp_ratio": Cut("sdp_ratio", FLOAT, (1,)),
-    "length_scale": Cut("length_scale", FLOAT, (1,)),
-}
-"""Inputs of the published graph, with their names here."""
-
-_SPEAKER: Final = {"sid": _INPUTS["sid"]}
+_KINDS: Final = {"int64": INT64, "float32": FLOAT}
 
 
 @dataclass(frozen=True)
@@ -79,8 +71,13 @@ class Parts:
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Cutting points, as tensor names of the published graph."""
+    """Cutting points, as tensor names of the published graph.
 
+    Attributes:
+        inputs: of the published graph, and what they become.
+    """
+
+    inputs: dict[str, Cut]
     durations: str
     sdp_noise: str
     prior_noise: str
@@ -89,6 +86,11 @@ class Landmarks:
     z_p: str
     z: str
     audio: str
+
+    @property
+    def speaker(self) -> dict[str, Cut]:
+        """Of the inputs the speaker alone."""
+        return {PUBLISHED_SPEAKER: self.inputs[PUBLISHED_SPEAKER]}
 
 
 def read(path: Path) -> ModelProto:
@@ -113,9 +115,6 @@ def split(model: ModelProto) -> Parts:
         InvalidCheckpoint: the graph is not a JP-Extra synthesizer.
     """
     graph = Graph(model)
-    missing = _INPUTS.keys() - graph.inputs.keys()
-    if missing or "noise_scale" not in graph.inputs:
-        raise InvalidCheckpoint("not a JP-Extra synthesizer: it lacks inputs", ", ".join(sorted(missing)))
     marks = find_landmarks(graph)
     weight = _first_convolution(graph, marks.audio, marks.z_p).input[1]
     channels = next(tensor.dims[1] for tensor in model.graph.initializer if tensor.name == weight)
@@ -129,7 +128,12 @@ def split(model: ModelProto) -> Parts:
 
 
 def find_landmarks(graph: Graph) -> Landmarks:
-    """Cutting points of a graph, see this module's text."""
+    """Cutting points of a graph, see this module's text.
+
+    Raises:
+        InvalidCheckpoint: the graph is not built as a JP-Extra synthesizer is.
+    """
+    inputs = {own: _cut(ours) for own, ours in published_inputs(frozenset(graph.inputs)).items()}
     ceil = _only(graph.nodes("Ceil"), "Ceil").output[0]
     after = graph.depending_on([ceil])
     noises = graph.nodes("RandomNormalLike")
@@ -139,11 +143,12 @@ def find_landmarks(graph: Graph) -> Landmarks:
     exp = _only([node for node in _makers(graph, scaled) if node.op_type == "Exp"], "exponential of the log scale")
     times_noise_scale = _only(graph.consumers[scaled.output[0]], "use of the scaled noise")
     z_p = _only(graph.consumers[times_noise_scale.output[0]], "sum of the prior's mean and noise")
-    if "noise_scale" not in times_noise_scale.input or z_p.op_type != "Add":
+    if PUBLISHED_NOISE_SCALE not in times_noise_scale.input or z_p.op_type != "Add":
         raise InvalidCheckpoint("the published graph has an unknown structure", f"{scaled.op_type} {z_p.op_type}")
     mean = next(name for name in z_p.input if name != times_noise_scale.output[0])
     audio = graph.model.graph.output[0].name
     return Landmarks(
+        inputs=inputs,
         durations=ceil,
         sdp_noise=sdp,
         prior_noise=prior,
@@ -153,6 +158,12 @@ def find_landmarks(graph: Graph) -> Landmarks:
         z=_first_convolution(graph, audio, z_p.output[0]).input[0],
         audio=audio,
     )
+
+
+def _cut(name: str) -> Cut:
+    """An input of the encoder, of one utterance."""
+    kind, shape = ENCODER_INPUTS[name]
+    return Cut(name, _KINDS[kind], tuple(1 if size == "batch" else size for size in shape))
 
 
 def _before_alignment(graph: Graph, expanded: str, after_durations: set[str]) -> str:
@@ -188,7 +199,7 @@ def _encoder(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
             helper.make_tensor_value_info("m", FLOAT, [1, channels, "phones"]),
             helper.make_tensor_value_info("logs", FLOAT, [1, channels, "phones"]),
         ],
-        inputs={**_INPUTS, marks.sdp_noise: Cut("sdp_noise", FLOAT, (1, 2, "phones"))},
+        inputs={**marks.inputs, marks.sdp_noise: Cut("sdp_noise", FLOAT, (1, 2, "phones"))},
         after=[*durations, *turned],
         constants=[constant_int64("koebin_row", (1, -1))],
     )
@@ -204,11 +215,11 @@ def _flow(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
         node for node in graph.model.graph.node if behind.intersection(node.output) and needed.intersection(node.output)
     ]
     crossing = {name for node in inside for name in reads(node) if name} - behind - {marks.z_p}
-    mask = graph.narrowest(crossing, graph.depending_on(graph.inputs.keys() - {"sid"}))
+    mask = graph.narrowest(crossing, graph.depending_on(graph.inputs.keys() - {PUBLISHED_SPEAKER}))
     before = [] if mask is None else _of_all_frames(graph, mask, marks.z_p)
     return graph.cut_out(
         outputs=[helper.make_tensor_value_info("z", FLOAT, [1, channels, "frames"])],
-        inputs={marks.z_p: Cut("z_p", FLOAT, (1, channels, "frames")), **_SPEAKER},
+        inputs={marks.z_p: Cut("z_p", FLOAT, (1, channels, "frames")), **marks.speaker},
         before=before,
         after=[helper.make_node("Identity", [marks.z], ["z"])],
         constants=[constant_int64("koebin_one", (1,))],
@@ -256,15 +267,17 @@ def _unsqueezed(graph: Graph, name: str, source: str) -> int:
 def _decoder(graph: Graph, marks: Landmarks, channels: int) -> ModelProto:
     return graph.cut_out(
         outputs=[helper.make_tensor_value_info("audio", FLOAT, [1, "samples"])],
-        inputs={marks.z: Cut("z", FLOAT, (1, channels, "frames")), **_SPEAKER},
+        inputs={marks.z: Cut("z", FLOAT, (1, channels, "frames")), **marks.speaker},
         after=[helper.make_node("Reshape", [marks.audio, "koebin_row"], ["audio"])],
         constants=[constant_int64("koebin_row", (1, -1))],
     )
 
 
 def _speakers(graph: Graph) -> int:
-    """Number of rows of the table that the speaker id indexes; an id beyond them reads foreign memory or fails."""
-    table = _only([node for node in graph.consumers["sid"] if node.op_type == "Gather"], "speaker embedding").input[0]
+    """Rows of the table that the speaker id picks from; an id beyond them reads foreign memory or fails."""
+    table = _only(
+        [node for node in graph.consumers[PUBLISHED_SPEAKER] if node.op_type == "Gather"], "speaker embedding"
+    ).input[0]
     table = graph.through(table, "Identity")
     return int(next(tensor.dims[0] for tensor in graph.model.graph.initializer if tensor.name == table))
 
@@ -323,11 +336,11 @@ def _run_whole(
     noises = {
         marks.sdp_noise: Cut("sdp_noise", FLOAT, (1, 2, "phones")),
         marks.prior_noise: Cut("prior_noise", FLOAT, (1, "channels", "frames")),
-        "noise_scale": Cut("noise_scale", FLOAT, (1,)),
+        PUBLISHED_NOISE_SCALE: Cut("noise_scale", FLOAT, (1,)),
     }
     seedable = graph.cut_out(
         outputs=[helper.make_tensor_value_info("samples", FLOAT, [1, "samples"])],
-        inputs={**_INPUTS, **noises},
+        inputs={**marks.inputs, **noises},
         after=[helper.make_node("Reshape", [marks.audio, "koebin_row"], ["samples"])],
         constants=[constant_int64("koebin_row", (1, -1))],
     )

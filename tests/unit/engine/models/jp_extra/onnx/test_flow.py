@@ -10,10 +10,11 @@ import pytest
 from onnx import numpy_helper
 
 from koebin.engine.errors import InferenceFailed, InvalidCheckpoint
-from koebin.engine.models.jp_extra.onnx.flow import FLOW_FILES, LONGEST_TILE, Flow, tiles_of
+from koebin.engine.models.jp_extra.onnx.flow import LONGEST_TILE, Flow, tiles_of
 from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
 from koebin.engine.models.jp_extra.onnx.mapped_weights import mapped
 from koebin.engine.models.jp_extra.onnx.rewrite.split import read, split
+from koebin.engine.models.jp_extra.voice_format import FLOW_FILES
 from koebin.engine.models.jp_extra.windows import one_by_one, windows
 
 

@@ -27,9 +27,10 @@ from koebin.engine.models.base import Utterance
 from koebin.engine.models.jp_extra.onnx.bert import OnnxBert
 from koebin.engine.models.jp_extra.onnx.flow import tiles_of
 from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads, Item
-from koebin.engine.models.jp_extra.onnx.network import FILES, Prior, utterance_windows
+from koebin.engine.models.jp_extra.onnx.network import Prior, utterance_windows
 from koebin.engine.models.jp_extra.onnx.session import sha256
 from koebin.engine.models.jp_extra.onnx.voice import JpExtraOnnx
+from koebin.engine.models.jp_extra.voice_format import FILES
 from koebin.engine.models.jp_extra.windows import Window
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.analysis import Analysis, Node

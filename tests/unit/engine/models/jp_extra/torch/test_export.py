@@ -16,9 +16,9 @@ from koebin.engine.errors import InvalidCheckpoint
 from koebin.engine.models.jp_extra.export import export_voice
 from koebin.engine.models.jp_extra.onnx.flow import Flow
 from koebin.engine.models.jp_extra.onnx.mapped_weights import mapped
-from koebin.engine.models.jp_extra.onnx.network import FILES
 from koebin.engine.models.jp_extra.torch.checkpoint import checksum, find_weights
 from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
+from koebin.engine.models.jp_extra.voice_format import FILES
 from koebin.engine.models.jp_extra.windows import one_by_one
 
 TOLERANCE = 1e-4
