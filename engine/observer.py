@@ -33,20 +33,20 @@ def listen(observer: Observer) -> None:
 
 
 @contextmanager
-def stage(name: Stage, settle: Callable[[], object] | None = None) -> Iterator[None]:
+def stage(name: Stage, wait: Callable[[], object] | None = None) -> Iterator[None]:
     """Time a step; a failed one is not reported.
 
     Args:
         name: of the step.
-        settle: waits until a device has finished its work; called only if there is an observer.
+        wait: waits until a device has finished its work; called only if there is an observer.
     """
     if not _listening:
         yield
         return
     started = time.perf_counter()
     yield
-    if settle is not None:
-        settle()
+    if wait is not None:
+        wait()
     _listening[0].stage(name, time.perf_counter() - started)
 
 

@@ -16,7 +16,7 @@ from typing import Final, Self
 from koebin.engine.errors import EngineNotReady, InvalidOption, KoebinError, UnknownSpeaker
 from koebin.engine.models.base import AcousticModel, Utterance
 from koebin.engine.models.pool import ModelPool
-from koebin.engine.models.registry import BUILTIN, VoiceRegistry
+from koebin.engine.models.registry import BUILTIN, VoiceLoaders
 from koebin.engine.names import DecoderMode, check_decoder, check_device, check_speaker, nearest
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.sources.base import DEFAULT_SOURCE, SourceOptions
@@ -68,7 +68,7 @@ class TTS:
         self._threads = _at_least_one("threads", threads) or available_cores()
         self._voices: dict[str, str | None] = {}
         self._speakers: dict[str, Speaker] = {}
-        self._registry = VoiceRegistry(
+        self._registry = VoiceLoaders(
             self.device, _source_options(cache, sources), bert_source, self._threads, check_decoder(decoder)
         )
         self._max_loaded = _at_least_one("max_loaded", max_loaded)

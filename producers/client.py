@@ -36,12 +36,12 @@ from koebin.tasks.broker.celery_config import configure, sender
 from koebin.tasks.broker.delayed import Send
 from koebin.tasks.broker.fleet import Fleet, ServedSpeaker, fleet
 from koebin.tasks.broker.leases import Leases
-from koebin.tasks.broker.unreadable import forget_parked, parked
+from koebin.tasks.broker.unreadable import remove_unreadable, unreadable_messages
 from koebin.tasks.connection import check, connect
 from koebin.tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result
 from koebin.tasks.jobs.garbage_collection import storage
 from koebin.tasks.jobs.ledger import Entry, Ledger, State
-from koebin.tasks.jobs.outcome import JobOutcome, settle, stored_outcome
+from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
 from koebin.tasks.jobs.planning import Target
 from koebin.tasks.jobs.preview import Preview, preview
 from koebin.tasks.jobs.submission import JobOptions, enter, stored_manifest, submit
@@ -356,7 +356,7 @@ class Client:
             self._manifest(job)
         elif state.ended:
             return state
-        outcome = settle(self._store, JobOutcome(job=job, state=State.CANCELLED))
+        outcome = store_outcome(self._store, JobOutcome(job=job, state=State.CANCELLED))
         ended = self._ledger.end(job, outcome.state, outcome.error)
         return State(ended) if ended else outcome.state
 
@@ -368,26 +368,26 @@ class Client:
         """
         return enter(self._redis, self._store, self._send, self._manifest(keys.check_job(job)))
 
-    def dead(self) -> list[dict[str, Any]]:
+    def dead_letters(self) -> list[dict[str, Any]]:
         """Evidence of every dead letter of all jobs."""
-        return sorted((evidence for _, _, evidence in self._ledger.all_dead()), key=lambda found: found["time"])
+        return sorted((evidence for _, _, evidence in self._ledger.all_dead_letters()), key=lambda found: found["time"])
 
-    def parked(self) -> list[dict[str, Any]]:
+    def unreadable_messages(self) -> list[dict[str, Any]]:
         """Unreadable messages, latest first."""
-        return parked(self._redis)
+        return unreadable_messages(self._redis)
 
-    def forget_dead(self, job: str) -> int:
+    def remove_dead_letters(self, job: str) -> int:
         """Remove a job's dead letters that were handled in another way; returns how many there were."""
         letters = self._letters(keys.check_job(job))
-        self._ledger.exhume(job, [evidence["key"] for evidence in letters])
+        self._ledger.remove_dead_letters(job, [evidence["key"] for evidence in letters])
         return len(letters)
 
-    def forget_parked(self) -> int:
+    def remove_unreadable(self) -> int:
         """Remove the unreadable messages; returns how many there were."""
-        return forget_parked(self._redis)
+        return remove_unreadable(self._redis)
 
     def _letters(self, job: str) -> list[dict[str, Any]]:
-        return [evidence for owner, _, evidence in self._ledger.all_dead() if owner == job]
+        return [evidence for owner, _, evidence in self._ledger.all_dead_letters() if owner == job]
 
     def redrive(self, job: str) -> int:
         """Retry a failed job, or the dead segments of a partial one.
@@ -413,7 +413,7 @@ class Client:
             self._leases.forget(redis_keys.chunk_task(job, chunk))
         self._leases.forget(redis_keys.assemble_task(job))
         self._store.delete(keys.result(job))
-        self._ledger.exhume(job, [evidence["key"] for evidence in letters])
+        self._ledger.remove_dead_letters(job, [evidence["key"] for evidence in letters])
         self._ledger.forget(job)
         enter(self._redis, self._store, self._send, manifest)
         return len(letters) or 1

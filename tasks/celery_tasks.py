@@ -26,8 +26,8 @@ from koebin.engine.errors import (
     UnknownSpeaker,
 )
 from koebin.tasks.assembly.job import assemble_job, fail_job
-from koebin.tasks.broker.delayed import Message, put_off
-from koebin.tasks.broker.unreadable import park
+from koebin.tasks.broker.delayed import Message, delay_message
+from koebin.tasks.broker.unreadable import keep_unreadable
 from koebin.tasks.connection import OUTAGE
 from koebin.tasks.contracts import (
     ASSEMBLE,
@@ -62,7 +62,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
     try:
         chunk_request = parse(ChunkRequest, request)
     except KoebinError as error:
-        park(runtime.redis, str(error), request)
+        keep_unreadable(runtime.redis, str(error), request)
         return
     with contextlib.suppress(JobNotFound):  # the store decides about jobs that the ledger has lost
         entry, speaker = runtime.ledger.planned(chunk_request.job, chunk_request.chunk)
@@ -71,7 +71,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
             return  # cancelled or ended meanwhile
         if problem := foreign(entry, speaker, chunk_request):
             log.error("unreadable message set aside (see koebin dead): %s", problem)
-            park(runtime.redis, problem, request)
+            keep_unreadable(runtime.redis, problem, request)
             return
     guard = Guard(runtime, task_id(task), lease_nonce(task), chunk_request.job, priority_of(task))
     try:
@@ -91,7 +91,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
             _try_later(runtime, task, chunk_request, request, error)
         elif runtime.ledger.state(chunk_request.job) is None:
             log.error("unreadable message set aside (see koebin dead): no such job in Redis: %s", error)
-            park(runtime.redis, str(error), request)
+            keep_unreadable(runtime.redis, str(error), request)
         elif isinstance(error, (NeedsRevision, UnknownSpeaker)):
             runtime.ledger.give_back(chunk_request.job, chunk_request.chunk, chunk_request.speaker, str(error))
         else:
@@ -157,7 +157,7 @@ def _try_later(
 
 def _send_later(runtime: Runtime, task: Task[Any, Any], name: str, request: dict[str, Any], queue: str) -> float:
     seconds = delay_seconds(runtime.leases.count_delay(task_id(task)))
-    put_off(runtime.redis, Message(name, task_id(task), request, queue, priority_of(task)), seconds)
+    delay_message(runtime.redis, Message(name, task_id(task), request, queue, priority_of(task)), seconds)
     runtime.observer.retry(name)
     return seconds
 
@@ -216,7 +216,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
     try:
         wanted = parse(AssembleRequest, request)
     except KoebinError as error:
-        park(runtime.redis, str(error), request)
+        keep_unreadable(runtime.redis, str(error), request)
         return
     state = runtime.ledger.state(wanted.job)
     if state is not None and state is not State.ASSEMBLING:
@@ -224,7 +224,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
         return  # it has ended, or the chunk that completes it will queue this again
     if state is not None and runtime.ledger.entry(wanted.job).store != wanted.store:
         log.error("unreadable message set aside (see koebin dead): job %s lies in another store", wanted.job)
-        park(runtime.redis, "the job lies in another store", request)
+        keep_unreadable(runtime.redis, "the job lies in another store", request)
         return
     attempt = runtime.leases.attempt(task_id(task))
     if attempt.strikes >= MAX_HEADLESS_STRIKES:
@@ -243,7 +243,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
     except KoebinError as error:
         if state is None and isinstance(error, (StoreDenied, StoreNotFound)):
             log.error("unreadable message set aside (see koebin dead): no such job in Redis: %s", error)
-            park(runtime.redis, str(error), request)
+            keep_unreadable(runtime.redis, str(error), request)
             return
         runtime.observer.error(error)
         if not retried(error):
@@ -252,7 +252,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
         seconds = delay_seconds(runtime.leases.count_delay(task_id(task)))
         log.warning("task delayed by %.0f s: %s", seconds, error, extra={"job": wanted.job})
         runtime.ledger.wait_for(wanted.job, f"{error} (next try in {seconds:.0f} s)")
-        put_off(runtime.redis, _again(task, request), seconds)
+        delay_message(runtime.redis, _again(task, request), seconds)
         runtime.observer.retry(ASSEMBLE)
     except OUTAGE:
         raise
@@ -263,7 +263,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
         if runtime.leases.strike(task_id(task), str(surprise)) >= MAX_HEADLESS_STRIKES:
             fail_job(runtime, wanted, surprise)
             return
-        put_off(runtime.redis, _again(task, request), delay_seconds(0))
+        delay_message(runtime.redis, _again(task, request), delay_seconds(0))
         runtime.observer.retry(ASSEMBLE)
 
 

@@ -211,7 +211,7 @@ class Settings(BaseSettings):
             kms_key_id=self.s3_kms_key_id,
         )
 
-    def texts_together(self) -> int:
+    def micro_batch_size(self) -> int:
         """Most single texts in one micro-batch, 1 or more."""
         from koebin.engine.tts import available_cores
 

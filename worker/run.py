@@ -19,15 +19,15 @@ from koebin.tasks.jobs.webhooks import Webhooks
 from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.app import create_app
 from koebin.worker.celery_ext.consumer import Station, install_station
-from koebin.worker.celery_ext.requests import Holds, install_holds
+from koebin.worker.celery_ext.requests import HeldLeases, install_held_leases
 from koebin.worker.child.engine_process import build_in_children, scratch, store_opener
 from koebin.worker.exits import OK
 from koebin.worker.logs import set_up_logs
 from koebin.worker.parent.health import health_text
-from koebin.worker.parent.requeue_lost import Sweep
+from koebin.worker.parent.requeue_lost import LostWork
 from koebin.worker.parent.run_directory import RunDirectory
-from koebin.worker.parent.supervisor import Keeper, LoopState
-from koebin.worker.parent.webhook_sender import Courier
+from koebin.worker.parent.supervisor import LoopState, Supervisor
+from koebin.worker.parent.webhook_sender import WebhookSender
 from koebin.worker.voices import queues, voices
 
 if TYPE_CHECKING:
@@ -70,24 +70,29 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
     redis = connect(settings.broker_url.get_secret_value(), retries=1)
     leases = Leases(redis, settings.visibility_timeout)
     metrics = _metrics(settings, run_dir)
-    holds, loop = Holds(leases, Ledger(redis), metrics), LoopState(ticked=time.monotonic() + settings.load_timeout)
-    install_holds(holds)
-    install_station(Station(name, queues(settings), settings.assemble, run_dir, holds, loop, settings.texts_together()))
+    held_leases, loop = (
+        HeldLeases(leases, Ledger(redis), metrics),
+        LoopState(ticked=time.monotonic() + settings.load_timeout),
+    )
+    install_held_leases(held_leases)
+    install_station(
+        Station(name, queues(settings), settings.assemble, run_dir, held_leases, loop, settings.micro_batch_size())
+    )
     build_in_children(app, settings, run_dir, metrics)
-    keeper = Keeper(
+    supervisor = Supervisor(
         redis,
-        holds,
-        Sweep(redis, leases, sender(app), settings.sweep_interval),
+        held_leases,
+        LostWork(redis, leases, sender(app), settings.sweep_interval),
         loop,
         renew_seconds=settings.visibility_timeout / 6,
-        sweep_seconds=settings.sweep_interval,
+        requeue_seconds=settings.sweep_interval,
         stuck_seconds=settings.visibility_timeout,
         load_seconds=settings.load_timeout,
         health=lambda problem: run_dir.write(
             "health.json", health_text(ready=bool(loop.consuming), problem=problem, consuming=loop.consuming)
         ),
     )
-    courier = Courier(
+    webhook_sender = WebhookSender(
         Webhooks(redis),
         store_opener(settings),
         secret=settings.webhook_secret.get_secret_value(),
@@ -105,12 +110,12 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
     if metrics is not None:
         from koebin.worker.parent.metrics_endpoint import Present, serve
 
-        serve(metrics, Present(holds, loop), settings.metrics_host, settings.metrics_port)
-    keeper.start()
-    courier.start()
+        serve(metrics, Present(held_leases, loop), settings.metrics_host, settings.metrics_port)
+    supervisor.start()
+    webhook_sender.start()
     worker.start()
-    courier.end()
-    keeper.end()
+    webhook_sender.end()
+    supervisor.end()
     return int(worker.exitcode or OK)
 
 

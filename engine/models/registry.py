@@ -40,7 +40,7 @@ class VoiceLoader(Protocol):
         ...
 
 
-class VoiceRegistry:
+class VoiceLoaders:
     """Fetches and opens voices of every kind for one device.
 
     Args:

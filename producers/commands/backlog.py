@@ -11,8 +11,8 @@ from redis import Redis, RedisError
 
 from koebin.producers.commands.say import AsJson
 from koebin.producers.console import clock, messages_for_mistakes, note, say, say_json
-from koebin.tasks.broker.delayed import count_put_off
-from koebin.tasks.broker.unreadable import count_parked
+from koebin.tasks.broker.delayed import count_delayed
+from koebin.tasks.broker.unreadable import count_unreadable
 from koebin.tasks.connection import check, connect
 from koebin.tasks.jobs.backlog import assembling, backlog
 from koebin.tasks.jobs.ledger import Ledger
@@ -73,9 +73,9 @@ def describe(redis: Redis) -> dict[str, Any]:
     return {
         "speakers": speakers,
         "assembling": assembling(redis),
-        "dead": Ledger(redis).dead_letters(),
-        "parked": count_parked(redis),
-        "delayed": count_put_off(redis),
+        "dead": Ledger(redis).count_dead_letters(),
+        "parked": count_unreadable(redis),
+        "delayed": count_delayed(redis),
     }
 
 

@@ -30,7 +30,7 @@ def list_dead(as_json: AsJson = False) -> None:
     from koebin.producers.client import Client
 
     with messages_for_mistakes(), Client(settings=load_settings()) as client:
-        letters, messages = client.dead(), client.parked()
+        letters, messages = client.dead_letters(), client.unreadable_messages()
         if as_json:
             say_json({"segments": letters, "messages": messages})
             return
@@ -49,7 +49,7 @@ def show(job: Job, as_json: AsJson = False) -> None:
     from koebin.producers.client import Client
 
     with messages_for_mistakes(), Client(settings=load_settings()) as client:
-        letters = [letter for letter in client.dead() if letter["job"] == job]
+        letters = [letter for letter in client.dead_letters() if letter["job"] == job]
         if as_json:
             say_json(letters)
             return
@@ -82,4 +82,4 @@ def forget(
     with messages_for_mistakes(), Client(settings=load_settings()) as client:
         if bool(job) == messages:
             raise InvalidOption("give exactly one of JOB and --messages", "", "Give a job, or --messages")
-        note(f"{client.forget_parked() if messages else client.forget_dead(job)} removed")
+        note(f"{client.remove_unreadable() if messages else client.remove_dead_letters(job)} removed")

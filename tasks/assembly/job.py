@@ -30,7 +30,7 @@ from koebin.tasks.contracts import (
     parse_json,
 )
 from koebin.tasks.jobs.ledger import State
-from koebin.tasks.jobs.outcome import Failure, ItemResult, JobOutcome, OutputFile, settle, stored_outcome
+from koebin.tasks.jobs.outcome import Failure, ItemResult, JobOutcome, OutputFile, store_outcome, stored_outcome
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.stores.base import Store
@@ -65,7 +65,7 @@ def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> Jo
     manifest = parse_json(Manifest, store.get(keys.manifest(request.job)))
     outcome = stored_outcome(store, request.job)
     if outcome is None:
-        outcome = settle(store, _assemble(runtime, store, manifest, guard))
+        outcome = store_outcome(store, _assemble(runtime, store, manifest, guard))
     runtime.ledger.end(request.job, outcome.state, outcome.error)
     runtime.leases.forget(redis_keys.assemble_task(request.job))
     _sweep_temporary(store)
@@ -90,7 +90,7 @@ def fail_job(runtime: Runtime, request: AssembleRequest, error: KoebinError) -> 
     outcome = JobOutcome(job=request.job, state=State.FAILED, error=str(error))
     # the store itself may have failed; the ledger keeps the reason
     with contextlib.suppress(StoreError, InvalidMessage):
-        outcome = settle(runtime.open_store(request.store), outcome)
+        outcome = store_outcome(runtime.open_store(request.store), outcome)
     runtime.ledger.end(request.job, outcome.state, outcome.error)
 
 

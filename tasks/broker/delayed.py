@@ -27,7 +27,7 @@ class Message:
 Send = Callable[[Message], None]
 
 
-def put_off(redis: Redis, message: Message, seconds: float) -> None:
+def delay_message(redis: Redis, message: Message, seconds: float) -> None:
     """Delay ``message`` by ``seconds``."""
     redis.zadd(redis_keys.DELAYED, {_dump(message): server_time(redis) + seconds})
 
@@ -41,20 +41,20 @@ def send_due(redis: Redis, send: Send) -> int:
     return len(due)
 
 
-def count_put_off(redis: Redis) -> int:
+def count_delayed(redis: Redis) -> int:
     """Number of delayed messages."""
     return int(redis.zcard(redis_keys.DELAYED))
 
 
-def put_off_messages(redis: Redis) -> list[Message]:
+def delayed_messages(redis: Redis) -> list[Message]:
     """Delayed messages."""
     rows: Any = redis.zrange(redis_keys.DELAYED, 0, -1)
     return [_load(raw) for raw in rows]
 
 
-def put_off_ids(redis: Redis) -> set[str]:
+def delayed_ids(redis: Redis) -> set[str]:
     """Task ids of the delayed messages."""
-    return {message.task_id for message in put_off_messages(redis)}
+    return {message.task_id for message in delayed_messages(redis)}
 
 
 def _dump(message: Message) -> str:

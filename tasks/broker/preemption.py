@@ -42,7 +42,7 @@ return 0
 """A message is identified by its end, where kombu writes its tag: hashing all of a long one would block Redis."""
 
 
-class Precedence:
+class Preemption:
     """Preemption check over the queues that a worker serves."""
 
     def __init__(self, redis: Redis, queues: Sequence[str]) -> None:

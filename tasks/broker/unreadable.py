@@ -14,7 +14,7 @@ _MOST: Final = 1000
 _LONGEST: Final = 4000
 
 
-def park(redis: Redis, reason: str, message: object) -> None:
+def keep_unreadable(redis: Redis, reason: str, message: object) -> None:
     """Set a message aside as unreadable, with the reason; the last thousand are kept."""
     document = {"time": time.time(), "reason": reason[:500], "message": _text(message)[:_LONGEST]}
     row = json.dumps(document, ensure_ascii=False).encode(errors="replace")  # JSON may escape half of a surrogate pair
@@ -24,18 +24,18 @@ def park(redis: Redis, reason: str, message: object) -> None:
     pipe.execute()
 
 
-def count_parked(redis: Redis) -> int:
+def count_unreadable(redis: Redis) -> int:
     """Number of unreadable messages."""
     return int(redis.llen(redis_keys.UNREADABLE))
 
 
-def parked(redis: Redis, limit: int = _MOST) -> list[dict[str, Any]]:
+def unreadable_messages(redis: Redis, limit: int = _MOST) -> list[dict[str, Any]]:
     """Unreadable messages, latest first."""
     rows: Any = redis.lrange(redis_keys.UNREADABLE, 0, limit - 1)
     return [json.loads(row) for row in rows]
 
 
-def forget_parked(redis: Redis) -> int:
+def remove_unreadable(redis: Redis) -> int:
     """Drop the unreadable messages; returns how many there were."""
     pipe = redis.pipeline()
     pipe.llen(redis_keys.UNREADABLE)

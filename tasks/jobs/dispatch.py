@@ -65,7 +65,7 @@ def dispatch(ledger: Ledger, fleet: Fleet, send: Send, entry: Entry) -> int:
         children = fleet.children(speaker, model_revision, entry.engine_revision)
         if not children:
             continue
-        for number in ledger.take(entry.job, speaker, CHUNKS_PER_CHILD * children):
+        for number in ledger.move_to_open(entry.job, speaker, CHUNKS_PER_CHILD * children):
             send(chunk_message(entry, number, speaker))
             sent += 1
     return sent

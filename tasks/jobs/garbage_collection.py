@@ -238,7 +238,9 @@ def _needed_now(store: Store, ledger: Ledger, one: Unneeded, references: Referen
 
 def _remove(store: Store, ledger: Ledger, one: Unneeded) -> None:
     if one.kind == "job":
-        ledger.exhume(one.name, [evidence["key"] for job, _, evidence in ledger.all_dead() if job == one.name])
+        ledger.remove_dead_letters(
+            one.name, [evidence["key"] for job, _, evidence in ledger.all_dead_letters() if job == one.name]
+        )
         ledger.forget(one.name)
     if one.kind == "segment":
         audio, marks = one.keys

@@ -113,7 +113,7 @@ redis.call('XADD', job .. ':events', 'MAXLEN', '~', 1000, '*', 'event', 'submitt
 return 1
 """
 
-_TAKE: Final = """
+_MOVE_TO_OPEN: Final = """
 local job, speaker = KEYS[1], ARGV[1]
 if redis.call('HGET', job, 'state') ~= 'RUNNING' then return {} end
 local room = tonumber(ARGV[2]) - redis.call('ZCARD', job .. ':open:' .. speaker)
@@ -129,7 +129,7 @@ return numbers
 """
 
 # Returns the job's state, "" if the ledger does not know the job; ASSEMBLE for the chunk that completes it.
-_TICK: Final = """
+_MARK_DONE: Final = """
 local job, chunk, speaker = KEYS[1], ARGV[1], ARGV[2]
 local state = redis.call('HGET', job, 'state')
 if not state then return '' end
@@ -193,8 +193,8 @@ class Ledger:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._create = redis.register_script(_CREATE)
-        self._take = redis.register_script(_TAKE)
-        self._tick = redis.register_script(_TICK)
+        self._take = redis.register_script(_MOVE_TO_OPEN)
+        self._tick = redis.register_script(_MARK_DONE)
         self._return = redis.register_script(_RETURN)
         self._wait = redis.register_script(_WAIT)
         self._end = redis.register_script(_END)
@@ -214,11 +214,11 @@ class Ledger:
         )
         return bool(entered)
 
-    def take(self, job: str, speaker: str, window: int) -> list[int]:
+    def move_to_open(self, job: str, speaker: str, window: int) -> list[int]:
         """Move planned chunks of a speaker to open until there are ``window``; returns their numbers."""
         return [int(n) for n in self._take(keys=[redis_keys.job(job)], args=[speaker, window, time.time()])]
 
-    def tick(
+    def mark_done(
         self,
         job: str,
         chunk: int,
@@ -329,28 +329,28 @@ class Ledger:
                 seconds[speaker] = seconds.get(speaker, 0.0) + float(predicted)
         return seconds
 
-    def bury(self, job: str, segment: str, evidence: Mapping[str, Any]) -> None:
+    def add_dead_letter(self, job: str, segment: str, evidence: Mapping[str, Any]) -> None:
         """Add a dead letter: a segment that cannot be spoken, with the evidence."""
         document = json.dumps(dict(evidence), ensure_ascii=False)
         self._redis.hset(f"{redis_keys.job(job)}:dead", segment, document)
         self._redis.hset(redis_keys.DEAD_LETTERS, f"{job} {segment}", document)
 
-    def dead_letters(self) -> int:
+    def count_dead_letters(self) -> int:
         """Number of dead letters of all jobs."""
         return int(self._redis.hlen(redis_keys.DEAD_LETTERS))
 
-    def dead(self, job: str) -> dict[str, dict[str, Any]]:
+    def dead_letters(self, job: str) -> dict[str, dict[str, Any]]:
         """Dead letters of a job, with the evidence."""
         rows: Any = self._redis.hgetall(f"{redis_keys.job(job)}:dead")
         return {as_text(key): json.loads(value) for key, value in rows.items()}
 
-    def all_dead(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def all_dead_letters(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Dead letters of all jobs: job, segment key, evidence."""
         for name, value in self._redis.hscan_iter(redis_keys.DEAD_LETTERS):
             job, _, segment = as_text(name).partition(" ")
             yield job, segment, json.loads(value)
 
-    def exhume(self, job: str, segments: Sequence[str]) -> None:
+    def remove_dead_letters(self, job: str, segments: Sequence[str]) -> None:
         """Remove dead letters."""
         if segments:
             self._redis.hdel(f"{redis_keys.job(job)}:dead", *segments)

@@ -79,7 +79,7 @@ def stored_outcome(store: Store, job: str) -> JobOutcome | None:
     return None if data is None else parse_json(JobOutcome, data)
 
 
-def settle(store: Store, outcome: JobOutcome) -> JobOutcome:
+def store_outcome(store: Store, outcome: JobOutcome) -> JobOutcome:
     """Store a job's outcome, unless there is one already; returns the one that holds.
 
     Raises:

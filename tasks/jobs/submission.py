@@ -230,5 +230,5 @@ def _create(ledger: Ledger, store: Store, manifest: Manifest, state: State = Sta
     created = ledger.create(manifest.job, fields, chunks, done)
     if created and len(done) == manifest.chunks:
         # Everything was spoken when the ledger was lost; marking a chunk done again requests the assembly.
-        ledger.tick(manifest.job, chunks[0].number, chunks[0].speaker)
+        ledger.mark_done(manifest.job, chunks[0].number, chunks[0].speaker)
     return created

@@ -14,7 +14,7 @@ from redis import Redis
 from koebin.engine.errors import InvalidName
 from koebin.engine.names import check_speaker
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.delayed import put_off_messages
+from koebin.tasks.broker.delayed import delayed_messages
 from koebin.tasks.connection import as_text
 from koebin.tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
 from koebin.tasks.jobs.planning import predicted_seconds
@@ -86,9 +86,9 @@ def _count_outside(redis: Redis, counter: _Counter) -> None:
             message, _exchange, queue = json.loads(value)
             if queue.startswith(_PREFIX):
                 counter.count(message, queue, _priority(message))
-    for put_off in put_off_messages(redis):
-        if put_off.task == SYNTHESIZE and counter.is_new(put_off.task_id):
-            counter.add(put_off.queue, put_off.priority, _seconds_of(put_off.request))
+    for delayed in delayed_messages(redis):
+        if delayed.task == SYNTHESIZE and counter.is_new(delayed.task_id):
+            counter.add(delayed.queue, delayed.priority, _seconds_of(delayed.request))
 
 
 def _count_list(redis: Redis, name: str, counter: _Counter) -> None:

@@ -90,7 +90,7 @@ class Webhooks:
         """Count an attempt; returns its number."""
         return int(self._redis.hincrby(redis_keys.WEBHOOK_ATTEMPTS, job, 1))
 
-    def told(self, job: str, detail: str) -> None:
+    def delivered(self, job: str, detail: str) -> None:
         """Note that the receiver accepted the delivery."""
         self._note(keys=[redis_keys.job(job)], args=[f"delivered ({detail})"])
         self._forget(job)

@@ -18,10 +18,10 @@ class Guard:
     """Stops a task that lost its lease, whose job was cancelled, or whose worker shuts down.
 
     Args:
-        priority: of the task's message; see ``makes_way``.
+        priority: of the task's message; see ``is_preempted``.
 
     Attributes:
-        made_way: the task was preempted by another.
+        was_preempted: the task was preempted by another.
     """
 
     def __init__(self, runtime: Runtime, task_id: str, nonce: str, job: str, priority: int = 0) -> None:
@@ -31,7 +31,7 @@ class Guard:
         self._job = job
         self._priority = priority
         self._asked = 0.0
-        self.made_way = False
+        self.was_preempted = False
 
     def check(self) -> None:
         """Check all reasons to stop. Raises: LeaseLost, JobCancelled, GiveBack."""
@@ -51,11 +51,11 @@ class Guard:
         if state is State.CANCELLED:
             raise JobCancelled("the job was cancelled", self._job)
 
-    def makes_way(self) -> bool:
+    def is_preempted(self) -> bool:
         """Whether the task is preempted: it has made progress, and more urgent work waits for its process.
 
         Never during a shutdown: then the worker accepts no further message.
         """
-        if not self.made_way and self._runtime.drain_deadline() is None:
-            self.made_way = self._runtime.more_urgent(self._priority)
-        return self.made_way
+        if not self.was_preempted and self._runtime.drain_deadline() is None:
+            self.was_preempted = self._runtime.more_urgent(self._priority)
+        return self.was_preempted

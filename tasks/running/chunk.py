@@ -33,9 +33,9 @@ from koebin.tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, segments_own
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.segments import store as segments
-from koebin.tasks.segments.quality import Gate
-from koebin.tasks.segments.takes import Take, judge, settle
-from koebin.tasks.segments.writer import AHEAD, Storing
+from koebin.tasks.segments.quality import QualityGate
+from koebin.tasks.segments.takes import Take, choose_take, judge
+from koebin.tasks.segments.writer import AHEAD, SegmentWriter
 from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Chunk:
     dictionary: Dictionary
     speaker: Speaker
     store: Store
-    gate: Gate | None
+    gate: QualityGate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def open_chunk(runtime: Runtime, request: ChunkRequest, task_id: str) -> Chunk:
     dictionary = _dictionary(store, request.dictionary_revision)
     for planned in document.segments:
         check_segment(planned.segment, request, dictionary)
-    gate = Gate(document.quality) if document.quality else None
+    gate = QualityGate(document.quality) if document.quality else None
     return Chunk(request, task_id, document.segments, dictionary, speaker, store, gate)
 
 
@@ -152,13 +152,13 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
         runtime.leases.progress(chunk.task_id)
         seconds.append(audio.duration_seconds)
 
-    def go_on(storing: Storing) -> bool:
-        return not (storing.added and guard.makes_way())
+    def go_on(writer: SegmentWriter) -> bool:
+        return not (writer.added and guard.is_preempted())
 
     doubted: dict[str, Take] = {}
     # A segment that is rendered alone begins after the one before it is stored: so the two are told apart.
-    with Storing(chunk.store, on_stored, ahead=0 if isolated else AHEAD) as storing:
-        for key, made in _render(runtime, chunk, missing, guard, lambda: go_on(storing), isolated=isolated):
+    with SegmentWriter(chunk.store, on_stored, ahead=0 if isolated else AHEAD) as writer:
+        for key, made in _render(runtime, chunk, missing, guard, lambda: go_on(writer), isolated=isolated):
             take = judge(chunk.gate, specs[key].segment, chunk.request.speaker, made)
             if not take.good:
                 doubted[key] = take
@@ -166,8 +166,8 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
                 runtime.observer.error(made)
                 dead[key] = str(made)
             else:
-                storing.add(key, made)
-    if guard.made_way:
+                writer.add(key, made)
+    if guard.was_preempted:
         took = time.monotonic() - started
         runtime.leases.keep(chunk.request.job, chunk.request.chunk, len(seconds), math.fsum(seconds), took)
         raise GiveBack("preempted by more urgent work", chunk.task_id)
@@ -177,7 +177,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
     for key, first in doubted.items():
         further = _further_takes(runtime, chunk, specs[key].segment, guard, isolated=isolated)
         try:
-            verdict = settle(chunk.store, specs[key], chunk.request.speaker, first, further)
+            verdict = choose_take(chunk.store, specs[key], chunk.request.speaker, first, further)
         except InferenceFailed as error:
             runtime.observer.error(error)
             dead[key] = str(error)
@@ -305,7 +305,7 @@ def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: Outcome) -> str:
     runtime.observer.segments(request.speaker, rendered=outcome.rendered, reused=outcome.reused, dead=len(outcome.dead))
     runtime.observer.spoken(request.speaker, outcome.seconds, outcome.wall_seconds)
     for evidence in outcome.dead:
-        runtime.ledger.bury(request.job, evidence["key"], evidence)
+        runtime.ledger.add_dead_letter(request.job, evidence["key"], evidence)
     document = DoneDocument(
         chunk=request.chunk,
         reused=outcome.reused,
@@ -316,7 +316,7 @@ def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: Outcome) -> str:
         judged=outcome.judged,
     )
     chunk.store.put(keys.done(request.job, request.chunk), dump(document), if_absent=True)
-    state = runtime.ledger.tick(
+    state = runtime.ledger.mark_done(
         request.job,
         request.chunk,
         request.speaker,

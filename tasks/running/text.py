@@ -108,13 +108,13 @@ def _render_missing(
     made: dict[str, Audio] = {}
     guard.check()
     requests = [sentence_request(spec) for spec in wanted]
-    audios = runtime.speakers[request.speaker].render(requests, lambda: not (made and guard.makes_way()))
+    audios = runtime.speakers[request.speaker].render(requests, lambda: not (made and guard.is_preempted()))
     for spec, audio in zip(wanted, audios, strict=False):
         segments.write(store, spec.key, audio)
         # The stored audio counts: another worker's, or this one in 24 bits.
         made[spec.key] = segments.read(store, spec.key)
         guard.check()
-    if guard.made_way:
+    if guard.was_preempted:
         raise GiveBack("preempted by more urgent work", request.speaker)
     return made
 

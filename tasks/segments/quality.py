@@ -67,7 +67,7 @@ class Verdict:
         return not self.reasons
 
 
-class Gate:
+class QualityGate:
     """Quality gate: built-in checks, then the requested recognisers.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from koebin.engine.errors import InferenceFailed, KoebinError
 from koebin.tasks.contracts import Judged, PlannedSegment, SegmentSpec
 from koebin.tasks.segments import store as segments
-from koebin.tasks.segments.quality import Gate, Spoken, Verdict
+from koebin.tasks.segments.quality import QualityGate, Spoken, Verdict
 from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Take:
 
 
 def judge(
-    gate: Gate | None, spec: SegmentSpec, speaker: str, made: Audio | KoebinError, *, stored: bool = False
+    gate: QualityGate | None, spec: SegmentSpec, speaker: str, made: Audio | KoebinError, *, stored: bool = False
 ) -> Take:
     """Judge an outcome of the engine; without a gate everything is good. An error of the engine counts as inaudible,
     unless it is the text's own fault.
@@ -50,7 +50,7 @@ def judge(
     return Take(spec, made, gate.judge(Spoken(spec.text, speaker, spec.synthesis_options(), heard)), stored)
 
 
-def settle(store: Store, planned: PlannedSegment, speaker: str, first: Take, further: Iterable[Take]) -> Judged:
+def choose_take(store: Store, planned: PlannedSegment, speaker: str, first: Take, further: Iterable[Take]) -> Judged:
     """Choose the first good take, else the first audible one; it is in the store when this returns.
 
     Raises:

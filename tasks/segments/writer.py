@@ -20,7 +20,7 @@ AHEAD: Final = 8
 _THREADS: Final = 4
 
 
-class Storing:
+class SegmentWriter:
     """Background writer of a chunk's segments, in their order of rendering, a few at a time.
 
     Use as a context: its end waits until everything is stored, also when the chunk is given back; after another
@@ -50,7 +50,7 @@ class Storing:
     ) -> None:
         try:
             if kind is None or kind is GiveBack:
-                self._settle(0)
+                self._wait(0)
         finally:
             self._pool.shutdown(cancel_futures=True)
 
@@ -58,13 +58,13 @@ class Storing:
         """Add the next segment. Raises: the error of storing it, or one before it."""
         self.added += 1
         self._waiting.append(self._pool.submit(self._write, key, audio))
-        self._settle(self._ahead)
+        self._wait(self._ahead)
 
     def _write(self, key: str, audio: Audio) -> None:
         segments.write(self._store, key, audio)
         self._on_stored(audio)
 
-    def _settle(self, most: int) -> None:
+    def _wait(self, most: int) -> None:
         """Wait while more than ``most`` are in flight; raise errors of finished ones."""
         while self._waiting and (len(self._waiting) > most or self._waiting[0].done()):
             self._waiting.popleft().result()

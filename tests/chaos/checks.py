@@ -12,7 +12,7 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import RedisError
 
-from koebin.tasks.broker.delayed import put_off_ids
+from koebin.tasks.broker.delayed import delayed_ids
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome
 from koebin.tasks.stores.base import Store
@@ -100,4 +100,4 @@ def _leftovers(redis: Redis) -> list[str]:
     found: list[str] = [key.decode() for pattern in _LEFT for key in redis.scan_iter(pattern, count=1000)]
     live: Any = redis.zrange("koebin:jobs", 0, -1)
     found += [f"live job {job.decode()}" for job in live]
-    return found + [f"delayed: {task}" for task in put_off_ids(redis)]
+    return found + [f"delayed: {task}" for task in delayed_ids(redis)]

@@ -54,15 +54,15 @@ def install_probes() -> None:
     from koebin.tasks.jobs.ledger import Ledger
     from koebin.worker.celery_ext.requests import LeasedRequest
     from koebin.worker.celery_ext.transport import QoS
-    from koebin.worker.parent.requeue_lost import Sweep
+    from koebin.worker.parent.requeue_lost import LostWork
 
     _wrap(QoS, "append", before=HANDED_OUT)
-    _wrap(koebin.worker.celery_ext.consumer, "gate", before=TAKEN)
+    _wrap(koebin.worker.celery_ext.consumer, "run_leased", before=TAKEN)
     _wrap(LeasedRequest, "acknowledge", before=BEFORE_ACK)
     _wrap(koebin.tasks.segments.store, "write", before=BEFORE_WRITE, after=AFTER_WRITE)
-    _wrap(Ledger, "tick", before=BEFORE_TICK, after=AFTER_TICK)
+    _wrap(Ledger, "mark_done", before=BEFORE_TICK, after=AFTER_TICK)
     _wrap(Leases, "keep", before=MAKING_WAY)
-    _wrap(Sweep, "_requeue_lost", before=SWEEPING)
+    _wrap(LostWork, "_requeue_lost", before=SWEEPING)
     _wrap(koebin.tasks.assembly.job, "_render", before=ASSEMBLING)
     _wrap(koebin.tasks.assembly.job, "_upload", before=UPLOADING)
     _wrap_render(Speaker)

@@ -47,7 +47,7 @@ def main(job: str, book: int, sentences: int, at: int) -> None:
 
     with Client() as client:
         store = type(client.store)
-        for owner, name in ((store, "put"), (Ledger, "create"), (Ledger, "take"), (submission, "dispatch")):
+        for owner, name in ((store, "put"), (Ledger, "create"), (Ledger, "move_to_open"), (submission, "dispatch")):
             setattr(owner, name, counted(getattr(owner, name)))
         client.submit(script(book, sentences), job_id=job, wishes=WISHES, wait_seconds=30)
 

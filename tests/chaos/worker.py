@@ -1,6 +1,7 @@
 """``python -m tests.chaos.worker worker …``: the ordinary command, with probes, traps, or stock Celery settings.
 
-Environment: ``CHAOS_DIR`` installs the probes; ``CHAOS_DEAF_SECONDS`` makes the keeper impatient; ``CHAOS_TRAPS`` lets
+Environment: ``CHAOS_DIR`` installs the probes; ``CHAOS_DEAF_SECONDS`` makes the supervisor impatient; ``CHAOS_TRAPS``
+    lets
 texts kill (毒) or hang (眠) their process; ``CHAOS_SLOW_SECONDS`` makes every segment take so much longer;
 ``CHAOS_CLOCK_SECONDS`` sets the clock wrong, as soon as there is a file where ``CHAOS_CLOCK_JUMPS`` says if it does;
 ``CHAOS_IMPORTS`` tells what threads of the parent import;
@@ -88,8 +89,8 @@ def install_stock() -> None:
     """
     import koebin.worker.celery_ext.app
     import koebin.worker.celery_ext.consumer
-    from koebin.worker.parent.requeue_lost import Sweep
-    from koebin.worker.parent.supervisor import Keeper
+    from koebin.worker.parent.requeue_lost import LostWork
+    from koebin.worker.parent.supervisor import Supervisor
 
     def run_at_once(request: Any, run: Callable[[Any], Any]) -> None:
         run(request)
@@ -101,10 +102,10 @@ def install_stock() -> None:
         del self, entries
         return 0
 
-    koebin.worker.celery_ext.consumer.gate = run_at_once
+    koebin.worker.celery_ext.consumer.run_leased = run_at_once
     for duty in ("_renew", "_watch"):
-        setattr(Keeper, duty, nothing)
-    Sweep._requeue_lost = nothing_found  # type: ignore[method-assign]
+        setattr(Supervisor, duty, nothing)
+    LostWork._requeue_lost = nothing_found  # type: ignore[method-assign]
     configured = koebin.worker.celery_ext.app.create_app
 
     def create_app(settings: Any) -> Any:

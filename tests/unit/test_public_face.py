@@ -50,7 +50,7 @@ def test_every_name_is_there(name: str) -> None:
 
 def test_other_names_are_refused() -> None:
     with pytest.raises(AttributeError, match="koebin"):
-        koebin.Courier  # noqa: B018
+        koebin.WebhookSender  # noqa: B018
 
 
 @pytest.mark.parametrize("module", ["koebin", "koebin.producers.client", "koebin.producers.cli", "koebin.worker.run"])

@@ -9,8 +9,8 @@ from celery import Celery
 
 from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.settings import Settings
-from koebin.worker.celery_ext.consumer import Gate
-from koebin.worker.celery_ext.queue_order import Turns
+from koebin.worker.celery_ext.consumer import ReadinessStep
+from koebin.worker.celery_ext.queue_order import QueueOrder
 from koebin.worker.celery_ext.results import BACKENDS
 from koebin.worker.celery_ext.transport import install_transport
 
@@ -35,7 +35,9 @@ def create_app(settings: Settings) -> Celery:
         visibility_timeout=settings.visibility_timeout,
     )
     app.conf.broker_transport_options["queue_order_strategy"] = partial(
-        Turns, settings.texts_together(), ROUND_SECONDS if 0 < settings.max_loaded < len(settings.speakers) else 0.0
+        QueueOrder,
+        settings.micro_batch_size(),
+        ROUND_SECONDS if 0 < settings.max_loaded < len(settings.speakers) else 0.0,
     )
     app.conf.update(
         broker_channel_error_retry=True,  # a server that is full, or a replica for a while, takes no writes
@@ -48,6 +50,6 @@ def create_app(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
     )
-    app.steps["consumer"].add(Gate)
+    app.steps["consumer"].add(ReadinessStep)
     app.set_default()
     return app

@@ -16,10 +16,10 @@ from redis.exceptions import RedisError
 from koebin.engine.audio.formats import writable
 from koebin.engine.revision import engine_revision
 from koebin.tasks.broker.fleet import Announcement
-from koebin.tasks.broker.unreadable import park
+from koebin.tasks.broker.unreadable import keep_unreadable
 from koebin.tasks.connection import takes_writes
-from koebin.worker.celery_ext.micro_batch import Texts
-from koebin.worker.celery_ext.requests import Holds, gate
+from koebin.worker.celery_ext.micro_batch import MicroBatcher
+from koebin.worker.celery_ext.requests import HeldLeases, run_leased
 from koebin.worker.exits import ENGINE
 from koebin.worker.parent.run_directory import ChildReport, RunDirectory
 from koebin.worker.parent.supervisor import LoopState
@@ -36,16 +36,16 @@ class Station:
     """Objects that the parent of a pool works with.
 
     Attributes:
-        texts_together: most single texts in one micro-batch; 1 runs them one by one.
+        micro_batch_size: most single texts in one micro-batch; 1 runs them one by one.
     """
 
     worker: str
     queues: tuple[str, ...]
     assembles: bool
     run_dir: RunDirectory
-    holds: Holds
+    held_leases: HeldLeases
     loop: LoopState
-    texts_together: int = 1
+    micro_batch_size: int = 1
 
 
 _station: list[Station] = []
@@ -56,7 +56,7 @@ def install_station(station: Station) -> None:
     _station[:] = [station]
 
 
-class Gate(bootsteps.StartStopStep):
+class ReadinessStep(bootsteps.StartStopStep):
     """Opens the queues when a pool process has reported its engine, and closes them when no process has one."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -66,28 +66,28 @@ class Gate(bootsteps.StartStopStep):
         self.enabled = bool(_station)
         self._timer: Any = None
         self._failed: set[int] = set()
-        self._texts: Texts | None = None
+        self._texts: MicroBatcher | None = None
         if self.enabled:
             run = consumer.on_task_request
-            if _station[0].texts_together > 1:
-                self._texts = Texts(run, consumer, _station[0].holds, _station[0].texts_together)
-                run = self._texts.take
+            if _station[0].micro_batch_size > 1:
+                self._texts = MicroBatcher(run, consumer, _station[0].held_leases, _station[0].micro_batch_size)
+                run = self._texts.add
 
             def pass_gate(request: Request) -> None:
-                gate(request, run)
+                run_leased(request, run)
 
             consumer.on_task_request = pass_gate
             for name in ("on_unknown_message", "on_unknown_task", "on_invalid_task"):
-                setattr(consumer, name, _parks)
-            consumer.on_decode_error = _parks_undecodable
+                setattr(consumer, name, _keep_unknown)
+            consumer.on_decode_error = _keep_undecodable
             consumer.connect = _patient(consumer.connect)
             consumer.create_task_handler = _tolerant(consumer, consumer.create_task_handler)
 
     def start(self, consumer: Any) -> None:
-        consumer.task_consumer.on_decode_error = _parks_undecodable
+        consumer.task_consumer.on_decode_error = _keep_undecodable
         consumer.pool.did_start_ok = _failed_builds_are_counted
         self._drop_texts()
-        _station[0].holds.keep_only({request.id for request in state.active_requests})
+        _station[0].held_leases.keep_only({request.id for request in state.active_requests})
         self._close(consumer)
         self._timer = consumer.timer.call_repeatedly(_TICK_SECONDS, self._tick, (consumer,))
         self._tick(consumer)
@@ -184,7 +184,7 @@ def _patient(connect: Callable[[], Any]) -> Callable[[], Any]:
 
 def _takes_writes() -> bool:
     try:
-        return takes_writes(_station[0].holds.leases.redis)
+        return takes_writes(_station[0].held_leases.leases.redis)
     except RedisError:
         return True  # it does not answer: the connection step reports that
 
@@ -202,21 +202,21 @@ def _tolerant(consumer: Any, make: Callable[..., Callable[[Any], None]]) -> Call
                 raise
             except Exception as error:
                 log.exception("an unreadable message was set aside (see koebin dead)")
-                _parks(None, message, error)
+                _keep_unknown(None, message, error)
 
         return on_message
 
     return create_task_handler
 
 
-def _parks(body: Any, message: Any, error: object = "not a task of Koebin") -> None:
+def _keep_unknown(body: Any, message: Any, error: object = "not a task of Koebin") -> None:
     """Set a message aside as unreadable, and acknowledge it, so that it is not delivered again."""
     reason = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error)
     log.error("unreadable message set aside (see koebin dead): %s", reason)
-    park(_station[0].holds.leases.redis, reason, message.body or repr(body))
+    keep_unreadable(_station[0].held_leases.leases.redis, reason, message.body or repr(body))
     if not message.acknowledged:
         message.ack()
 
 
-def _parks_undecodable(message: Any, error: Exception) -> None:
-    _parks(None, message, error)
+def _keep_undecodable(message: Any, error: Exception) -> None:
+    _keep_unknown(None, message, error)

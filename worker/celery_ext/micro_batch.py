@@ -19,7 +19,7 @@ from celery.worker.request import Request
 from celery.worker.state import task_ready
 
 from koebin.tasks.contracts import SYNTHESIZE
-from koebin.worker.celery_ext.requests import Holds
+from koebin.worker.celery_ext.requests import HeldLeases
 from koebin.worker.child.micro_batch import Call, speak_texts, text_of
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ LONGEST_CHARACTERS: Final = 200
 limit."""
 
 
-class Texts:
+class MicroBatcher:
     """Micro-batches of each queue, gathered until they are full, for a moment, or until the pool process is free.
 
     While a full batch runs the next one is gathered. While a batch runs that was not full, one more text is accepted:
@@ -47,17 +47,17 @@ class Texts:
         limit: most texts of a batch, and most that are gathered at once.
     """
 
-    def __init__(self, run: Callable[[Any], Any], consumer: Any, holds: Holds, limit: int) -> None:
+    def __init__(self, run: Callable[[Any], Any], consumer: Any, held_leases: HeldLeases, limit: int) -> None:
         self._run = run
         self._consumer = consumer
-        self._holds = holds
+        self._held_leases = held_leases
         self._limit = limit
-        self._gathered: dict[str, Batch] = {}
-        self._running: list[tuple[Batch, bool]] = []
+        self._gathered: dict[str, MicroBatch] = {}
+        self._running: list[tuple[MicroBatch, bool]] = []
         """With whether it was full when it began. Two for a moment: Celery says that a process is free before it says
         that what it ran has ended."""
 
-    def take(self, request: Request) -> None:
+    def add(self, request: Request) -> None:
         """Gather a text; any other request goes to the pool, after what was gathered before it."""
         if not self._gathers(request):
             self._send_all()
@@ -65,7 +65,7 @@ class Texts:
             return
         queue = str(request.delivery_info.get("routing_key"))
         if queue not in self._gathered:
-            self._gathered[queue] = batch = Batch(lambda: self._begin(queue), lambda: self._end(batch))
+            self._gathered[queue] = batch = MicroBatch(lambda: self._begin(queue), lambda: self._end(batch))
             self._consumer.timer.call_after(LOOK_SECONDS, self._look, (batch, 0, 0, time.monotonic() + LONGEST_SECONDS))
         self._gathered[queue].requests.append(request)
         if self._waiting() >= self._limit:
@@ -77,17 +77,17 @@ class Texts:
         for batch in self._gathered.values():
             batch.dropped = True
             for request in batch.requests:
-                self._holds.give_back(request.id)
+                self._held_leases.release(request.id)
         self._gathered.clear()
 
     def _begin(self, queue: str) -> None:
         full = self._waiting() >= self._limit
         batch = self._gathered.pop(queue)
         self._running.append((batch, full))
-        self._holds.observer.batch("texts", len(batch.requests), self._limit)
+        self._held_leases.observer.batch("texts", len(batch.requests), self._limit)
         self._adjust()
 
-    def _end(self, batch: Batch) -> None:
+    def _end(self, batch: MicroBatch) -> None:
         self._running = [entry for entry in self._running if entry[0] is not batch]
         self._adjust()
 
@@ -116,13 +116,13 @@ class Texts:
             return False
         if len(text_of(call_of(request))) > LONGEST_CHARACTERS:
             return False
-        return not self._holds.leases.attempt(request.id).strikes
+        return not self._held_leases.leases.attempt(request.id).strikes
 
     def _send_all(self) -> None:
         for batch in list(self._gathered.values()):
             self._send(batch)
 
-    def _look(self, batch: Batch, before: int, quiet: int, at_last: float) -> None:
+    def _look(self, batch: MicroBatch, before: int, quiet: int, at_last: float) -> None:
         """Send the batch unless more texts have come meanwhile."""
         size = len(batch.requests)
         quiet = 0 if size > before else quiet + 1
@@ -131,14 +131,14 @@ class Texts:
         else:
             self._send(batch)
 
-    def _send(self, batch: Batch) -> None:
+    def _send(self, batch: MicroBatch) -> None:
         """Ask for a process; until one is free, the batch keeps growing."""
         if not batch.sent and not batch.dropped:
             batch.sent = True
             self._run(batch)
 
 
-class Batch:
+class MicroBatch:
     """Several requests that look like one to Celery's worker.
 
     Args:

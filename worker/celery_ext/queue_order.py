@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE
 
 
-class Turns:
+class QueueOrder:
     """Rounds over the queues. Each begins with the queue served longest ago, and stays with a queue while it has
     messages.
 

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class HeldLease:
     """Held lease of a running request, with the request's time limit in seconds."""
 
     task_id: str
@@ -40,7 +40,7 @@ class Hold:
     time_limit: float
 
 
-class Holds:
+class HeldLeases:
     """Held leases of this worker: acquired and released by the parent's loop, renewed by the supervisor."""
 
     def __init__(self, leases: Leases, ledger: Ledger, observer: Observer | None = None) -> None:
@@ -50,17 +50,17 @@ class Holds:
         self.renewed = time.monotonic()
         """When all leases were last renewed, on the monotonic clock."""
         self._lock = threading.Lock()
-        self._held: dict[str, Hold] = {}
+        self._held: dict[str, HeldLease] = {}
 
-    def take(self, task_id: str, delivery_tag: str, time_limit: float) -> str | None:
+    def acquire(self, task_id: str, delivery_tag: str, time_limit: float) -> str | None:
         """Acquire a lease; returns its nonce, None if somebody (perhaps this worker) holds it."""
         nonce = self.leases.acquire(task_id)
         if nonce is not None:
             with self._lock:
-                self._held[task_id] = Hold(task_id, nonce, delivery_tag, time.monotonic(), time_limit)
+                self._held[task_id] = HeldLease(task_id, nonce, delivery_tag, time.monotonic(), time_limit)
         return nonce
 
-    def give_back(self, task_id: str) -> bool:
+    def release(self, task_id: str) -> bool:
         """Release a lease; False if another worker owns it now, whose message must be left alone."""
         with self._lock:
             hold = self._held.pop(task_id, None)
@@ -93,7 +93,7 @@ class Holds:
         for hold in self.held():
             if hold.task_id not in task_ids:
                 log.info("lease released: the request was dropped with its connection", extra={"task_id": hold.task_id})
-                self.give_back(hold.task_id)
+                self.release(hold.task_id)
 
     def abandoned(self) -> bool:
         """Whether a task is held that no live process runs, and that waits for no running one."""
@@ -115,14 +115,14 @@ class Holds:
                 return True
         return False
 
-    def held(self) -> tuple[Hold, ...]:
+    def held(self) -> tuple[HeldLease, ...]:
         with self._lock:
             return tuple(self._held.values())
 
     def release_all(self) -> None:
         """Release all leases, so that other workers need not wait for them to expire."""
         for hold in self.held():
-            self.give_back(hold.task_id)
+            self.release(hold.task_id)
 
 
 def _frozen(task_id: str) -> bool:
@@ -137,31 +137,31 @@ def _frozen(task_id: str) -> bool:
         return False
 
 
-_holds: list[Holds] = []
+_held_leases: list[HeldLeases] = []
 
 
-def install_holds(holds: Holds) -> None:
+def install_held_leases(held_leases: HeldLeases) -> None:
     """Set the parent's held leases: Celery creates requests from a class name, without arguments."""
-    _holds[:] = [holds]
+    _held_leases[:] = [held_leases]
 
 
-def gate(request: Request, run: Callable[[Request], Any]) -> None:
+def run_leased(request: Request, run: Callable[[Request], Any]) -> None:
     """Run a received request under a lease, or set its message aside while another worker holds it."""
-    if not _holds:
+    if not _held_leases:
         run(request)
         return
-    limit = _time_limit(request, _holds[0].ledger)
-    nonce = _holds[0].take(request.id, message_of(request).delivery_tag, limit)
+    limit = _time_limit(request, _held_leases[0].ledger)
+    nonce = _held_leases[0].acquire(request.id, message_of(request).delivery_tag, limit)
     if nonce is None:
         log.info("the task runs elsewhere; its message stays unacknowledged", extra={"task_id": request.id})
-        set_aside(request)
+        leave_unacknowledged(request)
         return
     request.request_dict["koebin"] = {"nonce": nonce}
     request.time_limits = (limit, None)
     try:
         run(request)
     except BaseException:
-        _holds[0].give_back(request.id)
+        _held_leases[0].release(request.id)
         raise
 
 
@@ -180,7 +180,7 @@ def message_of(request: Request) -> Any:
     return request._message  # type: ignore[attr-defined]
 
 
-def set_aside(request: Request) -> None:
+def leave_unacknowledged(request: Request) -> None:
     """Drop a message locally, without acknowledging or requeuing it. It stays unacknowledged in Redis and comes back
     after the visibility timeout, unless the worker that runs the task acknowledges it first.
     """
@@ -211,7 +211,7 @@ class LeasedRequest(Request):
         if self._mine():
             super().acknowledge()
         else:
-            set_aside(self)
+            leave_unacknowledged(self)
 
     def reject(self, requeue: bool = False) -> None:
         if self.acknowledged:
@@ -219,7 +219,7 @@ class LeasedRequest(Request):
         if self._mine():
             super().reject(requeue=requeue)
         else:
-            set_aside(self)
+            leave_unacknowledged(self)
 
     def on_failure(self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         error = getattr(exc_info.exception, "exc", exc_info.exception)
@@ -247,15 +247,15 @@ class LeasedRequest(Request):
             self._strike(error, reason)
 
     def _mine(self) -> bool:
-        return not _holds or _holds[0].give_back(self.id)
+        return not _held_leases or _held_leases[0].release(self.id)
 
     def _strike(self, error: BaseException, reason: str = "") -> None:
-        if not _holds:
+        if not _held_leases:
             return
         reason = reason or str(error)
-        _holds[0].observer.error(error)
+        _held_leases[0].observer.error(error)
         try:
-            strikes = _holds[0].leases.strike(self.id, reason)
+            strikes = _held_leases[0].leases.strike(self.id, reason)
         except RedisError as error:
             log.warning("a lost process could not be counted in Redis: %s", error, extra={"task_id": self.id})
             return

@@ -32,7 +32,7 @@ from kombu.transport.virtual.base import QoS as LocalQoS
 from kombu.utils.json import dumps
 from redis.exceptions import ResponseError
 
-from koebin.tasks.broker.unreadable import park
+from koebin.tasks.broker.unreadable import keep_unreadable
 from koebin.tasks.contracts import MAX_MESSAGE_BYTES
 
 log = logging.getLogger(__name__)
@@ -169,11 +169,11 @@ class QoS(redis.QoS):
             super().restore_by_tag(tag, client, leftmost)
         except (ValueError, RecursionError) as error:
             with self.channel.conn_or_acquire(client) as connected:
-                park(connected, f"{type(error).__name__}: {error}", connected.hget(self.unacked_key, tag))
+                keep_unreadable(connected, f"{type(error).__name__}: {error}", connected.hget(self.unacked_key, tag))
             self._remove_from_indices(tag).execute()
 
 
-class _Careful:
+class _SafeDelivery:
     """Channel that pops a message and notes it as unacknowledged in one step, and hands on even what is not JSON. All
     our consumers acknowledge.
     """
@@ -249,11 +249,11 @@ def _taken(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
     return tuple(answer) if isinstance(answer, list) else None
 
 
-class Channel(_Careful, redis.Channel):  # type: ignore[misc]
+class Channel(_SafeDelivery, redis.Channel):  # type: ignore[misc]
     pass
 
 
-class SentinelChannel(_Careful, redis.SentinelChannel):  # type: ignore[misc]
+class SentinelChannel(_SafeDelivery, redis.SentinelChannel):  # type: ignore[misc]
     pass
 
 

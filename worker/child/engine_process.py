@@ -18,7 +18,7 @@ from koebin.engine.revision import engine_revision
 from koebin.tasks.broker.celery_config import sender
 from koebin.tasks.broker.fleet import ServedSpeaker
 from koebin.tasks.broker.leases import Leases
-from koebin.tasks.broker.preemption import Precedence
+from koebin.tasks.broker.preemption import Preemption
 from koebin.tasks.connection import connect
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
@@ -81,7 +81,7 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
             send=sender(app),
             drain_deadline=run_dir.drain_deadline,
             work_dir=run_dir.path,
-            more_urgent=Precedence(redis, queues(settings)).claim,
+            more_urgent=Preemption(redis, queues(settings)).claim,
             observer=metrics or Observer(),
         )
     )
@@ -142,7 +142,7 @@ def store_opener(settings: Settings) -> Callable[[str], Store]:
     """Function that opens stores below this worker's roots and no others; each is kept, for its connections.
 
     Their modules are imported here and not by a thread of the parent, see
-    ``koebin.worker.parent.webhook_sender.Courier``.
+    ``koebin.worker.parent.webhook_sender.WebhookSender``.
 
     Raises:
         BackendMissing: a root needs a package that is not installed.

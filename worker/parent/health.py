@@ -24,7 +24,7 @@ class Health:
     detail: str
 
 
-def write_health(_problem: str) -> None:
+def no_health_file(_problem: str) -> None:
     """Placeholder for a worker without a run folder: it has no health file."""
 
 

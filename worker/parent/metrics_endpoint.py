@@ -14,7 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from koebin.engine.errors import InvalidSettings
 from koebin.engine.revision import engine_revision
 from koebin.tasks.contracts import VERSION
-from koebin.worker.celery_ext.requests import Holds
+from koebin.worker.celery_ext.requests import HeldLeases
 from koebin.worker.child.memory import memory_limit, resident
 from koebin.worker.child.metrics import Metrics
 from koebin.worker.parent.supervisor import LoopState
@@ -23,8 +23,8 @@ from koebin.worker.parent.supervisor import LoopState
 class Present:
     """State of one worker's parent, read at each request."""
 
-    def __init__(self, holds: Holds, loop: LoopState) -> None:
-        self._holds = holds
+    def __init__(self, held_leases: HeldLeases, loop: LoopState) -> None:
+        self._held_leases = held_leases
         self._loop = loop
         # A thread answers. Were it the first to ask, it would import the front end, and a pool process that is forked
         # meanwhile would wait for ever for the lock of that import.
@@ -37,7 +37,7 @@ class Present:
             {"version": version("koebin"), "contract": str(VERSION), "engine_revision": self._revision},
         )
         now = time.monotonic()
-        held = self._holds.held()
+        held = self._held_leases.held()
         yield _gauge("koebin_worker_ready", "1 while the queues are consumed.", float(bool(self._loop.consuming)))
         yield _gauge(
             "koebin_worker_loop_age_seconds", "Seconds since Celery's loop last ran.", max(0.0, now - self._loop.ticked)
@@ -45,7 +45,7 @@ class Present:
         yield _gauge("koebin_leases", "Tasks whose leases this worker holds.", len(held))
         oldest = max((now - hold.since for hold in held), default=0.0)
         yield _gauge("koebin_lease_age_seconds", "Seconds since the oldest held lease was acquired.", oldest)
-        silent = min(oldest, now - self._holds.renewed)
+        silent = min(oldest, now - self._held_leases.renewed)
         yield _gauge("koebin_lease_renewal_age_seconds", "Seconds since the leases were last renewed.", silent)
         yield from self._memory()
         yield self._speeds()

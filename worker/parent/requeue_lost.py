@@ -14,7 +14,7 @@ from typing import Any, Final
 from redis import Redis
 
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.delayed import Send, put_off_ids, send_due
+from koebin.tasks.broker.delayed import Send, delayed_ids, send_due
 from koebin.tasks.broker.fleet import Fleet, fleet
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.connection import as_text
@@ -29,7 +29,7 @@ _SUSPECT_SECONDS: Final = 60
 _PAGE: Final = 500
 
 
-class Sweep:
+class LostWork:
     """Search for lost work in all live jobs."""
 
     def __init__(self, redis: Redis, leases: Leases, send: Send, interval_seconds: float) -> None:
@@ -62,7 +62,7 @@ class Sweep:
         candidates = dict(self._expected(entries))
         missing = candidates.keys() - self._leases.leased(list(candidates)) if candidates else set()
         if missing:
-            missing -= self._queued({entry.job: entry for entry in entries}) | put_off_ids(self._redis)
+            missing -= self._queued({entry.job: entry for entry in entries}) | delayed_ids(self._redis)
         before: Any = self._redis.smembers(redis_keys.REQUEUE_SUSPECTS)
         lost = missing & {as_text(name) for name in before}
         self._redis.delete(redis_keys.REQUEUE_SUSPECTS)

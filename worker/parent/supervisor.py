@@ -25,17 +25,17 @@ from koebin.tasks.broker.fleet import Announcement, announce, withdraw
 from koebin.tasks.connection import takes_writes
 from koebin.tasks.contracts import PRIORITY_STEPS
 from koebin.tasks.redis_keys import priority_list
-from koebin.worker.celery_ext.requests import Holds
+from koebin.worker.celery_ext.requests import HeldLeases
 from koebin.worker.exits import DEAF
-from koebin.worker.parent.health import write_health
-from koebin.worker.parent.requeue_lost import Sweep
+from koebin.worker.parent.health import no_health_file
+from koebin.worker.parent.requeue_lost import LostWork
 
 log = logging.getLogger(__name__)
 
 _ANNOUNCE_SECONDS: Final = 5.0
 _DEAF_SECONDS: Final = 60.0
 _END_SECONDS: Final = 5.0
-_FAREWELL_SECONDS: Final = 4.0
+_RETURN_SECONDS: Final = 4.0
 """Seconds for the parent to give work back after its pool process was ended at shutdown."""
 
 
@@ -60,7 +60,7 @@ class LoopState:
     leave_by: float = math.inf
 
 
-class Keeper(threading.Thread):
+class Supervisor(threading.Thread):
     """Supervisor thread; it starts with the worker and ends with its process.
 
     Args:
@@ -73,23 +73,23 @@ class Keeper(threading.Thread):
     def __init__(
         self,
         redis: Redis,
-        holds: Holds,
-        sweep: Sweep,
+        held_leases: HeldLeases,
+        lost_work: LostWork,
         loop: LoopState,
         *,
         renew_seconds: float,
-        sweep_seconds: float,
+        requeue_seconds: float,
         stuck_seconds: float,
         load_seconds: float,
-        health: Callable[[str], None] = write_health,
+        health: Callable[[str], None] = no_health_file,
     ) -> None:
-        super().__init__(name="koebin-keeper", daemon=True)
+        super().__init__(name="koebin-supervisor", daemon=True)
         self._redis = redis
-        self._holds = holds
-        self._sweep = sweep
+        self._held_leases = held_leases
+        self._lost_work = lost_work
         self._loop = loop
         self._renew_seconds = renew_seconds
-        self._sweep_seconds = sweep_seconds
+        self._requeue_seconds = requeue_seconds
         self._stuck_seconds = stuck_seconds
         self._load_seconds = load_seconds
         self._health = health
@@ -103,9 +103,9 @@ class Keeper(threading.Thread):
         duties: list[tuple[float, Callable[[], object]]] = [
             (self._renew_seconds, self._renew),
             (_ANNOUNCE_SECONDS, self._announce),
-            (self._sweep_seconds, self._look_for_lost_work),
+            (self._requeue_seconds, self._requeue_lost_work),
             (2.0, self._watch),
-            (0.5, self._see_off),
+            (0.5, self._end_stuck_process),
         ]
         due = [0.0] * len(duties)
         while not self._ended.wait(0.2):
@@ -119,7 +119,7 @@ class Keeper(threading.Thread):
         self._ended.set()
         self.join(_END_SECONDS)  # it may be renewing a lease that is released here
         try:
-            self._holds.release_all()
+            self._held_leases.release_all()
             if self._worker:
                 withdraw(self._redis, self._worker)
         except RedisError as error:
@@ -141,7 +141,7 @@ class Keeper(threading.Thread):
         self._cut_off = False
 
     def _renew(self) -> None:
-        for task_id in self._holds.renew():
+        for task_id in self._held_leases.renew():
             log.error("another worker has taken over a task of this worker", extra={"task_id": task_id})
 
     def _announce(self) -> None:
@@ -152,9 +152,9 @@ class Keeper(threading.Thread):
             withdraw(self._redis, self._worker)
             self._worker = ""
 
-    def _look_for_lost_work(self) -> None:
+    def _requeue_lost_work(self) -> None:
         if self._loop.announcement is not None and not self._loop.stopping:
-            self._sweep.run()
+            self._lost_work.run()
 
     def _watch(self) -> None:
         """End a worker that is alive but no longer consumes, so that its service manager restarts it."""
@@ -168,13 +168,13 @@ class Keeper(threading.Thread):
         if problem:
             _end_worker(problem)
 
-    def _see_off(self) -> None:
+    def _end_stuck_process(self) -> None:
         """End pool processes that hang or are stopped during a shutdown; the parent then gives their work back."""
         now = time.monotonic()
         if now > self._gone_by:
             _end_worker("the pool process was ended, but the worker has not exited")
         elif now > self._loop.leave_by and self._gone_by == math.inf:
-            self._gone_by = now + _FAREWELL_SECONDS
+            self._gone_by = now + _RETURN_SECONDS
             setattr(state, "should_terminate", True)  # noqa: B010 - the stub allows None only; a process that we end is not a strike
             log.error(
                 "the running task did not stop within the grace period: its process is ended and its work is given back"
@@ -189,7 +189,7 @@ class Keeper(threading.Thread):
         if not takes_writes(self._redis):
             self._excuse()
             return ""
-        if self._holds.held() or not self._loop.consuming or not self._waiting():
+        if self._held_leases.held() or not self._loop.consuming or not self._waiting():
             self._idle_since = now
         if self._loop.child:
             self._ready_since = now
@@ -199,11 +199,11 @@ class Keeper(threading.Thread):
             return f"the worker's loop has not run for {now - self._loop.ticked:.0f} s"
         if now - self._idle_since > _DEAF_SECONDS:
             return f"messages have waited for {_DEAF_SECONDS:.0f} s and none was consumed"
-        if self._loop.announcement is None or not self._holds.abandoned():
+        if self._loop.announcement is None or not self._held_leases.abandoned():
             self._attended_since = now
         if now - self._attended_since > _DEAF_SECONDS:
             return f"a task was accepted, and no pool process has run it for {_DEAF_SECONDS:.0f} s"
-        if self._holds.outlived(self._stuck_seconds):
+        if self._held_leases.outlived(self._stuck_seconds):
             return "a task exceeded its time limit and its process was not ended"
         return ""
 

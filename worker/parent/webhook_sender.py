@@ -42,7 +42,7 @@ class Refused(Exception):
     """Permanent refusal: the receiver's address is not allowed, or it answers 410 Gone. There is no further attempt."""
 
 
-class Courier(threading.Thread):
+class WebhookSender(threading.Thread):
     """Sender thread; it starts with the worker and ends with its process.
 
     Create it before the pool forks: it imports then what its thread needs. A process that is forked during an import of
@@ -63,7 +63,7 @@ class Courier(threading.Thread):
         private: bool,
         interval_seconds: float,
     ) -> None:
-        super().__init__(name="koebin-courier", daemon=True)
+        super().__init__(name="koebin-webhook-sender", daemon=True)
         self._webhooks = webhooks
         self._open_store = open_store
         self._secret = secret
@@ -77,7 +77,7 @@ class Courier(threading.Thread):
     def run(self) -> None:
         while not self._ended.wait(self._interval):
             try:
-                self.look()
+                self.deliver_due()
             except RedisError as error:
                 log.warning("Redis does not answer; webhooks wait: %s", error)
             except Exception:
@@ -88,15 +88,15 @@ class Courier(threading.Thread):
         """Stop. A delivery that the end of the process cuts off is repeated by another worker."""
         self._ended.set()
 
-    def look(self) -> int:
+    def deliver_due(self) -> int:
         """Deliver what is due; returns the number of deliveries."""
         jobs = self._webhooks.claim()
-        return sum(asyncio.run(self._tell_all(jobs))) if jobs else 0
+        return sum(asyncio.run(self._deliver_all(jobs))) if jobs else 0
 
-    async def _tell_all(self, jobs: list[str]) -> list[bool]:
-        return await asyncio.gather(*(self._tell(job) for job in jobs))
+    async def _deliver_all(self, jobs: list[str]) -> list[bool]:
+        return await asyncio.gather(*(self._deliver(job) for job in jobs))
 
-    async def _tell(self, job: str) -> bool:
+    async def _deliver(self, job: str) -> bool:
         entry = self._webhooks.entry(job)
         if entry is None:
             return False
@@ -110,7 +110,7 @@ class Courier(threading.Thread):
         except (KoebinError, OSError) as error:
             reason = str(error)
         else:
-            self._webhooks.told(job, f"HTTP {status}, attempt {attempt}")
+            self._webhooks.delivered(job, f"HTTP {status}, attempt {attempt}")
             return True
         seconds = self._webhooks.failed(job, attempt, reason, final=final)
         after = f"next attempt in {seconds:.0f} s" if seconds else "given up"

@@ -19,7 +19,7 @@ async def in_thread(function: Callable[..., _T], *arguments: object) -> _T:
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[_T] = loop.create_future()
 
-    def settle(value: _T | None, error: BaseException | None) -> None:
+    def set_result(value: _T | None, error: BaseException | None) -> None:
         if outcome.done():
             return
         if error is not None:
@@ -34,7 +34,7 @@ async def in_thread(function: Callable[..., _T], *arguments: object) -> _T:
         except BaseException as raised:  # noqa: BLE001 - handed to the awaiting caller
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody awaits any more
-            loop.call_soon_threadsafe(settle, value, error)
+            loop.call_soon_threadsafe(set_result, value, error)
 
     threading.Thread(target=work, name="koebin-source", daemon=True).start()
     return await outcome

@@ -81,13 +81,13 @@ def test_what_has_ended_in_the_store_is_not_cancelled_any_more(client: Client) -
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_what_was_cancelled_is_not_driven_again_and_keeps_its_dead_letters(client: Client, forgotten: bool) -> None:
     job = client.submit("一つ目です。")
-    client.ledger.bury(job, "ab" * 32, {"key": "ab" * 32, "job": job, "chunk": 0, "time": 1.0})
+    client.ledger.add_dead_letter(job, "ab" * 32, {"key": "ab" * 32, "job": job, "chunk": 0, "time": 1.0})
     client.cancel(job)
     if forgotten:
         client.ledger.forget(job)
     with pytest.raises(JobCancelled, match=r"Submit it under another id: stored segments are reused"):
         client.redrive(job)
-    assert [letter["job"] for letter in client.dead()] == [job]
+    assert [letter["job"] for letter in client.dead_letters()] == [job]
     assert states(client, job) == {State.CANCELLED}
 
 

@@ -17,7 +17,7 @@ from koebin.producers.briefings import beat as schedule
 from koebin.producers.briefings.schedule.journal import Journal
 from koebin.producers.client import Client
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.delayed import Message, put_off, put_off_ids, send_due
+from koebin.tasks.broker.delayed import Message, delay_message, delayed_ids, send_due
 from koebin.tasks.connection import server_time
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
 from koebin.tasks.jobs.webhooks import Webhooks
@@ -106,11 +106,11 @@ def test_what_is_put_off_waits_by_the_servers_clock(
 ) -> None:
     true = time.time
     monkeypatch.setattr(time, "time", lambda: true() + ahead)
-    put_off(redis, Message("koebin.assemble", "j/assemble", {}, "assemble", 6), 1.0)
+    delay_message(redis, Message("koebin.assemble", "j/assemble", {}, "assemble", 6), 1.0)
     monkeypatch.undo()
     sent: list[Message] = []
     assert send_due(redis, sent.append) == 0
-    assert put_off_ids(redis) == {"j/assemble"}
+    assert delayed_ids(redis) == {"j/assemble"}
     wait_until(lambda: send_due(redis, sent.append) == 1, 5)
     assert [message.task_id for message in sent] == ["j/assemble"]
 

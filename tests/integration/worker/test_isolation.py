@@ -133,21 +133,23 @@ def test_forged_messages_are_parked_and_the_worker_goes_on(
             )
         ),
     ]
-    parked_before = len(client.parked())
+    parked_before = len(client.unreadable_messages())
     for message in forged:
         redis.lpush("speaker.mei", message)
     wait_until(
-        lambda: len(client.parked()) - parked_before >= len(forged),
+        lambda: len(client.unreadable_messages()) - parked_before >= len(forged),
         30,
-        lambda: json.dumps([row["reason"] for row in client.parked()], ensure_ascii=False, indent=1),
+        lambda: json.dumps([row["reason"] for row in client.unreadable_messages()], ensure_ascii=False, indent=1),
     )
-    assert sum("too-long" in row["reason"] for row in client.parked()) == 1
+    assert sum("too-long" in row["reason"] for row in client.unreadable_messages()) == 1
     assert client.wait(client.submit("それでも声は届きます。"), 60).state is State.SUCCEEDED
     assert worker.process.poll() is None
     assert not list(tmp_path.iterdir())
     wait_until(lambda: not redis.exists("koebin.unacked"), 15, "a message is left unacknowledged")
     time.sleep(0.5)
-    assert len(client.parked()) - parked_before == len(forged), "one came back, as if nobody had acknowledged it"
+    assert len(client.unreadable_messages()) - parked_before == len(forged), (
+        "one came back, as if nobody had acknowledged it"
+    )
 
 
 @pytest.mark.slow

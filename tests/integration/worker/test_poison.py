@@ -76,7 +76,7 @@ def test_the_one_that_kills_is_found_and_the_job_fails_with_its_line(
     assert "process was lost" in outcome.failures[0].reason
     stored = list(Path(store.removeprefix("file://")).glob("segments/*/*.flac"))
     assert len(stored) == len(GOOD)  # what could be spoken is kept
-    assert [letter["line"] for letter in client.dead()] == [2]
+    assert [letter["line"] for letter in client.dead_letters()] == [2]
 
 
 @pytest.mark.slow
@@ -91,7 +91,7 @@ def test_dead_letters_are_listed_shown_and_driven_again(client: Client, server: 
         again = client.wait(job, 60)
     assert again.state is State.SUCCEEDED
     assert spoken(again) == [GOOD[0], "毒の話です。", *GOOD[1:]]
-    assert not client.dead()
+    assert not client.dead_letters()
 
 
 def test_partial_delivers_the_rest(client: Client, trapped: Worker) -> None:

@@ -93,7 +93,7 @@ def test_the_autoscalers_name_what_there_is(monkeypatch):
     (scaled,) = [document for document in DOCUMENTS if document["kind"] == "ScaledObject"]
     (trigger,) = scaled["spec"]["triggers"]
     monkeypatch.setattr(command, "backlog", lambda _: {"mei": Backlog("mei", {6: 60.0}, 1, 4.0)})
-    for count in ("assembling", "count_parked", "count_put_off"):
+    for count in ("assembling", "count_unreadable", "count_delayed"):
         monkeypatch.setattr(command, count, lambda _: 0)
     monkeypatch.setattr(command, "Ledger", lambda _: SimpleNamespace(dead_letters=lambda: 0))
     found = command.describe(None)

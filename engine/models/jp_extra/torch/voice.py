@@ -170,7 +170,7 @@ class JpExtraTorch:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _settle(self) -> None:
+    def _synchronize(self) -> None:
         """Wait for the device, so that a step's time is its own."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
@@ -190,10 +190,10 @@ class JpExtraTorch:
     def _encode(self, jobs: Sequence[_Job]) -> None:
         """Durations, and mean and log scale per phone, of a padded batch."""
         with arithmetic(self._device):
-            with stage("bert", self._settle):
+            with stage("bert", self._synchronize):
                 bert = self._bert_features(jobs)  # [T, 1024] each
             draws = [torch.from_numpy(noise.sdp_noise(job.noise, len(job.ids)).T) for job in jobs]  # [T, 2] each
-            with stage("encoder", self._settle):
+            with stage("encoder", self._synchronize):
                 frames, m, logs = self._network.encode(
                     phone_ids=self._padded([torch.from_numpy(job.ids.phone_ids) for job in jobs]),  # [B, T]
                     tone_ids=self._padded([torch.from_numpy(job.ids.tone_ids) for job in jobs]),  # [B, T]
@@ -248,7 +248,7 @@ class JpExtraTorch:
                 self._padded(draws).transpose(1, 2),  # [B, C, F]
                 self._scales([job.options.noise_scale for job in jobs]),  # [B]
             )  # [B, C, F]
-            with stage("flow", self._settle):
+            with stage("flow", self._synchronize):
                 z = self._network.transform(z_p, frames, speakers)  # [B, C, F]
         with arithmetic(self._device, tf32=self._decoder != "float32"), stage("decoder"):
             audio = self._decode(z, frames if len(jobs) > 1 else None, speakers).cpu()  # [B, F * hop]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from koebin.tasks.broker.unreadable import count_parked, park
+from koebin.tasks.broker.unreadable import count_unreadable, keep_unreadable
 from koebin.tasks.jobs.ledger import ENDED_SECONDS, Ledger, LedgerChunk, State
 from tests.servers.redis import RedisServer
 from tests.servers.worker import ROOT, environment
@@ -75,15 +75,15 @@ def test_only_a_live_job_waits(redis: Redis) -> None:
 def test_what_was_seen_to_is_forgotten(redis: Redis, redis_server: RedisServer) -> None:
     ledger = Ledger(redis)
     for job in ("book", "book-2"):
-        ledger.bury(job, "ab" * 32, {"key": "ab" * 32, "job": job, "time": time.time()})
-    park(redis, "nobody reads it", "?")
+        ledger.add_dead_letter(job, "ab" * 32, {"key": "ab" * 32, "job": job, "time": time.time()})
+    keep_unreadable(redis, "nobody reads it", "?")
     assert koebin(redis_server, "dead", "forget", "book").returncode == 0
-    assert [job for job, _, _ in ledger.all_dead()] == ["book-2"]
-    assert not ledger.dead("book")
-    assert count_parked(redis) == 1
+    assert [job for job, _, _ in ledger.all_dead_letters()] == ["book-2"]
+    assert not ledger.dead_letters("book")
+    assert count_unreadable(redis) == 1
     assert koebin(redis_server, "dead", "forget", "--messages").returncode == 0
-    assert count_parked(redis) == 0
+    assert count_unreadable(redis) == 0
     for unclear in ((), ("book-2", "--messages")):
         refused = koebin(redis_server, "dead", "forget", *unclear)
         assert (refused.returncode, "Give a job, or --messages" in refused.stderr) == (2, True), refused
-    assert ledger.dead_letters() == 1
+    assert ledger.count_dead_letters() == 1

@@ -7,7 +7,7 @@ from redis import Redis
 from koebin.tasks import redis_keys
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk
-from koebin.worker.celery_ext.requests import Holds
+from koebin.worker.celery_ext.requests import HeldLeases
 from tests.servers.redis import RedisServer
 
 
@@ -16,13 +16,13 @@ def test_a_lease_that_is_given_back_while_it_is_renewed_is_not_set_again(redis_s
 
     class GivenBackMeanwhile(Leases):
         def renew(self, task_id: str, nonce: str, delivery_tag: str = "") -> bool:
-            holds.give_back(task_id)
+            held_leases.release(task_id)
             return super().renew(task_id, nonce, delivery_tag)
 
-    holds = Holds(GivenBackMeanwhile(redis, 30.0), Ledger(redis))
-    assert holds.take("text", "tag", 60.0)
+    held_leases = HeldLeases(GivenBackMeanwhile(redis, 30.0), Ledger(redis))
+    assert held_leases.acquire("text", "tag", 60.0)
     assert redis.exists(redis_keys.lease("text"))
-    assert holds.renew() == []
+    assert held_leases.renew() == []
     assert not redis.exists(redis_keys.lease("text"))
 
 
@@ -45,7 +45,7 @@ def test_what_a_frozen_run_made_is_not_kept_once_another_is_done_with_the_chunk(
     assert leases.keep("book", 1, 2, 3.0, 4.0)
     kept = leases.attempt("book/1")
     assert (kept.rendered, kept.seconds, kept.wall_seconds) == (4, 6.0, 8.0)
-    ledger.tick("book", 1, "mei")
+    ledger.mark_done("book", 1, "mei")
     leases.forget("book/1")
     assert not leases.keep("book", 1, 2, 3.0, 4.0)
     assert not redis.keys("koebin:attempt:*")

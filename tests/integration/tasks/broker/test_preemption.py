@@ -19,7 +19,7 @@ from koebin.tasks import celery_tasks
 from koebin.tasks.broker import preemption as precedence
 from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.broker.delayed import Message
-from koebin.tasks.broker.preemption import Precedence
+from koebin.tasks.broker.preemption import Preemption
 from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, SynthesizeRequest
 from koebin.tasks.jobs import planning
 from koebin.tasks.jobs.ledger import State
@@ -74,7 +74,7 @@ def test_a_text_is_spoken_while_a_narration_is_in_its_only_chunk(
         assert outcome.state is State.SUCCEEDED
         assert (outcome.segments.total, outcome.segments.reused) == (SENTENCES, 0)
         assert client.status(job).rendered == SENTENCES
-        assert not client.ledger.dead(job)
+        assert not client.ledger.dead_letters(job)
         assert worker.text().count("preempted by more urgent work") >= 2
         wait_until(lambda: not client.redis.keys("koebin:lease:*") and not client.redis.exists("koebin.unacked"), 10)
         assert not client.redis.keys("koebin:attempt:*")
@@ -152,17 +152,17 @@ def run_once(message: Message) -> Any:
 
 
 @pytest.fixture
-def looks(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> list[Precedence]:
+def looks(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> list[Preemption]:
     """Of two processes that serve one speaker and assemble, and may look as often as they like."""
     monkeypatch.setattr(precedence, "_SECONDS_BETWEEN_LOOKS", 0.0)
-    return [Precedence(redis, ["speaker.mei", "assemble"]) for _ in range(2)]
+    return [Preemption(redis, ["speaker.mei", "assemble"]) for _ in range(2)]
 
 
 def lay(redis: Redis, queue: str, priority: int, message: str) -> None:
     redis.lpush(priority_list(queue, priority), message)
 
 
-def test_only_what_is_more_urgent_and_served_here_counts(redis: Redis, looks: list[Precedence]) -> None:
+def test_only_what_is_more_urgent_and_served_here_counts(redis: Redis, looks: list[Preemption]) -> None:
     lay(redis, "speaker.ken", INTERACTIVE, "another worker's")
     lay(redis, "speaker.mei", BATCH, "a chunk")
     lay(redis, "assemble", BRIEFING, "a briefing")
@@ -175,7 +175,7 @@ def test_only_what_is_more_urgent_and_served_here_counts(redis: Redis, looks: li
     assert looks[0].claim(9)
 
 
-def test_each_message_makes_one_process_give_way(redis: Redis, looks: list[Precedence]) -> None:
+def test_each_message_makes_one_process_give_way(redis: Redis, looks: list[Preemption]) -> None:
     one, other = looks
     lay(redis, "speaker.mei", INTERACTIVE, "a text")
     assert [one.claim(BATCH), other.claim(BATCH), one.claim(BATCH)] == [True, False, False]
@@ -187,7 +187,7 @@ def test_each_message_makes_one_process_give_way(redis: Redis, looks: list[Prece
     assert 0 < redis.ttl("koebin:claims") <= 10
 
 
-def test_equal_texts_are_two_messages(redis_server: RedisServer, redis: Redis, looks: list[Precedence]) -> None:
+def test_equal_texts_are_two_messages(redis_server: RedisServer, redis: Redis, looks: list[Preemption]) -> None:
     """As Celery lays them: a message is told by its end, however long it is."""
     app = Celery("anybody")
     configure(app, broker=redis_server.url, result_backend=redis_server.url, visibility_timeout=30)
@@ -198,7 +198,7 @@ def test_equal_texts_are_two_messages(redis_server: RedisServer, redis: Redis, l
 
 def test_a_process_looks_ten_times_a_second_at_most_and_goes_on_without_redis(redis_server: RedisServer) -> None:
     redis: Redis = Redis.from_url(redis_server.url)
-    look = Precedence(redis, ["speaker.mei"])
+    look = Preemption(redis, ["speaker.mei"])
     lay(redis, "speaker.mei", INTERACTIVE, "a text")
     lay(redis, "speaker.mei", INTERACTIVE, "another")
     assert look.claim(BATCH)

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from koebin.producers.commands.backlog import describe, metrics, server
 from koebin.tasks.broker.celery_config import configure
-from koebin.tasks.broker.delayed import Message, put_off
+from koebin.tasks.broker.delayed import Message, delay_message
 from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
 from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
 from koebin.tasks.jobs import waiting_texts as waiting
@@ -51,9 +51,9 @@ def test_planned_queued_and_leased_work_counts_until_it_is_done(client):
     assert (found["mei"].children, found["mei"].speed_factor, found["mei"].work_seconds) == (3, 5.0, 19.0)
     assert (found["ken"].children, found["ken"].work_seconds) == (0, 10.0)
 
-    assert ledger.take("book", "mei", 1) == [0]
+    assert ledger.move_to_open("book", "mei", 1) == [0]
     assert sum(backlog(client)["mei"].audio_seconds.values()) == 95.0, "what is dispatched still waits"
-    ledger.tick("book", 0, "mei", rendered=1, seconds=61.0)
+    ledger.mark_done("book", 0, "mei", rendered=1, seconds=61.0)
     assert backlog(client)["mei"].audio_seconds == {3: 5.0, 6: 30.0}
     ledger.end("news", State.CANCELLED)
     assert backlog(client)["mei"].audio_seconds == {6: 30.0}
@@ -62,8 +62,8 @@ def test_planned_queued_and_leased_work_counts_until_it_is_done(client):
 def test_the_metrics_parse_and_say_what_the_json_says(client):
     ledger = Ledger(client)
     enter(ledger, "book", 6, [("mei", 60.0), ("jvnv-F1-jp", 30.0)])
-    ledger.tick("book", 0, "mei")
-    ledger.tick("book", 1, "jvnv-F1-jp")
+    ledger.mark_done("book", 0, "mei")
+    ledger.mark_done("book", 1, "jvnv-F1-jp")
     enter(ledger, "second", 6, [("mei", 12.5)])
     document = describe(client)
 
@@ -111,7 +111,7 @@ def test_single_texts_count_while_they_wait_and_while_a_worker_has_them(client, 
     send("急ぎです。", seed=0)
     send("誰も話さない。", speaker="ghost")
     client.lpush("speaker.mei", "no message at all")
-    put_off(
+    delay_message(
         client, Message(SYNTHESIZE, "late", {"text": "一二三四五六七八九十", "speaker": "mei"}, "speaker.mei", 6), 60
     )
     enter(Ledger(client), "book", 6, [("mei", 60.0)])
@@ -144,7 +144,7 @@ def test_a_text_that_changes_places_while_the_backlog_is_read_counts_once(goes, 
     elif goes == "to a worker":
         client.lpush("speaker.mei", json.dumps(message))
     else:
-        put_off(client, later, 60)
+        delay_message(client, later, 60)
     read = waiting._count_list
 
     def read_then_move(redis, name, counter):
@@ -179,7 +179,7 @@ def test_whatever_lies_in_a_queue_of_whatever_name_is_counted_or_passed_over(cli
     configure(app, broker=redis_server.url, result_backend=redis_server.url, visibility_timeout=30)
     request = {"text": "一二三四五六七八九十", "speaker": "mei", "store": "file:///out"}
     app.send_task(SYNTHESIZE, args=[request], queue="speaker.mei", task_id="one", priority=6)
-    put_off(client, Message(SYNTHESIZE, "one", request, "speaker.mei", 6), 60)
+    delay_message(client, Message(SYNTHESIZE, "one", request, "speaker.mei", 6), 60)
     sound = client.lindex("speaker.mei\x06\x166", 0)
     strange = [b"{", b"\xff", b'{"headers": 1}', b"[" * 5000, b'{"headers": {"task": "koebin.synthesize"}}']
     client.lpush("speaker.mei", *strange)

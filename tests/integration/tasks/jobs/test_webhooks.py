@@ -29,7 +29,7 @@ from koebin.tasks.jobs.webhooks import MAX_ATTEMPTS, Webhooks, check_webhook
 from koebin.tasks.script import Passage, Script
 from koebin.tasks.settings import Settings
 from koebin.tasks.stores.uri import open_store
-from koebin.worker.parent.webhook_sender import Courier
+from koebin.worker.parent.webhook_sender import WebhookSender
 from tests.chaos.arena import Supervised
 from tests.chaos.worker import IMPORTED
 from tests.servers.ports import free_ports
@@ -87,8 +87,8 @@ def ended(redis: Redis, folder: Path, url: str, job: str = "j1") -> Ledger:
     return ledger
 
 
-def courier(redis: Redis, *, private: bool = True) -> Courier:
-    return Courier(Webhooks(redis), open_store, secret=SECRET, private=private, interval_seconds=1.0)
+def webhook_sender(redis: Redis, *, private: bool = True) -> WebhookSender:
+    return WebhookSender(Webhooks(redis), open_store, secret=SECRET, private=private, interval_seconds=1.0)
 
 
 def make_due(redis: Redis) -> None:
@@ -106,8 +106,8 @@ def verify(secret: str, header: str, body: bytes, tolerance: float = 300.0) -> b
 
 def test_the_end_of_a_job_is_told_once_and_signed(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
     ledger = ended(redis, tmp_path, receiver.url)
-    assert courier(redis).look() == 1
-    assert courier(redis).look() == 0
+    assert webhook_sender(redis).deliver_due() == 1
+    assert webhook_sender(redis).deliver_due() == 0
     headers, body = receiver.got[0]
     assert len(receiver.got) == 1
     assert verify(SECRET, headers["Koebin-Signature"], body)
@@ -125,7 +125,7 @@ def test_a_worker_whose_clock_is_wrong_signs_with_the_right_time(
     ended(redis, tmp_path, receiver.url)
     true = time.time
     monkeypatch.setattr(time, "time", lambda: true() - 600.0)
-    assert courier(redis).look() == 1
+    assert webhook_sender(redis).deliver_due() == 1
     monkeypatch.undo()
     ((headers, body),) = receiver.got
     assert verify(SECRET, headers["Koebin-Signature"], body)
@@ -135,7 +135,7 @@ def test_the_result_is_told_from_the_store(redis: Redis, tmp_path: Path, receive
     ended(redis, tmp_path, receiver.url)
     stored = JobOutcome(job="j1", state=State.FAILED, error="as stored")
     open_store(tmp_path.as_uri()).put(keys.result("j1"), dump(stored))
-    assert courier(redis).look() == 1
+    assert webhook_sender(redis).deliver_due() == 1
     assert json.loads(receiver.got[0][1])["files"] == []
 
 
@@ -145,11 +145,11 @@ def test_what_is_not_taken_is_told_again_under_the_same_id(
 ) -> None:
     ledger = ended(redis, tmp_path, receiver.url)
     receiver.answers = [status]
-    assert courier(redis).look() == 0
+    assert webhook_sender(redis).deliver_due() == 0
     assert str(status) in ledger.entry("j1").webhook_state
-    assert courier(redis).look() == 0, "it waits for its time"
+    assert webhook_sender(redis).deliver_due() == 0, "it waits for its time"
     make_due(redis)
-    assert courier(redis).look() == 1
+    assert webhook_sender(redis).deliver_due() == 1
     assert len({headers["Koebin-Event-Id"] for headers, _ in receiver.got}) == 1
     assert len(receiver.got) == 2
 
@@ -157,9 +157,9 @@ def test_what_is_not_taken_is_told_again_under_the_same_id(
 def test_a_worker_that_dies_while_telling_loses_nothing(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
     ended(redis, tmp_path, receiver.url)
     assert Webhooks(redis).claim() == ["j1"]  # and then the process is gone
-    assert courier(redis).look() == 0
+    assert webhook_sender(redis).deliver_due() == 0
     make_due(redis)
-    assert courier(redis).look() == 1
+    assert webhook_sender(redis).deliver_due() == 1
 
 
 def test_an_end_that_redis_lost_is_told_again_under_the_same_id(
@@ -172,13 +172,13 @@ def test_an_end_that_redis_lost_is_told_again_under_the_same_id(
     manifest = submit(redis, store, lambda _: None, "j1", script, wishes, {"mei": target})
     store.put(keys.result("j1"), dump(JobOutcome(job="j1", state=State.FAILED, error="理由")))
     Ledger(redis).end("j1", State.FAILED, "理由")
-    assert courier(redis).look() == 1
+    assert webhook_sender(redis).deliver_due() == 1
     redis.flushall()
     assert not enter(redis, store, lambda _: None, manifest)
     assert Ledger(redis).state("j1") is State.FAILED
-    assert courier(redis).look() == 1
+    assert webhook_sender(redis).deliver_due() == 1
     assert not enter(redis, store, lambda _: None, manifest)
-    assert courier(redis).look() == 0, "Redis knows by now that it was told"
+    assert webhook_sender(redis).deliver_due() == 0, "Redis knows by now that it was told"
     assert len({headers["Koebin-Event-Id"] for headers, _ in receiver.got}) == 1
 
 
@@ -189,7 +189,7 @@ def test_it_is_given_up_in_the_end(
     receiver.answers = [500] * MAX_ATTEMPTS
     for _ in range(MAX_ATTEMPTS):
         make_due(redis)
-        courier(redis).look()
+        webhook_sender(redis).deliver_due()
     assert ledger.entry("j1").webhook_state.startswith(f"given up after {MAX_ATTEMPTS} attempts")
     assert not redis.exists(redis_keys.WEBHOOKS, "koebin:webhooks:attempts")
     assert "t0ken" not in caplog.text + ledger.entry("j1").webhook_state
@@ -198,7 +198,7 @@ def test_it_is_given_up_in_the_end(
 def test_private_addresses_are_refused(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
     ledger = ended(redis, tmp_path, receiver.url)
     ended(redis, tmp_path, receiver.url.replace("127.0.0.1", "localhost"), "j2")
-    assert courier(redis, private=False).look() == 0
+    assert webhook_sender(redis, private=False).deliver_due() == 0
     assert receiver.got == []
     assert "private" in ledger.entry("j1").webhook_state
     assert "private" in ledger.entry("j2").webhook_state
@@ -207,7 +207,7 @@ def test_private_addresses_are_refused(redis: Redis, tmp_path: Path, receiver: R
 def test_a_job_that_lives_again_is_not_told(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
     ledger = ended(redis, tmp_path, receiver.url)
     ledger.forget("j1")
-    assert courier(redis).look() == 0
+    assert webhook_sender(redis).deliver_due() == 0
     assert receiver.got == []
     assert redis.zcard(redis_keys.WEBHOOKS) == 0
 
@@ -233,7 +233,7 @@ def test_a_worker_that_tells_imports_nothing_by_it(
 
 def test_a_host_that_does_not_answer(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
     ledger = ended(redis, tmp_path, "http://127.0.0.1:1/")
-    assert courier(redis).look() == 0
+    assert webhook_sender(redis).deliver_due() == 0
     assert "ConnectError" in ledger.entry("j1").webhook_state
 
 

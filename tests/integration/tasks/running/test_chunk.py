@@ -20,7 +20,7 @@ from koebin.tasks.assembly.job import assemble_job
 from koebin.tasks.contracts import AssembleRequest, SegmentCounts, SynthesizeRequest
 from koebin.tasks.jobs.dispatch import assemble_message
 from koebin.tasks.jobs.ledger import State
-from koebin.tasks.jobs.outcome import JobOutcome, settle, stored_outcome
+from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
 from koebin.tasks.jobs.submission import JobOptions, submit
 from koebin.tasks.policy import MAX_HEADLESS_STRIKES
 from koebin.tasks.running.cancellation import Guard
@@ -64,7 +64,7 @@ def test_a_segment_that_the_engine_stumbles_over_is_named_and_the_rest_is_spoken
     job = job_of(runtime, store, "一つ目です。ここで転びます。三つ目です。", partial=True)
     run_what_was_sent(runtime)
     assert runtime.ledger.state(job) is State.PARTIAL
-    (evidence,) = runtime.ledger.dead(job).values()
+    (evidence,) = runtime.ledger.dead_letters(job).values()
     assert (evidence["text"], evidence["line"]) == ("ここで転びます。", 7)
     assert "an index is out of range" in evidence["reason"]
     assert len(list(store.list("segments/"))) == 4
@@ -194,7 +194,7 @@ def test_what_was_cancelled_is_not_assembled_though_redis_forgot_it(runtime: Run
     job = job_of(runtime, store, "一つ目です。")
     message = cast(Any, runtime.send).__self__.pop(0)
     celery_tasks.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
-    settle(store, JobOutcome(job=job, state=State.CANCELLED))
+    store_outcome(store, JobOutcome(job=job, state=State.CANCELLED))
     runtime.ledger.forget(job)
     run_what_was_sent(runtime)
     assert not list(store.list(f"jobs/{job}/out/"))
@@ -220,7 +220,7 @@ def test_an_assembly_that_is_put_off_keeps_its_priority(
         raise StoreUnavailable("the store does not answer", "")
 
     job = job_of(runtime, open_store((tmp_path / "store").as_uri()), "一つ目です。")
-    runtime.ledger.tick(job, 0, "mei")
+    runtime.ledger.mark_done(job, 0, "mei")
     message = assemble_message(runtime.ledger.entry(job))
     monkeypatch.setattr(celery_tasks, "assemble_job", unavailable)
     celery_tasks.assemble.apply(args=[message.request], task_id=message.task_id, priority=3)

@@ -15,7 +15,7 @@ from redis import Redis
 from koebin.tasks.contracts import PRIORITY_STEPS
 from koebin.tasks.redis_keys import priority_list
 from koebin.worker.celery_ext import transport
-from koebin.worker.celery_ext.queue_order import Turns
+from koebin.worker.celery_ext.queue_order import QueueOrder
 from tests.servers.redis import RedisServer
 
 REST = 1.5
@@ -35,7 +35,7 @@ def consumer(url: str, taken: list[str]) -> Iterator[Connection]:
         taken.append(str(body))
         message.ack()
 
-    options = {"priority_steps": list(PRIORITY_STEPS), "queue_order_strategy": Turns}
+    options = {"priority_steps": list(PRIORITY_STEPS), "queue_order_strategy": QueueOrder}
     with Connection(
         url, transport="koebin.worker.celery_ext.transport:Transport", transport_options=options
     ) as connection:

@@ -194,14 +194,14 @@ from koebin.tasks.jobs.ledger import Ledger
 from koebin.worker import exposition
 from koebin.worker.parent.supervisor import LoopState
 from koebin.worker.child.metrics import Metrics
-from koebin.worker.celery_ext.requests import Holds
+from koebin.worker.celery_ext.requests import HeldLeases
 
 metrics = Metrics(Path({str(tmp_path)!r}), ["mei"])
 metrics.watch_tasks(lambda: {{"allocated": 3, "reserved": 5, "total": 7}})
 exposition.memory_limit = lambda: 11
 registry = CollectorRegistry()
 MultiProcessCollector(registry, {str(tmp_path)!r})
-registry.register(exposition.Present(Holds(Leases(Redis(), 1.0), Ledger(Redis())), LoopState(ticked=0.0)))
+registry.register(exposition.Present(HeldLeases(Leases(Redis(), 1.0), Ledger(Redis())), LoopState(ticked=0.0)))
 print(generate_latest(registry).decode())
 """
     shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
@@ -242,9 +242,9 @@ from koebin.tasks.jobs.ledger import Ledger
 from koebin.worker.parent.metrics_endpoint import Present, serve
 from koebin.worker.parent.supervisor import LoopState
 from koebin.worker.child.metrics import Metrics
-from koebin.worker.celery_ext.requests import Holds
+from koebin.worker.celery_ext.requests import HeldLeases
 
-present = Present(Holds(Leases(Redis(), 1.0), Ledger(Redis())), LoopState(ticked=0.0))
+present = Present(HeldLeases(Leases(Redis(), 1.0), Ledger(Redis())), LoopState(ticked=0.0))
 serve(Metrics(Path({str(tmp_path)!r}), ["mei"]), present, "127.0.0.1", {port})
 before = set(sys.modules)
 assert b"engine_revision" in urllib.request.urlopen("http://127.0.0.1:{port}/metrics").read()

@@ -12,8 +12,8 @@ from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidText
 from koebin.engine.options import SynthesisOptions
 from koebin.tasks.contracts import Placement, PlannedSegment, Quality, plan_segment
 from koebin.tasks.segments import store as segments
-from koebin.tasks.segments.quality import Gate, Spoken, Verdict, check_samples
-from koebin.tasks.segments.takes import Take, judge, settle
+from koebin.tasks.segments.quality import QualityGate, Spoken, Verdict, check_samples
+from koebin.tasks.segments.takes import Take, choose_take, judge
 from koebin.tasks.stores.uri import open_store
 
 RATE = 48000
@@ -55,7 +55,7 @@ def test_absurd_durations_are_doubted(seconds: float, speed: float) -> None:
 
 def test_a_recogniser_that_is_not_installed_is_named() -> None:
     with pytest.raises(BackendMissing, match="nobody"):
-        Gate(Quality(recognisers=("nobody",)))
+        QualityGate(Quality(recognisers=("nobody",)))
 
 
 def take(number: int, audio: Audio | None, *reasons: str, mute: bool = False) -> Take:
@@ -78,7 +78,7 @@ def planned() -> PlannedSegment:
 def test_the_first_good_take_is_used_and_the_only_one_stored(tmp_path: Path) -> None:
     store = open_store(tmp_path.as_uri())
     takes = [take(0, tone(), "bad"), take(1, tone(), "worse"), take(2, tone()), take(3, tone())]
-    judged = settle(store, planned(), "mei", takes[0], iter(takes[1:]))
+    judged = choose_take(store, planned(), "mei", takes[0], iter(takes[1:]))
     assert judged.used == takes[2].spec.key
     assert judged.takes == (("bad",), ("worse",), ())
     assert (judged.takes[-1], judged.line, judged.index) == ((), 7, 3)
@@ -88,7 +88,7 @@ def test_the_first_good_take_is_used_and_the_only_one_stored(tmp_path: Path) -> 
 def test_where_none_is_good_the_first_that_can_be_heard_is_used(tmp_path: Path) -> None:
     store = open_store(tmp_path.as_uri())
     takes = [take(0, tone(), "silence", mute=True), take(1, tone(), "odd"), take(2, tone(), "odd")]
-    judged = settle(store, planned(), "mei", takes[0], iter(takes[1:]))
+    judged = choose_take(store, planned(), "mei", takes[0], iter(takes[1:]))
     assert judged.used == takes[1].spec.key
     assert judged.takes == (("silence",), ("odd",), ("odd",))
 
@@ -97,12 +97,12 @@ def test_where_nothing_can_be_heard_the_segment_is_given_up(tmp_path: Path) -> N
     store = open_store(tmp_path.as_uri())
     takes = [take(0, None, "NaN", mute=True), take(1, tone(), "silence", mute=True)]
     with pytest.raises(InferenceFailed, match="none of 2 takes is audible: NaN; silence"):
-        settle(store, planned(), "mei", takes[0], iter(takes[1:]))
+        choose_take(store, planned(), "mei", takes[0], iter(takes[1:]))
     assert not list(store.list("segments/"))
 
 
 def test_the_engine_s_errors_are_for_the_gate_and_the_text_s_are_not() -> None:
-    gate, spec = Gate(Quality()), planned().segment
+    gate, spec = QualityGate(Quality()), planned().segment
     assert judge(gate, spec, "mei", InferenceFailed("NaN")).verdict.mute
     assert judge(gate, spec, "mei", InvalidText("empty")).good
     assert judge(None, spec, "mei", InferenceFailed("NaN")).good, "without a gate as ever"
@@ -110,7 +110,7 @@ def test_the_engine_s_errors_are_for_the_gate_and_the_text_s_are_not() -> None:
 
 
 def test_a_verdict_does_not_depend_on_having_been_stored(tmp_path: Path) -> None:
-    store, gate, spec = open_store(tmp_path.as_uri()), Gate(Quality()), planned().segment
+    store, gate, spec = open_store(tmp_path.as_uri()), QualityGate(Quality()), planned().segment
     audio = tone(peak=0.0025)
     segments.write(store, spec.key, audio)
     fresh = judge(gate, spec, "mei", audio)

@@ -9,7 +9,7 @@ import pytest
 from koebin.engine.audio.audio import Audio
 from koebin.engine.errors import GiveBack, StoreFull
 from koebin.tasks.segments import store as segments
-from koebin.tasks.segments.writer import AHEAD, Storing
+from koebin.tasks.segments.writer import AHEAD, SegmentWriter
 from koebin.tasks.stores.local import LocalStore
 
 KEYS = [f"{number:064x}" for number in range(2 * AHEAD)]
@@ -37,10 +37,10 @@ def test_rendering_goes_on_and_what_waits_is_bounded(tmp_path: Path) -> None:
     added: list[int] = []
 
     def render() -> None:
-        with Storing(store, lambda sound: stored.append(len(sound))) as storing:
+        with SegmentWriter(store, lambda sound: stored.append(len(sound))) as writer:
             for number, key in enumerate(KEYS):
                 added.append(number)
-                storing.add(key, audio(number))
+                writer.add(key, audio(number))
 
     thread = threading.Thread(target=render)
     thread.start()
@@ -55,9 +55,9 @@ def test_rendering_goes_on_and_what_waits_is_bounded(tmp_path: Path) -> None:
 
 def test_nothing_ahead_is_stored_at_once(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    with Storing(store, lambda _: None, ahead=0) as storing:
+    with SegmentWriter(store, lambda _: None, ahead=0) as writer:
         for number, key in enumerate(KEYS):
-            storing.add(key, audio(number))
+            writer.add(key, audio(number))
             assert segments.stored(store, [key])
 
 
@@ -72,9 +72,9 @@ def test_a_full_store_is_reported_and_what_had_begun_is_stored(tmp_path: Path) -
     stored: list[int] = []
 
     def render() -> None:
-        with Storing(store, lambda sound: stored.append(len(sound))) as storing:
+        with SegmentWriter(store, lambda sound: stored.append(len(sound))) as writer:
             for number, key in enumerate(KEYS):
-                storing.add(key, audio(number))
+                writer.add(key, audio(number))
 
     with pytest.raises(StoreFull):
         render()
@@ -88,9 +88,9 @@ def test_what_is_rendered_is_stored_when_the_chunk_is_given_back(tmp_path: Path)
     store = Gated(tmp_path)
 
     def render() -> None:
-        with Storing(store, lambda _: None) as storing:
+        with SegmentWriter(store, lambda _: None) as writer:
             for number, key in enumerate(KEYS[:AHEAD]):
-                storing.add(key, audio(number))
+                writer.add(key, audio(number))
             threading.Timer(0.1, store.gate.set).start()
             raise GiveBack("the worker shuts down", "")
 

@@ -13,7 +13,7 @@ from kombu.common import QoS
 from koebin.tasks.broker.leases import Attempt
 from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
 from koebin.tasks.observer import Observer
-from koebin.worker.celery_ext.micro_batch import LONGEST_CHARACTERS, Batch, Texts
+from koebin.worker.celery_ext.micro_batch import LONGEST_CHARACTERS, MicroBatch, MicroBatcher
 from koebin.worker.child.micro_batch import Call, message_of, text_of
 
 LIMIT = 4
@@ -36,7 +36,7 @@ class Timer:
 
 
 class Desk:
-    """A worker's parent with one process, as ``Texts`` sees it."""
+    """A worker's parent with one process, as ``MicroBatcher`` sees it."""
 
     def __init__(self) -> None:
         self.timer = Timer()
@@ -46,8 +46,8 @@ class Desk:
         self.asked: list[Any] = []
         self.running: Any = None
         leases = SimpleNamespace(attempt=lambda task: Attempt(int(task in self.struck), False, {}, ""))
-        holds: Any = SimpleNamespace(leases=leases, give_back=self.given_back.append, observer=Observer())
-        self.texts = Texts(self.asked.append, self, holds, LIMIT)
+        held_leases: Any = SimpleNamespace(leases=leases, release=self.given_back.append, observer=Observer())
+        self.texts = MicroBatcher(self.asked.append, self, held_leases, LIMIT)
 
     def receive(self, task: str, queue: str = "speaker.mei", text: str = "はい。", **fields: Any) -> Any:
         request: Any = SimpleNamespace(
@@ -62,7 +62,7 @@ class Desk:
             on_success=lambda _: None,
             **fields,
         )
-        self.texts.take(request)
+        self.texts.add(request)
         return request
 
     def begin(self) -> list[str]:
@@ -139,10 +139,10 @@ def test_what_is_no_short_text_goes_alone_after_what_came_before_it() -> None:
     desk.struck.add("killed")
     desk.receive("a")
     chunk = SimpleNamespace(id="chunk", name=SYNTHESIZE_CHUNK)
-    desk.texts.take(chunk)  # type: ignore[arg-type]
+    desk.texts.add(chunk)  # type: ignore[arg-type]
     long = desk.receive("long", text="長" * (LONGEST_CHARACTERS + 1))
     killed = desk.receive("killed")
-    assert isinstance(desk.asked[0], Batch)
+    assert isinstance(desk.asked[0], MicroBatch)
     assert desk.asked[1:] == [chunk, long, killed]
     assert desk.qos.value == 2
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from kombu.utils.scheduling import cycle_by_name
 
-from koebin.worker.celery_ext.queue_order import Turns
+from koebin.worker.celery_ext.queue_order import QueueOrder
 
 
 class Clock:
@@ -16,7 +16,7 @@ class Clock:
         return self.now
 
 
-def serve(turns: Turns, waiting: Counter[str]) -> str:
+def serve(turns: QueueOrder, waiting: Counter[str]) -> str:
     """Take one message as BRPOP does: of the first queue that has one."""
     queue = next(queue for queue in turns.consume(len(waiting)) if waiting[queue])
     waiting[queue] -= 1
@@ -24,18 +24,18 @@ def serve(turns: Turns, waiting: Counter[str]) -> str:
     return queue
 
 
-def served(turns: Turns, waiting: Counter[str], messages: int) -> str:
+def served(turns: QueueOrder, waiting: Counter[str], messages: int) -> str:
     return "".join(serve(turns, waiting) for _ in range(messages))
 
 
 def test_with_rounds_of_one_the_queues_take_turns() -> None:
-    turns = Turns()
+    turns = QueueOrder()
     turns.update("abc")
     assert served(turns, Counter(a=9, b=9, c=2), 9) == "abcabcaba"
 
 
 def test_a_round_fills_a_batch_and_then_the_next_queue_has_its_own() -> None:
-    turns = Turns(messages=3)
+    turns = QueueOrder(messages=3)
     turns.update("abc")
     assert served(turns, Counter(a=9, b=9, c=9), 12) == "aaabbbcccaaa"
     assert served(turns, Counter(a=0, b=1, c=9), 4) == "bccc"
@@ -43,7 +43,7 @@ def test_a_round_fills_a_batch_and_then_the_next_queue_has_its_own() -> None:
 
 def test_a_round_lasts_where_changing_the_voice_is_dear() -> None:
     clock = Clock()
-    turns = Turns(messages=1, seconds=10, clock=clock)
+    turns = QueueOrder(messages=1, seconds=10, clock=clock)
     turns.update("abc")
     assert served(turns, Counter(a=9, b=9), 5) == "aaaaa"
     clock.now = 10.0
@@ -52,7 +52,7 @@ def test_a_round_lasts_where_changing_the_voice_is_dear() -> None:
 
 def test_two_that_trickle_do_not_keep_a_third_waiting() -> None:
     clock = Clock()
-    turns = Turns(messages=1, seconds=10, clock=clock)
+    turns = QueueOrder(messages=1, seconds=10, clock=clock)
     turns.update("abc")
     waiting: Counter[str] = Counter(c=100)
     taken = []
@@ -65,7 +65,7 @@ def test_two_that_trickle_do_not_keep_a_third_waiting() -> None:
 
 
 def test_a_queue_that_joins_is_served_in_the_next_round_and_one_that_leaves_is_not() -> None:
-    turns = Turns()
+    turns = QueueOrder()
     turns.update("ab")
     assert served(turns, Counter(a=2, b=2), 2) == "ab"
     turns.update("abc")
@@ -75,7 +75,7 @@ def test_a_queue_that_joins_is_served_in_the_next_round_and_one_that_leaves_is_n
 
 
 def test_the_latest_is_a_speaker_unless_there_is_none() -> None:
-    turns = Turns()
+    turns = QueueOrder()
     turns.update(["speaker.a", "speaker.b", "assemble"])
     for queue, latest in (("speaker.a", "speaker.a"), ("assemble", "speaker.a"), ("speaker.b", "speaker.b")):
         turns.rotate(queue)
@@ -87,5 +87,5 @@ def test_the_latest_is_a_speaker_unless_there_is_none() -> None:
 def test_kombu_takes_it_as_it_is() -> None:
     from functools import partial
 
-    made = cycle_by_name(partial(Turns, messages=8, seconds=1.0))()
-    assert isinstance(made, Turns)
+    made = cycle_by_name(partial(QueueOrder, messages=8, seconds=1.0))()
+    assert isinstance(made, QueueOrder)
