@@ -61,10 +61,10 @@ setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --bounding-set
 import os, socket, sys
 from pathlib import Path
 
-from engine.bake import check_baked
-from engine.errors import KoebinError
-from worker.lifecycle import build_engine
-from worker.settings import load_settings
+from koebin.engine.bake import check_baked
+from koebin.engine.errors import KoebinError
+from koebin.worker.child.engine_process import build_engine
+from koebin.tasks.settings import load_settings
 
 prefix = Path(sys.argv[1])
 assert os.getuid() == 10001, os.getuid()

@@ -45,8 +45,8 @@ docker run --rm --network none --read-only --tmpfs /tmp --volume "$PWD/tests/gol
   --entrypoint python3 "$KOEBIN_IMAGE" -c '
 import json
 from pathlib import Path
-from engine.text.analysis import Analysis, Node
-from engine.text.prosody import phonemes
+from koebin.engine.text.analysis import Analysis, Node
+from koebin.engine.text.prosody import phonemes
 cases = [json.loads(line) for line in Path("/text.jsonl").read_text("utf-8").splitlines()]
 for case in cases:
     nodes = tuple(Node(node["string"], node["pron"], node["pos"]) for node in case["nodes"])
