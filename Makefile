@@ -57,6 +57,7 @@ $(STAMPS)/docs: $(STAMPS)/venv requirements/docs.txt
 
 docs: $(STAMPS)/docs ## Build the documentation with its API reference into site/.
 	$(BIN)/mkdocs build --quiet
+	@! grep -rnoE '<(script|link|img|iframe)[^>]+(src|href)="(https?:)?//[^"]*' site || { echo "a page asks another server for something" >&2; exit 1; }
 
 lock: $(STAMPS)/venv ## Resolve the dependencies anew.
 	$(BIN)/python -m pip install --quiet uv
