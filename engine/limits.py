@@ -22,3 +22,43 @@ AIVM_TEXT_CHARS: Final = 200_000
 AIVM_SPEAKERS: Final = 1_000
 AIVM_STYLES: Final = 32
 """Of one speaker, as the format says."""
+
+XML_DEPTH: Final = 500
+"""Elements inside of each other; books by converters nest some dozens."""
+XML_ENTITY_CHARS: Final = 100_000
+"""Characters that a document's own entities may add to it."""
+XML_ATTRIBUTE_CHARS: Final = 1_000_000
+"""Of one start tag."""
+
+ARCHIVE_FILES: Final = 20_000
+ARCHIVE_FILE_BYTES: Final = 32 << 20
+ARCHIVE_TOTAL_BYTES: Final = 512 << 20
+ARCHIVE_RATIO: Final = 200
+"""A page of text shrinks to a tenth; what shrinks to less than this was made to burst."""
+
+INPUT_BYTES: Final = 64 << 20
+"""A text file; ten million characters, the longest text that is taken, are less."""
+INPUT_FILES: Final = 1_000
+"""Files that one folder or pattern may name."""
+BOOK_BYTES: Final = 2 << 30
+"""An EPUB, DOCX or PDF, most of which is pictures."""
+
+TOML_DEPTH: Final = 50
+TOML_KEYS: Final = 60
+"""Names joined by dots in one key."""
+
+READING_CHARS: Final = 1_000
+"""A reading as it is written beside a word."""
+
+TABLE_CELL_CHARS: Final = 100_000
+TABLE_ROWS: Final = 200_000
+
+PDF_PAGES: Final = 5_000
+PDF_PAGE_CHARS: Final = 100_000
+
+PICTURE_PIXELS: Final = 50_000_000
+
+UNREADABLE_SHARE: Final = 0.05
+"""A file of which more cannot be read was decoded wrongly, and is refused."""
+UNREADABLE_FEWEST: Final = 20
+"""Fewer characters are left out of a file however short it is."""

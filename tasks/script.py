@@ -29,6 +29,8 @@ class Passage:
         ends: decides the pause that follows.
         pause: seconds of an explicit pause that follows, instead of the one ``ends`` asks for.
         item: id of the item this passage belongs to, where every item becomes a file of its own; "" elsewhere.
+        lead: seconds of silence before it, at the beginning of a file.
+        start, end: seconds of its place in a track that something else gives, such as a film's subtitles.
     """
 
     text: str
@@ -41,6 +43,9 @@ class Passage:
     pause: float | None = None
     item: str = ""
     name: str = ""
+    lead: float = 0.0
+    start: float | None = None
+    end: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,23 @@ class LineError:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something of the input that nothing is said for, while all around it is spoken.
+
+    Attributes:
+        line, column: its place as far as it has one, else 0; a book's paragraphs count as lines.
+        text: what it is.
+        reason: why it cannot be spoken.
+    """
+
+    line: int
+    text: str
+    reason: str
+    column: int = 0
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """Parsed input of a narration.
 
@@ -75,11 +97,14 @@ class Script:
         passages: in reading order.
         chapters: at least one.
         title, author: "" if the input names none.
+        series, volume: the series that the work belongs to, and its place there; "" if the input names none.
         cover: picture for containers that can hold one.
         dictionary: readings that hold for the whole script.
         items: every item (see ``Passage.item``) becomes a file of its own.
         errors: lines that were refused; only where ``items``.
         output: output options that the input sets, named as on the command line.
+        left_out: what is silent, in the order of the input.
+        warnings: what is spoken otherwise than the input has it, such as cues that overlap.
     """
 
     passages: Sequence[Passage]
@@ -91,3 +116,7 @@ class Script:
     items: bool = False
     errors: tuple[LineError, ...] = ()
     output: Mapping[str, Any] = field(default_factory=dict)
+    series: str = ""
+    volume: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[LineError, ...] = ()

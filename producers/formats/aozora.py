@@ -13,7 +13,7 @@ from typing import Final
 
 from koebin.producers.formats.aozora_characters import accented, character_of
 from koebin.producers.formats.builder import ScriptBuilder
-from koebin.producers.formats.markup import MarkupReader, lines
+from koebin.producers.formats.markup import UNKNOWN, MarkupReader, lines
 from koebin.producers.formats.voice import Cast
 
 Line = tuple[int, str]
@@ -24,7 +24,21 @@ _HEADING: Final = re.compile(r"［＃「(?P<title>[^\n［］]{0,200})」は(?:�
 _HEADING_START: Final = re.compile(r"［＃(?:ここから)?(?:同行|窓)?(?P<level>[大中小])見出し］")
 _HEADING_END: Final = re.compile(r"［＃(?:ここで)?(?:同行|窓)?[大中小]見出し終わり］")
 _PAGE_BREAK: Final = re.compile(r"［＃改(?:ページ|丁|見開き)］")
-_FOOT: Final = re.compile(r"底本[：:]")
+_FOOT: Final = re.compile(
+    r"[ 　\t]*[【〔\[［（(]?(?:翻訳の|原文の|使用)?(?:底本|定本|原本|親本|原典|テキスト)(?:の親本|一覧|目録)?"
+    r"[0-9０-９①-⑳一二三四五]{0,2}[】〕\]］）)]?[ 　]*(?:[：:；;]|(?=[「『]))"
+)
+"""Begins the foot: the book that the file was made from."""
+_FOOT_SIGNS: Final = re.compile(
+    r"[ 　\t]*(?:底本|初出|初収|入力|校正|校訂|翻訳|訳者|編集|加筆|ファイル作成|公開|更新|青空文庫"
+    r"|この(?:ファイル|作品|翻訳|テキスト)は"
+    r"|[0-9０-９]{4}年[0-9０-９]{1,2}月[0-9０-９]{1,2}日|[　 ]{2,}|●|※|[-－─]{10,}|http)"
+)
+"""Lines that a foot is made of."""
+_FOOT_SURE: Final = re.compile(
+    r"[ 　\t]*(?:青空文庫(?:作成|収録|提供)?ファイル[：:]|(?:入力|校正)[：:]|このファイルは、)"
+)
+_FOOT_GAP: Final = 12
 _RULE: Final = re.compile(r"[-－]{10,}\s*")
 _EXPLANATION: Final = "【テキスト中に現れる記号について】"
 _RUBY: Final = re.compile(r"\\(?P<plain>[\\《｜［])|《[^《》]*》|｜")
@@ -33,6 +47,12 @@ _LAST_WORD: Final = re.compile(r"(?:[\u3400-\u9fff々〇]{1,3}[ぁ-ん]?|[ぁ-�
 _CREDIT: Final = re.compile(r"(?:訳|譯|編|編纂|校訂|校註|著訳)$")
 _LONGEST_HEAD: Final = 6
 _LONGEST_FOOT: Final = 80
+_FARTHEST_FOOT: Final = 1_000
+_VOLUME: Final = re.compile(
+    r"(?:第?[一二三四五六七八九十百〇0-9０-９]+(?:巻|部|編|篇|章|回|話|集|輯|冊|幕|場)?|[上中下前後続正](?:巻|編|篇|の巻|冊)?"
+    r"|.{0,20}の巻|その[一二三四五六七八九十0-9０-９]+|[（(〔].{1,20}[）)〕]|[―─—-].{0,40}[―─—-])"
+)
+"""A line of the head that is part of the title: a volume, a number, a subtitle between dashes."""
 
 
 def read_aozora(text: str, builder: ScriptBuilder, cast: Cast) -> None:
@@ -50,6 +70,9 @@ def read_aozora(text: str, builder: ScriptBuilder, cast: Cast) -> None:
     _add_head(head, builder, reader)
     awaited = ""
     for number, line in body:
+        for note in _GAIJI.finditer(line):
+            if character_of(note[1]) == UNKNOWN and not line.startswith("《", note.end()):
+                builder.leave_out("a character that is only described", note[0], number, note.start() + 1)
         if _PAGE_BREAK.match(line.strip()):
             builder.end("chapter")
         level, title = _heading(line)
@@ -98,9 +121,29 @@ def _split(everything: list[Line]) -> tuple[list[Line], list[Line]]:
 
 
 def _foot(everything: list[Line]) -> int:
-    """Where the foot begins; the number of lines if there is none."""
-    first = max(0, len(everything) - _LONGEST_FOOT)
-    return next((i for i in range(first, len(everything)) if _FOOT.match(everything[i][1])), len(everything))
+    """Where the foot begins; the number of lines if there is none.
+
+    It names the book near the end, or farther up where every few lines are of a kind that only a foot is made of.
+    """
+    count = len(everything)
+    near = range(max(0, count - _LONGEST_FOOT), count)
+    start = next((i for i in near if _FOOT.match(everything[i][1])), None)
+    if start is None:
+        start = next((i for i in near if _FOOT_SURE.match(everything[i][1])), None)
+    if start is None:
+        return count
+    position = first = start
+    gap = 0
+    while position > max(0, count - _FARTHEST_FOOT) and gap <= _FOOT_GAP:
+        position -= 1
+        line = everything[position][1]
+        if _FOOT.match(line):
+            first, gap = position, 0
+        elif _FOOT_SIGNS.match(line) or not line.strip():
+            gap += not line.strip()
+        else:
+            gap += 3
+    return first
 
 
 def _explanation(body: list[Line]) -> tuple[int, int] | None:
@@ -115,12 +158,25 @@ def _explanation(body: list[Line]) -> tuple[int, int] | None:
 def _add_head(head: list[Line], builder: ScriptBuilder, reader: MarkupReader) -> None:
     if not head:
         return
-    names = [_title(line) for _, line in head]
-    builder.title = names[0]
-    builder.author = next((name for name in reversed(names[1:]) if not _CREDIT.search(name)), "")
+    names = [name for _, line in head if (name := _title(line))]
+    if not names:
+        return
+    rest = [name for name in names[1:] if not _VOLUME.fullmatch(name)]
+    builder.author = next((name for name in reversed(rest) if not _CREDIT.search(name)), "")
+    builder.title, builder.series, builder.volume = _titles(names, builder.author)
     builder.chapter(builder.title)
     for number, line in head:
         _add(number, line, reader)
+
+
+def _titles(names: list[str], author: str) -> tuple[str, str, str]:
+    """Title, series and volume: a number or a volume after the first line belongs to the title."""
+    before = names[1 : names.index(author, 1)] if author in names[1:] else names[1:]
+    parts = [name for name in before if _VOLUME.fullmatch(name) or re.match(r"[0-9０-９]{1,3}[ 　]", name)]
+    if not parts:
+        return names[0], "", ""
+    number = re.match(r"第?([0-9０-９一二三四五六七八九十百]+|[上中下前後])", parts[0])
+    return "　".join([names[0], *parts]), names[0], number[1] if number else ""
 
 
 def _chapter_levels(body: Iterable[str]) -> set[str]:
@@ -142,7 +198,7 @@ def _heading(line: str) -> tuple[str, str]:
 
 def _described(note: re.Match[str]) -> str:
     character = character_of(note[1])
-    return f"\\{character}" if character in "《｜［" else character
+    return f"\\{character}" if character in ("《", "｜", "［") else character
 
 
 def _title(line: str) -> str:

@@ -12,49 +12,48 @@ from koebin.engine.options import RANGES
 from koebin.engine.text.characters import is_speech
 from koebin.engine.text.dictionary import Dictionary
 from koebin.producers.formats.voice import Voice
-from koebin.tasks.script import Chapter, Cover, Ending, LineError, Passage, Script
+from koebin.tasks.script import Chapter, Cover, Ending, LeftOut, LineError, Passage, Script
 
 _STRENGTH: Final[dict[Ending, int]] = {"span": 0, "sentence": 1, "paragraph": 2, "chapter": 3}
 MAX_PAUSE: Final = RANGES["pause"][1]
+_SHOWN: Final = 200
 
 
 class ScriptBuilder:
     """Collects passages in reading order.
 
     What has nothing to speak (``……``, a row of asterisks) is no passage of its own: it joins the one before it, or the
-    one after it if it is the first.
+    one after it if it is the first. What another speaker does not say is that speaker's own silence.
     """
 
     def __init__(self) -> None:
         self.title = ""
         self.author = ""
+        self.series = ""
+        self.volume = ""
         self.cover: Cover | None = None
+        self.left_out: list[LeftOut] = []
+        self.warnings: list[LineError] = []
         self._passages: list[Passage] = []
         self._chapters: list[Chapter] = []
         self._heading: str | None = ""
-        self._first = 0
         self._mute = ""
+        self._mute_voice: Voice | None = None
+        self._lead = 0.0
 
     @property
     def speaks(self) -> bool:
-        """Whether there is a passage yet."""
-        return bool(self._passages)
+        """Whether there is something to speak yet."""
+        return any(is_speech(character) for passage in self._passages for character in passage.text)
+
+    def leave_out(self, reason: str, text: str, line: int = 0, column: int = 0, item: str = "") -> None:
+        """Tell of something that nothing is said for."""
+        self.left_out.append(LeftOut(line, text[:_SHOWN], reason, column, item))
 
     def chapter(self, title: str) -> None:
         """What follows belongs to a new chapter; one without a passage is left out."""
         self.end("chapter")
         self._heading = title
-
-    @property
-    def chapter_title(self) -> str:
-        """Title of the chapter that the last passage belongs to."""
-        return self._chapters[-1].title if self._chapters else ""
-
-    def entitle(self) -> None:
-        """What has been added since ``chapter`` is its title."""
-        if self._heading is None:
-            title = "".join(passage.text for passage in self._passages[self._first :])
-            self._chapters[-1] = Chapter(title.replace("\n", " "))
 
     def end(self, ending: Ending) -> None:
         """The last passage ends at least with that."""
@@ -79,12 +78,13 @@ class ScriptBuilder:
             return
         readings = [replace(each, start=each.start - start, end=each.end - start) for each in readings]
         if not any(is_speech(character) for character in text):
-            self._join(text, ends, item)
+            self._join(text, voice, line, ends, item)
             return
         if self._mute:
-            lead, self._mute = self._mute + "\n", ""
-            readings = [replace(r, start=r.start + len(lead), end=r.end + len(lead)) for r in readings]
-            text = lead + text
+            text, readings = self._after_mute(text, voice, readings, line)
+        self._append(text, voice, readings, line, ends, item)
+
+    def _append(self, text: str, voice: Voice, readings: Sequence[Reading], line: int, ends: Ending, item: str) -> None:
         self._open_chapter()
         passage = Passage(
             text=text,
@@ -96,27 +96,47 @@ class ScriptBuilder:
             ends=ends,
             item=item,
             name=voice.name,
+            lead=self._lead,
         )
+        self._lead = 0.0
         self._passages.append(passage)
 
+    def _after_mute(
+        self, text: str, voice: Voice, readings: Sequence[Reading], line: int
+    ) -> tuple[str, Sequence[Reading]]:
+        """The first text after something silent: joined to it, unless that was somebody else's silence."""
+        mute, silent, self._mute = self._mute, self._mute_voice, ""
+        if silent is not None and _who(silent) != _who(voice):
+            self._append(mute, silent, (), line, "paragraph", "")
+            return text, readings
+        lead = mute + "\n"
+        return lead + text, [replace(r, start=r.start + len(lead), end=r.end + len(lead)) for r in readings]
+
+    def warn(self, reason: str, text: str, line: int = 0) -> None:
+        """Tell of something that is spoken, but not as the input has it."""
+        self.warnings.append(LineError(line, "", f"{reason}: {text[:_SHOWN]}"))
+
+    def add_cue(
+        self, text: str, voice: Voice, *, readings: Sequence[Reading], line: int, start: float, end: float
+    ) -> None:
+        """Append a passage with a place in time of its own, in seconds."""
+        self._append(text.strip(), voice, readings, line, "paragraph", "")
+        self._passages[-1] = replace(self._passages[-1], start=start, end=end)
+
     def pause(self, seconds: float, line: int = 0, column: int = 0) -> None:
-        """Silence after the last passage; silences in a row add up.
+        """Silence after the last passage, or before the first; silences in a row add up.
 
         Raises:
-            InvalidScript: there is nothing before it, or it is too long.
+            InvalidScript: it is too long.
         """
-        if not self._passages:
-            raise InvalidScript(
-                "a pause before the first text",
-                hint="Remove it, or write something before it",
-                line=line,
-                column=column,
-            )
-        last = self._passages[-1]
-        total = (last.pause or 0.0) + seconds
+        last = self._passages[-1] if self._passages else None
+        total = (last.pause or 0.0 if last else self._lead) + seconds
         if not 0.0 <= total <= MAX_PAUSE:
             raise InvalidScript("the pause is too long", f"{total:g} s", f"Use at most {MAX_PAUSE:g} s", line, column)
-        self._passages[-1] = replace(last, pause=total)
+        if last:
+            self._passages[-1] = replace(last, pause=total)
+        else:
+            self._lead = total
 
     def take(self, other: ScriptBuilder) -> None:
         """Append the passages of a builder that has no chapters.
@@ -124,9 +144,10 @@ class ScriptBuilder:
         Raises:
             InvalidScript: it has nothing to speak.
         """
-        passages = other.build().passages
+        script = other.build()
         self._open_chapter()
-        self._passages.extend(passages)
+        self._passages.extend(script.passages)
+        self.left_out.extend(script.left_out)
 
     def build(
         self,
@@ -141,8 +162,11 @@ class ScriptBuilder:
         Raises:
             InvalidScript: there is nothing to speak.
         """
-        if not self._passages:
-            raise InvalidScript("there is nothing to speak", self._mute, "Give at least one word")
+        if not self.speaks:
+            first = next(iter(self.left_out), None)
+            why = f": {first.reason}" if first else ""
+            shown = self._mute or (first.text if first else "")
+            raise InvalidScript(f"there is nothing to speak{why}", shown, "Give at least one word")
         return Script(
             passages=tuple(self._passages),
             chapters=tuple(self._chapters),
@@ -153,19 +177,30 @@ class ScriptBuilder:
             items=items,
             errors=tuple(errors),
             output=dict(output or {}),
+            series=self.series,
+            volume=self.volume,
+            left_out=tuple(self.left_out),
+            warnings=tuple(self.warnings),
         )
 
     def _open_chapter(self) -> None:
         if self._heading is not None:
-            self._chapters.append(Chapter(self._heading))
-            self._first = len(self._passages)
+            self._chapters.append(Chapter(self._heading.replace("\n", " ")))
             self._heading = None
 
-    def _join(self, text: str, ends: Ending, item: str) -> None:
-        if not self._passages or self._passages[-1].item != item:
+    def _join(self, text: str, voice: Voice, line: int, ends: Ending, item: str) -> None:
+        last = self._passages[-1] if self._passages else None
+        if last is None or last.item != item or self._heading is not None:
             self._mute = f"{self._mute}\n{text}" if self._mute else text
+            self._mute_voice = voice
             return
-        last = self._passages[-1]
+        if (last.speaker, last.name) != _who(voice):
+            self._append(text, voice, (), line, ends, item)
+            return
         between = "" if last.ends == "span" else "\n"
         self._passages[-1] = replace(last, text=last.text + between + text)
         self.end(ends)
+
+
+def _who(voice: Voice) -> tuple[str, str]:
+    return voice.speaker, voice.name

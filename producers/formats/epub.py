@@ -5,296 +5,232 @@ Source: EPUB 3.3, https://www.w3.org/TR/epub-33/; EPUB 2.0.1 for ``toc.ncx``.
 
 from __future__ import annotations
 
-import codecs
-import posixpath
 import re
-import zipfile
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
-from xml.etree.ElementTree import Element, ParseError
 
-import defusedxml.ElementTree
-from defusedxml.common import DefusedXmlException
-
-from koebin.engine.errors import InvalidScript, InvalidText
-from koebin.engine.text.characters import is_speech
-from koebin.engine.text.checks import check_text
+from koebin.engine.errors import InvalidScript
+from koebin.producers.formats import encodings
+from koebin.producers.formats.archive import Archive, key_of, open_archive, resolve
 from koebin.producers.formats.builder import ScriptBuilder
+from koebin.producers.formats.covers import cover_from
+from koebin.producers.formats.epub_contents import contents_of, is_contents_page
+from koebin.producers.formats.epub_package import Item, read_package
+from koebin.producers.formats.safe_xml import Node, tree
 from koebin.producers.formats.voice import Cast
-from koebin.producers.formats.xhtml import Block, read_page
+from koebin.producers.formats.xhtml import LeftOut, Page, read_page
 from koebin.tasks.script import Cover
 
-MAX_FILES: Final = 20_000
-MAX_FILE_BYTES: Final = 32 << 20
-MAX_TOTAL_BYTES: Final = 512 << 20
-MAX_RATIO: Final = 200
-"""A page of text shrinks to a tenth; what shrinks to less than this was made to burst."""
-_COVERS: Final = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
-_FONTS: Final = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 _ENCODING: Final = re.compile(rb"""<\?xml[^>]{0,200}encoding\s*=\s*["']([A-Za-z0-9_.:-]{1,40})["']""")
-_BREAK_HINT: Final = "Check that the file is a whole EPUB"
+_PAGES: Final = frozenset(
+    ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document", "application/xml", "")
+)
+_PAGE_NAMES: Final = re.compile(r"\.(?:xhtml?|html?|xml)$", re.IGNORECASE)
+_FONTS: Final = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
+_PROTECTIONS: Final = (
+    ("META-INF/license.lcpl", "Readium LCP"),
+    ("META-INF/sinf.xml", "Apple FairPlay"),
+    ("META-INF/rights.xml", "Adobe ADEPT"),
+)
+_BAD_SHARE: Final = 0.05
 
 
-def read_epub(path: Path, builder: ScriptBuilder, cast: Cast) -> None:
+def read_epub(path: Path | bytes, builder: ScriptBuilder, cast: Cast) -> None:
     """Add a book. Its table of contents makes the chapters; without one, its headings of the two highest levels do.
 
-    Pages outside the reading order (``linear="no"``) and the table of contents itself are not read.
+    Pages outside the reading order (``linear="no"``) and tables of contents are not read. A page that is missing or
+    cannot be read is left out and told.
 
     Raises:
-        InvalidScript: not an EPUB, broken, encrypted, or made to burst.
+        InvalidScript: not an EPUB, or protected against copying.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _read(_Archive(archive), builder, cast)
-    except FileNotFoundError as error:
-        raise InvalidScript("no such file", str(path), "Check the path") from error
-    except OSError as error:
-        raise InvalidScript(f"the file cannot be read ({error.strerror})", str(path)) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
-        raise InvalidScript("not an EPUB, or a broken one", str(path), _BREAK_HINT) from error
+    with open_archive(path, "EPUB") as archive:
+        book = _Book(archive)
+        builder.title, builder.author = book.package.title, book.package.author
+        builder.series, builder.volume = book.package.series, book.package.volume
+        builder.cover = book.cover()
+        book.read(builder, cast)
 
 
-@dataclass(slots=True)
-class _Item:
-    path: str
-    media_type: str
-    properties: frozenset[str]
-
-
-@dataclass(slots=True)
-class _Package:
-    """What the package document says."""
-
-    title: str = ""
-    author: str = ""
-    items: dict[str, _Item] = field(default_factory=dict)
-    spine: list[_Item] = field(default_factory=list)
-    cover: _Item | None = None
-    contents: _Item | None = None
-
-
-class _Archive:
-    """The files of an EPUB, each read once and never more than it may hold."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
+class _Book:
+    def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._names = {info.filename: info for info in archive.infolist()}
-        self._total = 0
-        if len(self._names) > MAX_FILES:
-            raise InvalidScript(f"the EPUB holds more than {MAX_FILES} files", str(len(self._names)))
+        self.package = read_package(archive, _text_of)
+        self._pages = list(self._in_order())
+        _refuse_protection(archive, [self.package.path, *(item.path for item in self._pages)])
+        self._contents, self._declared = contents_of(archive, self.package, _text_of)
+        self._spine = frozenset(key_of(item.path) for item in self._pages)
 
-    def has(self, name: str) -> bool:
-        return name in self._names
+    def read(self, builder: ScriptBuilder, cast: Cast) -> None:
+        levels = set() if self._contents else self._levels()
+        paragraphs = count(1)
+        number = 0
+        for reason, name in self.package.problems:
+            builder.leave_out(reason, name)
+        for item in self._pages:
+            try:
+                page = self._page(item)
+            except InvalidScript as error:
+                builder.leave_out(f"a page cannot be read: {error.what}", error.value or item.path, number + 1)
+                continue
+            if self._is_contents(item, page):
+                continue
+            first = number + 1
+            place = key_of(item.path)
+            self._open_chapters(builder, [place])
+            for block in page.blocks:
+                number = next(paragraphs)
+                self._open_chapters(builder, (f"{place}#{identity}" for identity in block.ids))
+                if block.level in levels:
+                    builder.chapter(block.text.strip())
+                builder.add(block.text, cast.narrator, readings=block.readings, line=number)
+            self._open_chapters(builder, (f"{place}#{identity}" for identity in page.ids))
+            for left in page.left_out:
+                builder.leave_out(
+                    left.reason, f"{item.path}: {left.text}" if left.text else item.path, first + left.block
+                )
+            builder.end("paragraph")
 
-    def read(self, name: str) -> bytes:
-        info = self._names.get(name)
-        if info is None:
-            raise InvalidScript("the EPUB lacks a file that it names", name, _BREAK_HINT)
-        if info.flag_bits & 1:
-            raise InvalidScript("the EPUB is encrypted", name, "Use one without copy protection")
-        limit = min(MAX_FILE_BYTES, MAX_TOTAL_BYTES - self._total, max(1 << 20, info.compress_size * MAX_RATIO))
-        with self._archive.open(info) as file:
-            data = file.read(limit + 1)  # what the header says of the size may be a lie
-        self._total += len(data)
-        if len(data) > limit:
-            raise InvalidScript("a file of the EPUB is too large", name, f"Keep it under {MAX_FILE_BYTES >> 20} MB")
-        return data
-
-    def text(self, name: str) -> str:
-        data = self.read(name)
-        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            encoding = "utf-16"
-        else:
-            declared = _ENCODING.match(data.removeprefix(codecs.BOM_UTF8).lstrip())
-            encoding = declared[1].decode() if declared else "utf-8"
-        try:
-            return data.decode("utf-8-sig" if encoding.lower() == "utf-8" else encoding)
-        except (UnicodeDecodeError, LookupError) as error:
-            raise InvalidScript(f"a page of the EPUB is not {encoding}", name, _BREAK_HINT) from error
-
-    def tree(self, name: str) -> Element:
-        try:
-            tree: Element = defusedxml.ElementTree.fromstring(self.read(name))
-        except DefusedXmlException as error:
-            raise InvalidScript("a file of the EPUB declares entities", name, "Remove the declarations") from error
-        except (ParseError, LookupError) as error:
-            line, column = getattr(error, "position", (0, -1))
-            raise InvalidScript("a file of the EPUB is not XML", name, _BREAK_HINT, line, column + 1) from error
-        return tree
-
-
-def _read(archive: _Archive, builder: ScriptBuilder, cast: Cast) -> None:
-    _refuse_encryption(archive)
-    package = _package(archive)
-    builder.title, builder.author = package.title, package.author
-    builder.cover = _cover(archive, package)
-    contents = dict(_contents(archive, package))
-    pages = [item for item in package.spine if "nav" not in item.properties]
-    levels = set() if contents else _levels(archive, pages)
-    paragraphs = count(1)
-    for item in pages:
-        _add_page(archive, item, contents, levels, paragraphs, builder, cast)
-
-
-def _add_page(
-    archive: _Archive,
-    item: _Item,
-    contents: dict[str, str],
-    levels: set[int],
-    paragraphs: Iterator[int],
-    builder: ScriptBuilder,
-    cast: Cast,
-) -> None:
-    """Add a page; a book has no lines, so its paragraphs are counted instead."""
-    if item.path in contents:
-        builder.chapter(contents[item.path])
-
-    def add(block: Block) -> None:
-        for identity in block.ids:
-            if (link := f"{item.path}#{identity}") in contents:
-                builder.chapter(contents[link])
-        if block.level in levels:
-            builder.chapter(block.text.strip())
-        _check(block.text, item.path)
-        builder.add(block.text, cast.narrator, readings=block.readings, line=next(paragraphs))
-
-    read_page(archive.text(item.path), add, item.path)
-    builder.end("paragraph")
-
-
-def _check(text: str, page: str) -> None:
-    """A book has no lines to point at: name the page and show the paragraph's beginning."""
-    if not any(is_speech(character) for character in text):
-        return
-    try:
-        check_text(text)
-    except InvalidText as error:
-        what = f"{page}: {error.what} in the paragraph {text[:20]!r}"
-        raise InvalidText(what, error.value, error.hint) from error
-
-
-def _levels(archive: _Archive, pages: list[_Item]) -> set[int]:
-    found: set[int] = set()
-    for item in pages:
-        read_page(archive.text(item.path), lambda block: found.add(block.level), item.path)
-    return set(sorted(found - {0})[:2])
-
-
-def _refuse_encryption(archive: _Archive) -> None:
-    """Fonts may be scrambled; a book that is encrypted cannot be read."""
-    if archive.has("META-INF/rights.xml"):
-        raise InvalidScript("the EPUB is encrypted", "META-INF/rights.xml", "Use one without copy protection")
-    if not archive.has("META-INF/encryption.xml"):
-        return
-    for element in archive.tree("META-INF/encryption.xml").iter():
-        if _local(element) == "encryptionmethod" and element.get("Algorithm") not in _FONTS:
-            raise InvalidScript("the EPUB is encrypted", "META-INF/encryption.xml", "Use one without copy protection")
-
-
-def _package(archive: _Archive) -> _Package:
-    roots = [e.get("full-path", "") for e in archive.tree("META-INF/container.xml").iter() if _local(e) == "rootfile"]
-    if not roots:
-        raise InvalidScript("the EPUB names no package", "META-INF/container.xml", _BREAK_HINT)
-    tree, package = archive.tree(roots[0]), _Package()
-    authors: list[str] = []
-    cover_id = ncx_id = ""
-    for element in tree.iter():
-        match _local(element):
-            case "title" if not package.title:
-                package.title = _words(element)
-            case "creator" if _words(element):
-                authors.append(_words(element))
-            case "meta" if element.get("name") == "cover":
-                cover_id = element.get("content", "")
-            case "item":
-                path = _resolve(roots[0], element.get("href", ""))
-                properties = frozenset(element.get("properties", "").split())
-                package.items[element.get("id", "")] = _Item(path, element.get("media-type", ""), properties)
-            case "spine":
-                ncx_id = element.get("toc", "")
-            case "itemref" if element.get("linear") != "no":
-                package.spine.append(_spine_item(package, element.get("idref", "")))
-    package.author = "、".join(dict.fromkeys(authors))
-    marked = [item for item in package.items.values() if "cover-image" in item.properties]
-    package.cover = marked[0] if marked else package.items.get(cover_id)
-    package.contents = _contents_item(package, ncx_id)
-    return package
-
-
-def _contents_item(package: _Package, ncx_id: str) -> _Item | None:
-    """The navigation document of EPUB 3, else the NCX of EPUB 2."""
-    items = list(package.items.values())
-    navigation = [item for item in items if "nav" in item.properties]
-    named = [package.items[ncx_id]] if ncx_id in package.items else []
-    ncx = [item for item in items if item.media_type == "application/x-dtbncx+xml"]
-    return next(iter([*navigation, *named, *ncx]), None)
-
-
-def _spine_item(package: _Package, identity: str) -> _Item:
-    if identity not in package.items:
-        raise InvalidScript("the reading order names a page that is not there", identity, _BREAK_HINT)
-    return package.items[identity]
-
-
-def _contents(archive: _Archive, package: _Package) -> Iterator[tuple[str, str]]:
-    """Link (``page`` or ``page#id``) and title of every chapter, the first title of a link first."""
-    if package.contents is None or not archive.has(package.contents.path):
-        return
-    tree, base = archive.tree(package.contents.path), package.contents.path
-    links = _ncx_links(tree) if _local(tree) == "ncx" else _nav_links(tree)
-    seen: set[str] = set()
-    for href, title in links:
-        link = _resolve(base, href)
-        if title and link not in seen:
-            seen.add(link)
-            yield link, title
-
-
-def _nav_links(tree: Element) -> Iterator[tuple[str, str]]:
-    for nav in tree.iter():
-        kind = next((value for key, value in nav.attrib.items() if key.endswith("type")), "toc")
-        if _local(nav) == "nav" and "toc" in kind.split():
-            yield from ((link.get("href", ""), _words(link)) for link in nav.iter() if _local(link) == "a")
-            return
-
-
-def _ncx_links(tree: Element) -> Iterator[tuple[str, str]]:
-    for point in tree.iter():
-        if _local(point) == "navpoint":
-            label = next((_words(child) for child in point if _local(child) == "navlabel"), "")
-            yield next((child.get("src", "") for child in point if _local(child) == "content"), ""), label
-
-
-def _cover(archive: _Archive, package: _Package) -> Cover | None:
-    """The cover if it is a picture that audio files can hold."""
-    if package.cover is None or not archive.has(package.cover.path):
+    def cover(self) -> Cover | None:
+        """The cover if it is a picture that audio files can hold: as the package marks it, else by its name."""
+        marked = self.package.cover_candidates()
+        for item in marked:
+            if cover := self._picture(item.path):
+                return cover
+        for path in self.package.cover_pages:
+            try:
+                picture = read_page(_text_of(self._archive, path), path).picture
+            except InvalidScript:
+                continue
+            if picture and (cover := self._picture(resolve(path, _unquoted(picture)))):
+                return cover
         return None
-    data = archive.read(package.cover.path)
-    if data.startswith(_COVERS["image/jpeg"]):
-        return Cover(data, "image/jpeg")
-    return Cover(data, "image/png") if data.startswith(_COVERS["image/png"]) else None
+
+    def _picture(self, path: str) -> Cover | None:
+        try:
+            return cover_from(self._archive.read(path))
+        except InvalidScript:
+            return None
+
+    def _in_order(self) -> Iterator[Item]:
+        """The pages to be read, each once; a picture gives way to its fallback unless that is read anyway."""
+        spine = [item.path for item in self.package.spine]
+        seen: set[str] = set()
+        for item in self.package.spine:
+            page = self._page_for(item, spine)
+            if page is None:
+                continue
+            if key_of(page.path) not in seen:
+                seen.add(key_of(page.path))
+                yield page
+
+    def _page_for(self, item: Item, spine: list[str]) -> Item | None:
+        chosen, seen = item, {item.path}
+        while not _is_page(chosen):
+            following = self.package.items.get(chosen.fallback)
+            if following is None or following.path in seen:
+                self.package.problems.append(("a picture in the reading order has no text", item.path))
+                return None
+            chosen = following
+            seen.add(chosen.path)
+        return None if chosen is not item and chosen.path in spine else chosen
+
+    def _page(self, item: Item) -> Page:
+        text, bad = _decoded(self._archive.read(item.path), item.path)
+        page = read_page(text, item.path)
+        if bad:
+            page.left_out.append(LeftOut(0, f"{bad} characters cannot be decoded", ""))
+        return page
+
+    def _is_contents(self, item: Item, page: Page) -> bool:
+        if "nav" in item.properties and sum(len(block.text) for block in page.blocks) < 200:
+            return True
+        return is_contents_page(item.path, page, declared=key_of(item.path) in self._declared, spine=self._spine)
+
+    def _open_chapters(self, builder: ScriptBuilder, links: Iterable[str]) -> None:
+        for link in links:
+            if link in self._contents:
+                builder.chapter(self._contents[link])
+
+    def _levels(self) -> set[int]:
+        found: set[int] = set()
+        for item in self._pages:
+            try:
+                found |= {block.level for block in self._page(item).blocks}
+            except InvalidScript:
+                continue
+        return set(sorted(found - {0})[:2])
 
 
-def _resolve(base: str, href: str) -> str:
-    """A link as a name in the archive, with its fragment; names that climb out of it are in no archive."""
-    path, mark, fragment = href.partition("#")
-    joined = posixpath.normpath(posixpath.join(posixpath.dirname(base), unquote(path))) if path else base
-    return f"{joined}#{unquote(fragment)}" if mark and fragment else joined
+def _is_page(item: Item) -> bool:
+    if item.media_type in _PAGES:
+        return bool(item.media_type) or bool(_PAGE_NAMES.search(item.path))
+    return not item.media_type.startswith(("image/", "audio/", "video/", "font/", "text/css")) and bool(
+        _PAGE_NAMES.search(item.path)
+    )
 
 
-def _local(element: Element) -> str:
-    return element.tag.rsplit("}", 1)[-1].lower()
+def _text_of(archive: Archive, name: str) -> str:
+    """A file of the book as text, whatever cannot be decoded replaced."""
+    return _decoded(archive.read(name), name)[0]
 
 
-def _words(element: Element) -> str:
-    """The text of an element without its ruby."""
-    for each in list(element.iter()):
-        if _local(each) in ("rt", "rp"):
-            each.text = None
-            del each[:]
-    return " ".join("".join(element.itertext()).split())
+def _decoded(data: bytes, name: str) -> tuple[str, int]:
+    """The text, and how many characters could not be decoded.
+
+    Raises:
+        InvalidScript: too many: it is something else.
+    """
+    declared = _ENCODING.match(data.removeprefix(b"\xef\xbb\xbf").lstrip())
+    names = [
+        encodings.bom_encoding(data),
+        declared[1].decode() if declared else "utf-8",
+        encodings.guess(data),
+        "utf-8",
+    ]
+    for encoding in filter(None, names):
+        try:
+            return encodings.decode(data, encoding), 0
+        except (UnicodeDecodeError, LookupError):
+            continue
+    encoding = next(name for name in names if name and encodings.known(name))
+    text = encodings.decode(data, encoding, replace=True)
+    bad = text.count(encodings.REPLACEMENT)
+    if bad > _BAD_SHARE * len(text):
+        raise InvalidScript(f"a page of the EPUB is not {encoding}", name, "Check that the file is a whole EPUB")
+    return text.replace(encodings.REPLACEMENT, ""), bad
+
+
+def _refuse_protection(archive: Archive, wanted: list[str]) -> None:
+    """Fonts and pictures may be scrambled; a book whose text is encrypted cannot be read.
+
+    Raises:
+        InvalidScript: something that is to be read is encrypted; names the protection.
+    """
+    read = {key_of(path) for path in wanted}
+    locked = next((path for path in wanted if archive.is_encrypted(path)), "")
+    if not locked and archive.has("META-INF/encryption.xml"):
+        locked = next((name for name in _encrypted(archive) if key_of(name) in read), "")
+    if locked:
+        kind = next((name for path, name in _PROTECTIONS if archive.has(path)), "")
+        what = f"the EPUB is protected with {kind}" if kind else "the EPUB is encrypted"
+        raise InvalidScript(what, locked, "Use one without copy protection")
+
+
+def _encrypted(archive: Archive) -> Iterator[str]:
+    """Names of the files that are encrypted, other than scrambled fonts."""
+    root: Node = tree(_text_of(archive, "META-INF/encryption.xml"), "META-INF/encryption.xml")
+    for data in root.iter():
+        if data.tag != "encrypteddata":
+            continue
+        algorithms = [node.get("algorithm") for node in data.iter() if node.tag == "encryptionmethod"]
+        if algorithms and algorithms[0] in _FONTS:
+            continue
+        yield from (_unquoted(node.get("uri")) for node in data.iter() if node.tag == "cipherreference")
+
+
+def _unquoted(href: str) -> str:
+    return unquote(href.partition("#")[0])

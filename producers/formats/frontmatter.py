@@ -31,7 +31,7 @@ from koebin.producers.formats.voice import Cast, voice_from
 from koebin.tasks.contracts import Output, parse
 
 FENCE: Final = "+++"
-_FIELDS: Final = ("title", "author", "narrator", "dictionary", "speakers", "output")
+_FIELDS: Final = ("title", "author", "series", "volume", "narrator", "dictionary", "speakers", "output")
 _PLACE: Final = re.compile(r" ?\(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)")
 
 
@@ -48,6 +48,8 @@ class FrontMatter:
     cast: Cast
     title: str = ""
     author: str = ""
+    series: str = ""
+    volume: str = ""
     dictionaries: tuple[str, ...] = ()
     output: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,7 +106,9 @@ def _front_matter(table: Mapping[str, Any], body: str, default: Cast) -> FrontMa
         body,
         Cast(narrator, {**default.names, **names}, closed=bool(names)),
         title=_text(table, "title"),
-        author=_text(table, "author"),
+        author=_authors(table),
+        series=_text(table, "series"),
+        volume=str(table["volume"]) if type(table.get("volume")) is int else _text(table, "volume"),
         dictionaries=tuple(_dictionaries(table.get("dictionary", []))),
         output=_output(table),
     )
@@ -115,6 +119,14 @@ def _text(table: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or "\n" in value:
         raise InvalidScript(f"{name} is not a line of text", str(value), f'Write {name} = "…"')
     return value.strip()
+
+
+def _authors(table: Mapping[str, Any]) -> str:
+    """``author = "…"``, or a list of them."""
+    value = table.get("author", "")
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return "、".join(each.strip() for each in value)
+    return _text(table, "author")
 
 
 def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:

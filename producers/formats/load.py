@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from koebin.engine.errors import InvalidScript
 from koebin.producers.formats.builder import ScriptBuilder
+from koebin.producers.formats.content import BINARY_FORMATS
 from koebin.producers.formats.dictionary import load_dictionaries
 from koebin.producers.formats.frontmatter import FrontMatter, dictionary_paths, split_front_matter
 from koebin.producers.formats.source import Format, Source, read_source
@@ -43,50 +46,51 @@ def load_script(
 def parse_script(source: Source, narrator: Voice, *, dictionaries: Sequence[Path] = ()) -> Script:
     """Turn an input that has been read into a script; see ``load_script``."""
     builder = ScriptBuilder()
+    builder.left_out.extend(source.left_out)
     front = FrontMatter(source.text, Cast(narrator))
     if source.format in ("dialogue", "markdown"):
         front = split_front_matter(source.text, front.cast)
     errors = _read(source, front, builder)
     builder.title = front.title or builder.title
     builder.author = front.author or builder.author
+    builder.series, builder.volume = front.series or builder.series, front.volume or builder.volume
     if errors and not builder.speaks:
         first = errors[0]
         raise InvalidScript(f"none of the lines can be spoken; the first: {first.message}", line=first.line)
     words = load_dictionaries([*dictionary_paths(front.dictionaries, source.path), *dictionaries])
-    return builder.build(dictionary=words, items=source.format == "jsonl", errors=errors, output=front.output)
+    return builder.build(dictionary=words, items=source.format in ITEM_FORMATS, errors=errors, output=front.output)
 
 
 def _read(source: Source, front: FrontMatter, builder: ScriptBuilder) -> Sequence[LineError]:
     """Let the format's own reader, which is imported only now, fill the builder."""
-    match source.format:
-        case "text":
-            from koebin.producers.formats.text import read_text
+    module, name = _READERS[source.format]
+    read = getattr(importlib.import_module(f"koebin.producers.formats.{module}"), name)
+    given = (source.path or source.data) if source.format in BINARY_FORMATS else front.body
+    if source.format in BINARY_FORMATS and not given:
+        raise InvalidScript("the file is empty", hint="Give a whole file")
+    arguments = ("\t",) if source.format == "tsv" else ()
+    errors: Sequence[LineError] | None = read(given, builder, front.cast, *arguments)
+    return errors or ()
 
-            read_text(front.body, builder, front.cast)
-        case "aozora":
-            from koebin.producers.formats.aozora import read_aozora
 
-            read_aozora(front.body, builder, front.cast)
-        case "dialogue":
-            from koebin.producers.formats.dialogue import read_dialogue
-
-            read_dialogue(front.body, builder, front.cast)
-        case "markdown":
-            from koebin.producers.formats.markdown import read_markdown
-
-            read_markdown(front.body, builder, front.cast)
-        case "ssml":
-            from koebin.producers.formats.ssml import read_ssml
-
-            read_ssml(front.body, builder, front.cast)
-        case "jsonl":
-            from koebin.producers.formats.jsonl import read_jsonl
-
-            return read_jsonl(front.body, builder, front.cast)
-        case "epub":
-            from koebin.producers.formats.epub import read_epub
-
-            if source.path is None:
-                raise InvalidScript("an EPUB is read from a file", hint="Give its path")
-            read_epub(source.path, builder, front.cast)
-    return ()
+ITEM_FORMATS: Final = frozenset(("jsonl", "json", "csv", "tsv"))
+"""Every row becomes a file of its own."""
+_READERS: Final[Mapping[Format, tuple[str, str]]] = {
+    "text": ("text", "read_text"),
+    "aozora": ("aozora", "read_aozora"),
+    "markdown": ("markdown", "read_markdown"),
+    "dialogue": ("dialogue", "read_dialogue"),
+    "jsonl": ("jsonl", "read_jsonl"),
+    "json": ("jsonl", "read_json"),
+    "csv": ("table", "read_table"),
+    "tsv": ("table", "read_table"),
+    "srt": ("cues", "read_cues"),
+    "vtt": ("cues", "read_cues"),
+    "ssml": ("ssml", "read_ssml"),
+    "html": ("html", "read_html"),
+    "fb2": ("fb2", "read_fb2"),
+    "epub": ("epub", "read_epub"),
+    "docx": ("docx", "read_docx"),
+    "pdf": ("pdf", "read_pdf"),
+}
+"""Module and function of each format."""

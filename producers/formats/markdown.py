@@ -14,7 +14,7 @@ from markdown_it.token import Token
 from koebin.engine.errors import InvalidScript
 from koebin.engine.text.checks import MAX_LINE_CHARS
 from koebin.producers.formats.builder import ScriptBuilder
-from koebin.producers.formats.markup import MarkupReader
+from koebin.producers.formats.markup import MarkupReader, plain_title
 from koebin.producers.formats.voice import Cast
 from koebin.producers.formats.xhtml import JAPANESE
 
@@ -27,7 +27,11 @@ _JOINT: Final = re.compile(f"(?<=[{JAPANESE}]){_SOFT}(?=[{JAPANESE}])")
 _MAX_NESTING: Final = 60
 _NOTE: Final = re.compile(r"^ {0,3}\[\^([^\]\s]{1,80})\]:(?=[ \t])", re.MULTILINE)
 _NOTE_MARK: Final = re.compile(r"\[\^([^\]\s]{1,80})\]")
-_PROPERTY: Final = re.compile(r"(title|author)\s*:\s*(.+)")
+_PROPERTY: Final = re.compile(r"(title|author|authors|series|volume)\s*:\s*(.*)")
+_LISTED: Final = re.compile(r"\s+-\s+(.+)|\s*-\s+(.+)")
+_MARKUP: Final = re.compile(r"([\\\[［｜|《])")
+_STRONG: Final = re.compile(r"(\*\*\*|\*\*|\*)(?=[^\s*])([^*\n]{1,1000}?)(?<=[^\s*])\1(?!\*)")
+_STAR, _STARRED = "\x03", "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def read_markdown(text: str, builder: ScriptBuilder, cast: Cast) -> None:
     """
     text = _with_plain_notes(_without_properties(text.replace("\r\n", "\n").replace("\r", "\n"), builder))
     source = text.split("\n")
-    parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING}).enable("table")
+    parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING}).enable("table").disable("text_join")
     _refuse_length(source)
     tokens = parser.parse(text)
     _refuse_depth(tokens)
@@ -59,14 +63,11 @@ def read_markdown(text: str, builder: ScriptBuilder, cast: Cast) -> None:
     levels = set(sorted(set(headings))[:2])
     reader = MarkupReader(builder, cast)
     for paragraph in paragraphs:
-        is_chapter = paragraph is title or paragraph.level in levels
-        if is_chapter:
-            builder.chapter("")
-        _add(paragraph, source, reader)
-        if is_chapter:
-            builder.entitle()
+        if paragraph is title or paragraph.level in levels:
+            builder.chapter(plain_title(paragraph.text))
         if paragraph is title:
-            builder.title = builder.title or builder.chapter_title
+            builder.title = builder.title or plain_title(paragraph.text)
+        _add(paragraph, source, reader)
     reader.finish()
 
 
@@ -118,11 +119,26 @@ def _without_properties(text: str, builder: ScriptBuilder) -> str:
     end = next((index for index, row in enumerate(rows) if index and row.rstrip() in ("---", "...")), 0)
     if not end or not any(re.match(r"[\w-]+\s*:", row) for row in rows[1:end]):
         return text
+    found: dict[str, list[str]] = {}
+    name = ""
     for row in rows[1:end]:
-        if found := _PROPERTY.fullmatch(row.strip()):
-            value = found[2].strip().strip("\"'")
-            builder.title, builder.author = (value, builder.author) if found[1] == "title" else (builder.title, value)
+        if listed := _LISTED.fullmatch(row):
+            found.setdefault(name, []).append(_property(listed[1] or listed[2]))
+        elif row.strip() and not row.lstrip().startswith("#"):
+            named = _PROPERTY.fullmatch(row.rstrip())
+            name = named[1] if named else ""
+            if named and (value := named[2].split(" #")[0].strip()):
+                inner = value[1:-1].split(",") if value.startswith("[") and value.endswith("]") else [value]
+                found[name] = [_property(each) for each in inner]
+    builder.title = builder.title or "".join(found.get("title", ())[:1])
+    builder.author = builder.author or "、".join(filter(None, found.get("author") or found.get("authors") or ()))
+    builder.series, builder.volume = ("".join(found.get(each, ())[:1]) for each in ("series", "volume"))
     return "\n" * (end + 1) + "\n".join(rows[end + 1 :])
+
+
+def _property(value: str) -> str:
+    """A value of YAML, as far as titles and names need it; of ``name: …`` the name."""
+    return re.sub(r"^name:\s*", "", value.strip()).strip().strip("\"'")
 
 
 def _with_plain_notes(text: str) -> str:
@@ -151,33 +167,74 @@ def _paragraphs(tokens: Sequence[Token]) -> Iterator[_Paragraph]:
             case "inline":
                 yield _Paragraph(_inline(token.children or []), line, level)
             case "fence" | "code_block":
-                yield _Paragraph(token.content, line + (token.type == "fence"))
+                yield _Paragraph(_literal(token.content), line + (token.type == "fence"))
             case "html_block":
                 yield _Paragraph(_from_html(token.content), line)
 
 
 def _inline(tokens: Sequence[Token]) -> str:
-    """The text of a paragraph; ruby of HTML becomes ours, and lines are joined as Japanese joins them."""
+    """The text of a paragraph; ruby of HTML becomes ours, and lines are joined as Japanese joins them.
+
+    What the author escaped or wrote as code has its backslash, so that it is no markup of ours either.
+    """
     parts: list[str] = []
+    silent = ""
     for token in tokens:
+        if silent:
+            silent = "" if token.type == "html_inline" and token.content.lower().startswith(f"</{silent}") else silent
+            continue
         match token.type:
-            case "text" | "code_inline":
+            case "text":
                 parts.append(token.content)
+            case "text_special" if token.content.startswith("\\") and len(token.content) > 1:
+                parts.append(token.content)  # a backslash that escapes nothing in Markdown
+            case "text_special" | "code_inline":
+                parts.append(_literal(token.content).replace(_STARRED, _STAR))
             case "softbreak":
                 parts.append(_SOFT)
             case "hardbreak":
                 parts.append("\n")
             case "html_inline":
+                silent = _silences(token.content)
                 parts.append(_ruby(token.content))
             case "image":
                 parts.append(_inline(token.children or []))
-    return _JOINT.sub("", _PARENTHESES.sub("", "".join(parts))).replace(_SOFT, " ")
+    text = _STRONG.sub(_unmarked, "".join(parts)).replace(_STAR, _STARRED)
+    return _JOINT.sub("", _PARENTHESES.sub("", text)).replace(_SOFT, " ")
+
+
+def _unmarked(match: re.Match[str]) -> str:
+    """Emphasis that the rules for Latin letters do not see, because Japanese punctuation stands beside it."""
+    around = match.string[max(0, match.start() - 1) : match.start()] + match.string[match.end() : match.end() + 1]
+    beside = around + match[2][0] + match[2][-1]
+    return match[2] if any(ord(character) > 0x2FFF for character in beside) else match[0]
+
+
+def _literal(text: str) -> str:
+    """Text that is said as it stands, whatever it looks like."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def _silences(tag: str) -> str:
+    found = re.match(r"<(style|script|template|noscript)\b", tag, re.IGNORECASE)
+    return found[1].lower() if found else ""
 
 
 def _from_html(content: str) -> str:
-    while (start := content.find("<!--")) >= 0 and (end := content.find("-->", start)) >= 0:
-        content = content[:start] + "\n" * content.count("\n", start, end) + content[end + 3 :]
+    """What a block of HTML says; style sheets, scripts and comments say nothing."""
+    for start, end in (("<!--", "-->"), ("<style", "</style>"), ("<script", "</script>")):
+        content = _blanked(content, start, end)
     return html.unescape(_PARENTHESES.sub("", _TAG.sub(lambda tag: _ruby(tag[0]), content)))
+
+
+def _blanked(content: str, start: str, end: str) -> str:
+    folded, parts, position = content.lower(), [], 0
+    while (first := folded.find(start, position)) >= 0:
+        last = folded.find(end, first)
+        last = len(content) if last < 0 else last + len(end)
+        parts += [content[position:first], "\n" * content.count("\n", first, last)]
+        position = last
+    return "".join([*parts, content[position:]])
 
 
 def _ruby(tag: str) -> str:

@@ -164,6 +164,12 @@ class MarkupReader:
                 run.text += match[0]
                 return
             raise InvalidScript("a reading is not closed", match[0], "Write 》 after it", *where)
+        if not base and self._ruby == "lenient":
+            self._builder.leave_out("a reading without a word", match[0], *where, item=self._item)
+            return
+        if self._ruby == "lenient" and spoken and len(base) == 1 and _is_sign(base):
+            run.text += spoken.kana
+            return
         if not base or (self._ruby == "strict" and spoken is None):
             raise InvalidScript(
                 "not a reading" if base else "a reading without a word",
@@ -181,6 +187,9 @@ class MarkupReader:
         start = _word_start(run.text, taken, self._ruby)
         word = run.text[start:]
         spoken = parse_reading(match["implicit"])
+        if not word and self._ruby == "lenient" and spoken and len(run.text) > taken and _is_sign(run.text[-1]):
+            run.text = run.text[:-1] + spoken.kana  # a sign with a reading of its own
+            return
         if not word or (self._ruby == "strict" and spoken is None):
             run.text += match[0]  # a quotation
             return
@@ -238,6 +247,26 @@ class MarkupReader:
         self._open.pop()
 
 
+def plain_title(text: str) -> str:
+    """What a heading says, without its markup, also where nothing of it can be spoken."""
+    out: list[str] = []
+    position = 0
+    for match in _TOKEN.finditer(text):
+        out.append(text[position : match.start()])
+        position = match.end()
+        if match["escaped"]:
+            out.append(match["escaped"])
+        elif match["base"]:
+            out.append(match["base"] if match["closed"] else match[0])
+        elif match["emphasis"]:
+            out.append(match["emphasis"])
+        elif match["implicit"] is not None:
+            out.append("" if parse_reading(match["implicit"]) else match[0])
+        elif (match["name"] or "").lower() not in _NAMES:
+            out.append(match[0])
+    return " ".join("".join([*out, text[position:]]).split())
+
+
 UNKNOWN: Final = "〓"
 """Stands for a character that Unicode or the input's encoding lacks (a printer's *geta*)."""
 
@@ -250,13 +279,31 @@ def one_line(line: int, column: int = 1) -> Place:
 def _word_start(text: str, start: int, ruby: Ruby) -> int:
     """Where the word begins that a reading without ｜ belongs to: the run of one script before it."""
     kinds = ("kanji", "katakana", "latin", "digit", "hiragana") if ruby == "lenient" else ("kanji",)
-    position = len(text)
-    kind = _kind(text[-1]) if text else ""
+    position = _before_marks(text, len(text), start)
+    kind = _kind(text[position - 1]) if position > start else ""
     if kind not in kinds:
-        return position
+        return len(text)
     while position > start and _kind(text[position - 1]) == kind:
+        position = _before_marks(text, position - 1, start)
+    while position < len(text) and _is_mark(text[position]):
+        position += 1  # marks of the character before the word
+    return position
+
+
+def _before_marks(text: str, position: int, start: int) -> int:
+    """The end of the character that variation selectors and combining marks before ``position`` belong to."""
+    while position > start and _is_mark(text[position - 1]):
         position -= 1
     return position
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) in ("Mn", "Me", "Mc")
+
+
+def _is_sign(character: str) -> bool:
+    """Whether this is a sign rather than a letter or punctuation, so that its reading may stand for it."""
+    return unicodedata.category(character)[0] == "S" or character in "※＆＃＠％・◇"
 
 
 def _kind(character: str) -> str:

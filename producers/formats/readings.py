@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from koebin.engine import limits
 from koebin.engine.errors import InvalidText
 from koebin.engine.text.kana import check_kana, has_phrases
 from koebin.engine.text.katakana import is_katakana_reading, split_morae, to_katakana
@@ -18,7 +19,6 @@ MAX_WORD: Final = 100
 _SILENT: Final = re.compile(r"[\s・･]")
 _ACCENT_NUMBER: Final = re.compile(r"(.*)[:：]([0-9]{1,3})")
 _FALL: Final = re.compile("['’]")
-_REPEATED: Final = re.compile("(.)([ヽヾ])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ def parse_reading(written: str) -> Spoken | None:
 
     ``'`` follows the mora after which the pitch falls; ``:n`` counts the morae before the fall, 0 is flat.
     """
+    if len(written) > limits.READING_CHARS:
+        return None
     text = unicodedata.normalize("NFKC", written)
     accent: int | None = None
     number = _ACCENT_NUMBER.fullmatch(text)
@@ -73,14 +75,21 @@ def _split_fall(text: str) -> tuple[str, bool, str]:
 def _kana(text: str) -> str | None:
     """Kana without separators, iteration marks written out; None if anything else is in it."""
     kana = _SILENT.sub("", text).replace("ゝ", "ヽ").replace("ゞ", "ヾ").replace("ゟ", "より").replace("ヿ", "コト")
-    while (written := _REPEATED.sub(_repeat, kana)) != kana:
-        kana = written
+    if "ヽ" in kana or "ヾ" in kana:
+        kana = _without_marks(kana)
     katakana = to_katakana(kana)
     if not is_katakana_reading(katakana) or not split_morae(katakana) or katakana[0] == "ー":
         return None
     return kana
 
 
-def _repeat(match: re.Match[str]) -> str:
-    voiced = unicodedata.normalize("NFC", match[1] + "\u3099") if match[2] == "ヾ" else match[1]
-    return match[1] + (voiced if len(voiced) == 1 else match[1])
+def _without_marks(kana: str) -> str:
+    """Iteration marks written out, each as the kana before it."""
+    out: list[str] = []
+    for character in kana:
+        if character in "ヽヾ" and out:
+            voiced = unicodedata.normalize("NFC", out[-1] + "\u3099") if character == "ヾ" else out[-1]
+            out.append(voiced if len(voiced) == 1 else out[-1])
+        else:
+            out.append(character)
+    return "".join(out)

@@ -68,7 +68,7 @@ def sentences(passages: Iterable[Passage], pauses: Pauses) -> Iterator[Sentence]
         InvalidScript: a reading that crosses the end of a sentence or cannot be spoken.
     """
     for passage in passages:
-        check_text(passage.text)
+        check_text(passage.text, allow_mute=True)
         pieces = split_sentences(passage.text)
         between = pauses.sentence if passage.options.pause is None else passage.options.pause
         for number, piece in enumerate(pieces):

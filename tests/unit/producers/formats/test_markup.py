@@ -181,7 +181,6 @@ def test_emphasis_is_said_without_its_marks():
         ("あ[pause:long]い", 1, 2, "not a pause"),
         ("あ[pause:61]い", 1, 2, "the pause is too long"),
         ("あ[pause:40][pause:40]い", 1, 12, "the pause is too long"),
-        ("[pause:1]あ", 1, 1, "a pause before the first text"),
         ("あ[speaker:../x]い[/speaker]", 1, 2, "not a valid speaker name"),
         ("あ[style:]い[/style]", 1, 2, "style has no value"),
         ("あ\nい｜漢字《Kanji》", 2, 2, "not a reading"),
