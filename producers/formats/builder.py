@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from koebin.engine import limits
 from koebin.engine.content import Reading
-from koebin.engine.errors import InvalidScript
+from koebin.engine.errors import InvalidScript, InvalidText
 from koebin.engine.options import RANGES
-from koebin.engine.text.characters import is_speech
+from koebin.engine.text.checks import has_speech
 from koebin.engine.text.dictionary import Dictionary
+from koebin.engine.text.unreadable import find_unreadable
 from koebin.producers.formats.voice import Voice
 from koebin.tasks.script import Chapter, Cover, Ending, LeftOut, LineError, Passage, Script
 
@@ -40,11 +42,12 @@ class ScriptBuilder:
         self._mute = ""
         self._mute_voice: Voice | None = None
         self._lead = 0.0
+        self._characters = self._unreadable = 0
 
     @property
     def speaks(self) -> bool:
         """Whether there is something to speak yet."""
-        return any(is_speech(character) for passage in self._passages for character in passage.text)
+        return any(has_speech(passage.text) for passage in self._passages)
 
     def leave_out(self, reason: str, text: str, line: int = 0, column: int = 0, item: str = "") -> None:
         """Tell of something that nothing is said for."""
@@ -77,12 +80,21 @@ class ScriptBuilder:
             self.end(ends)
             return
         readings = [replace(each, start=each.start - start, end=each.end - start) for each in readings]
-        if not any(is_speech(character) for character in text):
+        self._tell_unreadable(text, line, item)
+        if not has_speech(text):
             self._join(text, voice, line, ends, item)
             return
         if self._mute:
             text, readings = self._after_mute(text, voice, readings, line)
         self._append(text, voice, readings, line, ends, item)
+
+    def _tell_unreadable(self, text: str, line: int, item: str) -> None:
+        self._characters += len(text)
+        for cluster in find_unreadable(text):
+            self._unreadable += cluster.end - cluster.start
+            before = text[: cluster.start].rpartition("\n")[0]
+            place = line + (before.count("\n") + 1 if before else 0) if line else 0
+            self.leave_out(f"cannot be read ({cluster.name})", cluster.text, place, item=item)
 
     def _append(self, text: str, voice: Voice, readings: Sequence[Reading], line: int, ends: Ending, item: str) -> None:
         self._open_chapter()
@@ -120,6 +132,7 @@ class ScriptBuilder:
         self, text: str, voice: Voice, *, readings: Sequence[Reading], line: int, start: float, end: float
     ) -> None:
         """Append a passage with a place in time of its own, in seconds."""
+        self._tell_unreadable(text, line, "")
         self._append(text.strip(), voice, readings, line, "paragraph", "")
         self._passages[-1] = replace(self._passages[-1], start=start, end=end)
 
@@ -145,6 +158,8 @@ class ScriptBuilder:
             InvalidScript: it has nothing to speak.
         """
         script = other.build()
+        self._characters += other._characters
+        self._unreadable += other._unreadable
         self._open_chapter()
         self._passages.extend(script.passages)
         self.left_out.extend(script.left_out)
@@ -167,6 +182,7 @@ class ScriptBuilder:
             why = f": {first.reason}" if first else ""
             shown = self._mute or (first.text if first else "")
             raise InvalidScript(f"there is nothing to speak{why}", shown, "Give at least one word")
+        self._refuse_what_was_decoded_wrongly()
         return Script(
             passages=tuple(self._passages),
             chapters=tuple(self._chapters),
@@ -182,6 +198,14 @@ class ScriptBuilder:
             left_out=tuple(self.left_out),
             warnings=tuple(self.warnings),
         )
+
+    def _refuse_what_was_decoded_wrongly(self) -> None:
+        most = max(limits.UNREADABLE_FEWEST, limits.UNREADABLE_SHARE * self._characters)
+        if self._unreadable > most:
+            first = next(each for each in self.left_out if each.reason.startswith("cannot be read"))
+            what = f"{self._unreadable} of {self._characters} characters cannot be read"
+            hint = "Check its encoding: it was decoded as something that it is not"
+            raise InvalidText(what, f"{first.text} {first.reason[15:]}", hint, first.line)
 
     def _open_chapter(self) -> None:
         if self._heading is not None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidScript
-from koebin.engine.text.characters import is_speech
+from koebin.engine.text.checks import has_speech
 from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.readings import MAX_WORD, parse_reading
 from koebin.producers.formats.voice import Cast
@@ -61,7 +61,7 @@ def read_cues(text: str, builder: ScriptBuilder, cast: Cast) -> None:
             reason = f"begins {cue.end - following.start:.2f} s before the cue above it ends"
             builder.warn(reason, following.text, following.line)
         voice = replace(cast.narrator, name=cue.name)
-        if any(map(is_speech, cue.text)):
+        if has_speech(cue.text):
             needed = predicted_cue_seconds(cue.text) / voice.options.speed / room
             if needed > 1.0:
                 faster = min(needed, MOST_SPEED) * voice.options.speed

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from koebin.engine.errors import InvalidScript
+from koebin.engine.errors import InvalidScript, InvalidText
 from koebin.producers.formats.load import load_script
 from koebin.producers.formats.voice import Voice
 
@@ -105,6 +105,18 @@ def test_what_has_no_reading_is_told():
     assert (left.line, left.reason) == (3, "a character that is only a picture")
 
 
+def test_unreadable_letters_are_silent_and_told():
+    assert [left.text for left in load("x12_kaomoji1.txt").left_out] == ["ㅂ", "و"]
+    assert all(left.line == 1 for left in load("x16_ipa.txt").left_out)
+
+
+def test_a_file_that_was_decoded_wrongly_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("これは本文です。" + "ᚠᚢᚦ" * 10 + "。\n" + "本文。" * 20)
+    with pytest.raises(InvalidText, match=r"30 of .* characters cannot be read") as caught:
+        load_script(tmp_path / "a.txt", Voice("mei"))
+    assert caught.value.line == 1
+
+
 def test_the_foot_of_a_translation_leaves_title_and_author():
     script = load("a02_translated_foot.txt")
     assert (script.title, script.author) == ("題名", "著者")
@@ -139,8 +151,9 @@ def test_a_bad_line_of_a_list_is_its_own_error():
     assert [passage.item for passage in script.passages] == ["a"]
     assert [error.line for error in script.errors] == [2, 3, 4, 5, 6]
     script = load("j08_styles.jsonl")
-    assert [passage.item for passage in script.passages][:6] == ["a", "b", "c", "d", "f", "g"]
-    assert "e" in [error.item for error in script.errors]
+    assert [passage.item for passage in script.passages] == ["a", "b", "c", "d", "f", "g", "h"]
+    assert [error.item for error in script.errors] == ["e"]
+    assert {left.item for left in script.left_out} == {"h"}
 
 
 def test_cues_keep_their_times():
