@@ -1,1 +1,1 @@
-"""From Japanese text to phones, tones and labels."""
+"""Text front end: Japanese text to phones, tones and labels."""

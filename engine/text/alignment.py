@@ -1,4 +1,4 @@
-"""Which part of the user's text each word of Open JTalk stands for."""
+"""Alignment of Open JTalk's words with the user's text."""
 
 from __future__ import annotations
 

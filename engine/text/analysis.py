@@ -1,4 +1,4 @@
-"""What Open JTalk says of a text, as plain values: the front end's only interface to the acoustic models."""
+"""Analysis of a text as plain values: the front end's only interface to the acoustic models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kinds of characters there are, as far as reading aloud is concerned."""
+"""Character classes for reading aloud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From Open JTalk's words and labels to what a Style-Bert-VITS2 voice is given. Pure functions."""
+"""Prosody: Open JTalk's words and labels to the input of a Style-Bert-VITS2 voice. Pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a text may be cut: into sentences, and long sentences into parts. Needs no tokenizer."""
+"""Sentence splitting, and division of long sentences into parts. Needs no tokenizer."""
 
 from __future__ import annotations
 

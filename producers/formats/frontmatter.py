@@ -1,4 +1,4 @@
-"""What a script says about itself, before its text: TOML between two lines of ``+++``.
+"""Front matter of a script: TOML between two lines of ``+++`` before its text.
 
 ```toml
 +++

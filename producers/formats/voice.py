@@ -1,4 +1,4 @@
-"""Who speaks, and how: the names that an input may use for it."""
+"""Speaker names and options in an input: who speaks, and how."""
 
 from __future__ import annotations
 

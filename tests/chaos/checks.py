@@ -1,4 +1,4 @@
-"""What must hold after a run, and what an undisturbed one gave."""
+"""Checks after a run, and the results of an undisturbed one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong, each as a function that does it to a running arena and, where it lasts, undoes it."""
+"""Faults, each as a function that applies it to a running arena and, if it lasts, undoes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the driver measured, as Markdown tables; and as JSON, so that two drivers may measure one plan."""
+"""Measurements of the driver as Markdown tables; and as JSON, so that two drivers may measure one plan."""
 
 from __future__ import annotations
 

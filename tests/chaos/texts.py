@@ -1,4 +1,4 @@
-"""What the jobs speak."""
+"""Texts of the jobs."""
 
 from __future__ import annotations
 

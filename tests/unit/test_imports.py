@@ -1,4 +1,4 @@
-"""What a producer imports is light."""
+"""Imports of a producer are light."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the CPU image keeps of its packages is enough for a worker; what it lacks is refused where it is asked for."""
+"""Pruned packages of the CPU image: enough for a worker; a missing one is refused where it is asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client asks Redis and the store, and that they answer alike, whatever happens to a job at the same moment."""
+"""Client queries to Redis and the store: they agree, whatever happens to a job at the same moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows are measured, and what that takes."""
+"""Choice of the rows to measure, and its cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the files for Docker and Kubernetes say of Koebin is true of it."""
+"""Manifests of Docker and Kubernetes against the code."""
 
 import re
 import tomllib

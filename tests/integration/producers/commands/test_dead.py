@@ -1,4 +1,4 @@
-"""What Redis keeps of jobs that ended and of what was given up, until it is looked after or old."""
+"""Dead letters and ended jobs in Redis, kept until they are handled or old."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is urgent does not wait for a long chunk: that makes way; nothing is lost, counted against it or made twice."""
+"""Preemption of a long chunk by urgent work: nothing is lost, counted against it or made twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is removed from a store, and what never: with a real Redis, real files, and a submission in between."""
+"""Garbage collection with a real Redis, real files, and a submission in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an idle worker waits for messages, by a consumer of its transport."""
+"""Idle waiting of a worker for messages, by a consumer of its transport."""
 
 from __future__ import annotations
 

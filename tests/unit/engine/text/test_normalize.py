@@ -1,4 +1,4 @@
-"""What a text becomes before Open JTalk sees it."""
+"""Normalisation of a text before Open JTalk sees it."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What cannot be read: left out alone, and told."""
+"""Unreadable characters: left out alone, and reported."""
 
 import unicodedata
 

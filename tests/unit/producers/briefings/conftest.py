@@ -1,4 +1,4 @@
-"""What the tests of briefings share: a way to write one, and an HTTP server that behaves as badly as wanted."""
+"""Fixtures of briefings: a way to write one, and an HTTP server that behaves as badly as wanted."""
 
 from __future__ import annotations
 

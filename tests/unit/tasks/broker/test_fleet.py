@@ -1,4 +1,4 @@
-"""What live workers say of themselves."""
+"""Announcements of live workers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How much goes into a chunk: as little as is worth it, so that workers end a small job together."""
+"""Chunk sizes: as small as is worthwhile, so that workers end a small job together."""
 
 from __future__ import annotations
 

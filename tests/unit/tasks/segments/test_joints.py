@@ -1,4 +1,4 @@
-"""How segments meet: the pause that was asked for lies between the sounds."""
+"""Joints of segments: the requested pause lies between the sounds."""
 
 from __future__ import annotations
 

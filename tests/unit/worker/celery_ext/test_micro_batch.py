@@ -1,4 +1,4 @@
-"""How texts are gathered: when they go, how many, and how many messages are let in meanwhile."""
+"""Micro-batching of texts: when a batch goes, its size, and the prefetch count meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of a programme's blocks: a changed sentence makes few of them again, and no byte depends on it."""
+"""Cached blocks of a programme: a changed sentence makes few of them again, and no byte depends on the cache."""
 
 import hashlib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What goes into a programme is checked before anything is rendered."""
+"""Parts and deliverables of a programme are checked before anything is rendered."""
 
 import math
 from typing import Any
