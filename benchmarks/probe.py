@@ -19,9 +19,11 @@ from typing import Any
 
 from koebin import TTS, Request
 from koebin.engine.names import check_decoder
+from koebin.worker.child.memory import map_large_blocks
 
 
 def main() -> None:
+    map_large_blocks()  # as a worker does
     decoder, tree, cache, device = sys.argv[1:5]
     tts = TTS(device, cache=cache, bert_source=tree, decoder=check_decoder(decoder))
     voices = tts.speakers

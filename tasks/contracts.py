@@ -62,11 +62,13 @@ def _check_bitrate(chosen: Format, bitrate_kbps: int | None) -> None:
         raise ValueError(str(error)) from error
 
 
-class _Frozen(BaseModel):
+class Document(BaseModel):
+    """A message or a stored document: unchangeable, and without fields that nobody knows."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
-class ReadingSpec(_Frozen):
+class ReadingSpec(Document):
     """Span of a segment's text and its reading."""
 
     start: int = Field(ge=0)
@@ -75,7 +77,7 @@ class ReadingSpec(_Frozen):
     accent: int | None = None
 
 
-class SegmentSpec(_Frozen):
+class SegmentSpec(Document):
     """One sentence with all that decides its audio, except speaker and dictionary, which the chunk holds.
 
     Attributes:
@@ -96,7 +98,7 @@ class SegmentSpec(_Frozen):
         return tuple(Reading(r.start, r.end, r.kana, r.accent) for r in self.readings)
 
 
-class ChunkRequest(_Frozen):
+class ChunkRequest(Document):
     """Message of ``koebin.synthesize_chunk``.
 
     Without ``segments`` the worker reads them from the store, under ``jobs/<job>/chunks/``.
@@ -119,7 +121,7 @@ class ChunkRequest(_Frozen):
             raise ValueError(f"its segments hold more than {MAX_CHUNK_CHARACTERS} characters")
 
 
-class AssembleRequest(_Frozen):
+class AssembleRequest(Document):
     """Message of ``koebin.assemble``."""
 
     version: Literal[1] = VERSION
@@ -130,7 +132,7 @@ class AssembleRequest(_Frozen):
         check_job(self.job)
 
 
-class SynthesizeRequest(_Frozen):
+class SynthesizeRequest(Document):
     """Message of ``koebin.synthesize``: one text, one URI."""
 
     version: Literal[1] = VERSION
@@ -147,7 +149,7 @@ class SynthesizeRequest(_Frozen):
         parse_options(self.options)
 
 
-class Placement(_Frozen):
+class Placement(Document):
     """Place of a segment in its programme.
 
     Attributes:
@@ -165,7 +167,7 @@ class Placement(_Frozen):
     name: str = ""
 
 
-class PlannedSegment(_Frozen):
+class PlannedSegment(Document):
     """Segment with its place, as a chunk's document in the store lists it.
 
     Attributes:
@@ -177,14 +179,14 @@ class PlannedSegment(_Frozen):
     takes: tuple[_Hex, ...] = ()
 
 
-class Quality(_Frozen):
+class Quality(Document):
     """Quality gate of a job: number of takes, and the recognisers that judge them."""
 
     takes: int = Field(default=3, ge=1, le=10)
     recognisers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")], ...] = Field(default=(), max_length=8)
 
 
-class ChunkDocument(_Frozen):
+class ChunkDocument(Document):
     """``jobs/<id>/chunks/<n>.json``."""
 
     version: Literal[1] = VERSION
@@ -195,14 +197,14 @@ class ChunkDocument(_Frozen):
     quality: Quality | None = None
 
 
-class PlannedSpeaker(_Frozen):
+class PlannedSpeaker(Document):
     """Speaker of a job as its workers announced it at planning time."""
 
     model_revision: _Revision
     sample_rate_hz: int = Field(gt=0)
 
 
-class Output(_Frozen):
+class Output(Document):
     """Deliverables of a job.
 
     Attributes:
@@ -233,7 +235,7 @@ class Output(_Frozen):
             _check_bitrate(FORMATS[name], self.bitrate_kbps)
 
 
-class Pauses(_Frozen):
+class Pauses(Document):
     """Pauses after a sentence, a paragraph and a chapter, in seconds."""
 
     sentence: float = Field(default=0.35, ge=0.0, le=60.0)
@@ -241,7 +243,7 @@ class Pauses(_Frozen):
     chapter: float = Field(default=2.0, ge=0.0, le=60.0)
 
 
-class InputError(_Frozen):
+class InputError(Document):
     """Input line that was refused."""
 
     line: int
@@ -249,7 +251,7 @@ class InputError(_Frozen):
     message: str
 
 
-class Manifest(_Frozen):
+class Manifest(Document):
     """Manifest of a job, ``jobs/<id>/manifest.json``: everything that holds for the whole job, written once.
 
     Attributes:
@@ -287,7 +289,7 @@ class Manifest(_Frozen):
         check_job(self.job)
 
 
-class Judged(_Frozen):
+class Judged(Document):
     """Segment whose first take did not pass the quality gate.
 
     Attributes:
@@ -306,7 +308,7 @@ class Judged(_Frozen):
     takes: tuple[tuple[str, ...], ...]
 
 
-class DoneDocument(_Frozen):
+class DoneDocument(Document):
     """``jobs/<id>/done/<n>.json``."""
 
     version: Literal[1] = VERSION
@@ -319,12 +321,12 @@ class DoneDocument(_Frozen):
     judged: tuple[Judged, ...] = ()
 
 
-class SegmentCounts(_Frozen):
+class SegmentCounts(Document):
     total: int = Field(ge=0)
     reused: int = Field(ge=0)
 
 
-class Result(_Frozen):
+class Result(Document):
     """Result of a job or of a ``koebin.synthesize`` task. Audio travels by URI, never through the result backend."""
 
     uri: str

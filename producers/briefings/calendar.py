@@ -5,33 +5,15 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Final
 
-_DIGITS: Final = "〇一二三四五六七八九"
-_UNITS: Final = ((1000, "千"), (100, "百"), (10, "十"))
+from koebin.engine.text.numbers import kanji_number
+
 _WEEKDAYS: Final = "月火水木金土日"
 _ERAS: Final = ((date(2019, 5, 1), "令和"), (date(1989, 1, 8), "平成"), (date(1926, 12, 25), "昭和"))
 
 
-def kanji_number(number: int) -> str:
-    """Number from 0 to 9999 in kanji, 2026 is 二千二十六; zero is 零.
-
-    Raises:
-        ValueError: out of range.
-    """
-    if not 0 <= number <= 9999:
-        raise ValueError(f"{number} is not between 0 and 9999")
-    if number == 0:
-        return "零"
-    written = ""
-    for value, unit in _UNITS:
-        count, number = divmod(number, value)
-        if count:
-            written += (_DIGITS[count] if count > 1 else "") + unit
-    return written + (_DIGITS[number] if number else "")
-
-
 def spoken_date(day: date) -> str:
     """Month and day: 十一月二十三日."""
-    return f"{kanji_number(day.month)}月{kanji_number(day.day)}日"
+    return f"{_kanji(day.month)}月{_kanji(day.day)}日"
 
 
 def spoken_weekday(day: date) -> str:
@@ -41,7 +23,7 @@ def spoken_weekday(day: date) -> str:
 
 def spoken_year(day: date) -> str:
     """Year of the common era: 二千二十六年."""
-    return f"{kanji_number(day.year)}年"
+    return f"{_kanji(day.year)}年"
 
 
 def spoken_era(day: date) -> str:
@@ -53,7 +35,7 @@ def spoken_era(day: date) -> str:
     for begin, era in _ERAS:
         if day >= begin:
             year = day.year - begin.year + 1
-            return f"{era}{'元' if year == 1 else kanji_number(year)}年"
+            return f"{era}{'元' if year == 1 else _kanji(year)}年"
     raise ValueError(f"{day} lies before the era of Shōwa")
 
 
@@ -62,8 +44,8 @@ def spoken_time(moment: datetime) -> str:
     if (moment.hour, moment.minute) == (12, 0):
         return "正午"
     half = "午前" if moment.hour < 12 else "午後"
-    hour = "れい" if moment.hour % 12 == 0 else kanji_number(moment.hour % 12)
-    minute = f"{kanji_number(moment.minute)}分" if moment.minute else ""
+    hour = "れい" if moment.hour % 12 == 0 else _kanji(moment.hour % 12)
+    minute = f"{_kanji(moment.minute)}分" if moment.minute else ""
     return f"{half}{hour}時{minute}"
 
 
@@ -79,3 +61,7 @@ def holiday_name(day: date) -> str:
     import jpholiday
 
     return str(jpholiday.is_holiday_name(day) or "")
+
+
+def _kanji(number: int) -> str:
+    return kanji_number(str(number))

@@ -14,14 +14,23 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+)
 
 from koebin.engine.errors import InvalidBriefing, InvalidInput
 from koebin.engine.names import check_speaker
 from koebin.engine.options import SynthesisOptions
-from koebin.producers.briefings.quantities import byte_count, seconds
 from koebin.producers.briefings.schedule.crontab import problem_of
 from koebin.producers.briefings.toml_place import place_of
+from koebin.producers.durations import seconds
 from koebin.tasks.contracts import Output
 from koebin.tasks.stores.base import check_key
 from koebin.tasks.stores.uri import canonical_uri
@@ -30,7 +39,6 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 MAX_FILE_BYTES: Final = 1 << 20
 
 Seconds = Annotated[float, BeforeValidator(seconds)]
-Bytes = Annotated[int, BeforeValidator(byte_count)]
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 _SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -118,7 +126,7 @@ class _Source(_Frozen):
     say: str = Field(max_length=20_000)
     fallback: str = Field(max_length=5_000)
     timeout: Seconds = Field(default=10.0, gt=0, le=120)
-    max_bytes: Bytes = Field(default=1 << 20, ge=1, le=32 << 20)
+    max_bytes: ByteSize = Field(default=ByteSize(1 << 20), ge=1, le=32 << 20)
     cache: Seconds = Field(default=0.0, ge=0, le=7 * 86400)
     stale: Seconds = Field(default=0.0, ge=0, le=7 * 86400)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from redis import Redis, RedisError
 
+from koebin.engine.errors import BackendMissing
 from koebin.producers.commands.say import AsJson
 from koebin.producers.console import clock, messages_for_mistakes, note, say, say_json
 from koebin.tasks.broker.delayed import count_delayed
@@ -19,6 +20,21 @@ from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.settings import load_settings
 
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+_BY_PRIORITY: Final = ("speaker", "priority")
+_OF_SPEAKERS: Final = (
+    ("koebin_backlog_work_seconds", "work_seconds", "Seconds that one worker would need for the backlog."),
+    ("koebin_backlog_texts", "texts", "Single texts (koebin.synthesize) that wait or are being rendered."),
+    ("koebin_speaker_processes", "children", "Processes that serve the speaker."),
+    ("koebin_speaker_speed_factor", "speed_factor", "Audio seconds per second of one worker."),
+)
+_OF_ALL: Final = (
+    ("koebin_backlog_assembling_jobs", "assembling", "Jobs that are being assembled or wait for it."),
+    ("koebin_dead_letters", "dead", "Dead letters: segments that could not be spoken; see: koebin dead list."),
+    ("koebin_parked_messages", "parked", "Unreadable messages; the last thousand are kept."),
+    ("koebin_delayed_messages", "delayed", "Messages delayed for a retry."),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -42,6 +58,7 @@ def show(
         redis = connect(settings.broker_url.get_secret_value(), retries=0)
         check(redis, settings.masked_broker())
         if listen:
+            _prometheus()
             note(f"serving /metrics and /backlog.json on {host}:{listen}")
             server(redis, host, listen).serve_forever()
         document = describe(redis)
@@ -80,32 +97,39 @@ def describe(redis: Redis) -> dict[str, Any]:
 
 
 def metrics(document: dict[str, Any]) -> str:
-    """Backlog in Prometheus' text format. Names of speakers need no escaping."""
-    speakers = document["speakers"]
-    lines = _family("koebin_backlog_audio_seconds", "Predicted seconds of audio that wait, by speaker and priority.")
-    for name, waiting in speakers.items():
+    """Backlog in Prometheus' text format.
+
+    Raises:
+        BackendMissing: the extra ``metrics`` is not installed.
+    """
+    prometheus = _prometheus()
+    registry = prometheus.CollectorRegistry()
+
+    def gauge(name: str, meaning: str, *labels: str) -> Any:
+        return prometheus.Gauge(name, meaning, labels, registry=registry)
+
+    waiting_audio = gauge(
+        "koebin_backlog_audio_seconds", "Predicted seconds of audio that wait, by speaker and priority.", *_BY_PRIORITY
+    )
+    for name, waiting in document["speakers"].items():
         for priority, seconds in (waiting["by_priority"] or {"6": 0}).items():
-            lines.append(f'koebin_backlog_audio_seconds{{speaker="{name}",priority="{priority}"}} {seconds}')
-    for metric, key, meaning in (
-        ("koebin_backlog_work_seconds", "work_seconds", "Seconds that one worker would need for the backlog."),
-        ("koebin_backlog_texts", "texts", "Single texts (koebin.synthesize) that wait or are being rendered."),
-        ("koebin_speaker_processes", "children", "Processes that serve the speaker."),
-        ("koebin_speaker_speed_factor", "speed_factor", "Audio seconds per second of one worker."),
-    ):
-        lines += _family(metric, meaning)
-        lines += [f'{metric}{{speaker="{name}"}} {waiting[key]}' for name, waiting in speakers.items()]
-    for metric, key, meaning in (
-        ("koebin_backlog_assembling_jobs", "assembling", "Jobs that are being assembled or wait for it."),
-        ("koebin_dead_letters", "dead", "Dead letters: segments that could not be spoken; see: koebin dead list."),
-        ("koebin_parked_messages", "parked", "Unreadable messages; the last thousand are kept."),
-        ("koebin_delayed_messages", "delayed", "Messages delayed for a retry."),
-    ):
-        lines += [*_family(metric, meaning), f"{metric} {document[key]}"]
-    return "\n".join(lines) + "\n"
+            waiting_audio.labels(name, priority).set(seconds)
+    for metric, key, meaning in _OF_SPEAKERS:
+        family = gauge(metric, meaning, "speaker")
+        for name, waiting in document["speakers"].items():
+            family.labels(name).set(waiting[key])
+    for metric, key, meaning in _OF_ALL:
+        gauge(metric, meaning).set(document[key])
+    text: bytes = prometheus.generate_latest(registry)
+    return text.decode()
 
 
-def _family(name: str, meaning: str) -> list[str]:
-    return [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+def _prometheus() -> Any:
+    try:
+        import prometheus_client
+    except ImportError as error:
+        raise BackendMissing("metrics need prometheus_client", "", "pip install 'koebin[metrics]'") from error
+    return prometheus_client
 
 
 def server(redis: Redis, host: str, port: int) -> ThreadingHTTPServer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Final
 
 import typer
@@ -12,10 +11,12 @@ from koebin.producers.client import Client
 from koebin.producers.commands.common import given, store_argument
 from koebin.producers.commands.say import AsJson, StoreOption
 from koebin.producers.console import megabytes, messages_for_mistakes, note, say, say_json
+from koebin.producers.durations import seconds
 from koebin.tasks.jobs.garbage_collection import KINDS, Survey, remove, survey
 from koebin.tasks.settings import load_settings
 
-_UNITS: Final = {"h": 3600.0, "d": 86400.0, "w": 604800.0}
+_SHORTEST_SECONDS: Final = 3600.0
+_LONGEST_SECONDS: Final = 36_525 * 86_400.0
 _SHOWN: Final = 20
 _PLURALS: Final = {
     "job": "jobs",
@@ -43,9 +44,9 @@ def gc(
     no other job refers to.
     """
     with messages_for_mistakes():
-        seconds = duration(older_than)
+        age = retention(older_than)
         with Client(settings=load_settings(**given(store=store_argument(store)))) as client:
-            found = survey(client.store, client.redis, seconds)
+            found = survey(client.store, client.redis, age)
             if not as_json:
                 _show(found)
             count, size = remove(client.store, client.redis, found) if delete else (0, 0)
@@ -68,16 +69,19 @@ def gc(
             note("nothing was removed; use --delete to remove")
 
 
-def duration(text: str) -> float:
-    """Seconds of ``12h``, ``30d`` or ``8w``.
+def retention(text: str) -> float:
+    """Seconds of a retention, from an hour to a century.
 
     Raises:
-        InvalidOption: something else.
+        InvalidOption: not a duration, or not one of those.
     """
-    match = re.fullmatch("([1-9][0-9]{0,4})([hdw])", text.strip())
-    if match is None:
+    try:
+        found = seconds(text)
+    except ValueError:
+        found = 0.0
+    if not _SHORTEST_SECONDS <= found <= _LONGEST_SECONDS:
         raise InvalidOption("not a valid retention", text, "Use 12h, 30d or 8w")
-    return int(match[1]) * _UNITS[match[2]]
+    return found
 
 
 def _show(found: Survey) -> None:

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from koebin.tasks import keys
-from koebin.tasks.contracts import Result, SegmentCounts, dump, parse_json
+from koebin.tasks.contracts import Document, Result, SegmentCounts, dump, parse_json
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.stores.base import Store
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class OutputFile(_Frozen):
+class OutputFile(Document):
     """Delivered file; ``chapter`` counts from 1, 0 is the whole."""
 
     uri: str
@@ -31,7 +27,7 @@ class OutputFile(_Frozen):
     duration_seconds: float = 0.0
 
 
-class Failure(_Frozen):
+class Failure(Document):
     """Segment that could not be spoken."""
 
     key: str
@@ -42,7 +38,7 @@ class Failure(_Frozen):
     reason: str
 
 
-class ItemResult(_Frozen):
+class ItemResult(Document):
     """A line of ``results.jsonl``."""
 
     custom_id: str
@@ -51,7 +47,7 @@ class ItemResult(_Frozen):
     error: str = ""
 
 
-class JobOutcome(_Frozen):
+class JobOutcome(Document):
     """Outcome of a job."""
 
     version: Literal[1] = 1

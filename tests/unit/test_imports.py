@@ -17,6 +17,7 @@ HEAVY = (
     "huggingface_hub",
     "av",
     "prometheus_client",
+    "tenacity",
 )
 
 

@@ -27,7 +27,7 @@ from koebin.tasks.settings import Settings
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store, under_root
 from koebin.worker.child.gpu_claim import claim_device, cuda_devices
-from koebin.worker.child.memory import gpu_memory
+from koebin.worker.child.memory import gpu_memory, map_large_blocks
 from koebin.worker.exits import ENGINE
 from koebin.worker.parent.run_directory import ChildReport, RunDirectory, worker_folder
 from koebin.worker.voices import queues, voices
@@ -66,6 +66,7 @@ def build_in_children(app: Celery, settings: Settings, run_dir: RunDirectory, me
 def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metrics | None) -> None:
     started = time.monotonic()
     run_dir.clear_scratch()
+    map_large_blocks()
     wanted = voices(settings)
     redis = connect(settings.broker_url.get_secret_value())
     tts = build_engine(settings, _own_device(settings)) if wanted else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +13,24 @@ from typing import Final
 _LIMITS: Final = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _UNLIMITED: Final = 1 << 60
 """Version 1 of control groups shows a number above this for "no limit"."""
+
+
+_MMAP_THRESHOLD: Final = -3
+"""``M_MMAP_THRESHOLD`` of glibc's ``mallopt``."""
+_LARGE_BLOCK_BYTES: Final = 2**21
+
+
+def map_large_blocks() -> None:
+    """Give every block of 2 MiB and more that finds no hole in the heap pages of its own from now on.
+
+    They go back when it is freed. glibc, left to itself, raises that limit to the largest block that has been freed:
+    what an utterance needed then stays in the heaps of the threads that spoke it. A lower limit takes time, as fresh
+    pages are zeroed. It is a policy of the whole process, so a worker sets it and the engine as a library does not.
+    Nothing on systems whose C library cannot.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
 
 
 def resident(pid: str) -> int:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
-from koebin.engine.models.jp_extra.onnx.freed_memory import map_large_blocks
 
 Array = NDArray[Any]
 
@@ -52,7 +51,6 @@ class Session:
         # KleidiAI quantises every row by its own range, and is used on ARM processors with SME alone: with the 8-bit
         # BERT a voice would keep another pace there than on all other machines.
         options.add_session_config_entry("mlas.disable_kleidiai", "1")
-        map_large_blocks()
         _share_arena()
         options.add_session_config_entry("session.use_env_allocators", "1")
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -12,7 +12,7 @@ from redis import Redis
 
 from koebin.engine.errors import InvalidMessage, InvalidOption
 from koebin.engine.text.dictionary import Dictionary, Entry
-from koebin.producers.commands.gc import duration
+from koebin.producers.commands.gc import retention
 from koebin.tasks import keys, redis_keys
 from koebin.tasks.broker.delayed import Message
 from koebin.tasks.contracts import ChunkDocument, PlannedSpeaker, dump, parse_json
@@ -195,12 +195,14 @@ def test_storage_of_a_job(redis: Redis, store: Store) -> None:
     assert storage(store, "j", with_segments=True) == (own, 2 * (len(b"audio") + len(b"{}")))
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("12h", 43200.0), ("30d", 30 * DAY), ("2w", 14 * DAY)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("12h", DAY / 2), ("30d", 30 * DAY), ("2w", 14 * DAY), ("1.5d", 1.5 * DAY)]
+)
 def test_retentions(text: str, seconds: float) -> None:
-    assert duration(text) == seconds
+    assert retention(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0d", "30", "-3d", "1.5d", "d", "10s", "999999d"])
+@pytest.mark.parametrize("text", ["", "0d", "30", "-3d", "d", "10s", "999999d"])
 def test_retentions_that_are_none(text: str) -> None:
     with pytest.raises(InvalidOption):
-        duration(text)
+        retention(text)
