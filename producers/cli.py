@@ -27,6 +27,9 @@ from koebin.producers.commands import (
     say as speech,
 )
 from koebin.producers.commands import (
+    serve as doors,
+)
+from koebin.producers.commands import (
     worker as workers,
 )
 
@@ -65,6 +68,7 @@ narration.register(app)
 check.register(app)
 gc.register(app)
 workers.register(app)
+doors.register(app)
 jobs.register(app)
 dead.register(app)
 export.register(app)

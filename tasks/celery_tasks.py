@@ -1,4 +1,5 @@
-"""Celery tasks of a worker: ``koebin.synthesize_chunk``, ``koebin.synthesize`` and ``koebin.assemble``.
+"""Celery tasks of a worker: ``koebin.synthesize_chunk``, ``koebin.synthesize``, ``koebin.render`` and
+``koebin.assemble``.
 
 They are thin: validate, call, store, say so.
 """
@@ -7,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from celery import Task, shared_task
 from celery.exceptions import Ignore, Reject
+from pydantic import BaseModel
 
 from koebin.engine.errors import (
     GiveBack,
@@ -31,10 +33,12 @@ from koebin.tasks.broker.unreadable import keep_unreadable
 from koebin.tasks.connection import OUTAGE
 from koebin.tasks.contracts import (
     ASSEMBLE,
+    RENDER,
     SYNTHESIZE,
     SYNTHESIZE_CHUNK,
     AssembleRequest,
     ChunkRequest,
+    RenderRequest,
     SynthesizeRequest,
     parse,
 )
@@ -45,9 +49,11 @@ from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, speaker_queue
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.chunk import NeedsRevision, finish_chunk, open_chunk, run_chunk
 from koebin.tasks.running.runtime import Runtime, current
-from koebin.tasks.running.text import synthesize_text
+from koebin.tasks.running.text import render_text, synthesize_text
 
 log = logging.getLogger(__name__)
+
+_Wanted = TypeVar("_Wanted", SynthesizeRequest, RenderRequest)
 
 
 @shared_task(name=SYNTHESIZE_CHUNK, bind=True, ignore_result=True)
@@ -173,16 +179,27 @@ def _fail(runtime: Runtime, chunk: ChunkRequest, error: KoebinError) -> None:
 def synthesize(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
     """Speak one text; see ``docs/contract.md``."""
     with back_without_redis():
-        return _speak(self, request)
+        return _speak(self, SYNTHESIZE, parse(SynthesizeRequest, request), synthesize_text)
 
 
-def _speak(task: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
+@shared_task(name=RENDER, bind=True)
+def render(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """Have the sentences of one text in the store; see ``docs/contract.md``."""
+    with back_without_redis():
+        return _speak(self, RENDER, parse(RenderRequest, request), render_text)
+
+
+def _speak(
+    task: Task[Any, Any],
+    name: str,
+    wanted: _Wanted,
+    speak: Callable[[Runtime, _Wanted, Guard, tuple[str, ...]], BaseModel],
+) -> dict[str, Any]:
     runtime = current()
-    wanted = parse(SynthesizeRequest, request)
     guard = Guard(runtime, task_id(task), lease_nonce(task), "", priority_of(task))
     try:
         _refuse_poison(runtime, task_id(task))
-        result = synthesize_text(runtime, wanted, guard, made_together(task)).model_dump(mode="json")
+        result = speak(runtime, wanted, guard, made_together(task)).model_dump(mode="json")
         runtime.leases.forget(task_id(task))
         return result
     except LeaseLost as error:
@@ -193,7 +210,7 @@ def _speak(task: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
         runtime.observer.error(error)
         if not retried(error):
             raise
-        _send_later(runtime, task, SYNTHESIZE, request, speaker_queue(wanted.speaker))
+        _send_later(runtime, task, name, wanted.model_dump(mode="json"), speaker_queue(wanted.speaker))
         raise Ignore from error
 
 

@@ -24,8 +24,11 @@ VERSION: Final = 1
 """Version of the contract; a worker refuses any other."""
 
 SYNTHESIZE: Final = "koebin.synthesize"
+RENDER: Final = "koebin.render"
 SYNTHESIZE_CHUNK: Final = "koebin.synthesize_chunk"
 ASSEMBLE: Final = "koebin.assemble"
+TASKS: Final = (SYNTHESIZE, RENDER, SYNTHESIZE_CHUNK, ASSEMBLE)
+"""All that a worker of this version knows; it announces them."""
 
 PRIORITIES: Final = {"interactive": 0, "briefing": 3, "batch": 6}
 PRIORITY_STEPS: Final = (0, 3, 6, 9)
@@ -34,6 +37,8 @@ PRIORITY_STEPS: Final = (0, 3, 6, 9)
 MAX_SEGMENT_CHARACTERS: Final = 20_000
 MAX_TEXT_CHARACTERS: Final = 5_000
 """Longest text of ``koebin.synthesize``; longer ones are narrations."""
+MAX_PHRASED_CHARACTERS: Final = 1_000
+"""Longest text of ``koebin.render`` whose accent phrases are asked for: they travel through the result backend."""
 MAX_CHUNK_SEGMENTS: Final = 2_000
 MAX_CHUNK_CHARACTERS: Final = 400_000
 """Most text of the segments that travel inside a message; longer chunks lie in the store."""
@@ -147,6 +152,92 @@ class SynthesizeRequest(Document):
     def model_post_init(self, _context: object) -> None:
         check_speaker(self.speaker)
         parse_options(self.options)
+
+
+class SegmentCounts(Document):
+    total: int = Field(ge=0)
+    reused: int = Field(ge=0)
+
+
+class RenderRequest(Document):
+    """The message of ``koebin.render``: one text, the keys of its stored sentences.
+
+    Attributes:
+        phrases: also give the accent phrases of each sentence, with the lengths of their moras.
+    """
+
+    version: Literal[1] = VERSION
+    text: str = Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)
+    speaker: str
+    store: str = Field(max_length=1000)
+    options: dict[str, Any] = Field(default_factory=dict)
+    readings: tuple[ReadingSpec, ...] = ()
+    phrases: bool = False
+
+    def model_post_init(self, _context: object) -> None:
+        check_speaker(self.speaker)
+        parse_options(self.options)
+        if self.phrases and len(self.text) > MAX_PHRASED_CHARACTERS:
+            raise ValueError(f"accent phrases are given for at most {MAX_PHRASED_CHARACTERS} characters")
+
+
+class SpokenMora(Document):
+    """A mora as it was spoken; all lengths in seconds.
+
+    Attributes:
+        consonant: its phone, "" where there is none.
+        vowel: a, i, u, e, o, N or cl; in capitals where it is whispered.
+    """
+
+    kana: str
+    consonant: str = ""
+    consonant_seconds: float = 0.0
+    vowel: str
+    vowel_seconds: float
+
+
+class SpokenPhrase(Document):
+    """An accent phrase of a sentence.
+
+    Attributes:
+        accent: the mora after which the pitch falls, 0 for a flat phrase.
+        start, end: its span of the sentence in characters; None where no character can be named.
+        pause_seconds: of the pause after it; None where none follows within the sentence.
+    """
+
+    moras: tuple[SpokenMora, ...]
+    accent: int = Field(ge=0)
+    start: int | None = None
+    end: int | None = None
+    pause_seconds: float | None = None
+
+
+class RenderedSentence(Document):
+    """A sentence that lies in the store.
+
+    Attributes:
+        key: of the segment.
+        start: where it begins in the request's text, in characters.
+        pause: seconds of silence wanted after it.
+        before, after: seconds of its audio before the first mora and after the last one.
+        phrases: empty unless they were asked for.
+    """
+
+    key: _Hex
+    text: str
+    start: int = Field(ge=0)
+    pause: float = Field(ge=0.0)
+    before: float = Field(default=0.0, ge=0.0)
+    after: float = Field(default=0.0, ge=0.0)
+    phrases: tuple[SpokenPhrase, ...] = ()
+
+
+class RenderResult(Document):
+    """What ``koebin.render`` returns."""
+
+    version: Literal[1] = VERSION
+    sentences: tuple[RenderedSentence, ...]
+    segments: SegmentCounts
 
 
 class Placement(Document):
@@ -319,11 +410,6 @@ class DoneDocument(Document):
     wall_seconds: float = Field(ge=0.0)
     dead: tuple[dict[str, Any], ...] = ()
     judged: tuple[Judged, ...] = ()
-
-
-class SegmentCounts(Document):
-    total: int = Field(ge=0)
-    reused: int = Field(ge=0)
 
 
 class Result(Document):

@@ -81,6 +81,11 @@ def output(job: str, name: str) -> str:
     return f"jobs/{check_job(job)}/out/{name}"
 
 
+def user_words(owner: str) -> str:
+    """Words that a key of the HTTP door has given readings for."""
+    return f"http/{check_job(owner)}/words.json"
+
+
 def _hex(value: str) -> str:
     if not _HEX.fullmatch(value):
         raise InvalidName("not a lower-case hexadecimal digest", value)

@@ -38,6 +38,8 @@ COLLECTING: Final = "koebin:collecting"
 WRITE_PROBE: Final = "koebin:probe"
 BRIEFINGS: Final = "koebin:briefing:"
 """Prefix of what the beat remembers."""
+HTTP: Final = "koebin:http:"
+"""Prefix of what the HTTP door remembers: spent rates, and which text a query was made from."""
 SUBMITTING: Final = "koebin:submitting:"
 """Prefix of the locks of jobs that are being submitted."""
 

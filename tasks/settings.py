@@ -174,6 +174,53 @@ class Settings(BaseSettings):
         default=False, description="Whether a webhook may go to a private or loopback address."
     )
 
+    http_host: str = Field(default="127.0.0.1", description="Address on which `koebin serve` listens.")
+    http_port: int = Field(default=8080, ge=0, le=65535, description="Port on which it listens. 0: any that is free.")
+    http_keys: LocalPath | None = Field(
+        default=None,
+        description="TOML file with the keys of `koebin serve`; see docs/http.md. Empty: no key is asked for, and only "
+        "this machine is listened to.",
+    )
+    http_open: bool = Field(
+        default=False, description="Whether `koebin serve` may listen to other machines without asking for keys."
+    )
+    http_hosts: Commas = Field(
+        default=(),
+        description="Comma-separated names under which it is reached, besides those of this machine; asked for where "
+        "there are no keys.",
+    )
+    http_origins: Commas = Field(
+        default=(), description="Comma-separated origins (https://app.example.jp) whose pages may use it. Empty: none."
+    )
+    http_voices: Commas = Field(
+        default=(),
+        description="Comma-separated further names of voices, each NAME=SPEAKER or NAME=SPEAKER:STYLE (alloy=mei).",
+    )
+    http_input_characters: int = Field(
+        default=4096, ge=1, le=100_000, description="Longest input of /v1/audio/speech, in characters."
+    )
+    http_upload_bytes: int = Field(
+        default=32 << 20, ge=1024, description="Largest upload; a key may have a lower limit of its own."
+    )
+    http_upload_timeout: float = Field(
+        default=120.0, ge=1.0, description="Seconds that a request's body may take to arrive."
+    )
+    http_window: int = Field(
+        default=8,
+        ge=1,
+        le=1024,
+        description="Parts of texts that it keeps in a speaker's queue for each of its workers.",
+    )
+    http_patience: float = Field(
+        default=60.0, ge=1.0, description="Seconds without a new sentence after which a request is ended with an error."
+    )
+    http_presign: int = Field(
+        default=0,
+        ge=0,
+        le=7 * 24 * 3600,
+        description="Seconds for which it signs URLs of files in S3, to redirect to. 0: it hands them out itself.",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -39,6 +39,7 @@ class Announcement:
     Attributes:
         assembles: whether it assembles jobs.
         formats: output formats that it can write; empty if unknown.
+        tasks: names of the tasks that it knows; empty if unknown.
     """
 
     worker: str
@@ -47,6 +48,7 @@ class Announcement:
     assembles: bool
     speakers: tuple[ServedSpeaker, ...] = ()
     formats: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +125,5 @@ def _announcement(document: Mapping[str, Any]) -> Announcement:
         assembles=document["assembles"],
         speakers=tuple(ServedSpeaker(**{**speaker, "styles": tuple(speaker["styles"])}) for speaker in speakers),
         formats=tuple(document.get("formats", ())),
+        tasks=tuple(document.get("tasks", ())),
     )

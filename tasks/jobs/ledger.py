@@ -356,6 +356,14 @@ class Ledger:
             self._redis.hdel(f"{redis_keys.job(job)}:dead", *segments)
             self._redis.hdel(redis_keys.DEAD_LETTERS, *[f"{job} {segment}" for segment in segments])
 
+    def events_of(self, after: Mapping[str, str]) -> dict[str, list[str]]:
+        """Ids of what happened to several jobs, each after the event that is named; does not wait."""
+        if not after:
+            return {}
+        names = {f"{redis_keys.job(job)}:events": job for job in after}
+        streams: Any = self._redis.xread({name: after[job] for name, job in names.items()}, count=100)
+        return {names[as_text(name)]: [as_text(event) for event, _ in events] for name, events in streams or []}
+
     def events(self, job: str, after: str = "0", block_ms: int | None = None) -> list[tuple[str, dict[str, str]]]:
         """Events of a job after the event with id ``after``; waits up to ``block_ms`` for the next."""
         streams: Any = self._redis.xread({f"{redis_keys.job(job)}:events": after}, count=100, block=block_ms)

@@ -16,12 +16,13 @@ from koebin.engine.names import check_speaker
 from koebin.tasks import redis_keys
 from koebin.tasks.broker.delayed import delayed_messages
 from koebin.tasks.connection import as_text
-from koebin.tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
+from koebin.tasks.contracts import PRIORITY_STEPS, RENDER, SYNTHESIZE
 from koebin.tasks.jobs.planning import predicted_seconds
 
 MOST_READ: Final = 2000
 """Messages of one list that are read; the rest of a longer list is estimated from their mean."""
 
+_TEXTS: Final = (SYNTHESIZE, RENDER)
 _PAGE: Final = 500
 _PREFIX: Final = "speaker."
 _SEPARATOR: Final = "\x06\x16"
@@ -47,7 +48,7 @@ class _Counter:
     def count(self, message: Mapping[str, Any], queue: str, priority: int) -> float | None:
         """Predicted seconds of a text; None if it is not a text, or was counted."""
         headers = message["headers"]
-        if headers.get("task") != SYNTHESIZE or not self.is_new(headers["id"]):
+        if headers.get("task") not in _TEXTS or not self.is_new(headers["id"]):
             return None
         return self.add(queue, priority, _seconds(message))
 
@@ -87,7 +88,7 @@ def _count_outside(redis: Redis, counter: _Counter) -> None:
             if queue.startswith(_PREFIX):
                 counter.count(message, queue, _priority(message))
     for delayed in delayed_messages(redis):
-        if delayed.task == SYNTHESIZE and counter.is_new(delayed.task_id):
+        if delayed.task in _TEXTS and counter.is_new(delayed.task_id):
             counter.add(delayed.queue, delayed.priority, _seconds_of(delayed.request))
 
 

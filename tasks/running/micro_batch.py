@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from koebin.engine.errors import GiveBack, KoebinError
-from koebin.tasks.contracts import SegmentSpec, SynthesizeRequest, parse
+from koebin.tasks.contracts import RenderRequest, SegmentSpec, SynthesizeRequest, parse
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.running.text import plan_text, sentence_request
@@ -54,7 +54,8 @@ def render_together(runtime: Runtime, messages: Sequence[object]) -> list[tuple[
 def _wanted(runtime: Runtime, message: object) -> Iterator[_Wanted]:
     """Sentences of a text that can be spoken; none of a text that will be refused."""
     try:
-        request = parse(SynthesizeRequest, message)
+        renders = isinstance(message, dict) and "phrases" in message  # what only koebin.render has
+        request = parse(RenderRequest, message) if renders else parse(SynthesizeRequest, message)
         store = runtime.open_store(request.store)
         planned = [_Wanted(store, request.speaker, spec) for _, spec in plan_text(runtime, request)]
         runtime.speakers[request.speaker].render([sentence_request(wanted.spec) for wanted in planned])  # only checks

@@ -1,10 +1,10 @@
-"""Synthesis of a single text to one URI, without a job: for short texts that any Celery client sends."""
+"""Synthesis of a single text to one URI or to stored sentences, without a job: for texts that any client sends."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from koebin.engine.audio.audio import Audio
@@ -14,6 +14,9 @@ from koebin.engine.request import Request
 from koebin.engine.text.checks import check_text
 from koebin.tasks.contracts import (
     Pauses,
+    RenderedSentence,
+    RenderRequest,
+    RenderResult,
     Result,
     SegmentCounts,
     SegmentSpec,
@@ -23,6 +26,7 @@ from koebin.tasks.contracts import (
 )
 from koebin.tasks.jobs.planning import Sentence, sentences
 from koebin.tasks.running.cancellation import Guard
+from koebin.tasks.running.phrases import spoken_phrases
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.script import Passage
 from koebin.tasks.segments import store as segments
@@ -33,6 +37,7 @@ _PAUSES: Final = Pauses()
 
 
 Planned = list[tuple[Sentence, SegmentSpec]]
+TextRequest = SynthesizeRequest | RenderRequest
 
 
 def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard, made: Collection[str] = ()) -> Result:
@@ -52,7 +57,7 @@ def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard, 
         return _synthesize(runtime, request, planned, store, guard, made)
 
 
-def plan_text(runtime: Runtime, request: SynthesizeRequest) -> Planned:
+def plan_text(runtime: Runtime, request: TextRequest) -> Planned:
     """Sentences of a text with their keys.
 
     Raises:
@@ -67,6 +72,63 @@ def plan_text(runtime: Runtime, request: SynthesizeRequest) -> Planned:
 def _synthesize(
     runtime: Runtime, request: SynthesizeRequest, planned: Planned, store: Store, guard: Guard, made: Collection[str]
 ) -> Result:
+    rendered, reused = _render(runtime, request, planned, store, guard, made)
+    parts = [rendered.get(spec.key) or segments.read(store, spec.key) for _, spec in planned]
+    audio = _join(parts, [sentence.pause for sentence, _ in planned])
+    return _deliver(request, store, audio, [spec.key for _, spec in planned], reused=reused)
+
+
+def render_text(runtime: Runtime, request: RenderRequest, guard: Guard, made: Collection[str] = ()) -> RenderResult:
+    """Have every sentence of a text in the store, and say under which keys.
+
+    Args:
+        made: as of ``synthesize_text``.
+
+    Raises:
+        UnknownSpeaker, InvalidText, InvalidOption, StoreDenied: refused.
+    """
+    planned = plan_text(runtime, request)
+    store = runtime.open_store(request.store)
+    try:
+        rendered, reused = _render(runtime, request, planned, store, guard, made)
+        found = tuple(_rendered_sentences(request, planned, store, rendered))
+    except StoreNotFound:  # as in ``synthesize_text``
+        rendered, reused = _render(runtime, request, planned, store, guard, made)
+        found = tuple(_rendered_sentences(request, planned, store, rendered))
+    return RenderResult(sentences=found, segments=SegmentCounts(total=len(planned), reused=reused))
+
+
+def _rendered_sentences(
+    request: RenderRequest, planned: Planned, store: Store, rendered: Mapping[str, Audio]
+) -> Iterator[RenderedSentence]:
+    position = 0
+    for sentence, spec in planned:
+        start = request.text.index(sentence.text, position)
+        position = start + len(sentence.text)
+        audio = rendered.get(spec.key)
+        marks, seconds = (audio.marks, audio.duration_seconds) if audio else segments.read_timing(store, spec.key)
+        ends = Ends.of(marks, seconds)
+        yield RenderedSentence(
+            key=spec.key,
+            text=sentence.text,
+            start=start,
+            pause=sentence.pause if position < len(request.text.rstrip()) else _pause_after(sentence),
+            before=round(ends.before, 6),
+            after=round(ends.after, 6),
+            phrases=spoken_phrases(sentence.text, sentence.readings, marks) if request.phrases else (),
+        )
+
+
+def _pause_after(sentence: Sentence) -> float:
+    """As between two sentences: what a text ends with may go on in another one."""
+    pause = sentence.passage.options.pause
+    return _PAUSES.sentence if pause is None else pause
+
+
+def _render(
+    runtime: Runtime, request: TextRequest, planned: Planned, store: Store, guard: Guard, made: Collection[str]
+) -> tuple[dict[str, Audio], int]:
+    """What was rendered, and how many sentences were there."""
     present = segments.stored(store, (spec.key for _, spec in planned))
     missing = [spec for _, spec in planned if spec.key not in present]
     started = time.monotonic()
@@ -76,12 +138,10 @@ def _synthesize(
     runtime.observer.segments(request.speaker, rendered=len(rendered), reused=reused)
     made_seconds = sum(audio.duration_seconds for audio in rendered.values())
     runtime.observer.spoken(request.speaker, made_seconds, time.monotonic() - started)
-    parts = [rendered.get(spec.key) or segments.read(store, spec.key) for _, spec in planned]
-    audio = _join(parts, [sentence.pause for sentence, _ in planned])
-    return _deliver(request, store, audio, [spec.key for _, spec in planned], reused=reused)
+    return rendered, reused
 
 
-def _passage(request: SynthesizeRequest) -> Passage:
+def _passage(request: TextRequest) -> Passage:
     from koebin.engine.content import Reading
 
     readings = tuple(Reading(r.start, r.end, r.kana, r.accent) for r in request.readings)
@@ -102,7 +162,7 @@ def _plan(runtime: Runtime, sentence: Sentence) -> SegmentSpec:
 
 
 def _render_missing(
-    runtime: Runtime, request: SynthesizeRequest, store: Store, missing: list[SegmentSpec], guard: Guard
+    runtime: Runtime, request: TextRequest, store: Store, missing: list[SegmentSpec], guard: Guard
 ) -> dict[str, Audio]:
     wanted = list({spec.key: spec for spec in missing}.values())
     made: dict[str, Audio] = {}

@@ -45,7 +45,7 @@ def joints(ends: Iterable[Ends], pauses: Iterable[float]) -> Iterator[Joint]:
     head, current, wanted = 0.0, None, 0.0
     for following, pause in zip(ends, pauses, strict=True):
         if current is not None:
-            cut_tail, cut_head, silence = _meet(current, following, wanted)
+            cut_tail, cut_head, silence = meet(current, following, wanted)
             yield Joint(head, cut_tail, silence)
             head = cut_head
         current, wanted = following, pause
@@ -53,7 +53,8 @@ def joints(ends: Iterable[Ends], pauses: Iterable[float]) -> Iterator[Joint]:
         yield Joint(head, 0.0, 0.0)
 
 
-def _meet(before: Ends, after: Ends, wanted: float) -> tuple[float, float, float]:
+def meet(before: Ends, after: Ends, wanted: float) -> tuple[float, float, float]:
+    """What is cut from the end of one segment and from the head of the next, and the silence put between them."""
     surplus = before.after + after.before - wanted
     if surplus <= 0.0:
         return 0.0, 0.0, -surplus

@@ -143,6 +143,14 @@ class Store(Protocol):
         """
         ...
 
+    def get_range(self, key: str, first: int, count: int) -> bytes:
+        """``count`` bytes of the object from byte ``first`` on; fewer where it ends before.
+
+        Raises:
+            StoreNotFound: nothing stands there.
+        """
+        ...
+
     def download(self, key: str, path: Path) -> None:
         """Copy the object to ``path``, which appears whole or not at all.
 

@@ -83,6 +83,12 @@ class LocalStore:
         except StoreNotFound:
             return None
 
+    def get_range(self, key: str, first: int, count: int) -> bytes:
+        path = self._path(key)
+        with translated(path), path.open("rb") as file:
+            file.seek(first)
+            return file.read(count)
+
     def download(self, key: str, path: Path) -> None:
         source = self._path(key)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")

@@ -124,6 +124,13 @@ class S3Store:
                     return None
                 raise
 
+    def get_range(self, key: str, first: int, count: int) -> bytes:
+        if count < 1:
+            return b""
+        span = f"bytes={first}-{first + count - 1}"
+        with translated(self.url(key)):
+            return retried(lambda: self._client().get_object(**self._target(key), Range=span)["Body"].read())
+
     def download(self, key: str, path: Path) -> None:
         def save(body: StreamingBody) -> None:
             with partial.open("wb") as file:

@@ -18,6 +18,7 @@ from koebin.engine.revision import engine_revision
 from koebin.tasks.broker.fleet import Announcement
 from koebin.tasks.broker.unreadable import keep_unreadable
 from koebin.tasks.connection import takes_writes
+from koebin.tasks.contracts import TASKS
 from koebin.worker.celery_ext.micro_batch import MicroBatcher
 from koebin.worker.celery_ext.requests import HeldLeases, run_leased
 from koebin.worker.exits import ENGINE
@@ -130,6 +131,7 @@ class ReadinessStep(bootsteps.StartStopStep):
             assembles=station.assembles,
             speakers=ready[0].speakers,
             formats=writable(),
+            tasks=TASKS,
         )
 
     def _give_up_after_failures(self, reports: list[ChildReport]) -> None:

@@ -18,7 +18,7 @@ from celery.exceptions import TaskRevokedError
 from celery.worker.request import Request
 from celery.worker.state import task_ready
 
-from koebin.tasks.contracts import SYNTHESIZE
+from koebin.tasks.contracts import RENDER, SYNTHESIZE
 from koebin.worker.celery_ext.requests import HeldLeases
 from koebin.worker.child.micro_batch import Call, speak_texts, text_of
 
@@ -112,7 +112,7 @@ class MicroBatcher:
         """Whether a request may join a batch. A text that ended a process runs alone from then on, and so does one with
         a time limit of its own.
         """
-        if request.name != SYNTHESIZE or any(request.request_dict.get("timelimit") or ()):
+        if request.name not in (SYNTHESIZE, RENDER) or any(request.request_dict.get("timelimit") or ()):
             return False
         if len(text_of(call_of(request))) > LONGEST_CHARACTERS:
             return False

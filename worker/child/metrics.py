@@ -18,7 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram, values
 
 from koebin.engine.observer import Stage
 from koebin.tasks.broker.celery_config import SENT_HEADER
-from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE, SYNTHESIZE_CHUNK
+from koebin.tasks.contracts import ASSEMBLE, RENDER, SYNTHESIZE, SYNTHESIZE_CHUNK
 from koebin.tasks.observer import Observer
 
 _SECONDS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
@@ -84,7 +84,7 @@ class Metrics(Observer):
 
     def _begin_at_zero(self, speakers: Iterable[str]) -> None:
         """Show every counter from 0: a rate over a counter that has just appeared misses its first step."""
-        for task in (SYNTHESIZE, SYNTHESIZE_CHUNK, ASSEMBLE):
+        for task in (SYNTHESIZE, RENDER, SYNTHESIZE_CHUNK, ASSEMBLE):
             self._waits.labels(task)
             self._tasks.labels(task)
             self._retries.labels(task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,20 @@ _FREE_BYTES = 1 << 20
 
 
 class LibsndfileEncoder:
-    """One open file of libsndfile."""
+    """One open file of libsndfile, given by its path or as an object to write to."""
 
     def __init__(
-        self, path: Path, chosen: Format, sample_rate_hz: int, frames: int, bitrate_kbps: int | None, tags: Tags
+        self,
+        path: Path | RawIOBase,
+        chosen: Format,
+        sample_rate_hz: int,
+        frames: int,
+        bitrate_kbps: int | None,
+        tags: Tags,
     ) -> None:
         import soundfile
 
-        self._path = path
+        self._path = path if isinstance(path, Path) else None
         too_long = chosen.tags == "riff" and frames * 2 >= RIFF_LIMIT_BYTES
         self._gain = np.float32(1.0)
         control: dict[str, Any] = {}
@@ -41,9 +48,9 @@ class LibsndfileEncoder:
             control = _rate_control(chosen, low, high, bitrate_kbps)
             if chosen.subtype == "MPEG_LAYER_III":
                 self._gain = np.float32(1.0 / _lame_scale(bitrate_kbps))
-        with _written(path):
+        with _written(self._path):
             self._file = soundfile.SoundFile(
-                str(path),
+                str(path) if isinstance(path, Path) else path,
                 "w",
                 sample_rate_hz,
                 1,
@@ -101,7 +108,7 @@ def _lame_scale(bitrate_kbps: int) -> float:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[None]:
+def _written(path: Path | None) -> Iterator[None]:
     """Check a write: libsndfile says "System error" for a full disk, and soundfile asserts that all samples were
     taken."""
     import soundfile
@@ -109,6 +116,6 @@ def _written(path: Path) -> Iterator[None]:
     try:
         yield
     except (soundfile.LibsndfileError, AssertionError) as error:
-        if shutil.disk_usage(path.parent).free < _FREE_BYTES:
+        if path is not None and shutil.disk_usage(path.parent).free < _FREE_BYTES:
             raise StoreFull("no space is left for the file", str(path.parent), "Free some space") from error
-        raise StoreError(f"the file cannot be encoded ({error})", str(path)) from error
+        raise StoreError(f"the file cannot be encoded ({error})", str(path or "")) from error

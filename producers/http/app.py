@@ -1,0 +1,90 @@
+"""The FastAPI application behind ``koebin serve``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from koebin.engine.errors import KoebinError
+from koebin.producers.http import health, jobs, openai
+from koebin.producers.http.answers import answer, first_fault
+from koebin.producers.http.door import Door
+from koebin.producers.http.errors import BadRequest, HttpError, NotFound, UnprocessableRequest, as_koebin
+from koebin.producers.http.gate import Gate
+from koebin.producers.http.metrics import Metrics
+
+
+class Application:
+    """The gate around FastAPI; FastAPI's own middleware would stand behind its handler of unforeseen errors."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.metrics = Metrics(lambda: door.queue.waiting, lambda: door.queue.sent)
+        self.routes = _routes(door)
+        self._gate: ASGIApp = Gate(self.routes, door, self.metrics.observe)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._gate(scope, receive, send)
+
+
+def _routes(door: Door) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await door.start()
+        try:
+            yield
+        finally:
+            await door.stop()
+
+    app = FastAPI(
+        title="Koebin",
+        version=importlib.metadata.version("koebin"),
+        description="Japanese speech over HTTP. Errors are problem details (RFC 9457), but for OpenAI's routes.",
+        lifespan=lifespan,
+        docs_url=None,  # its page fetches scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.door = door
+    for router in (health.router, openai.router, jobs.router):
+        app.include_router(router)
+    app.add_exception_handler(KoebinError, _told)
+    app.add_exception_handler(RequestValidationError, _unprocessable)
+    app.add_exception_handler(HTTPException, _refused)
+    return app
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    found = as_koebin(error)
+    if found is None:
+        raise error
+    return answer(request.url.path, found)
+
+
+async def _unprocessable(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    where, what = first_fault(error.errors())
+    told = UnprocessableRequest(f"{where or 'body'}: {what}")
+    told.__dict__["param"] = where or None
+    return answer(request.url.path, told)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """FastAPI's own refusals; one of ours may be the cause of what it takes for a body that cannot be parsed."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if isinstance(error.__cause__, KoebinError):
+        return answer(request.url.path, error.__cause__)
+    kinds: dict[int, type[HttpError]] = {404: NotFound, 405: BadRequest}
+    told = kinds.get(error.status_code, BadRequest)(str(error.detail).lower(), "")
+    response = answer(request.url.path, told)
+    response.status_code = error.status_code
+    response.headers.update(error.headers or {})
+    return response
