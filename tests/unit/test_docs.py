@@ -67,7 +67,8 @@ def test_the_readmes_say_the_same() -> None:
         return [re.sub(r"\s+#.*", "", line).rstrip() for block in code for line in block.splitlines()]
 
     def links(text: str) -> list[str]:
-        return [target for target in _LINK.findall(text) if not target.startswith("README")]
+        found = [target for target in _LINK.findall(text) if not target.startswith("README")]
+        return [target.replace(".ja.md", ".md") for target in found]
 
     assert commands(english) == commands(japanese)
     assert links(english) == links(japanese)
