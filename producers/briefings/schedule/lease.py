@@ -30,13 +30,13 @@ def holding(journal: Journal, subject: str, seconds: float, *, rest: float, limi
         return
     done = threading.Event()
     arguments = (journal, subject, owner, seconds, limit, done)
-    keeper = threading.Thread(target=_keep, args=arguments, name=f"lease {subject}", daemon=True)
-    keeper.start()
+    renewal = threading.Thread(target=_keep, args=arguments, name=f"lease {subject}", daemon=True)
+    renewal.start()
     try:
         yield owner
     finally:
         done.set()
-        keeper.join()
+        renewal.join()
         with contextlib.suppress(RedisError):  # the lease expires then
             journal.renew(subject, owner, rest)
 

@@ -16,7 +16,7 @@ from koebin.engine.audio.encoding.files import translated, whole_file
 from koebin.engine.audio.encoding.joined import FlacJoiner, open_joined
 from koebin.engine.audio.marks import Marks
 from koebin.engine.audio.subtitles import SubtitleFormat, subtitle_format
-from koebin.tasks.assembly.programme.material import Piece
+from koebin.tasks.assembly.programme.material import FinishedBlock
 
 _BLOCK_FRAMES = 65_536
 _MEDIA_TYPES = {
@@ -65,14 +65,14 @@ def finished(path: Path, kind: str, *, chapter: int = 0, duration_seconds: float
 @contextmanager
 def open_audio(
     folder: Path, stem: str, formats: Sequence[str], encoding: Encoding, *, variable: bool
-) -> Iterator[list[Callable[[Piece], None]]]:
+) -> Iterator[list[Callable[[FinishedBlock], None]]]:
     """For each format a function that accepts the blocks in order; all files appear together at the end.
 
     Args:
         variable: see ``open_joined``.
     """
     with ExitStack() as stack:
-        takers: list[Callable[[Piece], None]] = []
+        takers: list[Callable[[FinishedBlock], None]] = []
         for name in formats:
             path, chosen = folder / audio_name(stem, name), replace(encoding, format=name)
             if name == "flac":
@@ -82,21 +82,21 @@ def open_audio(
         yield takers
 
 
-def _joining(joiner: FlacJoiner) -> Callable[[Piece], None]:
-    def take(piece: Piece) -> None:
-        if piece.frames is not None:
-            joiner.add(piece.frames)
+def _joining(joiner: FlacJoiner) -> Callable[[FinishedBlock], None]:
+    def write_block(block: FinishedBlock) -> None:
+        if block.frames is not None:
+            joiner.add(block.frames)
 
-    return take
+    return write_block
 
 
-def _writing(writer: Writer) -> Callable[[Piece], None]:
-    def take(piece: Piece) -> None:
-        sound = piece.sound if piece.sound is not None else np.zeros(0, dtype=np.float32)
+def _writing(writer: Writer) -> Callable[[FinishedBlock], None]:
+    def write_block(block: FinishedBlock) -> None:
+        sound = block.sound if block.sound is not None else np.zeros(0, dtype=np.float32)
         for first in range(0, len(sound), _BLOCK_FRAMES):
             writer.write(sound[first : first + _BLOCK_FRAMES])
 
-    return take
+    return write_block
 
 
 class MarksFile:

@@ -34,7 +34,7 @@ _KEPT_FROM_BLOCKS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class FinishedBlock:
     """Finished block: its samples and FLAC frames, None if unused."""
 
     sound: FloatArray | None
@@ -90,7 +90,9 @@ class Material:
         """Loudness of every block once finished; ``sections`` is its loudness now."""
         return self._in_order(lambda number: self._mastered(number, sections[number], master))
 
-    def finished(self, master: Master, sections: Sequence[Section], *, sound: bool, flac: bool) -> Iterator[Piece]:
+    def finished(
+        self, master: Master, sections: Sequence[Section], *, sound: bool, flac: bool
+    ) -> Iterator[FinishedBlock]:
         """Every block as it goes into the files."""
         return self._in_order(lambda number: self._finished(number, sections[number], master, sound, flac))
 
@@ -125,16 +127,16 @@ class Material:
         self._keep(name, dump_section(found))
         return found
 
-    def _finished(self, number: int, section: Section, master: Master, sound: bool, flac: bool) -> Piece:
+    def _finished(self, number: int, section: Section, master: Master, sound: bool, flac: bool) -> FinishedBlock:
         name = self._name(number) and shelf_name("frames", self._name(number), *master.decisive(section))
         frames = self._kept(name, Frames.load) if flac else None
         if not sound and (frames or not flac or not section.frames):
-            return Piece(None, frames)
+            return FinishedBlock(None, frames)
         samples = master.apply(self._samples(number), section, self.sample_rate_hz)
         if flac and frames is None and len(samples):
             frames = encode_frames(samples, self.sample_rate_hz)
             self._keep(name, frames.dump())
-        return Piece(samples, frames)
+        return FinishedBlock(samples, frames)
 
     def _kept(self, name: str, load: Callable[[bytes], T]) -> T | None:
         """Cached bytes under the name; None if absent or damaged."""

@@ -15,7 +15,7 @@ from koebin.tasks.assembly.programme.descriptions import write_descriptions
 from koebin.tasks.assembly.programme.files import File, open_audio
 from koebin.tasks.assembly.programme.layout import Layout
 from koebin.tasks.assembly.programme.mastering import plan_master
-from koebin.tasks.assembly.programme.material import Material, Piece
+from koebin.tasks.assembly.programme.material import FinishedBlock, Material
 from koebin.tasks.assembly.programme.parts import Deliverables
 from koebin.tasks.assembly.programme.report import make_report
 from koebin.tasks.assembly.programme.shelf import NoShelf, Shelf
@@ -76,14 +76,14 @@ def render_programme(
         master, achieved = plan_master(sections, wanted, material.mastered)
         layout = Layout(wanted, timeline, workdir)
         sound = any(name != "flac" for name in wanted.formats)
-        pieces = material.finished(master, sections, sound=sound, flac="flac" in wanted.formats)
-        with material.beside(lambda: _write_audio(pieces, lengths, layout)) as audio:
+        finished = material.finished(master, sections, sound=sound, flac="flac" in wanted.formats)
+        with material.beside(lambda: _write_audio(finished, lengths, layout)) as audio:
             write_descriptions(material.outlines(), layout)
             files = (*audio(), *layout.finished_descriptions())
     return Programme(files, make_report(layout, master, achieved, files))
 
 
-def _write_audio(pieces: Iterator[Piece], lengths: Sequence[int], layout: Layout) -> tuple[File, ...]:
+def _write_audio(blocks: Iterator[FinishedBlock], lengths: Sequence[int], layout: Layout) -> tuple[File, ...]:
     """Encode the whole and the chapters in one pass."""
     position = 0
     remaining = iter(lengths)
@@ -97,13 +97,15 @@ def _write_audio(pieces: Iterator[Piece], lengths: Sequence[int], layout: Layout
             with ExitStack() as inner:
                 chapter = inner.enter_context(_open(layout, number, inside)) if layout.wanted.per_chapter else []
                 for _ in inside:
-                    piece = next(pieces)
-                    for take in [*whole, *chapter]:
-                        take(piece)
+                    block = next(blocks)
+                    for write_block in [*whole, *chapter]:
+                        write_block(block)
     return layout.finished_audio()
 
 
-def _open(layout: Layout, number: int, lengths: Sequence[int]) -> AbstractContextManager[list[Callable[[Piece], None]]]:
+def _open(
+    layout: Layout, number: int, lengths: Sequence[int]
+) -> AbstractContextManager[list[Callable[[FinishedBlock], None]]]:
     variable = any(length % BLOCK_FRAMES for length in lengths[:-1])
     encoding = layout.encoding(number)
     return open_audio(layout.folder, layout.stem(number), layout.wanted.formats, encoding, variable=variable)
