@@ -1,4 +1,4 @@
-"""From characters with places to paragraphs: lines and columns, ruby, running heads, indents."""
+"""Layout analysis of a PDF: characters with places to paragraphs: lines and columns, ruby, running heads, indents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all routes of the HTTP door share: the client, the keys, the queue of parts, and who is there to speak."""
+"""Shared state of the HTTP door's routes: the client, the keys, the queue of parts, and the live speakers."""
 
 from __future__ import annotations
 

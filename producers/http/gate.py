@@ -1,4 +1,4 @@
-"""What every request passes first: whose it is, from where, how large and how fast its body comes."""
+"""Admission of requests: key, address, size and pace of the body."""
 
 from __future__ import annotations
 

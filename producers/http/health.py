@@ -1,4 +1,4 @@
-"""Whether the HTTP door lives and can work; anybody may ask."""
+"""Health of the HTTP door: liveness and readiness, open to anybody."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the HTTP door counts, for Prometheus."""
+"""Prometheus counters of the HTTP door."""
 
 from __future__ import annotations
 
