@@ -26,10 +26,12 @@ KoebinError
 │   └── SourceCorrupt            a checksum or a size differs
 ├── StoreError                   finished audio cannot be kept or read
 │   ├── StoreNotFound            no such object, bucket or folder
-│   ├── StoreDenied              credentials, permissions, a read-only or forbidden root
+│   ├── StoreDenied              credentials, permissions, a read-only root
+│   │   └── StoreNotAllowed      under no root that this worker may write to
 │   └── StoreFull                no space left
 ├── JobError
 │   ├── JobNotFound
+│   ├── JobUnreadable            its entry in Redis is another version's, or a stranger's
 │   ├── JobConflict              the same job id with a different content
 │   ├── JobFailed                ended without its result
 │   ├── JobCancelled
@@ -181,6 +183,10 @@ class StoreDenied(StoreError):
     """The store refuses access, or is outside the allowed roots."""
 
 
+class StoreNotAllowed(StoreDenied):
+    """The store lies under no root that this worker may write to."""
+
+
 class StoreFull(StoreError):
     """No space is left in the store."""
 
@@ -191,6 +197,10 @@ class JobError(KoebinError):
 
 class JobNotFound(JobError):
     """There is no job with that id."""
+
+
+class JobUnreadable(JobError):
+    """Another version, or a stranger, wrote of the job in Redis."""
 
 
 class JobConflict(JobError):

@@ -62,3 +62,17 @@ UNREADABLE_SHARE: Final = 0.05
 """A file of which more cannot be read was decoded wrongly, and is refused."""
 UNREADABLE_FEWEST: Final = 20
 """Fewer characters are left out of a file however short it is."""
+
+MESSAGE_BYTES: Final = 8 << 20
+"""A message's body; a worker reads no longer one."""
+ENVELOPE_BYTES: Final = 12 << 20
+"""A message as it lies in the broker; base64 makes of its body a third more."""
+TASK_ID_CHARS: Final = 255
+HEADER_CHARS: Final = 4_000
+"""Of one header of a message."""
+CANVAS_SIGNATURES: Final = 1_000
+"""Tasks that are linked to one, directly."""
+TIME_LIMIT_FLOOR_SECONDS: Final = 10.0
+"""A message's own time limit is never taken for less: ending a process costs building its engine again."""
+HOLD_SECONDS: Final = 366 * 24 * 3600.0
+"""An ETA lies no farther in the future."""

@@ -21,6 +21,7 @@ from koebin.engine.errors import (
     JobCancelled,
     JobFailed,
     JobNotFound,
+    JobUnreadable,
     SpeakerError,
     SpeakerNotServed,
     StoreDenied,
@@ -440,7 +441,17 @@ class Client:
         names = [*self._ledger.live(), *self._ledger.ended()]
         now = ((name, self._ledger.state(name)) for name in names)
         wanted = (name for name, found in now if found and (state is None or found is state))
-        return [_status(self._ledger.entry(name)) for name in islice(wanted, limit)]
+        return [status for name in islice(wanted, limit) if (status := self._status_or_none(name)) is not None]
+
+    def _status_or_none(self, job: str) -> Status | None:
+        """None for a job that is gone meanwhile, or of which another version wrote what this one cannot read."""
+        try:
+            return _status(self._ledger.entry(job))
+        except JobNotFound:
+            return None
+        except JobUnreadable as error:
+            log.warning("%s", error)
+            return None
 
 
 def new_job_id() -> str:

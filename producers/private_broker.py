@@ -148,9 +148,12 @@ def _wait_for_worker(url: str, process: subprocess.Popen[bytes], log: Path) -> N
     client: Redis = Redis.from_url(url)
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if fleet(client).workers:
+        workers = fleet(client).workers
+        if any(worker.children for worker in workers):
             client.close()
             return
+        if workers and workers[0].problem:
+            raise EngineNotReady("the worker cannot do its work", workers[0].problem, "Mend that, and start again")
         time.sleep(0.1)
     raise EngineNotReady("the worker did not become ready", _reason(log))
 

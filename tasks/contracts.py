@@ -27,7 +27,9 @@ SYNTHESIZE: Final = "koebin.synthesize"
 RENDER: Final = "koebin.render"
 SYNTHESIZE_CHUNK: Final = "koebin.synthesize_chunk"
 ASSEMBLE: Final = "koebin.assemble"
-TASKS: Final = (SYNTHESIZE, RENDER, SYNTHESIZE_CHUNK, ASSEMBLE)
+TEXT_TASKS: Final = (SYNTHESIZE, RENDER)
+"""Tasks of one text each, which no ledger knows."""
+TASKS: Final = (*TEXT_TASKS, SYNTHESIZE_CHUNK, ASSEMBLE)
 """All that a worker of this version knows; it announces them."""
 
 PRIORITIES: Final = {"interactive": 0, "briefing": 3, "batch": 6}
@@ -42,8 +44,6 @@ MAX_PHRASED_CHARACTERS: Final = 1_000
 MAX_CHUNK_SEGMENTS: Final = 2_000
 MAX_CHUNK_CHARACTERS: Final = 400_000
 """Most text of the segments that travel inside a message; longer chunks lie in the store."""
-MAX_MESSAGE_BYTES: Final = 8 << 20
-"""Longest message in bytes that a worker reads; a longer one is set aside as unreadable."""
 
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Revision = Annotated[str, Field(pattern=r"^[0-9A-Za-z._+-]{1,100}$")]

@@ -1,13 +1,9 @@
-"""Retry policy: which errors are retried, how often, and after which delay."""
+"""How often, and after which delay, work is tried again."""
 
 from __future__ import annotations
 
 import random
 from typing import Final
-
-from redis.exceptions import RedisError
-
-from koebin.engine.errors import InferenceFailed, InvalidInput, KoebinError, SpeakerError, StoreFull, TransientError
 
 MAX_STRIKES: Final = 2
 """Lost processes without progress after which a chunk's segments are rendered one by one."""
@@ -17,25 +13,6 @@ MAX_HEADLESS_STRIKES: Final = 6
 
 FIRST_DELAY_SECONDS: Final = 2.0
 LONGEST_DELAY_SECONDS: Final = 60.0
-
-
-def retried(error: BaseException) -> bool:
-    """Whether the same request may succeed later; a full disk is treated like an outage."""
-    return isinstance(error, (TransientError, StoreFull))
-
-
-def segments_own(error: Exception) -> KoebinError | None:
-    """The error if it concerns one segment alone, so that the others can still be spoken; None otherwise.
-
-    An unexpected error while a segment is rendered counts as its own, too: the job must end, and name the segment.
-    """
-    if isinstance(error, KoebinError):
-        return error if isinstance(error, (InvalidInput, SpeakerError, InferenceFailed)) else None
-    if isinstance(error, (RedisError, OSError)):
-        return None
-    return InferenceFailed(
-        f"unexpected error in the engine ({type(error).__name__}), see the worker's log", str(error)[:200]
-    )
 
 
 def delay_seconds(delays: int) -> float:

@@ -78,7 +78,7 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
     install_station(
         Station(name, queues(settings), settings.assemble, run_dir, held_leases, loop, settings.micro_batch_size())
     )
-    build_in_children(app, settings, run_dir, metrics)
+    build_in_children(app, settings, run_dir, metrics, name)
     supervisor = Supervisor(
         redis,
         held_leases,
@@ -89,7 +89,8 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
         stuck_seconds=settings.visibility_timeout,
         load_seconds=settings.load_timeout,
         health=lambda problem: run_dir.write(
-            "health.json", health_text(ready=bool(loop.consuming), problem=problem, consuming=loop.consuming)
+            "health.json",
+            health_text(ready=bool(loop.consuming), problem=problem, consuming=loop.consuming, doubt=loop.doubt),
         ),
     )
     webhook_sender = WebhookSender(

@@ -77,7 +77,12 @@ def _workers(settings: Settings) -> Iterator[Finding]:
     live = fleet(connect(url, retries=0))
     served = ", ".join(sorted(live.speakers())) or "no speaker"
     hint = "Start one with: koebin worker --speakers mei --assemble"
-    yield Finding("workers", ok=bool(live.workers), detail=f"{len(live.workers)} ready, serving {served}", hint=hint)
+    ready = [worker for worker in live.workers if worker.children]
+    yield Finding("workers", ok=bool(ready), detail=f"{len(ready)} ready, serving {served}", hint=hint)
+    for worker in live.workers:
+        if worker.problem:
+            hint = "It takes nothing until it has proved itself: mend that on its machine"
+            yield Finding(f"worker {worker.worker}", ok=False, detail=worker.problem, hint=hint)
 
 
 def _store(settings: Settings) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from celery import Celery
 
 from koebin.tasks import redis_keys
 from koebin.tasks.broker.delayed import Message, Send
+from koebin.tasks.broker.routing import DEFAULT_QUEUE, route
 from koebin.tasks.broker_address import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
@@ -17,8 +18,9 @@ from koebin.tasks.broker_address import (
     parse_broker_url,
 )
 from koebin.tasks.contracts import PRIORITY_STEPS
-from koebin.tasks.redis_keys import ASSEMBLE_QUEUE
 
+CONTROL_EXCHANGE: Final = "koebin"
+"""Of remote control: by Celery's default all applications of a database hear each other's commands."""
 SENT_HEADER: Final = "koebin_sent"
 """Header with the time of sending, in seconds since 1970; workers measure queueing times with it."""
 
@@ -70,7 +72,9 @@ def configure(app: Celery, *, broker: str, result_backend: str, visibility_timeo
         task_serializer="json",
         result_serializer="json",
         event_serializer="json",
-        task_default_queue=ASSEMBLE_QUEUE,
+        control_exchange=CONTROL_EXCHANGE,
+        task_default_queue=DEFAULT_QUEUE,
+        task_routes=(route,),
         task_default_priority=6,
         task_acks_late=True,
         task_acks_on_failure=True,

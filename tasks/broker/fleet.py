@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from redis import Redis
 
-from koebin.engine.errors import BackendMissing
+from koebin.engine.bounded_json import loads
+from koebin.engine.errors import BackendMissing, KoebinError
 from koebin.tasks import redis_keys
 from koebin.tasks.connection import as_text
 
@@ -40,6 +41,7 @@ class Announcement:
         assembles: whether it assembles jobs.
         formats: output formats that it can write; empty if unknown.
         tasks: names of the tasks that it knows; empty if unknown.
+        problem: why it takes nothing now, until it has proved itself again; "" if it does.
     """
 
     worker: str
@@ -49,6 +51,7 @@ class Announcement:
     speakers: tuple[ServedSpeaker, ...] = ()
     formats: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,23 @@ class Fleet:
             for worker, served in self.speakers().get(speaker, [])
             if served.model_revision == model_revision and worker.engine_revision == engine_revision
         )
+
+    def able(self, speaker: str, model_revision: str = "", engine_revision: str = "") -> set[str]:
+        """Names of the workers that may take a speaker's work now.
+
+        Args:
+            speaker: "" stands for assembling.
+            model_revision, engine_revision: that the work needs; "" takes any.
+        """
+
+        def may(worker: Announcement) -> bool:
+            if not speaker:
+                return worker.assembles
+            return engine_revision in ("", worker.engine_revision) and any(
+                one.name == speaker and model_revision in ("", one.model_revision) for one in worker.speakers
+            )
+
+        return {worker.worker for worker in self.workers if worker.children and may(worker)}
 
     def assemblers(self) -> int:
         """Number of pool processes that assemble."""
@@ -113,17 +133,33 @@ def fleet(redis: Redis) -> Fleet:
     gone = [name for name, document in zip(names, documents, strict=True) if document is None]
     if gone:
         redis.srem(redis_keys.WORKERS, *gone)
-    return Fleet(tuple(_announcement(json.loads(document)) for document in documents if document is not None))
+    found = (_announcement(document) for document in documents if document is not None)
+    return Fleet(tuple(announcement for announcement in found if announcement is not None))
 
 
-def _announcement(document: Mapping[str, Any]) -> Announcement:
-    speakers: Iterable[Mapping[str, Any]] = document["speakers"]
-    return Announcement(
-        worker=document["worker"],
-        engine_revision=document["engine_revision"],
-        children=document["children"],
-        assembles=document["assembles"],
-        speakers=tuple(ServedSpeaker(**{**speaker, "styles": tuple(speaker["styles"])}) for speaker in speakers),
-        formats=tuple(document.get("formats", ())),
-        tasks=tuple(document.get("tasks", ())),
+def _announcement(raw: bytes | str) -> Announcement | None:
+    """None for what is no announcement; fields that another version has besides are ignored."""
+    try:
+        document = loads(raw)
+        return Announcement(
+            worker=str(document["worker"]),
+            engine_revision=str(document["engine_revision"]),
+            children=int(document["children"]),
+            assembles=bool(document["assembles"]),
+            speakers=tuple(_served(speaker) for speaker in document["speakers"]),
+            formats=tuple(str(name) for name in document.get("formats", ())),
+            tasks=tuple(str(name) for name in document.get("tasks", ())),
+            problem=str(document.get("problem", "")),
+        )
+    except (KoebinError, LookupError, TypeError, ValueError, AttributeError, OverflowError):
+        return None
+
+
+def _served(speaker: Mapping[str, Any]) -> ServedSpeaker:
+    return ServedSpeaker(
+        name=str(speaker["name"]),
+        styles=tuple(str(style) for style in speaker["styles"]),
+        sample_rate_hz=int(speaker["sample_rate_hz"]),
+        model_revision=str(speaker["model_revision"]),
+        speed_factor=float(speaker["speed_factor"]),
     )

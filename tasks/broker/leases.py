@@ -23,6 +23,8 @@ from koebin.tasks.redis_keys import chunk_task
 
 _ATTEMPT_SECONDS: Final = 7 * 24 * 3600
 
+_DECLINED: Final = "declined:"
+
 _ACQUIRE: Final = """
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 return 0
@@ -180,6 +182,18 @@ class Leases:
         pipe.expire(redis_keys.attempt(task_id), _ATTEMPT_SECONDS)
         count, _ = pipe.execute()
         return int(count) - 1
+
+    def decline(self, task_id: str, worker: str, reason: str) -> dict[str, int]:
+        """Note that ``worker`` could not do the task for a fault of its own; how often each one could not."""
+        name = redis_keys.attempt(task_id)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hincrby(name, f"{_DECLINED}{worker}", 1)
+        pipe.hset(name, "reason", reason[:300])
+        pipe.expire(name, _ATTEMPT_SECONDS)
+        pipe.hgetall(name)
+        fields: dict[Any, Any] = pipe.execute()[-1]
+        found = {as_text(field): int(count) for field, count in fields.items() if as_text(field).startswith(_DECLINED)}
+        return {field.removeprefix(_DECLINED): count for field, count in found.items()}
 
     def forget(self, task_id: str) -> None:
         """Drop the record of a task that has ended."""

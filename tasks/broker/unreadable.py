@@ -32,7 +32,16 @@ def count_unreadable(redis: Redis) -> int:
 def unreadable_messages(redis: Redis, limit: int = _MOST) -> list[dict[str, Any]]:
     """Unreadable messages, latest first."""
     rows: Any = redis.lrange(redis_keys.UNREADABLE, 0, limit - 1)
-    return [json.loads(row) for row in rows]
+    return [_row(row) for row in rows]
+
+
+def _row(raw: bytes) -> dict[str, Any]:
+    """A row that another version, or a stranger, has written is shown as it is."""
+    try:
+        found = json.loads(raw)
+        return {"time": float(found["time"]), "reason": str(found["reason"]), "message": str(found["message"])}
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return {"time": 0.0, "reason": "an entry of another kind", "message": raw.decode(errors="replace")[:_LONGEST]}
 
 
 def remove_unreadable(redis: Redis) -> int:

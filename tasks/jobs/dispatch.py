@@ -79,7 +79,9 @@ def needs(entry: Entry, fleet: Fleet, unfinished: set[str]) -> str:
         if speaker not in unfinished or fleet.children(speaker, revision, entry.engine_revision):
             continue
         live = ", ".join(
-            f"{speaker}@{found.model_revision}/{worker.engine_revision}" for worker, found in served.get(speaker, [])
+            f"{speaker}@{found.model_revision}/{worker.engine_revision}"
+            + (f" (takes nothing now: {worker.problem})" if worker.problem else "")
+            for worker, found in served.get(speaker, [])
         )
         lacking.append(
             f"needs a worker for {speaker}@{revision}/{entry.engine_revision}, live workers have: {live or 'none'}"

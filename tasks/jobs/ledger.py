@@ -19,8 +19,8 @@ script, so that a process may die between any two of them.
 
 from __future__ import annotations
 
-import contextlib
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,9 +29,12 @@ from typing import Any, Final
 
 from redis import Redis
 
-from koebin.engine.errors import JobNotFound
+from koebin.engine.bounded_json import loads
+from koebin.engine.errors import JobNotFound, JobUnreadable, KoebinError
 from koebin.tasks import redis_keys
 from koebin.tasks.connection import as_text
+
+log = logging.getLogger(__name__)
 
 ENDED_SECONDS: Final = 7 * 24 * 3600
 """Seconds that Redis remembers an ended job; the store remembers longer."""
@@ -47,10 +50,16 @@ class State(StrEnum):
     PARTIAL = "PARTIAL"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
+    """One of another version, which looks after the job itself: it is shown, and otherwise left alone."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> State | None:
+        return cls.UNKNOWN if isinstance(value, str) else None
 
     @property
     def ended(self) -> bool:
-        return self not in (State.RUNNING, State.ASSEMBLING)
+        return self not in (State.RUNNING, State.ASSEMBLING, State.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,8 +309,17 @@ class Ledger:
         """Entries of the jobs that have not ended, oldest first; jobs forgotten meanwhile are left out."""
         entries = []
         for job in self.live():
-            with contextlib.suppress(JobNotFound):
-                entries.append(self.entry(job))
+            try:
+                entry = self.entry(job)
+            except JobNotFound:
+                continue
+            except JobUnreadable as error:
+                _tell_once(job, str(error))
+                continue
+            if entry.state is State.UNKNOWN:
+                _tell_once(job, "its state is one of another version")
+            else:
+                entries.append(entry)
         return entries
 
     def ended(self) -> list[str]:
@@ -342,13 +360,15 @@ class Ledger:
     def dead_letters(self, job: str) -> dict[str, dict[str, Any]]:
         """Dead letters of a job, with the evidence."""
         rows: Any = self._redis.hgetall(f"{redis_keys.job(job)}:dead")
-        return {as_text(key): json.loads(value) for key, value in rows.items()}
+        found = ((as_text(key), _evidence(value)) for key, value in rows.items())
+        return {key: evidence for key, evidence in found if evidence is not None}
 
     def all_dead_letters(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Dead letters of all jobs: job, segment key, evidence."""
         for name, value in self._redis.hscan_iter(redis_keys.DEAD_LETTERS):
             job, _, segment = as_text(name).partition(" ")
-            yield job, segment, json.loads(value)
+            if (evidence := _evidence(value)) is not None:
+                yield job, segment, evidence
 
     def remove_dead_letters(self, job: str, segments: Sequence[str]) -> None:
         """Remove dead letters."""
@@ -378,10 +398,30 @@ class Ledger:
         return [as_text(member) for member in members]
 
 
+_told: set[str] = set()
+_MOST_TOLD: Final = 1000
+
+
+def _tell_once(job: str, reason: str) -> None:
+    """A job that is left alone is told of once by each process, not at every look."""
+    if job not in _told and len(_told) < _MOST_TOLD:
+        _told.add(job)
+        log.error("a job is left alone: %s", reason, extra={"job": job})
+
+
 def _entry(job: str, raw: Any) -> Entry:
+    """Raises: JobNotFound, JobUnreadable."""
     if not raw:
         raise JobNotFound("no such job in Redis", job)
-    f = {as_text(name): as_text(value) for name, value in raw.items()}
+    fields = {as_text(name): as_text(value) for name, value in raw.items()}
+    try:
+        return _read_entry(job, fields)
+    except (LookupError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"[:100]
+        raise JobUnreadable("the entry of a job in Redis cannot be read", job, reason) from error
+
+
+def _read_entry(job: str, f: Mapping[str, str]) -> Entry:
     return Entry(
         job=job,
         state=State(f["state"]),
@@ -407,6 +447,15 @@ def _entry(job: str, raw: Any) -> Entry:
         webhook=f.get("webhook", ""),
         webhook_state=f.get("webhook_state", ""),
     )
+
+
+def _evidence(raw: Any) -> dict[str, Any] | None:
+    """None for a row that no version of ours has written."""
+    try:
+        found = loads(as_text(raw))
+    except KoebinError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _speaker(value: Any) -> str:

@@ -15,6 +15,7 @@ from koebin.engine.errors import InvalidName
 from koebin.engine.names import check_speaker
 from koebin.tasks import redis_keys
 from koebin.tasks.broker.delayed import delayed_messages
+from koebin.tasks.broker.held import held_messages
 from koebin.tasks.connection import as_text
 from koebin.tasks.contracts import PRIORITY_STEPS, RENDER, SYNTHESIZE
 from koebin.tasks.jobs.planning import predicted_seconds
@@ -87,6 +88,11 @@ def _count_outside(redis: Redis, counter: _Counter) -> None:
             message, _exchange, queue = json.loads(value)
             if queue.startswith(_PREFIX):
                 counter.count(message, queue, _priority(message))
+    for name, raw in held_messages(redis, MOST_READ):
+        with suppress(*_STRANGE):
+            queue, _, _ = name.partition(_SEPARATOR)
+            message = json.loads(raw)
+            counter.count(message, queue, _priority(message))
     for delayed in delayed_messages(redis):
         if delayed.task in _TEXTS and counter.is_new(delayed.task_id):
             counter.add(delayed.queue, delayed.priority, _seconds_of(delayed.request))

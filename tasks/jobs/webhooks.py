@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -32,6 +34,8 @@ MAX_ATTEMPTS: Final = 16
 FIRST_DELAY_SECONDS: Final = 5.0
 LONGEST_DELAY_SECONDS: Final = 3600.0
 _MAX_URL: Final = 2000
+_MAX_HOST: Final = 253
+_LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 _CLAIM: Final = """
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
@@ -153,7 +157,8 @@ def check_webhook(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in ("http", "https") and _is_host(parts.hostname or "") and parts.port != 0
+        good = good and _is_readable(url)
     except ValueError:
         good = False
     if not good or len(url) > _MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
@@ -163,6 +168,31 @@ def check_webhook(url: str) -> str:
             "a webhook's address has a user name or a fragment", parts.hostname or "", "Check the signature instead"
         )
     return url
+
+
+def _is_host(host: str) -> bool:
+    """Whether a name or an address of a URL is one. Raises: ValueError: it is not."""
+    if ":" in host:
+        return IPv6Address(host).scope_id is None
+    labels = host.removesuffix(".").split(".")
+    if labels[-1].isdecimal() or labels[-1].startswith("0x"):
+        return bool(IPv4Address(host))  # no other way of writing one: not every reader takes it for the same
+    for label in labels:
+        if label.startswith("xn--"):
+            label.encode().decode("idna")
+    return len(host) <= _MAX_HOST and all(_LABEL.fullmatch(label) for label in labels)
+
+
+def _is_readable(url: str) -> bool:
+    """Whether the client that will send the webhook can read the URL, where it is installed here."""
+    try:
+        import httpx2
+    except ImportError:
+        return True
+    try:
+        return bool(httpx2.URL(url).host)
+    except httpx2.InvalidURL:
+        return False
 
 
 def _document(entry: Entry, store: Store) -> Mapping[str, Any]:

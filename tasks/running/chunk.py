@@ -28,9 +28,11 @@ from koebin.tasks.contracts import (
     dump,
     parse_json,
 )
+from koebin.tasks.errors_table import Payer, payer
 from koebin.tasks.jobs.dispatch import assemble_message, dispatch
-from koebin.tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, segments_own
+from koebin.tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES
 from koebin.tasks.running.cancellation import Guard
+from koebin.tasks.running.doubts import speaks
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.segments import store as segments
 from koebin.tasks.segments.quality import QualityGate
@@ -244,7 +246,7 @@ def _render(
             finished += 1
             guard.check()
     except Exception as error:
-        if segments_own(error) is None:
+        if _segments_own(chunk.speaker, error) is None:
             raise
         log.exception("isolating: segments of this chunk are rendered one by one", extra={"task_id": chunk.task_id})
         rest = takewhile(lambda _: go_on(), missing[finished:])
@@ -261,7 +263,7 @@ def _render_alone(
         try:
             audios = list(chunk.speaker.render([_request(chunk, segment)]))
         except Exception as error:
-            own = segments_own(error)
+            own = _segments_own(chunk.speaker, error)
             if own is None:
                 raise
             yield segment.key, own
@@ -269,6 +271,17 @@ def _render_alone(
         if not audios:
             raise InferenceFailed("the engine returned nothing", segment.text)
         yield segment.key, audios[0]
+
+
+def _segments_own(speaker: Speaker, error: Exception) -> KoebinError | None:
+    """The error if it is a property of one segment, so that the others can still be spoken; None if it is not.
+
+    What nobody foresaw is the segment's own if the process can speak otherwise: the job must end, and name it.
+    """
+    who = payer(error)
+    if who is None and speaks(speaker):
+        return InferenceFailed(f"the engine stumbled over it ({type(error).__name__})", str(error)[:200])
+    return error if who is Payer.TEXT and isinstance(error, KoebinError) else None
 
 
 def _request(chunk: Chunk, segment: SegmentSpec) -> Request:

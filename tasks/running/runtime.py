@@ -14,6 +14,7 @@ from koebin.tasks.broker.delayed import Send
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
+from koebin.tasks.running.doubts import Doubts
 from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ class Runtime:
         send: sends a message of ours.
         drain_deadline: time at which running work is given back, on the monotonic clock; None without a shutdown.
         work_dir: scratch space for assembling.
-        more_urgent: whether work of a higher priority than the given one preempts this process.
-        observer: receives the tasks' metrics.
+        more_urgent: whether this process should make way for something of a higher priority than the given one.
+        observer: is told of what the tasks do.
+        worker: the name under which this worker is announced.
+        doubts: is told of errors that may be this process's own.
     """
 
     redis: Redis
@@ -45,6 +48,8 @@ class Runtime:
     work_dir: Path
     more_urgent: Callable[[int], bool] = lambda _: False
     observer: Observer = field(default_factory=Observer)
+    worker: str = ""
+    doubts: Doubts = field(default_factory=lambda: Doubts(lambda _: None))
 
 
 _current: list[Runtime] = []

@@ -34,7 +34,7 @@ class Supervised(Worker):
 
     def __init__(self, *args: object, variables: dict[str, str], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self._command[1:3] = ["-m", "tests.chaos.worker"]
+        self._command[1:4] = ["-m", "tests.chaos.worker"]  # in place of: -P -m koebin
         self._env |= variables
         self.groups: list[int] = []
 

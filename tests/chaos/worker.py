@@ -10,12 +10,14 @@ texts kill (毒) or hang (眠) their process; ``CHAOS_SLOW_SECONDS`` makes every
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from itertools import takewhile
 from typing import Any, Final
 
@@ -44,7 +46,16 @@ def install_traps() -> None:
 def install_clock(seconds: float) -> None:
     """This process's wall clock is ``seconds`` ahead of the truth, or jumps so far when a certain file appears."""
     true, jumps = time.time, os.environ.get("CHAOS_CLOCK_JUMPS", "")
-    time.time = lambda: true() + (seconds if not jumps or os.path.exists(jumps) else 0.0)
+
+    def ahead() -> float:
+        return seconds if not jumps or os.path.exists(jumps) else 0.0
+
+    time.time = lambda: true() + ahead()
+    with contextlib.suppress(ImportError):  # requests to S3 are signed by a clock of their own
+        import botocore.auth
+
+        now = botocore.auth.get_current_datetime
+        botocore.auth.get_current_datetime = lambda *args, **kwargs: now(*args, **kwargs) + timedelta(seconds=ahead())
 
 
 class ImportWatch:
@@ -128,8 +139,11 @@ def main() -> None:
     if os.environ.get("CHAOS_STOCK"):
         install_stock()
     if seconds := os.environ.get("CHAOS_DEAF_SECONDS"):
+        import koebin.worker.celery_ext.control
         import koebin.worker.parent.supervisor
 
+        allowed = koebin.worker.celery_ext.control.ALLOWED | {"cancel_consumer"}  # with which a test makes it deaf
+        setattr(koebin.worker.celery_ext.control, "ALLOWED", allowed)  # noqa: B010 - likewise
         setattr(koebin.worker.parent.supervisor, "_DEAF_SECONDS", float(seconds))  # noqa: B010 - it is final for everybody else
     if slow := os.environ.get("CHAOS_SLOW_SECONDS"):
         install_slowness(float(slow))

@@ -52,6 +52,7 @@ def toy_runtime(redis: Redis, work_dir: Path, sent: list[Message]) -> Runtime:
         send=sent.append,
         drain_deadline=lambda: None,
         work_dir=work_dir,
+        worker="w",
     )
     install(made)
     announce_toy(redis)

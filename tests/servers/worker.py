@@ -85,7 +85,7 @@ class Worker:
         client: Redis = Redis.from_url(self.broker)
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
-            if any(worker.worker == self.name for worker in fleet(client).workers):
+            if any(worker.worker == self.name and worker.children for worker in fleet(client).workers):
                 client.close()
                 return
             time.sleep(0.05)

@@ -10,6 +10,7 @@ from celery import Celery
 from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.consumer import ReadinessStep
+from koebin.worker.celery_ext.control import restrict_control
 from koebin.worker.celery_ext.queue_order import QueueOrder
 from koebin.worker.celery_ext.results import BACKENDS
 from koebin.worker.celery_ext.transport import install_transport
@@ -22,6 +23,7 @@ first."""
 def create_app(settings: Settings) -> Celery:
     """An app with our tasks, our configuration and our step in its consumer. It connects to nothing yet."""
     install_transport()
+    restrict_control()
     app = Celery(
         "koebin",
         task_cls="koebin.worker.celery_ext.requests:LeasedTask",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -15,11 +16,15 @@ from redis.exceptions import RedisError
 
 from koebin.engine.audio.formats import writable
 from koebin.engine.revision import engine_revision
-from koebin.tasks.broker.fleet import Announcement
+from koebin.tasks.broker.fleet import Announcement, announce
+from koebin.tasks.broker.held import hold
 from koebin.tasks.broker.unreadable import keep_unreadable
-from koebin.tasks.connection import takes_writes
+from koebin.tasks.connection import server_time, takes_writes
 from koebin.tasks.contracts import TASKS
+from koebin.worker.celery_ext.admission import Hold, Refuse, Run, judge
 from koebin.worker.celery_ext.micro_batch import MicroBatcher
+from koebin.worker.celery_ext.proving import Proving
+from koebin.worker.celery_ext.refusal import refuse
 from koebin.worker.celery_ext.requests import HeldLeases, run_leased
 from koebin.worker.exits import ENGINE
 from koebin.worker.parent.run_directory import ChildReport, RunDirectory
@@ -70,6 +75,7 @@ class ReadinessStep(bootsteps.StartStopStep):
         self._texts: MicroBatcher | None = None
         if self.enabled:
             run = consumer.on_task_request
+            self._proving = Proving(run)
             if _station[0].micro_batch_size > 1:
                 self._texts = MicroBatcher(run, consumer, _station[0].held_leases, _station[0].micro_batch_size)
                 run = self._texts.add
@@ -80,12 +86,12 @@ class ReadinessStep(bootsteps.StartStopStep):
             consumer.on_task_request = pass_gate
             for name in ("on_unknown_message", "on_unknown_task", "on_invalid_task"):
                 setattr(consumer, name, _keep_unknown)
-            consumer.on_decode_error = _keep_undecodable
+            consumer.on_decode_error = _refuses_undecodable(consumer.app)
             consumer.connect = _patient(consumer.connect)
-            consumer.create_task_handler = _tolerant(consumer, consumer.create_task_handler)
+            consumer.create_task_handler = _admitting(consumer, consumer.create_task_handler)
 
     def start(self, consumer: Any) -> None:
-        consumer.task_consumer.on_decode_error = _keep_undecodable
+        consumer.task_consumer.on_decode_error = consumer.on_decode_error
         consumer.pool.did_start_ok = _failed_builds_are_counted
         self._drop_texts()
         _station[0].held_leases.keep_only({request.id for request in state.active_requests})
@@ -113,29 +119,36 @@ class ReadinessStep(bootsteps.StartStopStep):
         station.loop.ticked = time.monotonic()
         reports = station.run_dir.reports()
         ready = [report for report in reports if report.ready]
-        if not ready:
+        doubted = [report for report in reports if report.doubt and not ready]
+        station.loop.doubt = doubted[0].doubt if doubted else ""
+        if doubted:
+            self._proving.ask()
+        elif ready:
+            self._proving.trusted()
+        else:
             self._give_up_after_failures(reports)
+        station.loop.announcement = self._announcement(ready or doubted, len(ready)) if ready or doubted else None
+        station.loop.child = (ready or doubted)[0].pid if ready or doubted else 0
         if ready and not station.loop.consuming:
             self._open(consumer)
         elif not ready and station.loop.consuming:
             self._close(consumer)
-        station.loop.announcement = self._announcement(ready) if ready else None
-        station.loop.child = ready[0].pid if ready else 0
 
-    def _announcement(self, ready: list[ChildReport]) -> Announcement:
+    def _announcement(self, reports: list[ChildReport], ready: int) -> Announcement:
         station = _station[0]
         return Announcement(
             worker=station.worker,
             engine_revision=engine_revision(),
-            children=len(ready),
+            children=ready,
             assembles=station.assembles,
-            speakers=ready[0].speakers,
+            speakers=reports[0].speakers,
             formats=writable(),
             tasks=TASKS,
+            problem="" if ready else reports[0].doubt,
         )
 
     def _give_up_after_failures(self, reports: list[ChildReport]) -> None:
-        self._failed |= {report.pid for report in reports if not report.ready}
+        self._failed |= {report.pid for report in reports if not report.ready and not report.doubt}
         if len(self._failed) >= _MAX_FAILED_BUILDS:
             reason = next(report.reason for report in reports if not report.ready)
             log.critical(
@@ -144,6 +157,10 @@ class ReadinessStep(bootsteps.StartStopStep):
             setattr(state, "should_stop", ENGINE)  # noqa: B010 - the stub allows None only
 
     def _open(self, consumer: Any) -> None:
+        """Announce the worker, then consume: nobody is to see it take work that has not heard of it."""
+        if (announcement := _station[0].loop.announcement) is not None:
+            with contextlib.suppress(RedisError):  # the supervisor says it again
+                announce(_station[0].held_leases.leases.redis, announcement)
         for queue in _station[0].queues:
             consumer.add_task_queue(queue)
         _station[0].loop.consuming = _station[0].queues
@@ -151,6 +168,9 @@ class ReadinessStep(bootsteps.StartStopStep):
         log.info("ready; consuming %s", ", ".join(_station[0].queues))
 
     def _close(self, consumer: Any) -> None:
+        if _station[0].loop.doubt:
+            log.error("takes nothing until it has proved itself: %s", _station[0].loop.doubt)
+            self._drop_texts()
         for queue in list(consumer.app.amqp.queues.consume_from):
             consumer.cancel_task_queue(queue)
         _station[0].loop.consuming = ()
@@ -191,15 +211,15 @@ def _takes_writes() -> bool:
         return True  # it does not answer: the connection step reports that
 
 
-def _tolerant(consumer: Any, make: Callable[..., Callable[[Any], None]]) -> Callable[..., Callable[[Any], None]]:
-    """Set aside a message whose headers Celery cannot decode, instead of ending the loop."""
+def _admitting(consumer: Any, make: Callable[..., Callable[[Any], None]]) -> Callable[..., Callable[[Any], None]]:
+    """Every message is judged before Celery makes a request of it; none may end the loop, whatever it is."""
 
     def create_task_handler(**kwargs: Any) -> Callable[[Any], None]:
         handle = make(**kwargs)
 
         def on_message(message: Any) -> None:
             try:
-                handle(message)
+                _admit(consumer, message, handle)
             except (*consumer.connection_errors, RedisError, OSError):
                 raise
             except Exception as error:
@@ -211,8 +231,23 @@ def _tolerant(consumer: Any, make: Callable[..., Callable[[Any], None]]) -> Call
     return create_task_handler
 
 
-def _keep_unknown(body: Any, message: Any, error: object = "not a task of Koebin") -> None:
-    """Set a message aside as unreadable, and acknowledge it, so that it is not delivered again."""
+def _admit(consumer: Any, message: Any, handle: Callable[[Any], None]) -> None:
+    redis = _station[0].held_leases.leases.redis
+    verdict = judge(message, lambda: server_time(redis))
+    if isinstance(verdict, Run):
+        message.headers = verdict.headers
+        handle(message)
+    elif isinstance(verdict, Hold):
+        log.info("held for %.0f s, until its ETA", verdict.due - time.time(), extra={"task_id": message.headers["id"]})
+        payload = message._raw | {"headers": verdict.headers}
+        hold(redis, message.delivery_info["routing_key"], message.properties["priority"], payload, verdict.due)
+        message.ack()
+    else:
+        refuse(consumer.app, redis, message, verdict)
+
+
+def _keep_unknown(body: Any, message: Any, error: object = "neither a task nor anything else that we know") -> None:
+    """Keep a message that no task of ours takes, and acknowledge it: it must not come back for ever."""
     reason = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error)
     log.error("unreadable message set aside (see koebin dead): %s", reason)
     keep_unreadable(_station[0].held_leases.leases.redis, reason, message.body or repr(body))
@@ -220,5 +255,8 @@ def _keep_unknown(body: Any, message: Any, error: object = "not a task of Koebin
         message.ack()
 
 
-def _keep_undecodable(message: Any, error: Exception) -> None:
-    _keep_unknown(None, message, error)
+def _refuses_undecodable(app: Any) -> Callable[[Any, Exception], None]:
+    def on_decode_error(message: Any, error: Exception) -> None:
+        refuse(app, _station[0].held_leases.leases.redis, message, Refuse(error))
+
+    return on_decode_error

@@ -20,10 +20,13 @@ from celery.worker.request import Request
 from kombu.transport.virtual.base import QoS
 from redis.exceptions import RedisError
 
+from koebin.engine.errors import InferenceFailed
+from koebin.engine.limits import TIME_LIMIT_FLOOR_SECONDS
 from koebin.tasks.broker.leases import Leases
-from koebin.tasks.contracts import ASSEMBLE
+from koebin.tasks.contracts import ASSEMBLE, TEXT_TASKS
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
+from koebin.tasks.policy import MAX_STRIKES
 from koebin.tasks.redis_keys import assemble_task
 
 log = logging.getLogger(__name__)
@@ -150,6 +153,8 @@ def run_leased(request: Request, run: Callable[[Request], Any]) -> None:
     if not _held_leases:
         run(request)
         return
+    if request.name in TEXT_TASKS and _refuse_poison(request, _held_leases[0].leases):
+        return
     limit = _time_limit(request, _held_leases[0].ledger)
     nonce = _held_leases[0].acquire(request.id, message_of(request).delivery_tag, limit)
     if nonce is None:
@@ -165,11 +170,34 @@ def run_leased(request: Request, run: Callable[[Request], Any]) -> None:
         raise
 
 
+def _refuse_poison(request: Request, leases: Leases) -> bool:
+    """Fail a text that has ended its process again and again, here where it ends none; what is held against it is
+    forgotten once its failure is stored."""
+    attempt = leases.attempt(request.id)
+    if isinstance(request, LeasedRequest):
+        request.strikes = attempt.strikes
+    if attempt.strikes <= MAX_STRIKES:
+        return False
+    error = InferenceFailed(f"the text ended its worker's process {attempt.strikes} times", attempt.reason)
+    log.error("refused a text: %s", error, extra={"task_id": request.id})
+    context = request._context  # type: ignore[attr-defined]
+    try:
+        request.task.backend.mark_as_failure(request.id, error, request=context, store_result=request.store_errors)
+    except Reject:
+        request.reject(requeue=True)
+    else:
+        leases.forget(request.id)
+        request.acknowledge()
+    state.task_ready(request)
+    return True
+
+
 def _time_limit(request: Request, ledger: Ledger) -> float:
-    """Seconds until the request's process is killed. An assembly may take longer than any chunk, but not longer than
-    the programme lasts.
-    """
-    limit = float(request.time_limits[0] or request._app.conf.task_time_limit)  # type: ignore[attr-defined]
+    """Seconds until the request's process is killed. A message's own limit counts for a text alone, and never prolongs
+    the worker's. A book takes longer to assemble than any chunk to speak, but not longer than it lasts."""
+    limit = float(request._app.conf.task_time_limit)  # type: ignore[attr-defined]
+    if request.name in TEXT_TASKS:
+        return min(limit, max(float(request.time_limits[0] or limit), TIME_LIMIT_FLOOR_SECONDS))
     if request.name != ASSEMBLE:
         return limit
     return limit + ledger.seconds(request.id.removesuffix(assemble_task("")))
@@ -195,11 +223,18 @@ class LeasedRequest(Request):
     """Request that acknowledges only while it holds its lease, and counts the processes that die under it.
 
     Attributes:
+        strikes: processes that died under its text before, see ``gate``.
         began: when a process began with it, on the monotonic clock, which jumps with no correction of the time; before
             that, never.
     """
 
     began: float = math.inf
+    strikes = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # They travel in the body; here they would be pickled once more, which ends the worker where they are deep.
+        self.request_dict.update(args=(), kwargs={})
 
     def on_accepted(self, pid: str, time_accepted: float) -> None:
         self.began = time_accepted
@@ -227,6 +262,10 @@ class LeasedRequest(Request):
             # Celery would store a failure here, and the task is well: another worker runs it.
             state.task_ready(self)
             return self.reject()
+        if isinstance(error, MemoryError):
+            # Celery would raise it once more here, in the parent's loop, and end the worker.
+            exc_info = lost_process(f"its process had no memory left: {error}")
+            error = getattr(exc_info.exception, "exc", exc_info.exception)
         if isinstance(error, (WorkerLostError, SystemExit)) and not state.should_terminate:
             self._lost(error)
         return super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
@@ -260,6 +299,14 @@ class LeasedRequest(Request):
             log.warning("a lost process could not be counted in Redis: %s", error, extra={"task_id": self.id})
             return
         log.error("pool process lost (%d since the last progress): %s", strikes, reason, extra={"task_id": self.id})
+
+
+def lost_process(reason: str) -> ExceptionInfo:
+    """What Celery is told of a process that is of no use any more."""
+    try:
+        raise WorkerLostError(reason)
+    except WorkerLostError:
+        return ExceptionInfo()
 
 
 if TYPE_CHECKING:

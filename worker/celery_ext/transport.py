@@ -4,9 +4,7 @@ worker.
 kombu notes when a message was taken by the worker's own clock, and puts back what is old by that of another: a clock
 that is two minutes fast would put back whatever the others run. Here both go by the server's clock.
 
-kombu assumes that everything it reads from a list is an envelope of its own; another text raises in the worker's loop
-and ends the worker, and the next one. Here it becomes a message that cannot be decoded, which is set aside as
-unreadable.
+What is taken becomes an envelope that kombu can read, see ``koebin.worker.celery_ext.envelope``.
 
 kombu takes a message off its list and notes it as unacknowledged afterwards: what a worker has been handed when it is
 killed is lost. Here one script does both. A script cannot wait as ``BRPOP`` does, so a worker that finds nothing rests;
@@ -20,6 +18,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import Empty
 from typing import Any, Final
 from uuid import uuid4
@@ -27,99 +26,33 @@ from uuid import uuid4
 import kombu.transport
 from kombu.transport import redis
 from kombu.transport.redis import Mutex, MutexHeld
-from kombu.transport.virtual.base import Message as KombuMessage
 from kombu.transport.virtual.base import QoS as LocalQoS
 from kombu.utils.json import dumps
 from redis.exceptions import ResponseError
 
 from koebin.tasks.broker.unreadable import keep_unreadable
-from koebin.tasks.contracts import MAX_MESSAGE_BYTES
+from koebin.worker.celery_ext.envelope import Message, read
 
 log = logging.getLogger(__name__)
-
-UNREADABLE: Final = "application/x-koebin-unreadable"
-TOO_LONG: Final = "application/x-koebin-too-long"
-"""Content types for messages without a valid envelope, or with too long a one; no consumer accepts them."""
-_SHOWN: Final = 4000
-
-
-class Message(KombuMessage):
-    """Message whose envelope may be invalid."""
-
-    def __init__(self, payload: Any, channel: Any = None, **kwargs: Any) -> None:
-        try:
-            super().__init__(_checked(payload), channel=channel, **kwargs)
-        except (ValueError, TypeError, LookupError, AttributeError):
-            super().__init__(_wrapped(payload, UNREADABLE), channel=channel, **kwargs)
-
-
-def _checked(payload: Any) -> Any:
-    if not _sound(payload):
-        return _wrapped(payload, UNREADABLE)
-    return payload if len(payload["body"]) <= MAX_MESSAGE_BYTES else _wrapped(payload, TOO_LONG)
-
-
-def _sound(payload: Any) -> bool:
-    if not isinstance(payload, dict):
-        return False
-    properties, headers = payload.get("properties"), payload.get("headers")
-    if not isinstance(properties, dict) or not isinstance(headers, dict) or not isinstance(payload.get("body"), str):
-        return False
-    delivery = properties.get("delivery_info")
-    return (
-        isinstance(properties.get("delivery_tag"), str)
-        and isinstance(delivery, dict)
-        and all(isinstance(delivery.get(name), str) for name in ("exchange", "routing_key"))
-        and all(isinstance(headers[name], str) for name in ("id", "task") if name in headers)
-        and ("task" not in headers or bool(headers.get("id")))
-    )
-
-
-def _wrapped(payload: Any, kind: str) -> dict[str, Any]:
-    return {
-        "body": _shown(payload, kind)[:_SHOWN],
-        "content-type": kind,
-        "content-encoding": "utf-8",
-        "headers": {},
-        "properties": {"delivery_tag": _tag(payload), "delivery_info": {"exchange": "", "routing_key": ""}},
-    }
-
-
-def _shown(payload: Any, kind: str) -> str:
-    if kind == TOO_LONG:
-        payload = payload["body"]
-    return payload if isinstance(payload, str) else repr(payload)
-
-
-def _tag(payload: Any) -> str:
-    """Delivery tag of the payload, under which it may have been noted as unacknowledged; else a new one."""
-    properties = payload.get("properties") if isinstance(payload, dict) else None
-    tag = properties.get("delivery_tag") if isinstance(properties, dict) else None
-    return tag if isinstance(tag, str) else str(uuid4())
-
 
 _TAKE: Final = """
 local now = redis.call('TIME')
 for at = 3, #KEYS do
     local raw = redis.call('RPOP', KEYS[at])
     if raw then
-        local sound, message = pcall(cjson.decode, raw)
-        local properties = sound and type(message) == 'table' and message.properties
-        local tag = type(properties) == 'table' and properties.delivery_tag
-        local route = type(properties) == 'table' and properties.delivery_info
-        if type(tag) == 'string' and type(route) == 'table' and type(route.exchange) == 'string'
-                and type(route.routing_key) == 'string' then
-            redis.call('ZADD', KEYS[1], now[1] .. '.' .. string.format('%06d', now[2]), tag)
-            redis.call('HSET', KEYS[2], tag,
-                '[' .. raw .. ',' .. cjson.encode(route.exchange) .. ',' .. cjson.encode(route.routing_key) .. ']')
-        end
+        local queue = string.match(KEYS[at], '^(.-)\\6\\22') or KEYS[at]
+        redis.call('ZADD', KEYS[1], now[1] .. '.' .. string.format('%06d', now[2]), ARGV[1])
+        redis.call('HSET', KEYS[2], ARGV[1], '[' .. raw .. ',"",' .. cjson.encode(queue) .. ']')
         return {KEYS[at], raw}
     end
 end
 return false
 """
-"""Keys: those of the unacknowledged, then the lists in the order in which they are served. Answers as ``BRPOP`` does;
-what is no envelope is not noted, and only handed on."""
+"""Keys: those of the unacknowledged, then the lists in the order in which they are served. Argument: the tag under
+which a message is noted, for its own may be another's too. Answers as ``BRPOP`` does. The message goes back to the
+queue that it was taken from, whatever it says; one that is no JSON is parked instead."""
+_SEPARATOR: Final = "\x06\x16"
+"""Between the name of a queue and the priority in the name of a list."""
 _NOTHING: Final = "koebin.nothing"
 """A list that stays empty."""
 REST_SECONDS: Final = 0.05
@@ -164,10 +97,18 @@ class QoS(redis.QoS):
                 self.restore_by_tag(tag, client)
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """Requeue a message, or set it aside as unreadable if the server accepts its JSON and we do not."""
+        """Put a message back, or park what cannot be."""
         try:
             super().restore_by_tag(tag, client, leftmost)
-        except (ValueError, RecursionError) as error:
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+            ResponseError,
+        ) as error:
             with self.channel.conn_or_acquire(client) as connected:
                 keep_unreadable(connected, f"{type(error).__name__}: {error}", connected.hget(self.unacked_key, tag))
             self._remove_from_indices(tag).execute()
@@ -202,11 +143,13 @@ class _SafeDelivery:
         self._rests, self._found_nothing = self._found_nothing, False
         if self._rests:
             command = self._rest()
+            self.client.set_response_callback("BRPOP", _nothing_taken)
         else:
             lists = [self._q_for_pri(queue, priority) for priority in self.priority_steps for queue in queues]
             keys = [self.qos.unacked_index_key, self.qos.unacked_key, *lists]
-            command = ["EVAL", _TAKE, len(keys), *keys]
-        self.client.set_response_callback("BRPOP", _taken)
+            tag = str(uuid4())
+            command = ["EVAL", _TAKE, len(keys), *keys, tag]
+            self.client.set_response_callback("BRPOP", partial(_taken, tag))
         self._in_poll = self.client.connection
         self._brpop_sent_at = time.monotonic()
         self.client.connection.send_command(*command)
@@ -231,22 +174,26 @@ class _SafeDelivery:
         except Empty:
             self._found_nothing = not self._rests
             raise
-        except ValueError as error:
-            raw = getattr(error, "doc", None) or getattr(error, "object", None)
-            if raw is None:
-                raise
-            text = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
-            callbacks = list(self.connection._callbacks.values())
-            if not callbacks:
-                log.error("invalid message dropped: %s", text[:200])
-                return True
-            callbacks[0](text)
-            return True
+
+    def _receive_one(self, c: Any) -> Any:
+        """A broadcast; one that cannot be read is passed over."""
+        try:
+            return super()._receive_one(c)  # type: ignore[misc]
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            log.warning("a broadcast cannot be read: %s", type(error).__name__)
+            raise Empty from error
 
 
-def _taken(answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
-    """List and message from an answer; none if the worker rested, although an answer may have come."""
-    return tuple(answer) if isinstance(answer, list) else None
+def _taken(tag: str, answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
+    """The list and what was taken off it, as an envelope that kombu can read."""
+    if not isinstance(answer, list):
+        return None
+    name, raw = answer
+    return name, read(raw, name.decode(errors="replace").partition(_SEPARATOR)[0], tag)
+
+
+def _nothing_taken(_answer: Any, **_: Any) -> None:
+    """Nothing was while the worker rested, though an answer may have come."""
 
 
 class Channel(_SafeDelivery, redis.Channel):  # type: ignore[misc]

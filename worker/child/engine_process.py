@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
 
-from koebin.engine.errors import KoebinError, StoreDenied
+from koebin.engine.errors import KoebinError, StoreNotAllowed
 from koebin.engine.observer import listen
 from koebin.engine.revision import engine_revision
 from koebin.tasks.broker.celery_config import sender
@@ -22,12 +22,14 @@ from koebin.tasks.broker.preemption import Preemption
 from koebin.tasks.connection import connect
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
+from koebin.tasks.running.doubts import Doubts
 from koebin.tasks.running.runtime import Runtime, install
 from koebin.tasks.settings import Settings
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store, under_root
 from koebin.worker.child.gpu_claim import claim_device, cuda_devices
 from koebin.worker.child.memory import gpu_memory, map_large_blocks
+from koebin.worker.child.proof import Proof, install_proof
 from koebin.worker.exits import ENGINE
 from koebin.worker.parent.run_directory import ChildReport, RunDirectory, worker_folder
 from koebin.worker.voices import queues, voices
@@ -42,14 +44,16 @@ log = logging.getLogger(__name__)
 _SPEED_TEXTS: Final = ("今日は朝から良い天気で、風も穏やかです。", "駅前の店で、温かいお茶を一杯いただきました。") * 2
 
 
-def build_in_children(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metrics | None) -> None:
+def build_in_children(
+    app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metrics | None, name: str = ""
+) -> None:
     """Build the engine in every pool process as it starts, never in the parent: CUDA, ONNX Runtime and Open JTalk do
     not survive a fork.
     """
 
     def start(**_: object) -> None:
         try:
-            _build(app, settings, run_dir, metrics)
+            _build(app, settings, run_dir, metrics, name)
         except BaseException as error:
             reason = str(error) if isinstance(error, KoebinError) else f"{type(error).__name__}: {error}"
             log.critical("the engine cannot be built: %s", reason, exc_info=not isinstance(error, KoebinError))
@@ -63,7 +67,7 @@ def build_in_children(app: Celery, settings: Settings, run_dir: RunDirectory, me
     worker_process_shutdown.connect(stop, weak=False)
 
 
-def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metrics | None) -> None:
+def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metrics | None, name: str) -> None:
     started = time.monotonic()
     run_dir.clear_scratch()
     map_large_blocks()
@@ -71,6 +75,15 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
     redis = connect(settings.broker_url.get_secret_value())
     tts = build_engine(settings, _own_device(settings)) if wanted else None
     speakers: dict[str, Speaker] = {voice.name: tts.speakers[voice.name] for voice in wanted} if tts else {}
+    opener = store_opener(settings)
+    served: list[ServedSpeaker] = []
+
+    def say(lacking: str) -> None:
+        """Tell the parent whether this process is to be given work."""
+        report = ChildReport(os.getpid(), ready=not lacking, speakers=tuple(served), doubt=lacking)
+        run_dir.report(report)
+
+    doubts = Doubts(say)
     install(
         Runtime(
             redis=redis,
@@ -78,19 +91,29 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
             leases=Leases(redis, settings.visibility_timeout),
             speakers=speakers,
             engine_revision=engine_revision(),
-            open_store=store_opener(settings),
+            open_store=opener,
             send=sender(app),
             drain_deadline=run_dir.drain_deadline,
             work_dir=run_dir.path,
             more_urgent=Preemption(redis, queues(settings)).claim,
             observer=metrics or Observer(),
+            worker=name,
+            doubts=doubts,
         )
     )
     if metrics is not None:
         listen(metrics)
         metrics.watch_tasks(gpu_memory(tts.device) if tts else None)
-    served = tuple(_served(speaker) for speaker in speakers.values())
-    run_dir.report(ChildReport(os.getpid(), ready=True, speakers=served))
+    served += [_served(speaker) for speaker in speakers.values()]
+
+    def answer(lacking: str) -> None:
+        say(lacking)
+        if not lacking:
+            doubts.proved()
+
+    proof = Proof(redis, opener, settings.store_roots(), speakers, run_dir.path, answer)
+    install_proof(proof)
+    proof.run()
     log.info("engine ready after %.1f s: %s", time.monotonic() - started, ", ".join(speakers) or "assembling only")
 
 
@@ -153,7 +176,7 @@ def store_opener(settings: Settings) -> Callable[[str], Store]:
     def open_allowed(uri: str) -> Store:
         if uri not in opened:
             if not under_root(uri, settings.store_roots()):
-                raise StoreDenied(
+                raise StoreNotAllowed(
                     "this worker must not write to that store", uri, "Add its root to KOEBIN_STORES of the worker"
                 )
             opened[uri] = open_store(uri, options=settings.store_options())

@@ -52,6 +52,19 @@ def memory_limit() -> int:
     return 0
 
 
+def available_memory() -> int | None:
+    """Bytes that may still be taken, of the machine's and of the container's; None if nobody says."""
+    found = []
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found += [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable")]
+        if limit := memory_limit():
+            found.append(limit - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+    except (OSError, IndexError, ValueError):
+        pass
+    return min(found, default=None)
+
+
 def gpu_memory(device: str) -> Callable[[], dict[str, int]] | None:
     """Function for the allocated, reserved and total bytes of a GPU; None for a CPU."""
     if not device.startswith("cuda"):

@@ -28,7 +28,7 @@ def no_health_file(_problem: str) -> None:
     """Placeholder for a worker without a run folder: it has no health file."""
 
 
-def health_text(*, ready: bool, problem: str, consuming: tuple[str, ...]) -> str:
+def health_text(*, ready: bool, problem: str, consuming: tuple[str, ...], doubt: str = "") -> str:
     """The health file's content."""
     document = {
         "pid": os.getpid(),
@@ -36,6 +36,7 @@ def health_text(*, ready: bool, problem: str, consuming: tuple[str, ...]) -> str
         "ready": ready,
         "problem": problem,
         "consuming": list(consuming),
+        "doubt": doubt,
     }
     return json.dumps(document)
 
@@ -49,6 +50,8 @@ def read_health(run_dir: Path) -> list[Health]:
         alive = Path(f"/proc/{document['pid']}").exists() or not Path("/proc/self").exists()
         live = alive and age < _STALE_SECONDS and not document["problem"]
         said = f"consuming {', '.join(document['consuming'])}" if live else f"silent for {age:.0f} s"
+        if live and document.get("doubt"):
+            said = f"takes nothing until it has proved itself: {document['doubt']}"
         detail = document["problem"] or said
         found.append(Health(path.parent.name, document["pid"], live, live and document["ready"], detail))
     return found

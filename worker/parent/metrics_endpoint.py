@@ -39,6 +39,8 @@ class Present:
         now = time.monotonic()
         held = self._held_leases.held()
         yield _gauge("koebin_worker_ready", "1 while the queues are consumed.", float(bool(self._loop.consuming)))
+        in_doubt = "1 while nothing is taken because the worker has to prove itself."
+        yield _gauge("koebin_worker_in_doubt", in_doubt, float(bool(self._loop.doubt)))
         yield _gauge(
             "koebin_worker_loop_age_seconds", "Seconds since Celery's loop last ran.", max(0.0, now - self._loop.ticked)
         )

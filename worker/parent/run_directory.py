@@ -27,6 +27,7 @@ class ChildReport:
     ready: bool
     reason: str = ""
     speakers: tuple[ServedSpeaker, ...] = ()
+    doubt: str = ""
 
 
 class RunDirectory:

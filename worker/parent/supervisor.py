@@ -48,6 +48,7 @@ class LoopState:
         consuming: names of the queues it consumes.
         announcement: this worker's heartbeat; None while it is not ready.
         child: process id of the pool process that is ready; 0 without one.
+        doubt: why the pool process is given no work until it has proved itself; "" if it is.
         stopping: the worker shuts down, so the loop is expected to stand still.
         leave_by: when the pool process is ended during a shutdown, on the monotonic clock.
     """
@@ -56,6 +57,7 @@ class LoopState:
     consuming: tuple[str, ...] = ()
     announcement: Announcement | None = None
     child: int = 0
+    doubt: str = ""
     stopping: bool = False
     leave_by: float = math.inf
 

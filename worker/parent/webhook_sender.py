@@ -97,18 +97,23 @@ class WebhookSender(threading.Thread):
         return await asyncio.gather(*(self._deliver(job) for job in jobs))
 
     async def _deliver(self, job: str) -> bool:
-        entry = self._webhooks.entry(job)
-        if entry is None:
-            return False
         attempt = self._webhooks.begin(job)
         final = False
         try:
+            entry = self._webhooks.entry(job)
+            if entry is None:
+                return False
             sent = notice(entry, self._open_store(entry.store), self._secret, attempt, self._webhooks.now())
             status = await post(sent, private=self._private)
         except Refused as error:
             reason, final = str(error), True
         except (KoebinError, OSError) as error:
             reason = str(error)
+        except RedisError:
+            raise
+        except Exception as error:  # one that nobody foresaw neither silences its neighbours nor is tried for ever
+            log.exception("webhook of job %s", job, extra={"job": job})
+            reason = type(error).__name__
         else:
             self._webhooks.delivered(job, f"HTTP {status}, attempt {attempt}")
             return True
@@ -133,7 +138,10 @@ async def post(sent: Notice, *, private: bool) -> int:
             "this worker cannot send webhooks: httpx2 is not installed", "", "Run: pip install httpx2"
         ) from error
 
-    url = httpx.URL(sent.url)
+    try:
+        url = httpx.URL(sent.url)
+    except httpx.InvalidURL as error:
+        raise Refused("it is no URL that can be reached") from error
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import pickle
@@ -14,7 +13,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import psutil
 import pytest
@@ -28,6 +26,7 @@ from koebin.tasks.settings import Settings
 from koebin.worker.exits import DEAF
 from tests.chaos.arena import Supervised
 from tests.integration.queue_texts import numbered
+from tests.integration.worker.hostile_messages import envelope
 from tests.servers.redis import RedisServer
 from tests.servers.tls import TlsFront
 from tests.servers.worker import ROOT, Worker, wait_until
@@ -61,26 +60,6 @@ def client(server: RedisServer, store: str, worker: Worker) -> Iterator[Client]:
         yield connected
 
 
-def envelope(task: object, request: object, *, body: bytes | None = None, **changes: object) -> dict[str, Any]:
-    """A message as kombu lays it into a list."""
-    raw = json.dumps([[request], {}, {}]).encode() if body is None else body
-    message: dict[str, Any] = {
-        "body": base64.b64encode(raw).decode(),
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": {"lang": "py", "task": task, "id": str(uuid4()), "argsrepr": "", "kwargsrepr": ""},
-        "properties": {
-            "correlation_id": str(uuid4()),
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": "speaker.mei"},
-            "priority": 0,
-            "body_encoding": "base64",
-            "delivery_tag": str(uuid4()),
-        },
-    }
-    return message | changes
-
-
 def chunk_request(where: str, **changes: object) -> dict[str, object]:
     request: dict[str, object] = {"job": "forged", "chunk": 0, "speaker": "mei", "model_revision": "x"}
     return request | {"engine_revision": "y", "store": where} | changes
@@ -112,9 +91,9 @@ def test_forged_messages_are_parked_and_the_worker_goes_on(
         "[]",
         "17",
         json.dumps({"body": "x"}),
-        json.dumps(envelope(chunk, {}, properties={})),
-        json.dumps(envelope(chunk, {}, headers={})),
-        json.dumps(envelope(chunk, {}, headers={"task": ["a"], "id": {}})),
+        json.dumps(envelope(chunk, {}) | {"properties": {}}),
+        json.dumps(envelope(chunk, {}) | {"headers": {}}),
+        json.dumps(envelope(chunk, {}) | {"headers": {"task": ["a"], "id": {}}}),
         json.dumps(envelope(chunk, {}, headers={"task": chunk, "id": "t", "timelimit": "x", "expires": []})),
         json.dumps(envelope("os.system", "true")),
         json.dumps(envelope(chunk, chunk_request(store, version=2))),

@@ -33,6 +33,10 @@ def lines(worker: Worker) -> list[dict[str, object]]:
     return [json.loads(line) for line in worker.text().splitlines()]
 
 
+TOOLS = {"CELERY_CONFIG_MODULE": "koebin.tasks.broker.celeryconfig"}
+"""So Celery's own tools speak with our workers, and not with those of other applications."""
+
+
 def test_lines_of_a_task_carry_job_chunk_speaker_and_task(
     worker: Worker, redis_server: RedisServer, tmp_path: Path
 ) -> None:
@@ -68,7 +72,8 @@ def test_lines_of_a_task_carry_job_chunk_speaker_and_task(
 def test_celerys_own_tools_see_the_worker(worker: Worker, redis_server: RedisServer) -> None:
     def celery(*arguments: str) -> str:
         command = [sys.executable, "-m", "celery", "--broker", redis_server.url, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        environment = {**os.environ, **TOOLS}
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=environment).stdout
 
     assert f"{worker.name}: OK" in celery("inspect", "ping")
     assert f"{worker.name}: OK" in celery("inspect", "active")
@@ -79,7 +84,7 @@ def test_celerys_own_tools_see_the_worker(worker: Worker, redis_server: RedisSer
 def test_flower_sees_the_worker(worker: Worker, redis_server: RedisServer, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "celery", "--broker", redis_server.url, "flower", f"--port={port}"]
-    environment = {**os.environ, "FLOWER_UNAUTHENTICATED_API": "true"}
+    environment = {**os.environ, **TOOLS, "FLOWER_UNAUTHENTICATED_API": "true"}
     with subprocess.Popen([*command, "--address=127.0.0.1"], env=environment, stderr=subprocess.DEVNULL) as flower:
         try:
             wait_for_port(port, flower, 60)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from koebin.producers.exits import UNAVAILABLE
 from koebin.tasks.contracts import Output
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.submission import JobOptions
-from koebin.tasks.script import Passage
 from koebin.tasks.settings import Settings
 from tests.integration.queue_texts import CAT, CAT_SENTENCES
 from tests.servers.redis import RedisServer
@@ -74,17 +72,3 @@ def test_wrong_credentials_are_refused_before_anything_is_queued(
     assert "Traceback" not in done.output
     with Client(settings=Settings(**settings)) as client:  # type: ignore[arg-type]
         assert not [job for job in client.ledger.live() if client.status(job).title == "a"]
-
-
-def test_a_worker_that_the_store_refuses_fails_the_job_at_once_and_says_why(
-    client: Client, settings: dict[str, str]
-) -> None:
-    wrong = {**settings, "s3_secret_access_key": "not-the-secret"}
-    with Worker(settings["broker_url"], settings["store"], "hina", assemble=False, settings=wrong) as worker:
-        started = time.monotonic()
-        job = client.submit([Passage("鍵が違います。", "hina")])
-        outcome = client.wait(job, 60)
-        assert time.monotonic() - started < 30
-        assert outcome.state is State.FAILED
-        assert "denied" in outcome.error or "credentials" in outcome.error or "refuses" in outcome.error
-        assert "not-the-secret" not in worker.text() + outcome.error

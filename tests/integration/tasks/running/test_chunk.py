@@ -18,11 +18,11 @@ from koebin.engine.request import Request
 from koebin.tasks import celery_tasks
 from koebin.tasks.assembly.job import assemble_job
 from koebin.tasks.contracts import AssembleRequest, SegmentCounts, SynthesizeRequest
+from koebin.tasks.errors_table import TRIES
 from koebin.tasks.jobs.dispatch import assemble_message
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
 from koebin.tasks.jobs.submission import JobOptions, submit
-from koebin.tasks.policy import MAX_HEADLESS_STRIKES
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.micro_batch import render_together
 from koebin.tasks.running.runtime import Runtime
@@ -105,7 +105,7 @@ def test_a_defect_outside_of_any_segment_ends_the_job_after_some_tries(
 
     monkeypatch.setattr(celery_tasks, "finish_chunk", broken)
     message = cast(Any, runtime.send).__self__[0]
-    for _ in range(MAX_HEADLESS_STRIKES):
+    for _ in range(TRIES):
         assert runtime.ledger.state(job) is State.RUNNING
         celery_tasks.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
     entry = runtime.ledger.entry(job)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from kombu.common import QoS
 
-from koebin.tasks.broker.leases import Attempt
 from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
 from koebin.tasks.observer import Observer
 from koebin.worker.celery_ext.micro_batch import LONGEST_CHARACTERS, MicroBatch, MicroBatcher
@@ -45,8 +44,7 @@ class Desk:
         self.given_back: list[str] = []
         self.asked: list[Any] = []
         self.running: Any = None
-        leases = SimpleNamespace(attempt=lambda task: Attempt(int(task in self.struck), False, {}, ""))
-        held_leases: Any = SimpleNamespace(leases=leases, release=self.given_back.append, observer=Observer())
+        held_leases: Any = SimpleNamespace(release=self.given_back.append, observer=Observer())
         self.texts = MicroBatcher(self.asked.append, self, held_leases, LIMIT)
 
     def receive(self, task: str, queue: str = "speaker.mei", text: str = "はい。", **fields: Any) -> Any:
@@ -60,6 +58,7 @@ class Desk:
             content_encoding="utf-8",
             revoked=lambda: False,
             on_success=lambda _: None,
+            strikes=int(task in self.struck),
             **fields,
         )
         self.texts.add(request)

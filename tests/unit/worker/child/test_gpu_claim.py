@@ -139,5 +139,5 @@ def test_the_memory_that_a_worker_shows_is_that_of_the_gpu_it_claimed(
         monkeypatch.setattr(lifecycle, name, lambda _: None)
     settings = Settings(device="cuda", speakers=("mei",), broker_url="redis://localhost:1", run_dir=tmp_path)
     metrics: Any = SimpleNamespace(watch_tasks=lambda _: None)
-    lifecycle._build(Celery(), settings, RunDirectory(tmp_path), metrics)
+    lifecycle._build(Celery(), settings, RunDirectory(tmp_path), metrics, "w")
     assert watched == ["cuda:1"]

@@ -1,0 +1,11 @@
+"""Configuration of Celery's own tools, so that they speak with Koebin's workers and with no others.
+
+``CELERY_CONFIG_MODULE=koebin.tasks.broker.celeryconfig celery --broker "$KOEBIN_BROKER_URL" inspect ping``.
+"""
+
+from __future__ import annotations
+
+from koebin.tasks.broker.celery_config import CONTROL_EXCHANGE
+
+control_exchange = CONTROL_EXCHANGE
+accept_content = ["json"]

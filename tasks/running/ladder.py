@@ -1,0 +1,140 @@
+"""The one ladder of errors, for every task: who pays (``koebin.tasks.errors_table``), and how."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from celery.exceptions import Reject
+
+from koebin.engine.errors import (
+    GiveBack,
+    JobCancelled,
+    KoebinError,
+    LeaseLost,
+    StoreFull,
+    StoreNotFound,
+    TransientError,
+)
+from koebin.tasks.broker.delayed import Message, delay_message
+from koebin.tasks.broker.fleet import fleet
+from koebin.tasks.broker.unreadable import keep_unreadable
+from koebin.tasks.connection import OUTAGE
+from koebin.tasks.errors_table import TRIES, Payer, as_ours, is_certain, payer
+from koebin.tasks.policy import delay_seconds
+from koebin.tasks.running.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What the tasks differ in.
+
+    Attributes:
+        message: the task's own, to be sent again.
+        job: "" for a single text.
+        needs: speaker, and the revisions of model and engine; "" for none, see ``Fleet.able``.
+        fail: the end of the text or of the job; may raise, for Celery to store.
+        elsewhere: errors that say that another kind of worker is wanted, and what is done with the work.
+        parks: whether the message is none that is worth a job's end, since the ledger does not know the job.
+    """
+
+    message: Message
+    job: str
+    needs: tuple[str, str, str]
+    fail: Callable[[KoebinError], object]
+    elsewhere: tuple[tuple[type[KoebinError], ...], Callable[[KoebinError], object]] = ((), lambda _: None)
+    parks: Callable[[Exception], bool] = lambda _: False
+
+
+def run(runtime: Runtime, duty: Duty, work: Callable[[], T]) -> T | None:
+    """Do the work, or what its error asks for.
+
+    Returns:
+        What the work gives; None if it was put off, parked or cancelled, or its job has failed.
+
+    Raises:
+        Reject: the message goes back, or is left to the worker that has taken it over.
+        redis.RedisError, kombu.exceptions.OperationalError: Redis is away.
+        KoebinError: of ``Duty.fail``.
+    """
+    try:
+        result = work()
+    except JobCancelled:
+        runtime.leases.forget(duty.message.task_id)
+        log.info("stopped: the job was cancelled", extra={"job": duty.job})
+        return None
+    except LeaseLost as error:
+        raise Reject(str(error), requeue=False) from error
+    except GiveBack as error:
+        raise Reject(str(error), requeue=True) from error
+    except OUTAGE:
+        raise
+    except Exception as error:  # noqa: BLE001 - who pays for what nobody foresaw is in the table, too
+        runtime.observer.error(error)
+        _pay(runtime, duty, error)
+        return None
+    runtime.doubts.succeeded()
+    return result
+
+
+def _pay(runtime: Runtime, duty: Duty, error: Exception) -> None:
+    who = payer(error)
+    if who is None:
+        log.exception("the task stumbled", extra={"job": duty.job})
+    kinds, otherwise = duty.elsewhere
+    if who is Payer.WORLD:
+        runtime.doubts.failed(error)
+        _put_off(runtime, duty, as_ours(error))
+    elif duty.parks(error):
+        log.error("parked a message of a job that the ledger does not know: %s", error)
+        keep_unreadable(runtime.redis, str(error), duty.message.request)
+    elif isinstance(error, kinds):
+        otherwise(as_ours(error))
+    elif who in (Payer.WORKER, None) or isinstance(error, StoreNotFound):  # what is not there may be in a moment
+        _decline(runtime, duty, error)
+    else:
+        _fail(runtime, duty, as_ours(error))
+
+
+def _decline(runtime: Runtime, duty: Duty, error: Exception) -> None:
+    """The worker is guilty before its task is: the task fails when every worker that may run it has declined it."""
+    if not is_certain(error):
+        runtime.doubts.failed(error)
+    ours = as_ours(error)
+    declined = runtime.leases.decline(duty.message.task_id, runtime.worker, str(ours))
+    others = fleet(runtime.redis).able(*duty.needs) - declined.keys()
+    if others or (not is_certain(error) and sum(declined.values()) < TRIES):
+        _put_off(runtime, duty, ours)
+    else:
+        _fail(runtime, duty, ours)
+
+
+def _fail(runtime: Runtime, duty: Duty, error: KoebinError) -> None:
+    try:
+        duty.fail(error)
+    except (TransientError, StoreFull) as trouble:  # how the job ended is to stand in its store
+        log.warning("the end cannot be stored: %s", trouble, extra={"job": duty.job})
+        _put_off(runtime, duty, error)
+
+
+def _put_off(runtime: Runtime, duty: Duty, error: KoebinError) -> None:
+    """Acknowledge now and send the message again later: what is not the task's fault neither burns its attempts nor
+    holds its message."""
+    seconds = delay_seconds(runtime.leases.count_delay(duty.message.task_id))
+    delay_message(runtime.redis, duty.message, seconds)
+    runtime.observer.retry(duty.message.task)
+    log.warning("tried again in %.0f s: %s", seconds, error, extra={"job": duty.job})
+    if duty.job:
+        runtime.ledger.wait_for(duty.job, f"{error} (next try in {seconds:.0f} s)")
+
+
+def message_of(task: Any, name: str, request: dict[str, Any], queue: str) -> Message:
+    """The message that is being handled, to be sent once more."""
+    priority = int((task.request.delivery_info or {}).get("priority") or 0)
+    return Message(name, task.request.id or "", request, queue, priority)
