@@ -32,6 +32,9 @@ FloatArray = NDArray[np.float32]
 
 _OPSET: Final = 17
 _EPSILON: Final = 1e-5
+_ON_THE_WAY: Final = ("Identity", "Transpose", "Unsqueeze", "Slice", "Pad")
+"""Operators between a table of relative positions and the product that takes it."""
+_TABLE_DIMENSIONS: Final = (3, 4)
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ class _Reader:
     """Walks through the operators that have weights, in the order of export."""
 
     def __init__(self, graph: Graph) -> None:
+        self._graph = graph
         self._constants = {tensor.name: tensor for tensor in graph.model.graph.initializer}
         self._events = deque(self._found(graph))
 
@@ -170,15 +174,30 @@ class _Reader:
             if not varying.intersection(node.output):
                 continue
             sources = [graph.through(name, "Identity", "Transpose") for name in node.input]
-            weights = [name for name in sources if name in self._constants]
-            near = [name for name in weights if len(self._constants[name].dims) == 3]
             entering = [name for name in node.input if name in speaking - varying]
             if node.op_type in ("Conv", "LayerNormalization"):
-                yield node.op_type, weights
-            elif near:
-                yield "near", near
+                yield node.op_type, [name for name in sources if name in self._constants]
+            elif node.op_type == "MatMul" and self._table(graph, node.input[1]):
+                # Where it is used, not where it is padded: a simplifier makes one tensor of equal tables.
+                yield "near", [node.input[1]]
             elif entering:
                 yield "speaker", entering
+
+    def _table(self, graph: Graph, name: str) -> str:
+        """Constant of positions that a product takes, possibly padded and turned on the way; "" if there is none."""
+        source = graph.through(name, *_ON_THE_WAY)
+        found = self._constants.get(source)
+        return source if found is not None and len(found.dims) in _TABLE_DIMENSIONS else ""
+
+    def _near(self) -> FloatArray:
+        """The table as its product takes it, shape (D, W) of keys or (W, D) of values."""
+        (name,) = self._take("near")
+        array, turns = self._array(self._table(self._graph, name)), 0
+        while name not in self._constants:
+            node = self._graph.producers[name]
+            turns, name = turns + (node.op_type == "Transpose"), node.input[0]
+        table = array.reshape(array.shape[-2:])
+        return table.T if turns % 2 else table
 
     def _layer_follows(self) -> bool:
         kinds = [kind for kind, _ in list(self._events)[:6] if kind != "speaker"]
@@ -186,7 +205,7 @@ class _Reader:
 
     def _layer(self) -> _Layer:
         q, k, v = (self._convolution() for _ in range(3))
-        near_k, near_v = (self._array(self._take("near")[0])[0] for _ in range(2))  # (W, D), or turned
+        near_k, near_v = self._near(), self._near()  # (D, W), (W, D)
         out, norm_1, up, down, norm_2 = (
             self._convolution(),
             self._take("LayerNormalization"),
@@ -199,7 +218,7 @@ class _Reader:
             np.concatenate([q.weight / root, k.weight, v.weight]), np.concatenate([q.bias / root, k.bias, v.bias])
         )
         rest = {
-            "near_k": near_k.T if near_k.shape == near_v.shape else near_k,
+            "near_k": near_k,
             "near_v": near_v,
             **out.named("out"),
             **up.named("up"),
@@ -211,9 +230,9 @@ class _Reader:
 
     def _convolution(self) -> _Convolution:
         names = self._take("Conv")
-        if len(names) != 2:
-            raise _unknown("a convolution without a bias")
-        return _Convolution(self._array(names[0]), self._array(names[1]))
+        weight = self._array(names[0])
+        bias = self._array(names[1]) if len(names) > 1 else np.zeros(len(weight), np.float32)
+        return _Convolution(weight, bias)
 
     def _take(self, kind: str) -> list[str]:
         if not self._events or self._events[0][0] != kind:
