@@ -26,16 +26,17 @@ from typing import Any, Final
 import numpy as np
 
 from koebin.engine.errors import InferenceFailed, InvalidOption, SourceCorrupt, SourceError
+from koebin.engine.models.card import VoiceCard, read_card
 from koebin.engine.models.jp_extra.files import VoiceFiles, fetch_voice
 from koebin.engine.models.jp_extra.onnx.bert import find_graph
 from koebin.engine.models.jp_extra.onnx.published import is_published, keep_bert, prepare, published_checksum
 from koebin.engine.models.jp_extra.onnx.session import sha256
 from koebin.engine.models.registry import is_builtin
 from koebin.engine.revision import engine_revision
-from koebin.engine.sources.base import DEFAULT_SOURCE, Source, SourceOptions, is_wanted
+from koebin.engine.sources.base import DEFAULT_SOURCE, SingleFile, Source, SourceOptions, is_wanted
 from koebin.engine.sources.cache import SEAL
 from koebin.engine.sources.manifest import checksum, content_revision, describe
-from koebin.engine.sources.uri import parse
+from koebin.engine.sources.uri import open_source, parse
 from koebin.engine.tts import TTS
 
 VOICES: Final = "voices.toml"
@@ -57,6 +58,7 @@ class BakedSpeaker:
         model_revision: of the loaded model; "" if it was not loaded because the device is absent.
         sample_rate_hz: of its audio; 0 if it was not loaded.
         styles: of the voice; () if it was not loaded.
+        display_name, licence, creators: as the voice's maker gives them; the licence in full.
     """
 
     source: str
@@ -64,6 +66,9 @@ class BakedSpeaker:
     model_revision: str = ""
     sample_rate_hz: int = 0
     styles: tuple[str, ...] = ()
+    display_name: str = ""
+    licence: str = ""
+    creators: tuple[str, ...] = ()
 
 
 def bake(
@@ -99,11 +104,13 @@ def bake(
         (new / TREE).mkdir(parents=True)
         fallback = parse(bert_source, sources)
         revisions = {
-            name: _add(name, parse(source or DEFAULT_SOURCE, sources), fallback, new / TREE, device)
+            name: _add(
+                name, open_source(source or DEFAULT_SOURCE, sources), fallback, new / TREE, device, sources.cache_root
+            )
             for name, source in speakers.items()
             if not is_builtin(name, source)
         }
-        lock = _lock(speakers, revisions, _speak(speakers, new, device), new, device)
+        lock = _lock(speakers, revisions, _speak(speakers, new, device), new, device, sources)
         _write(new, root, lock, speakers)
         _refuse_secrets(new, sources)
         new.chmod(0o755)
@@ -128,9 +135,9 @@ def _check_root(root: Path, speakers: Mapping[str, str | None]) -> None:
         )
 
 
-def _add(name: str, source: Source, fallback: Source, tree: Path, device: str) -> str:
+def _add(name: str, source: Source | SingleFile, fallback: Source, tree: Path, device: str, cache: Path) -> str:
     """Add a voice and its BERT to the tree; returns the revision of the fetched files."""
-    files = fetch_voice(source, fallback, name, device)
+    files = fetch_voice(source, fallback, name, device, cache)
     if device.startswith("cuda"):
         _keep(files.voice, tree / "pytorch/speakers" / name)
         _only_bert(tree / "pytorch/bert/fp32")
@@ -142,7 +149,7 @@ def _add(name: str, source: Source, fallback: Source, tree: Path, device: str) -
             _keep(prepared, tree / "onnx/speakers" / name)
         _keep_onnx_bert(files.bert, files.tokenizer, tree)
     else:
-        _export(name, files, (source, fallback), tree)
+        _export(name, files, (fallback,) if isinstance(source, SingleFile) else (source, fallback), tree)
     return content_revision(describe(files.voice))
 
 
@@ -241,12 +248,24 @@ def _lock(
     spoken: Mapping[str, BakedSpeaker],
     new: Path,
     device: str,
+    sources: SourceOptions,
 ) -> dict[str, Any]:
     entries = {}
     for name, source in sorted(speakers.items()):
-        origin = "builtin" if is_builtin(name, source) else source or DEFAULT_SOURCE
+        builtin = is_builtin(name, source)
+        origin = "builtin" if builtin else open_source(source or DEFAULT_SOURCE, sources).uri
         known = spoken.get(name, BakedSpeaker("", ""))
-        entries[name] = asdict(replace(known, source=origin, revision=revisions.get(name, "")))
+        card = _card(new / TREE, name)
+        entries[name] = asdict(
+            replace(
+                known,
+                source=origin,
+                revision=revisions.get(name, ""),
+                display_name=card.name,
+                licence=card.licence,
+                creators=card.creators,
+            )
+        )
     lock = {
         "format": 1,
         "koebin": _version(),
@@ -257,6 +276,11 @@ def _lock(
         "files": {path: asdict(checksum(new / path)) for path in _files(new)},
     }
     return dict(json.loads(json.dumps(lock)))
+
+
+def _card(tree: Path, name: str) -> VoiceCard:
+    folders = (tree / f"{kind}/speakers/{name}" for kind in ("onnx", "pytorch"))
+    return read_card(next((folder for folder in folders if folder.is_dir()), tree))
 
 
 def _files(root: Path) -> list[str]:
@@ -282,7 +306,10 @@ def _write(new: Path, root: Path, lock: Mapping[str, Any], speakers: Mapping[str
 
 def _refuse_secrets(new: Path, sources: SourceOptions) -> None:
     """Search all files of the new folder for credentials."""
-    given = (sources.hub_token, sources.s3_access_key_id, sources.s3_secret_access_key, sources.s3_session_token)
+    given = (
+        *(sources.hub_token, sources.s3_access_key_id, sources.s3_secret_access_key, sources.s3_session_token),
+        *sources.keys.values(),
+    )
     secrets = [secret.encode() for secret in given if len(secret) >= _SHORTEST_SECRET]
     for path in new.rglob("*"):
         if secrets and path.is_file() and path.stat().st_size:

@@ -13,6 +13,8 @@ STYLE_VECTORS_BYTES: Final = 16 << 20
 """Decoded; 32 styles of float32 are 32 KiB."""
 VOICE_FILE_BYTES: Final = 2 << 30
 """One file of a voice; the largest published is 260 MB."""
+VOICE_FILE_SECONDS: Final = 3600.0
+"""Of the download of one file."""
 AIVM_HEADER_BYTES: Final = 128 << 20
 """Header of an .aivm: the tensors' names, and the manifest with its pictures and samples."""
 AIVM_MANIFEST_BYTES: Final = 96 << 20

@@ -28,6 +28,8 @@ PUBLISHED_SPEAKERS: Final = (
 DecoderMode = Literal["float32", "tf32", "float16"]
 """Arithmetic of a JP-Extra voice's decoder on CUDA."""
 
+NEUTRAL_NAMES: Final = ("Neutral", "ノーマル")
+
 _SPEAKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DEVICE: Final = re.compile(r"cpu|cuda(:\d{1,3})?")
 
@@ -66,6 +68,18 @@ def check_decoder(mode: str) -> DecoderMode:
     if mode not in modes:
         raise InvalidOption("not a valid mode of the decoder", str(mode), f"Use {', '.join(modes)}")
     return cast("DecoderMode", mode)
+
+
+def known_style(name: str, styles: Iterable[str]) -> str:
+    """The style of a voice that is asked for by ``name``; "" if it has none of that name.
+
+    AIVM files call the style Neutral ノーマル: either name asks for it, unless the voice has both.
+    """
+    known = tuple(styles)
+    for candidate in (name, *(other for other in NEUTRAL_NAMES if name in NEUTRAL_NAMES)):
+        if candidate in known:
+            return candidate
+    return ""
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise, takewhile
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -20,7 +20,8 @@ from koebin.engine.audio.silence import begin_after, shorten_end
 from koebin.engine.content import Reading, content_id, utterance_seed
 from koebin.engine.errors import InvalidOption, UnknownStyle
 from koebin.engine.models.base import AcousticModel, Begun, PiecewiseModel, Rendering, Utterance
-from koebin.engine.names import nearest
+from koebin.engine.models.card import VoiceCard, card_of
+from koebin.engine.names import known_style, nearest
 from koebin.engine.observer import stage
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.request import Request, merge_options, split_request
@@ -47,6 +48,7 @@ class SpeakerInfo:
     revision: str
     parallel: int
     batch_size: int
+    card: VoiceCard = field(default_factory=VoiceCard)
 
     @classmethod
     def of(cls, name: str, model: AcousticModel) -> SpeakerInfo:
@@ -58,6 +60,7 @@ class SpeakerInfo:
             model.revision,
             model.parallel,
             model.batch_size,
+            card_of(model),
         )
 
 
@@ -112,6 +115,11 @@ class Speaker:
     @property
     def speaker_count(self) -> int:
         return self._info.speaker_count
+
+    @property
+    def card(self) -> VoiceCard:
+        """What the voice's maker says of it; an empty one where nothing is said."""
+        return self._info.card
 
     @property
     def revision(self) -> str:
@@ -242,7 +250,7 @@ class Speaker:
         check_text(request.text, allow_mute=True)
         check_readings(request.text, request.readings)
         style, row = request.options.style, request.options.speaker_id
-        if style and style not in self.styles:
+        if style and not known_style(style, self.styles):
             close = nearest(style, self.styles) or self.styles
             raise UnknownStyle(f"speaker {self.name} has no such style", style, f"Use {', '.join(close)}")
         if row >= self.speaker_count:

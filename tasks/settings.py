@@ -40,6 +40,22 @@ LocalPath = Annotated[Path, BeforeValidator(_no_url)]
 Commas = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
+def voice_keys(value: str) -> dict[str, str]:
+    """Keys by host of ``KOEBIN_VOICE_KEYS``.
+
+    Raises:
+        InvalidSettings: an entry is not HOST=KEY; the message holds no key.
+    """
+    keys = {}
+    for number, entry in enumerate(filter(None, (entry.strip() for entry in value.split(","))), start=1):
+        host, separator, key = entry.partition("=")
+        if not separator or not host.strip() or not key.strip() or "/" in host or not key.strip().isprintable():
+            hint = "Write HOST=KEY or HOST:PORT=KEY, with commas between"
+            raise InvalidSettings("an entry of KOEBIN_VOICE_KEYS cannot be used", f"entry {number}", hint)
+        keys[host.strip().lower()] = key.strip()
+    return keys
+
+
 class Settings(BaseSettings):
     """Settings of every process; a producer needs ``broker_url`` and ``store``."""
 
@@ -111,6 +127,10 @@ class Settings(BaseSettings):
     )
     offline: bool = Field(default=False, description="Never fetch a voice; use the cache alone.")
     hf_token: SecretStr = Field(default=SecretStr(""), description="Token for private voices on the hub.")
+    voice_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Comma-separated HOST=KEY or HOST:PORT=KEY for voices over HTTP; each key goes to its host alone.",
+    )
 
     visibility_timeout: float = Field(
         default=30.0,
@@ -272,6 +292,7 @@ class Settings(BaseSettings):
             self.cache.expanduser(),
             offline=self.offline,
             hub_token=self.hf_token.get_secret_value(),
+            keys=voice_keys(self.voice_keys.get_secret_value()),
             s3_endpoint=self.s3_endpoint_url,
             s3_region=self.s3_region,
             s3_access_key_id=self.s3_access_key_id.get_secret_value(),

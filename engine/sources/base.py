@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from koebin.engine.errors import InvalidName, SourceCorrupt, SourceNotFound
 from koebin.engine.names import nearest
@@ -33,6 +34,7 @@ class SourceOptions:
         hub_endpoint: another hub; "" leaves it to huggingface_hub.
         s3_endpoint: ``http(s)://host:port`` of an S3-compatible server; "" leaves it to boto3.
         s3_region, s3_access_key_id, s3_secret_access_key, s3_session_token: "" leaves them to boto3's own chain.
+        keys: by host, or host:port; a key is sent to that place alone.
         connect_timeout, read_timeout: seconds.
         attempts: number of attempts at a fetch that fails temporarily, the first included.
         delay: seconds before the second attempt; doubled for each further one.
@@ -48,6 +50,7 @@ class SourceOptions:
     s3_access_key_id: str = field(default="", repr=False)
     s3_secret_access_key: str = field(default="", repr=False)
     s3_session_token: str = field(default="", repr=False)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     attempts: int = 4
@@ -110,6 +113,24 @@ class Source(Protocol):
 
         Raises:
             InvalidName, SourceError: as for ``fetch``; SourceNotFound when ``local_dir`` has no files.
+        """
+        ...
+
+
+@runtime_checkable
+class SingleFile(Protocol):
+    """A voice that is one file."""
+
+    @property
+    def uri(self) -> str:
+        """Address without credentials."""
+        ...
+
+    def fetch_file(self) -> Path:
+        """The complete file on this machine, an absolute path.
+
+        Raises:
+            SourceNotFound, SourceDenied, SourceCorrupt, SourceUnavailable, SourceError
         """
         ...
 

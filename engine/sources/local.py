@@ -7,7 +7,8 @@ import secrets
 import shutil
 from pathlib import Path
 
-from koebin.engine.errors import SourceDenied, SourceError
+from koebin.engine.errors import SourceDenied, SourceError, SourceNotFound
+from koebin.engine.names import nearest
 from koebin.engine.sources.base import check_prefix, not_found, parents
 from koebin.engine.sources.manifest import content_revision, describe, sync, write_through
 from koebin.engine.sources.versions import FOLDER, LOCK, describe_upload, read_lock, version_folder
@@ -21,6 +22,10 @@ class LocalSource:
 
     def __repr__(self) -> str:
         return f"LocalSource({self.uri!r})"
+
+    @property
+    def root(self) -> Path:
+        return self._root
 
     @property
     def uri(self) -> str:
@@ -90,6 +95,29 @@ class LocalSource:
     def _check_access(self) -> None:
         if self._root.exists() and not os.access(self._root, os.R_OK | os.X_OK):
             raise SourceDenied("no permission to read the folder of the voices", str(self._root))
+
+
+class LocalFile:
+    """A voice in one file of this machine: used in place, never copied."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __repr__(self) -> str:
+        return f"LocalFile({self.uri!r})"
+
+    @property
+    def uri(self) -> str:
+        return self._path.as_uri()
+
+    def fetch_file(self) -> Path:
+        if not self._path.exists():
+            near = nearest(self._path.name, (path.name for path in self._path.parent.glob("*.aivm*")))
+            hint = f"Did you mean {' or '.join(near)}?" if near else "Check the path"
+            raise SourceNotFound("there is no such file", self.uri, hint)
+        if not os.access(self._path, os.R_OK):
+            raise SourceDenied("the voice's file may not be read", self.uri, "Check its owner and mode")
+        return self._path
 
 
 def _translated(error: OSError, folder: Path) -> SourceError:

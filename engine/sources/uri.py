@@ -8,13 +8,17 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from koebin.engine.errors import SourceError
-from koebin.engine.sources.base import Source, SourceOptions
+from koebin.engine.sources.base import SingleFile, Source, SourceOptions
 
 _HUB: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,95})/([A-Za-z0-9][A-Za-z0-9._-]{0,95})(?:@([^@]+))?")
 _REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\\]")
-_FORMS: Final = "Use hf://user/repository[@revision], s3://bucket[/prefix], file:///folder or an absolute path"
+_FORMS: Final = (
+    "Use hf://user/repository[@revision], s3://bucket[/prefix], https://host/file.aivmx[#sha256=…], file:///folder, "
+    "file:///voice.aivmx or an absolute path"
+)
+FILE_SUFFIXES: Final = (".aivm", ".aivmx")
 
 
 def parse(uri: str, options: SourceOptions) -> Source:
@@ -37,6 +41,27 @@ def parse(uri: str, options: SourceOptions) -> Source:
             return _file(uri)
         case _:
             raise SourceError("unknown kind of source", f"{scheme}://", _FORMS)
+
+
+def open_source(uri: str, options: SourceOptions) -> Source | SingleFile:
+    """The source at an address, which may also be that of a single file; nothing is fetched yet.
+
+    Raises:
+        SourceError: the address has another form, or holds credentials.
+    """
+    scheme = uri.partition("://")[0] if "://" in uri else ""
+    if scheme in ("https", "http"):
+        from koebin.engine.sources.web import WebFile
+
+        if _UNPRINTABLE.search(uri):
+            raise SourceError("the source's address holds a character that cannot be in one", "", _FORMS)
+        return WebFile.parse(uri, options)
+    source = parse(uri, options)
+    from koebin.engine.sources.local import LocalFile, LocalSource
+
+    if isinstance(source, LocalSource) and (source.root.suffix.lower() in FILE_SUFFIXES or source.root.is_file()):
+        return LocalFile(source.root)
+    return source
 
 
 def _hub(uri: str, rest: str, options: SourceOptions) -> Source:

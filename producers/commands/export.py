@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    source: Annotated[Path, typer.Argument(help="Folder of a voice (config.json, style_vectors.npy, *.safetensors).")],
+    source: Annotated[
+        Path, typer.Argument(help="An .aivm file, or a voice's folder (config.json, style_vectors.npy, *.safetensors).")
+    ],
     target: Annotated[Path, typer.Argument(help="Folder to create.")],
     bert: Annotated[bool, typer.Option("--bert", help="The source is a BERT folder instead of a voice.")] = False,
     quantize: Annotated[bool, typer.Option("--q8/--fp32", help="BERT only: eight-bit weights.")] = True,

@@ -9,6 +9,7 @@ from typing import Final
 
 from koebin.engine.content import Reading, canonical_json
 from koebin.engine.errors import InvalidScript, InvalidText, UnknownStyle
+from koebin.engine.names import known_style
 from koebin.engine.text.checks import check_text
 from koebin.engine.text.dictionary import Dictionary
 from koebin.engine.text.readings import check_readings
@@ -155,7 +156,7 @@ def _plan(
     sentence: Sentence, index: int, target: Target, dictionary: Dictionary, quality: Quality | None
 ) -> PlannedSegment:
     passage = sentence.passage
-    if passage.options.style and passage.options.style not in target.styles:
+    if passage.options.style and not known_style(passage.options.style, target.styles):
         known = ", ".join(target.styles)
         raise UnknownStyle(f"{passage.speaker} has no such style", passage.options.style, f"Use {known}", passage.line)
     revision = dictionary.within(sentence.text).revision

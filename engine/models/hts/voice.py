@@ -22,6 +22,7 @@ from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidOption,
 from koebin.engine.models.base import FloatArray, Rendering, Utterance
 from koebin.engine.models.hts.durations import HtsDurations, IntArray
 from koebin.engine.models.hts.labels import PAUSES, Span, moras_of, pause_label, phone_of, spell_moras, words_of
+from koebin.engine.names import NEUTRAL_NAMES
 from koebin.engine.observer import stage
 from koebin.engine.options import SynthesisOptions
 
@@ -207,7 +208,7 @@ def _new_engine(path: Path) -> HTSEngine:
 
 
 def _check(options: SynthesisOptions) -> None:
-    if options.style not in ("", "Neutral"):
+    if options.style not in ("", *NEUTRAL_NAMES):
         raise UnknownStyle("the built-in voice has no such style", options.style, "Use Neutral")
     if options.speaker_id:
         raise InvalidOption("the built-in voice has a single speaker", str(options.speaker_id), "Use speaker_id 0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,11 @@ from koebin.engine.errors import InvalidCheckpoint, InvalidInput
 from koebin.engine.limits import STYLE_VECTORS_BYTES, VOICE_CONFIG_BYTES
 
 LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
+_HEADER_ERRORS: Final = (
+    *(ValueError, EOFError, SyntaxError, TokenError, TypeError),
+    *(RecursionError, MemoryError, OverflowError),
+)
+"""What numpy's reader of headers, a Python parser, ends with."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -94,7 +100,16 @@ def array_from(data: bytes, where: str) -> NDArray[Any]:
         if read_header is None:
             raise ValueError(f"version {version} of the format")
         shape, turned, dtype = read_header(stream)
-    except (ValueError, EOFError, SyntaxError, RecursionError, MemoryError, OverflowError, TypeError) as error:
+    except (
+        ValueError,
+        EOFError,
+        SyntaxError,
+        RecursionError,
+        MemoryError,
+        OverflowError,
+        TypeError,
+        TokenError,
+    ) as error:
         what = str(error).split("\n", 1)[0][:200] or type(error).__name__
         raise InvalidCheckpoint(f"the array cannot be read ({what})", where, "Fetch it again") from None
     if dtype.hasobject:

@@ -57,6 +57,9 @@ import torch
 from torch import Tensor, nn
 
 from koebin.engine.errors import InvalidCheckpoint
+from koebin.engine.models.card import CARD
+from koebin.engine.models.jp_extra.aivm import unpack
+from koebin.engine.models.jp_extra.file_kinds import kind_of, refuse
 from koebin.engine.models.jp_extra.hyper_parameters import BERT_DIMENSION, STYLE_DIMENSION, HyperParameters
 from koebin.engine.models.jp_extra.onnx.encoder import write_encoder
 from koebin.engine.models.jp_extra.onnx.rewrite.decoder import decoder_for_cpu
@@ -85,30 +88,54 @@ from koebin.engine.models.jp_extra.voice_format import (
 OPSET: Final = 17
 
 
-def export_voice(source_dir: Path, target_dir: Path) -> Path:
+def export_voice(source: Path, target_dir: Path) -> Path:
     """Write the graphs and all other files of the voice; returns the folder.
 
     The folder appears complete or not at all.
 
     Args:
-        source_dir: ``config.json``, ``style_vectors.npy`` and a safetensors file.
+        source: a folder with ``config.json``, ``style_vectors.npy`` and a safetensors file; that file itself; or an
+            ``.aivm`` file.
         target_dir: must be empty or absent.
 
     Raises:
         InvalidCheckpoint: the source is not a JP-Extra voice, or the target is not empty.
     """
-    sizes = HyperParameters.load(source_dir / CONFIGURATION)
-    styles = Styles.load(source_dir / STYLE_VECTORS, sizes)
-    weights = find_weights(source_dir)
-    network = load_synthesizer(weights, sizes)
-    with _Staging(target_dir) as folder:
-        _export_encoder(network, folder)
-        _export_flow(network, folder)
-        _export_decoder(network, folder / DECODER)
-        shutil.copyfile(source_dir / CONFIGURATION, folder / CONFIGURATION)
-        shutil.copyfile(source_dir / STYLE_VECTORS, folder / STYLE_VECTORS)
-        _write_description(folder, sizes, styles, checksum(weights))
+    with tempfile.TemporaryDirectory() as scratch:
+        source_dir, weights = _source(source, Path(scratch))
+        sizes = HyperParameters.load(source_dir / CONFIGURATION)
+        styles = Styles.load(source_dir / STYLE_VECTORS, sizes)
+        network = load_synthesizer(weights or find_weights(source_dir), sizes)
+        with _Staging(target_dir) as folder:
+            _export_encoder(network, folder)
+            _export_flow(network, folder)
+            _export_decoder(network, folder / DECODER)
+            for name in (CONFIGURATION, STYLE_VECTORS):
+                shutil.copyfile(source_dir / name, folder / name)
+            _write_description(folder, sizes, styles, checksum(weights or find_weights(source_dir)))
+            if (source_dir / CARD).is_file():
+                shutil.copyfile(source_dir / CARD, folder / CARD)
     return target_dir
+
+
+def _source(source: Path, scratch: Path) -> tuple[Path, Path | None]:
+    """The folder to export and, where one was named, its weights.
+
+    Raises:
+        InvalidCheckpoint: a file that holds no voice, or one that needs no export.
+        BackendMissing: there is no such file or folder.
+    """
+    if source.is_dir():
+        return source, None
+    kind = kind_of(source)
+    if kind == "onnx":
+        hint = f"Use it as it is: --speakers NAME={source.resolve().as_uri()} (an .aivmx), or its folder"
+        raise InvalidCheckpoint("the file is for ONNX Runtime already", str(source), hint)
+    if kind != "safetensors":
+        raise refuse(source, kind)
+    if source.suffix.lower() != ".aivm" and (source.parent / CONFIGURATION).is_file():
+        return source.parent, source
+    return unpack(source.resolve(), scratch), None
 
 
 def export_bert(source_dir: Path, target_dir: Path, quantize: bool = True) -> Path:

@@ -8,6 +8,8 @@ for PyTorch             ``pytorch/speakers/<name>``                 ``<name>``, 
 BERT                    ``onnx/bert/q8``, ``pytorch/bert/fp32``     from another source
 its vocabulary          ``bert/tokenizer``                          from another source
 ======================  ==========================================  =======================================
+
+A voice may also be one file, ``.aivm`` (for PyTorch) or ``.aivmx`` (for ONNX Runtime); its BERT is from another source.
 """
 
 from __future__ import annotations
@@ -18,8 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from koebin.engine.errors import BackendMissing, SourceNotFound
-from koebin.engine.sources.base import Source
+from koebin.engine.errors import BackendMissing, InvalidCheckpoint, SourceNotFound
+from koebin.engine.models.jp_extra.aivm import unpack
+from koebin.engine.models.jp_extra.onnx.published import synthesizer_among, synthesizer_of
+from koebin.engine.models.jp_extra.voice_format import CONFIGURATION, DESCRIPTION, STYLE_VECTORS, SYNTHESIZER
+from koebin.engine.sources.base import PICKLES, SingleFile, Source
 
 Backend = Literal["onnx", "torch"]
 
@@ -28,7 +33,6 @@ _BERTS: Final[dict[Backend, tuple[str, ...]]] = {
     "onnx": ("onnx/bert/q8", "onnx/bert/fp32"),
     "torch": ("pytorch/bert/fp32",),
 }
-_GRAPHS: Final = frozenset({"voice.json", "synthesizer.onnx", "synthesizer_q8.onnx"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,40 +52,98 @@ class VoiceFiles:
     tokenizer: Path
 
 
-def fetch_voice(source: Source, fallback: Source, name: str, device: str) -> VoiceFiles:
+def fetch_voice(
+    source: Source | SingleFile, fallback: Source, name: str, device: str, cache: Path | None = None
+) -> VoiceFiles:
     """Make everything local that a voice needs on a device.
 
     On CUDA the safetensors are taken. On a CPU the ONNX files are, and the safetensors only where there are no others
     and torch is installed.
 
     Args:
-        source: has the voice, and perhaps BERT.
+        source: has the voice, and perhaps BERT; or is the voice, an ``.aivm`` or ``.aivmx`` file.
         fallback: has BERT where ``source`` has none.
+        cache: where a file is unpacked.
 
     Raises:
         SourceNotFound: no such voice; lists what is there.
-        BackendMissing: the voice's files need torch, which is not installed.
+        BackendMissing: the voice's files need torch, which is not installed, or another device.
+        InvalidCheckpoint: what lies there is no voice; says what it is.
         SourceError, SourceUnavailable: it cannot be fetched.
     """
-    prefix, backend = _find_voice(source, name, device)
+    if isinstance(source, SingleFile):
+        voice, backend = _unpacked(source.fetch_file(), device, cache)
+        home, where = fallback, source.uri
+    else:
+        prefix, backend = _find_voice(source, name, device)
+        where = f"{source.uri}/{prefix}"
+        _require_torch(backend, where)
+        home = source if _has_bert(source, backend) else fallback
+        voice = source.fetch(prefix)
+    _require_torch(backend, where)
+    return VoiceFiles(backend, voice, _fetch_first(home, _BERTS[backend]), home.fetch(TOKENIZER))
+
+
+def _require_torch(backend: Backend, where: str) -> None:
     if backend == "torch" and importlib.util.find_spec("torch") is None:
         raise BackendMissing(
             "the voice has safetensors only, and torch is not installed",
-            f"{source.uri}/{prefix}",
-            "Install koebin[torch], or convert it with koebin export on a machine that has torch",
+            where,
+            "Install koebin[torch], use the voice's .aivmx or ONNX files, or convert it with koebin export",
         )
-    home = source if _has_bert(source, backend) else fallback
-    return VoiceFiles(backend, source.fetch(prefix), _fetch_first(home, _BERTS[backend]), home.fetch(TOKENIZER))
+
+
+def _unpacked(path: Path, device: str, cache: Path | None) -> tuple[Path, Backend]:
+    """Folder of the voice in a file, and what it is for."""
+    if cache is None:
+        raise InvalidCheckpoint("a voice in one file needs a cache", str(path))
+    folder = unpack(path, cache)
+    backend: Backend = "onnx" if synthesizer_of(folder) else "torch"
+    if backend == "onnx" and device.startswith("cuda"):
+        raise BackendMissing(
+            "an .aivmx file is for ONNX Runtime on a CPU", str(path), "Use the voice's .aivm file, or the device cpu"
+        )
+    return folder, backend
 
 
 def _find_voice(source: Source, name: str, device: str) -> tuple[str, Backend]:
     for prefix in _places(name, device):
-        backend = _backend(_names(source, prefix), device)
+        names = _names(source, prefix)
+        backend = _backend(names, device)
         if backend is not None:
             return prefix, backend
+        _refuse_wrong(names, f"{source.uri}/{prefix}".rstrip("/"), device)
     # What lies there under another name is told by the error of the fetch.
     source.fetch(_places(name, device)[0])
     raise SourceNotFound("the folder of that name holds no voice", f"{source.uri}/{name}")
+
+
+def _refuse_wrong(names: frozenset[str], where: str, device: str) -> None:
+    """Say of a folder that nearly is a voice's what it lacks.
+
+    Raises:
+        InvalidCheckpoint: it is one.
+    """
+    suffixes = {Path(name).suffix.lower() for name in names}
+    files = sorted(name for name in names if Path(name).suffix.lower() in (".aivm", ".aivmx"))
+    if files:
+        raise InvalidCheckpoint("the folder holds a voice in one file", where, f"Name the file: {where}/{files[0]}")
+    described = CONFIGURATION in names or DESCRIPTION in names
+    if not described and (".safetensors" in suffixes or synthesizer_among(names)) and STYLE_VECTORS in names:
+        raise InvalidCheckpoint(
+            "the voice has no config.json", where, "Put the config.json of its training beside the weights"
+        )
+    if described and suffixes & PICKLES and ".safetensors" not in suffixes and ".onnx" not in suffixes:
+        pickle = min(name for name in names if Path(name).suffix.lower() in PICKLES)
+        raise InvalidCheckpoint(
+            f"the voice's weights are a pickle, {pickle}",
+            where,
+            "A pickle can run code and is never loaded. Convert it to safetensors where it was trained",
+        )
+    graphs = sorted(name for name in names if name.endswith(".onnx"))
+    if described and len(graphs) > 1 and not device.startswith("cuda") and DESCRIPTION not in names:
+        what = f"the folder holds several graphs ({', '.join(graphs)[:200]}), none called {SYNTHESIZER}"
+        raise InvalidCheckpoint(what, where, f"Leave one, or rename it to {SYNTHESIZER}")
 
 
 def _places(name: str, device: str) -> tuple[str, ...]:
@@ -91,9 +153,9 @@ def _places(name: str, device: str) -> tuple[str, ...]:
 
 def _backend(names: frozenset[str], device: str) -> Backend | None:
     """Back end that the files of a folder are for; None if they are not a voice for the device."""
-    if "config.json" not in names and "voice.json" not in names:
+    if CONFIGURATION not in names and DESCRIPTION not in names:
         return None
-    if not device.startswith("cuda") and names & _GRAPHS:
+    if not device.startswith("cuda") and (DESCRIPTION in names or synthesizer_among(names)):
         return "onnx"
     return "torch" if any(name.endswith(".safetensors") for name in names) else None
 

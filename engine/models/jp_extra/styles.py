@@ -12,7 +12,7 @@ from koebin.engine.errors import InvalidCheckpoint, UnknownStyle
 from koebin.engine.limits import STYLE_VECTORS_BYTES
 from koebin.engine.models.jp_extra.configuration import array_from, read_small
 from koebin.engine.models.jp_extra.hyper_parameters import STYLE_DIMENSION, HyperParameters
-from koebin.engine.names import nearest
+from koebin.engine.names import known_style, nearest
 
 FloatArray = NDArray[np.float32]
 
@@ -42,11 +42,11 @@ class Styles:
         """
         vectors = _read(path)
         names = dict(sizes.style2id) or {("Neutral" if row == 0 else str(row)): row for row in range(len(vectors))}
-        if sorted(names.values()) != list(range(len(vectors))):
+        if sorted(set(names.values())) != list(range(len(vectors))):
             raise InvalidCheckpoint(
                 f"the configuration names {len(names)} styles, but there are {len(vectors)} style vectors",
                 str(path),
-                "style2id must give every row of style_vectors.npy exactly one name",
+                "style2id must give every row of style_vectors.npy a name",
             )
         if sizes.num_styles not in (0, len(vectors)):
             raise InvalidCheckpoint(
@@ -64,8 +64,9 @@ class Styles:
         Raises:
             UnknownStyle: no such style.
         """
-        name = style or self.names[0]
-        if name not in self.rows:
+        name = known_style(style or self.names[0], self.names)
+        if not name:
+            name = style
             close = nearest(name, self.names)
             hint = f"Did you mean {', '.join(close)}?" if close else f"Use one of {', '.join(self.names)}"
             raise UnknownStyle("the speaker has no such style", name, hint)

@@ -14,7 +14,7 @@ from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
 from koebin.engine.models.jp_extra.onnx.published import prepare
 from koebin.engine.names import DecoderMode
 from koebin.engine.sources.base import SourceOptions
-from koebin.engine.sources.uri import parse
+from koebin.engine.sources.uri import open_source, parse
 from koebin.engine.text.tokens import load_vocabulary, token_ids
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class JpExtraVoices:
 
     def _files(self, name: str, source: str, device: str) -> VoiceFiles:
         fallback = parse(self._bert_source, self._sources)
-        return fetch_voice(parse(source, self._sources), fallback, name, device)
+        return fetch_voice(open_source(source, self._sources), fallback, name, device, self._sources.cache_root)
 
     def _vocabulary(self, folder: Path) -> dict[str, int]:
         with self._lock:

@@ -8,18 +8,16 @@ repeats a part of the synthesizer.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from koebin.engine.errors import BackendMissing, InvalidCheckpoint
+from koebin.engine.models.card import CARD
 from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.kept import kept
 from koebin.engine.models.jp_extra.onnx.session import sha256, simplify
 from koebin.engine.models.jp_extra.styles import Styles
 from koebin.engine.models.jp_extra.voice_format import (
@@ -28,7 +26,9 @@ from koebin.engine.models.jp_extra.voice_format import (
     DECODER_WEIGHTS,
     DESCRIPTION,
     FILES,
+    QUANTIZED_SYNTHESIZER,
     STYLE_VECTORS,
+    SYNTHESIZER,
     describe,
     write_description,
 )
@@ -36,9 +36,10 @@ from koebin.engine.models.jp_extra.voice_format import (
 if TYPE_CHECKING:
     from koebin.engine.models.jp_extra.onnx.rewrite.split import Parts
 
-SYNTHESIZER: Final = "synthesizer.onnx"
-_SOURCES: Final = (CONFIGURATION, STYLE_VECTORS, SYNTHESIZER)
-_OPTIONAL_FILES: Final = ("synthesizer.onnx.data",)
+_SOURCES: Final = (CONFIGURATION, STYLE_VECTORS)
+_BESIDE: Final = ("duration_predictor.onnx",)
+"""Graphs that lie beside a synthesizer and are none."""
+_SHELF: Final = "prepared"
 _BERT_VERSION: Final = 1
 _BERT_WEIGHTS: Final = "bert.data"
 _BERT_CHECKSUM: Final = "published.sha256"
@@ -48,7 +49,22 @@ _SPLIT_VERSION: Final = 7
 
 def is_published(folder: Path) -> bool:
     """Whether the folder holds a voice in the form published for ONNX Runtime."""
-    return (folder / SYNTHESIZER).is_file() and not (folder / DESCRIPTION).is_file()
+    return synthesizer_of(folder) is not None and not (folder / DESCRIPTION).is_file()
+
+
+def synthesizer_of(folder: Path) -> Path | None:
+    """The graph from text to audio; of Style-Bert-VITS2's own exporter it has the model's name."""
+    name = synthesizer_among(path.name for path in folder.glob("*.onnx"))
+    return folder / name if name else None
+
+
+def synthesizer_among(names: Iterable[str]) -> str:
+    """The same of the names in a folder; "" where there is none, or several that are no better than each other."""
+    found = {name for name in names if name.endswith(".onnx")} - {*_BESIDE}
+    for known in (SYNTHESIZER, QUANTIZED_SYNTHESIZER):
+        if known in found:
+            return known
+    return found.pop() if len(found) == 1 else ""
 
 
 def prepare(folder: Path, cache: Path) -> Path:
@@ -69,7 +85,7 @@ def prepare(folder: Path, cache: Path) -> Path:
     if not is_published(folder) and (folder / DESCRIPTION).is_file():
         return folder
     digest = _digest(folder)
-    return _kept(cache, digest, DESCRIPTION, lambda staging: _make(folder, staging, digest))
+    return kept(cache, _SHELF, digest, DESCRIPTION, lambda staging: _make(folder, staging, digest))
 
 
 def prepare_bert(graph: Path, cache: Path, checksum: str) -> Path:
@@ -89,7 +105,7 @@ def prepare_bert(graph: Path, cache: Path, checksum: str) -> Path:
     def make(staging: Path) -> None:
         simplify(graph, staging / "bert.onnx", weights=_BERT_WEIGHTS)
 
-    return _kept(cache, digest, "bert.onnx", make) / "bert.onnx"
+    return kept(cache, _SHELF, digest, "bert.onnx", make) / "bert.onnx"
 
 
 def keep_bert(graph: Path, folder: Path) -> None:
@@ -114,32 +130,6 @@ def published_checksum(graph: Path) -> str:
         return ""
 
 
-def _kept(cache: Path, digest: str, last: str, make: Callable[[Path], None]) -> Path:
-    """Folder of that digest, made beside its place and renamed: it is complete or absent."""
-    shelf = cache / "prepared"
-    target = shelf / digest[:32]
-    if (target / last).is_file():
-        return target
-    try:
-        shelf.mkdir(parents=True, exist_ok=True)
-        with _locked(shelf / f".{target.name}.lock"):
-            if not (target / last).is_file():
-                staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=shelf))
-                try:
-                    make(staging)
-                    staging.chmod(0o755)
-                    _sync(staging)
-                    staging.replace(target)
-                finally:
-                    shutil.rmtree(staging, ignore_errors=True)
-    except OSError as error:
-        hint = "Choose a writable cache folder, or prepare the voice there beforehand"
-        raise BackendMissing(
-            f"the prepared voice cannot be written to the cache ({error.strerror})", str(shelf), hint
-        ) from error
-    return target
-
-
 def _make(folder: Path, staging: Path, digest: str) -> None:
     try:
         from koebin.engine.models.jp_extra.onnx.encoder import write_encoder
@@ -149,7 +139,7 @@ def _make(folder: Path, staging: Path, digest: str) -> None:
         raise BackendMissing(f"{error.name} is not installed", "", "Install koebin[engine]") from error
     sizes = HyperParameters.load(folder / CONFIGURATION)
     styles = Styles.load(folder / STYLE_VECTORS, sizes)
-    model = read(folder / SYNTHESIZER)
+    model = read(synthesizer_of(folder) or folder / SYNTHESIZER)
     parts = split(model)
     write_flow(parts.flow, parts.speakers, staging)
     write_encoder(parts.encoder, staging)
@@ -159,6 +149,8 @@ def _make(folder: Path, staging: Path, digest: str) -> None:
     whole.unlink()
     for name in (CONFIGURATION, STYLE_VECTORS):
         shutil.copyfile(folder / name, staging / name)
+    if (folder / CARD).is_file():
+        shutil.copyfile(folder / CARD, staging / CARD)
     description = _describe(staging, sizes, styles, parts, digest)
     write_description(staging, description)
     check_parts(model, staging)
@@ -167,7 +159,7 @@ def _make(folder: Path, staging: Path, digest: str) -> None:
 def _describe(folder: Path, sizes: HyperParameters, styles: Styles, parts: Parts, digest: str) -> dict[str, Any]:
     if sizes.inter_channels != parts.channels:
         raise InvalidCheckpoint(
-            f"config.json has {sizes.inter_channels} channels and the graph {parts.channels}", SYNTHESIZER
+            f"config.json has {sizes.inter_channels} channels and the graph {parts.channels}", str(folder)
         )
     description = describe(sizes, styles, parts.speakers, digest)
     return description | {"files": {name: sha256(folder / name) for name in FILES}}
@@ -176,24 +168,9 @@ def _describe(folder: Path, sizes: HyperParameters, styles: Styles, parts: Parts
 def _digest(folder: Path) -> str:
     """SHA-256 over everything that the graphs are made from."""
     digest = hashlib.sha256(f"split {_SPLIT_VERSION}".encode())
-    for name in (*_SOURCES, *_OPTIONAL_FILES):
-        if name in _SOURCES or (folder / name).is_file():
-            digest.update(f"\n{name} {sha256(folder / name)}".encode())
+    graph = synthesizer_of(folder) or folder / SYNTHESIZER
+    weights = graph.with_name(f"{graph.name}.data")
+    optional = [path for path in (weights, folder / CARD) if path.is_file()]
+    for path in (*(folder / name for name in _SOURCES), graph, *optional):
+        digest.update(f"\n{path.name} {sha256(path)}".encode())
     return digest.hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    for path in (*folder.iterdir(), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Context of one process at a time; the lock ends with its process."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

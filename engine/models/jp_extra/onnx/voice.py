@@ -14,6 +14,7 @@ from koebin.engine import noise
 from koebin.engine.audio.pitch import change_pitch
 from koebin.engine.errors import EngineNotReady, InferenceFailed, InvalidOption
 from koebin.engine.models.base import Begun, FloatArray, Rendering, Utterance
+from koebin.engine.models.card import VoiceCard, read_card
 from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
 from koebin.engine.models.jp_extra.network_input import NetworkInput, network_input
 from koebin.engine.models.jp_extra.onnx.bert import OnnxBert, expand
@@ -61,12 +62,17 @@ class JpExtraOnnx:
     def __init__(self, folder: Path, bert: OnnxBert, tokenize: Tokenize, idle: IdleThreads) -> None:
         self._sizes = HyperParameters.load(folder / "config.json")
         self._styles = Styles.load(folder / "style_vectors.npy", self._sizes)
+        self._card = read_card(folder)
         self._loaded: OnnxNetwork | None = OnnxNetwork(folder)
         self._speakers = self._loaded.speakers
         self._identity = self._loaded.identity
         self._bert = bert
         self._tokenize = tokenize
         self._idle = idle
+
+    @property
+    def card(self) -> VoiceCard:
+        return self._card
 
     @property
     def sample_rate_hz(self) -> int:

@@ -18,6 +18,7 @@ from koebin.engine import noise
 from koebin.engine.audio.pitch import change_pitch
 from koebin.engine.errors import EngineNotReady, InferenceFailed, InvalidOption
 from koebin.engine.models.base import FloatArray, Rendering, Utterance
+from koebin.engine.models.card import VoiceCard, read_card
 from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
 from koebin.engine.models.jp_extra.network_input import NetworkInput, network_input
 from koebin.engine.models.jp_extra.receptive_field import receptive_field_frames
@@ -107,6 +108,7 @@ class JpExtraTorch:
         self._device = open_device(device)
         self._sizes = HyperParameters.load(folder / "config.json")
         self._styles = Styles.load(folder / "style_vectors.npy", self._sizes)
+        self._card = read_card(folder)
         self._weights = find_weights(folder)
         self._bert = bert
         self._tokens = tokens
@@ -115,6 +117,10 @@ class JpExtraTorch:
         self._loaded: Synthesizer | None = load_synthesizer(self._weights, self._sizes).to(self._device)
         self._loaded.dec.to(torch.float16 if self._decoder == "float16" else torch.float32)
         self._overlap = receptive_field_frames(self._sizes)
+
+    @property
+    def card(self) -> VoiceCard:
+        return self._card
 
     @property
     def sample_rate_hz(self) -> int:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from koebin.engine.errors import InvalidCheckpoint
+from koebin.engine.models.jp_extra.file_kinds import kind_of, refuse
 from koebin.engine.models.jp_extra.hyper_parameters import BERT_DIMENSION, LANGUAGES, STYLE_DIMENSION, SYMBOLS, TONES
 from koebin.engine.models.jp_extra.network_input import NetworkInput
 from koebin.engine.models.jp_extra.onnx.network import (
@@ -49,6 +50,7 @@ from koebin.engine.models.jp_extra.voice_format import (
 FloatArray = NDArray[np.float32]
 
 _COMPARISONS: Final = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal")
+_QUANTIZED: Final = frozenset({"MatMulInteger", "ConvInteger", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul"})
 _TOLERANCE: Final = 1e-4
 _KINDS: Final = {"int64": INT64, "float32": FLOAT}
 
@@ -99,13 +101,26 @@ def read(path: Path) -> ModelProto:
     Raises:
         InvalidCheckpoint: not an ONNX file, or its external data are missing.
     """
+    if (kind := kind_of(path)) not in ("onnx", "unknown"):
+        raise refuse(path, kind)
     try:
         model = onnx.load(str(path))
     except (DecodeError, FileNotFoundError, onnx.checker.ValidationError, ValueError) as error:
         raise InvalidCheckpoint(f"not a readable ONNX file ({error})", str(path), "Fetch the voice again") from error
     if not model.graph.node:
         raise InvalidCheckpoint("the ONNX file is empty", str(path), "Fetch the voice again")
+    _refuse_arithmetic(model, path)
     return model
+
+
+def _refuse_arithmetic(model: ModelProto, path: Path) -> None:
+    """Only float32 comes out the same in parts, and on every machine."""
+    hint = "Use the voice's float32 graph, or export its safetensors with koebin export"
+    kinds = {node.op_type for node in model.graph.node}
+    if kinds & _QUANTIZED:
+        raise InvalidCheckpoint("the synthesizer's weights are quantised to eight bits", str(path), hint)
+    if any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer):
+        raise InvalidCheckpoint("the synthesizer's weights are float16", str(path), hint)
 
 
 def split(model: ModelProto) -> Parts:

@@ -187,5 +187,49 @@ def publish(source: Path, folder: Path, with_durations: bool) -> Path:
     return folder
 
 
+class _StyleBertVits2(_Published):
+    """As Style-Bert-VITS2's own exporter traces it: positions are padded and sliced, and seven tensors come out."""
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        x, x_lengths, sid, tone, language, bert, style_vec, length_scale, sdp_ratio, noise_scale, noise_scale_w = inputs
+        scales = (scale.reshape(1) for scale in (noise_scale, length_scale, noise_scale_w, sdp_ratio))
+        audio, frames = super().forward(x, x_lengths, sid, tone, language, bert, style_vec, *scales)
+        return audio, frames + 0, frames * 2, frames * 3, frames * 4, frames * 5, frames * 6
+
+
+_STYLE_BERT_VITS2_INPUTS = (
+    *("x_tst", "x_tst_lengths", "sid", "tones", "language", "bert", "style_vec"),
+    *("length_scale", "sdp_ratio", "noise_scale", "noise_scale_w"),
+)
+
+
+def publish_as_style_bert_vits2(source: Path, path: Path, opset: int) -> Path:
+    """A graph with the names, the scalars, the batch axis and the outputs of Style-Bert-VITS2's exporter."""
+    network = load_synthesizer(find_weights(source), HyperParameters.load(source / "config.json"))
+    phones = 9
+    ids = torch.ones(1, phones, dtype=torch.int64)
+    inputs = (
+        *(ids, torch.tensor([phones]), torch.zeros(1, dtype=torch.int64), ids, ids),
+        *(torch.zeros(1, 1024, phones), torch.zeros(1, 256)),
+        *(torch.tensor(value) for value in (1.0, 0.2, 0.6, 0.8)),
+    )
+    axes = {name: {0: "batch_size", 1: "x_tst_max_length"} for name in ("x_tst", "tones", "language")}
+    axes |= {name: {0: "batch_size"} for name in ("x_tst_lengths", "sid", "style_vec")}
+    axes["bert"] = {0: "batch_size", 2: "x_tst_max_length"}
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _StyleBertVits2(network, with_durations=True).eval(),
+            inputs,
+            str(path),
+            dynamo=False,
+            opset_version=opset,
+            input_names=[*_STYLE_BERT_VITS2_INPUTS],
+            output_names=["output"],
+            dynamic_axes=axes,
+        )
+    return path
+
+
 if __name__ == "__main__":
     main()
