@@ -244,7 +244,7 @@ class Speaker:
         changes: dict[str, Any],
     ) -> list[Request]:
         whole = Request(text, merge_options(options, changes), tuple(readings), dictionary)
-        return [self._checked(request) for request in split_request(self._checked(whole))]
+        return split_request(self._checked(whole))
 
     def _checked(self, request: Request) -> Request:
         check_text(request.text, allow_mute=True)

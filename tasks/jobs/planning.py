@@ -61,15 +61,20 @@ class Sentence:
     pause: float
 
 
-def sentences(passages: Iterable[Passage], pauses: Pauses) -> Iterator[Sentence]:
+def sentences(passages: Iterable[Passage], pauses: Pauses, *, allow_mute: bool = True) -> Iterator[Sentence]:
     """Sentences of passages; every character that can be spoken is in exactly one.
+
+    Here a text is checked and split, once for a producer's plan and once for a worker's single text.
+
+    Args:
+        allow_mute: accept a passage of punctuation alone, which is silence.
 
     Raises:
         InvalidText: a passage that cannot be spoken.
         InvalidScript: a reading that crosses the end of a sentence or cannot be spoken.
     """
     for passage in passages:
-        check_text(passage.text, allow_mute=True)
+        check_text(passage.text, allow_mute=allow_mute)
         pieces = split_sentences(passage.text)
         between = pauses.sentence if passage.options.pause is None else passage.options.pause
         for number, piece in enumerate(pieces):

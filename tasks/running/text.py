@@ -11,7 +11,6 @@ from koebin.engine.audio.audio import Audio
 from koebin.engine.audio.silence import cut_silence
 from koebin.engine.errors import GiveBack, StoreNotFound, UnknownSpeaker
 from koebin.engine.request import Request
-from koebin.engine.text.checks import check_text
 from koebin.tasks.contracts import (
     Pauses,
     RenderedSentence,
@@ -63,10 +62,10 @@ def plan_text(runtime: Runtime, request: TextRequest) -> Planned:
     Raises:
         UnknownSpeaker, InvalidText, InvalidOption: refused.
     """
-    check_text(request.text)
     if request.speaker not in runtime.speakers:
         raise UnknownSpeaker("this worker does not serve the speaker", request.speaker)
-    return [(sentence, _plan(runtime, sentence)) for sentence in sentences([_passage(request)], _PAUSES)]
+    found = sentences([_passage(request)], _PAUSES, allow_mute=False)
+    return [(sentence, _plan(runtime, sentence)) for sentence in found]
 
 
 def _synthesize(
