@@ -13,12 +13,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from koebin.engine.errors import KoebinError
-from koebin.producers.http import health, jobs, openai
+from koebin.producers.http import health, jobs, openai, page
 from koebin.producers.http.answers import answer, first_fault
 from koebin.producers.http.door import Door
 from koebin.producers.http.errors import BadRequest, HttpError, NotFound, UnprocessableRequest, as_koebin
 from koebin.producers.http.gate import Gate
 from koebin.producers.http.metrics import Metrics
+from koebin.producers.http.voicevox import routes as voicevox
 
 
 class Application:
@@ -52,7 +53,7 @@ def _routes(door: Door) -> FastAPI:
         redoc_url=None,
     )
     app.state.door = door
-    for router in (health.router, openai.router, jobs.router):
+    for router in (health.router, openai.router, jobs.router, voicevox.router, page.router):
         app.include_router(router)
     app.add_exception_handler(KoebinError, _told)
     app.add_exception_handler(RequestValidationError, _unprocessable)
