@@ -32,6 +32,7 @@ from koebin.engine.models.jp_extra.onnx.bert import find_graph
 from koebin.engine.models.jp_extra.onnx.published import is_published, keep_bert, prepare, published_checksum
 from koebin.engine.models.jp_extra.onnx.session import sha256
 from koebin.engine.models.registry import is_builtin
+from koebin.engine.models.remote.address import is_remote, parse_remote
 from koebin.engine.revision import engine_revision
 from koebin.engine.sources.base import DEFAULT_SOURCE, SingleFile, Source, SourceOptions, is_wanted
 from koebin.engine.sources.cache import SEAL
@@ -108,9 +109,9 @@ def bake(
                 name, open_source(source or DEFAULT_SOURCE, sources), fallback, new / TREE, device, sources.cache_root
             )
             for name, source in speakers.items()
-            if not is_builtin(name, source)
+            if not is_builtin(name, source) and not is_remote(source)
         }
-        lock = _lock(speakers, revisions, _speak(speakers, new, device), new, device, sources)
+        lock = _lock(speakers, revisions, _speak(speakers, new, device, sources.keys), new, device, sources)
         _write(new, root, lock, speakers)
         _refuse_secrets(new, sources)
         new.chmod(0o755)
@@ -208,7 +209,9 @@ def _unwanted(_folder: str, names: list[str]) -> list[str]:
     return [name for name in names if not is_wanted(name)]
 
 
-def _speak(speakers: Mapping[str, str | None], new: Path, device: str) -> dict[str, BakedSpeaker]:
+def _speak(
+    speakers: Mapping[str, str | None], new: Path, device: str, keys: Mapping[str, str]
+) -> dict[str, BakedSpeaker]:
     """Speak a sentence with every speaker, from the new folder alone; {} if the device is absent.
 
     Raises:
@@ -218,9 +221,9 @@ def _speak(speakers: Mapping[str, str | None], new: Path, device: str) -> dict[s
         return {}
     spoken: dict[str, BakedSpeaker] = {}
     tree = str(new / TREE)
-    with TTS(device, sources=SourceOptions(new, offline=True), bert_source=tree, max_loaded=1) as tts:
+    with TTS(device, sources=SourceOptions(new, offline=True, keys=keys), bert_source=tree, max_loaded=1) as tts:
         for name, source in speakers.items():
-            tts.load(name, None if is_builtin(name, source) else tree)
+            tts.load(name, source if is_builtin(name, source) or is_remote(source) else tree)
         tts.prepare(warmup=False)
         for name, speaker in tts.speakers.items():
             samples = speaker.generate(_TEXT).samples
@@ -253,7 +256,7 @@ def _lock(
     entries = {}
     for name, source in sorted(speakers.items()):
         builtin = is_builtin(name, source)
-        origin = "builtin" if builtin else open_source(source or DEFAULT_SOURCE, sources).uri
+        origin = "builtin" if builtin else _origin(source or DEFAULT_SOURCE, sources)
         known = spoken.get(name, BakedSpeaker("", ""))
         card = _card(new / TREE, name)
         entries[name] = asdict(
@@ -278,6 +281,11 @@ def _lock(
     return dict(json.loads(json.dumps(lock)))
 
 
+def _origin(source: str, sources: SourceOptions) -> str:
+    """Address of a voice without credentials."""
+    return parse_remote(source).uri if is_remote(source) else open_source(source, sources).uri
+
+
 def _card(tree: Path, name: str) -> VoiceCard:
     folders = (tree / f"{kind}/speakers/{name}" for kind in ("onnx", "pytorch"))
     return read_card(next((folder for folder in folders if folder.is_dir()), tree))
@@ -297,8 +305,9 @@ def _version() -> str:
 
 
 def _write(new: Path, root: Path, lock: Mapping[str, Any], speakers: Mapping[str, str | None]) -> None:
-    uri = (root / TREE).as_uri()
-    lines = [f'"{name}" = "{uri}"' for name, source in sorted(speakers.items()) if not is_builtin(name, source)]
+    tree = (root / TREE).as_uri()
+    named = {name: source for name, source in sorted(speakers.items()) if not is_builtin(name, source)}
+    lines = [f'"{name}" = "{source if is_remote(source) else tree}"' for name, source in named.items()]
     (new / VOICES).write_text("\n".join(["[voices]", *lines, ""]), encoding="utf-8")
     text = json.dumps(lock, ensure_ascii=False, indent=1, sort_keys=True)
     (new / SEAL).write_text(text + "\n", encoding="utf-8")

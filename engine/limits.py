@@ -78,3 +78,10 @@ TIME_LIMIT_FLOOR_SECONDS: Final = 10.0
 """A message's own time limit is never taken for less: ending a process costs building its engine again."""
 HOLD_SECONDS: Final = 366 * 24 * 3600.0
 """An ETA lies no farther in the future."""
+
+REMOTE_ANSWER_BYTES: Final = 64 << 20
+"""One sentence of a remote voice; 300 s of 16-bit audio at 96 kHz are 58 MB."""
+REMOTE_JSON_BYTES: Final = 8 << 20
+"""Whatever else a server of voices says."""
+REMOTE_AUDIO_SECONDS: Final = 300.0
+"""Longest sentence of a remote voice."""

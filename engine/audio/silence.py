@@ -12,21 +12,29 @@ KEPT_SECONDS: Final = 0.05
 """Seconds of a voice's own silence that stay beside a sound, which may fade into it."""
 
 
+def sounding(marks: Marks) -> tuple[Mark, ...]:
+    """Marks of what sounds; () for an audio that is silent throughout.
+
+    The moras; of a voice that tells neither moras nor phones the words, of which it has one: its whole sound.
+    """
+    return marks.moras or (() if marks.phones else marks.words)
+
+
 def silence_before(audio: Audio) -> float:
-    """Seconds before the first mora; the whole length of an audio without one."""
-    return audio.marks.moras[0].start if audio.marks.moras else audio.duration_seconds
+    """Seconds before the first sound; the whole length of an audio without one."""
+    return marks[0].start if (marks := sounding(audio.marks)) else audio.duration_seconds
 
 
 def silence_after(audio: Audio) -> float:
-    """Seconds after the last mora; the whole length of an audio without one."""
-    return audio.duration_seconds - (audio.marks.moras[-1].end if audio.marks.moras else 0.0)
+    """Seconds after the last sound; the whole length of an audio without one."""
+    return audio.duration_seconds - (marks[-1].end if (marks := sounding(audio.marks)) else 0.0)
 
 
 def shorten_end(audio: Audio, pause: float) -> Audio:
     """Audio with less silence at its end, to be followed by ``pause`` seconds and a sound with a little silence of its
     own.
     """
-    wanted = max(pause - KEPT_SECONDS, KEPT_SECONDS) if audio.marks.moras else pause
+    wanted = max(pause - KEPT_SECONDS, KEPT_SECONDS) if sounding(audio.marks) else pause
     return cut_silence(audio, 0.0, max(0.0, silence_after(audio) - wanted))
 
 
@@ -40,7 +48,7 @@ def begin_after(before: Audio, audio: Audio, pause: float, *, cut: bool) -> Audi
         return with_head(audio, gap)
     if not cut:
         return audio
-    kept = KEPT_SECONDS if audio.marks.moras else 0.0
+    kept = KEPT_SECONDS if sounding(audio.marks) else 0.0
     return cut_silence(audio, min(-gap, max(0.0, silence_before(audio) - kept)), 0.0)
 
 

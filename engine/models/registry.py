@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from koebin.engine.models.base import AcousticModel
+from koebin.engine.models.remote.address import is_remote
 from koebin.engine.names import BUILTIN_SPEAKERS, DecoderMode
 from koebin.engine.sources.base import DEFAULT_SOURCE, SourceOptions
 
@@ -60,11 +61,12 @@ class VoiceLoaders:
         self._threads = threads
         self._decoder = decoder
         self._jp_extra: VoiceLoader | None = None
+        self._remote: VoiceLoader | None = None
 
     def fetch(self, name: str, source: str | None, device: str) -> None:
         """Make the voice's files local for a device; as ``VoiceLoader.fetch``."""
         if not is_builtin(name, source):
-            self._loader().fetch(name, source or DEFAULT_SOURCE, device)
+            self._loader(source).fetch(name, source or DEFAULT_SOURCE, device)
 
     def open(self, name: str, source: str | None) -> AcousticModel:
         """Load the voice; as ``VoiceLoader.open``. The built-in voice runs on the CPU whatever the device."""
@@ -72,15 +74,22 @@ class VoiceLoaders:
             from koebin.engine.models.hts.voice import BuiltinVoice
 
             return BuiltinVoice(name, self._threads)
-        return self._loader().open(name, source or DEFAULT_SOURCE, self._device)
+        return self._loader(source).open(name, source or DEFAULT_SOURCE, self._device)
 
     def close(self) -> None:
         """Release what the voices share; voices opened later share anew."""
-        if self._jp_extra is not None:
-            self._jp_extra.close()
-            self._jp_extra = None
+        for loader in (self._jp_extra, self._remote):
+            if loader is not None:
+                loader.close()
+        self._jp_extra = self._remote = None
 
-    def _loader(self) -> VoiceLoader:
+    def _loader(self, source: str | None) -> VoiceLoader:
+        if is_remote(source):
+            if self._remote is None:
+                from koebin.engine.models.remote.voices import RemoteVoices
+
+                self._remote = RemoteVoices(self._sources)
+            return self._remote
         if self._jp_extra is None:
             from koebin.engine.models.jp_extra.voices import JpExtraVoices
 

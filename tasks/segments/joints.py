@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from koebin.engine.audio.marks import Marks
-from koebin.engine.audio.silence import KEPT_SECONDS
+from koebin.engine.audio.silence import KEPT_SECONDS, sounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,10 @@ class Ends:
 
     @classmethod
     def of(cls, marks: Marks, duration_seconds: float) -> Ends:
-        if not marks.moras:
+        sounds = sounding(marks)
+        if not sounds:
             return cls(duration_seconds, 0.0, spoken=False)
-        return cls(marks.moras[0].start, max(0.0, duration_seconds - marks.moras[-1].end), spoken=True)
+        return cls(sounds[0].start, max(0.0, duration_seconds - sounds[-1].end), spoken=True)
 
 
 @dataclass(frozen=True, slots=True)

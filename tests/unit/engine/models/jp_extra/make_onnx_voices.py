@@ -192,8 +192,8 @@ class _StyleBertVits2(_Published):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         x, x_lengths, sid, tone, language, bert, style_vec, length_scale, sdp_ratio, noise_scale, noise_scale_w = inputs
-        scales = (scale.reshape(1) for scale in (noise_scale, length_scale, noise_scale_w, sdp_ratio))
-        audio, frames = super().forward(x, x_lengths, sid, tone, language, bert, style_vec, *scales)
+        scales = (scale.reshape(1) for scale in (length_scale, noise_scale_w, sdp_ratio))
+        audio, frames = super().forward(x, x_lengths, sid, tone, language, bert, style_vec, noise_scale, *scales)
         return audio, frames + 0, frames * 2, frames * 3, frames * 4, frames * 5, frames * 6
 
 

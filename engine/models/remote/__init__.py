@@ -1,0 +1,1 @@
+"""Voices that another server speaks with, over HTTP."""
