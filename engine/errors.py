@@ -9,6 +9,7 @@ KoebinError
 │   ├── InvalidScript            a narration file that does not parse
 │   ├── InvalidDictionary        a user dictionary entry
 │   ├── InvalidMessage           a task message that breaks the contract
+│   │   └── NotSigned            KOEBIN_MESSAGE_KEYS are set, and none of them has signed it
 │   ├── InvalidSettings          a KOEBIN_* variable
 │   └── InvalidBriefing          a briefing file or its template
 ├── SpeakerError
@@ -109,6 +110,10 @@ class InvalidDictionary(InvalidInput):
 
 class InvalidMessage(InvalidInput):
     """A task message that breaks the contract."""
+
+
+class NotSigned(InvalidMessage):
+    """A message or a document that no known key has signed."""
 
 
 class InvalidSettings(InvalidInput):

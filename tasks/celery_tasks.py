@@ -81,7 +81,7 @@ def synthesize_chunk(self: Task[Any, Any], request: dict[str, Any]) -> None:
 def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
     runtime = current()
     try:
-        wanted = parse(ChunkRequest, request)
+        wanted = parse(ChunkRequest, request, extra="ignore")
     except KoebinError as error:
         keep_unreadable(runtime.redis, str(error), request)
         return
@@ -118,7 +118,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
         runtime.ledger.give_back(wanted.job, wanted.chunk, wanted.speaker, str(error))
 
     duty = Duty(
-        message_of(task, SYNTHESIZE_CHUNK, request, speaker_queue(wanted.speaker)),
+        message_of(runtime, task, SYNTHESIZE_CHUNK, request, speaker_queue(wanted.speaker)),
         wanted.job,
         (wanted.speaker, wanted.model_revision, wanted.engine_revision),
         fail,
@@ -139,7 +139,7 @@ def synthesize(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
 def render(self: Task[Any, Any], request: dict[str, Any]) -> dict[str, Any]:
     """Have the sentences of one text in the store; see ``docs/contract.md``."""
     with back_without_redis():
-        return _speak(self, RENDER, parse(RenderRequest, request), render_text)
+        return _speak(self, RENDER, parse(RenderRequest, request, extra="ignore"), render_text)
 
 
 def _speak(
@@ -166,7 +166,7 @@ def _speak(
         runtime.leases.forget(task_id(task))
         raise error
 
-    message = message_of(task, name, wanted.model_dump(mode="json"), speaker_queue(wanted.speaker))
+    message = message_of(runtime, task, name, wanted.model_dump(mode="json"), speaker_queue(wanted.speaker))
     result = ladder.run(runtime, Duty(message, "", (wanted.speaker, "", ""), fail), work)
     if result is None:
         raise Ignore
@@ -183,7 +183,7 @@ def assemble(self: Task[Any, Any], request: dict[str, Any]) -> None:
 def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
     runtime = current()
     try:
-        wanted = parse(AssembleRequest, request)
+        wanted = parse(AssembleRequest, request, extra="ignore")
     except KoebinError as error:
         keep_unreadable(runtime.redis, str(error), request)
         return
@@ -202,7 +202,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
         return
     guard = Guard(runtime, task_id(task), lease_nonce(task), wanted.job)
     duty = Duty(
-        message_of(task, ASSEMBLE, request, ASSEMBLE_QUEUE),
+        message_of(runtime, task, ASSEMBLE, request, ASSEMBLE_QUEUE),
         wanted.job,
         ("", "", ""),
         fail,

@@ -430,14 +430,18 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _DEFAULT_OPTIONS: Final = SynthesisOptions()
 
 
-def parse(model: type[_Model], document: object) -> _Model:
+def parse(model: type[_Model], document: object, *, extra: Literal["forbid", "ignore"] = "forbid") -> _Model:
     """Validate a decoded JSON value.
+
+    Args:
+        extra: people's documents are refused for a field that does not exist; what another version of ours has written
+            may have more.
 
     Raises:
         InvalidMessage: it breaks the contract; names the field and the reason.
     """
     try:
-        return model.model_validate(document)
+        return model.model_validate(document, extra=extra)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "message"
@@ -445,9 +449,13 @@ def parse(model: type[_Model], document: object) -> _Model:
 
 
 def parse_json(model: type[_Model], data: bytes) -> _Model:
-    """Validate JSON text. Raises: InvalidMessage."""
+    """Validate JSON text that a version of ours has written; fields that another one has besides are ignored.
+
+    Raises:
+        InvalidMessage: it breaks the contract.
+    """
     try:
-        return model.model_validate_json(data)
+        return model.model_validate_json(data, extra="ignore")
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "document"

@@ -17,6 +17,7 @@ from koebin.engine.errors import InvalidSettings
 from koebin.engine.names import DecoderMode, nearest
 from koebin.engine.s3.options import Checksums
 from koebin.engine.sources.base import SourceOptions
+from koebin.tasks.signing import MessageKeys, parse_keys
 from koebin.tasks.stores.base import StoreOptions
 
 PREFIX: Final = "KOEBIN_"
@@ -187,6 +188,12 @@ class Settings(BaseSettings):
         description="Comma-separated folders that briefings may read files from. Empty: each briefing's own.",
     )
     briefing_commands: bool = Field(default=False, description="Whether briefings may run commands.")
+    message_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keys that sign messages and job documents, name:secret joined by commas; the first one signs. "
+        "Then workers take nothing else, but for what has no signature if the word unsigned is among them. "
+        "Empty: nothing is signed.",
+    )
     webhook_secret: SecretStr = Field(
         default=SecretStr(""), description="Key of the HMAC-SHA256 signature of webhooks."
     )
@@ -265,8 +272,13 @@ class Settings(BaseSettings):
         """Roots below which a worker may write."""
         return self.stores or (self.store_uri(),)
 
+    def signing_keys(self) -> MessageKeys:
+        """Raises: InvalidSettings: what stands there is no list of keys."""
+        return parse_keys(self.message_keys.get_secret_value())
+
     def store_options(self) -> StoreOptions:
         return StoreOptions(
+            message_keys=self.signing_keys(),
             endpoint=self.s3_endpoint_url,
             region=self.s3_region,
             access_key_id=self.s3_access_key_id.get_secret_value(),

@@ -76,13 +76,22 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
     )
     install_held_leases(held_leases)
     install_station(
-        Station(name, queues(settings), settings.assemble, run_dir, held_leases, loop, settings.micro_batch_size())
+        Station(
+            name,
+            queues(settings),
+            settings.assemble,
+            run_dir,
+            held_leases,
+            loop,
+            settings.micro_batch_size(),
+            settings.signing_keys(),
+        )
     )
     build_in_children(app, settings, run_dir, metrics, name)
     supervisor = Supervisor(
         redis,
         held_leases,
-        LostWork(redis, leases, sender(app), settings.sweep_interval),
+        LostWork(redis, leases, sender(app, settings.signing_keys()), settings.sweep_interval),
         loop,
         renew_seconds=settings.visibility_timeout / 6,
         requeue_seconds=settings.sweep_interval,

@@ -52,7 +52,7 @@ class Door:
         self._app = _quiet_app(settings)
         self.queue = RenderQueue(
             self._app,
-            sender(self._app),
+            sender(self._app, settings.signing_keys()),
             self._window,
             lambda speaker: self._served(self._look(), speaker),
             settings.http_patience,

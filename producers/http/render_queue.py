@@ -250,7 +250,7 @@ def _outcome(meta: dict[str, Any]) -> RenderResult | Exception:
     result = meta.get("result")
     if meta.get("status") == "SUCCESS":
         try:
-            return parse(RenderResult, result)
+            return parse(RenderResult, result, extra="ignore")
         except KoebinError as error:
             return error
     if isinstance(result, KoebinError):

@@ -8,7 +8,7 @@ from typing import Any, Final
 from celery import Celery
 
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.delayed import Message, Send
+from koebin.tasks.broker.delayed import Message
 from koebin.tasks.broker.routing import DEFAULT_QUEUE, route
 from koebin.tasks.broker_address import (
     ANSWER_SECONDS,
@@ -18,6 +18,7 @@ from koebin.tasks.broker_address import (
     parse_broker_url,
 )
 from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.signing import NO_KEYS, MessageKeys
 
 CONTROL_EXCHANGE: Final = "koebin"
 """Of remote control: by Celery's default all applications of a database hear each other's commands."""
@@ -103,19 +104,31 @@ def _result_address(url: str, broker: BrokerAddress) -> BrokerAddress | None:
     return parse_broker_url(url, "KOEBIN_RESULT_BACKEND")
 
 
-def sender(app: Celery) -> Send:
-    """Function that sends our messages through ``app``."""
+class Sender:
+    """Sends our messages through an app, signed if there are keys.
 
-    def send(message: Message) -> None:
-        app.send_task(
+    Attributes:
+        keys: of the deployment.
+    """
+
+    def __init__(self, app: Celery, keys: MessageKeys = NO_KEYS) -> None:
+        self._app = app
+        self.keys = keys
+
+    def __call__(self, message: Message) -> None:
+        signed = self.keys.sign_message(message.task, message.task_id, [message.request])
+        self._app.send_task(
             message.task,
             args=[message.request],
             task_id=message.task_id,
             queue=message.queue,
             priority=message.priority,
-            headers={SENT_HEADER: time.time()},
+            headers={SENT_HEADER: time.time(), **signed},
             retry=True,
             retry_policy={"max_retries": 5, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 2.0},
         )
 
-    return send
+
+def sender(app: Celery, keys: MessageKeys = NO_KEYS) -> Sender:
+    """What sends our messages through ``app``."""
+    return Sender(app, keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from celery.exceptions import Reject
 
@@ -25,10 +25,16 @@ from koebin.tasks.connection import OUTAGE
 from koebin.tasks.errors_table import TRIES, Payer, as_ours, is_certain, payer
 from koebin.tasks.policy import delay_seconds
 from koebin.tasks.running.runtime import Runtime
+from koebin.tasks.signing import NO_KEYS, MessageKeys
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_LINKS: Final = ("callbacks", "errbacks", "chain", "chord")
+_HEADERS: Final = ("group", "expires")
+_CANVAS: Final = ("root_id", "parent_id", "group_index")
+"""Of a message that is sent again: what follows on it, and who waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,14 @@ def _put_off(runtime: Runtime, duty: Duty, error: KoebinError) -> None:
         runtime.ledger.wait_for(duty.job, f"{error} (next try in {seconds:.0f} s)")
 
 
-def message_of(task: Any, name: str, request: dict[str, Any], queue: str) -> Message:
+def message_of(runtime: Runtime, task: Any, name: str, request: dict[str, Any], queue: str) -> Message:
     """The message that is being handled, to be sent once more."""
-    priority = int((task.request.delivery_info or {}).get("priority") or 0)
-    return Message(name, task.request.id or "", request, queue, priority)
+    found = task.request
+    priority = int((found.delivery_info or {}).get("priority") or 0)
+    links = {link: value for link in _LINKS if (value := found.get(link))}
+    headers = {header: value for header in _HEADERS if (value := found.get(header)) is not None}
+    if links or "group" in headers:
+        headers |= {header: value for header in _CANVAS if (value := found.get(header)) is not None}
+    keys: MessageKeys = getattr(runtime.send, "keys", NO_KEYS)
+    headers |= keys.sign_message(name, found.id or "", [request], {}, links)
+    return Message(name, found.id or "", request, queue, priority, links, headers)

@@ -55,7 +55,7 @@ def _wanted(runtime: Runtime, message: object) -> Iterator[_Wanted]:
     """Sentences of a text that can be spoken; none of a text that will be refused."""
     try:
         renders = isinstance(message, dict) and "phrases" in message  # what only koebin.render has
-        request = parse(RenderRequest, message) if renders else parse(SynthesizeRequest, message)
+        request = parse(RenderRequest, message, extra="ignore") if renders else parse(SynthesizeRequest, message)
         store = runtime.open_store(request.store)
         planned = [_Wanted(store, request.speaker, spec) for _, spec in plan_text(runtime, request)]
         runtime.speakers[request.speaker].render([sentence_request(wanted.spec) for wanted in planned])  # only checks

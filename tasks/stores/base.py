@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 from koebin.engine.audio.formats import FORMATS
 from koebin.engine.errors import InvalidName
 from koebin.engine.s3.options import Checksums, S3Options
+from koebin.tasks.signing import NO_KEYS, MessageKeys
 
 MAX_KEY_BYTES: Final = 800
 MAX_PART_BYTES: Final = 255
@@ -41,6 +42,7 @@ class StoreOptions:
         connect_timeout, read_timeout: seconds.
         attempts: tries per request, the first included, with exponential backoff and jitter between them.
         multipart_threshold, part_size: bytes; larger files are sent in parts of at least that size.
+        message_keys: that sign the documents of jobs, in a local store, too.
         checksums: ``when_required`` for servers that refuse the checksums which boto3 adds by itself.
     """
 
@@ -58,6 +60,7 @@ class StoreOptions:
     multipart_threshold: int = 32 << 20
     part_size: int = 16 << 20
     checksums: Checksums = "auto"
+    message_keys: MessageKeys = NO_KEYS
 
     def s3(self) -> S3Options:
         """How the bucket is reached."""

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from koebin.engine.errors import BackendMissing, InvalidName
 from koebin.tasks.stores.base import Store, StoreOptions
+from koebin.tasks.stores.signed import SignedStore
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _FORMS = "Use s3://bucket/prefix or file:///absolute/folder"
@@ -114,8 +115,10 @@ def open_store(uri: str, *, options: StoreOptions | None = None) -> Store:
     if not parsed.bucket:
         from koebin.tasks.stores.local import LocalStore
 
-        return LocalStore(parsed.folder)
-    return _open_bucket(parsed, options or StoreOptions())
+        store: Store = LocalStore(parsed.folder)
+    else:
+        store = _open_bucket(parsed, options or StoreOptions())
+    return SignedStore(store, options.message_keys) if options and options.message_keys else store
 
 
 @lru_cache(maxsize=64)

@@ -21,6 +21,7 @@ from koebin.engine.errors import InvalidInput, InvalidMessage, KoebinError
 from koebin.engine.limits import CANVAS_SIGNATURES, HEADER_CHARS, HOLD_SECONDS, TIME_LIMIT_FLOOR_SECONDS
 from koebin.tasks.broker.celery_config import SENT_HEADER
 from koebin.tasks.contracts import TASKS
+from koebin.tasks.signing import HEADER, NO_KEYS, MessageKeys, message_content
 from koebin.worker.celery_ext.envelope import COMPRESSED, REFUSED, TOO_LONG, UNREADABLE, is_task_id
 
 OURS: Final = frozenset(TASKS)
@@ -60,11 +61,12 @@ class Refuse:
 Verdict = Run | Hold | Refuse
 
 
-def judge(message: Any, now: Callable[[], float]) -> Verdict:
+def judge(message: Any, now: Callable[[], float], keys: MessageKeys = NO_KEYS) -> Verdict:
     """What is to become of a message.
 
     Args:
         message: kombu's; its body is read, and no more.
+        keys: that have to have signed it, if there are any.
         now: asks for the seconds since the epoch, by the clock that holds messages.
     """
     if message.content_type in REFUSED:
@@ -73,8 +75,11 @@ def judge(message: Any, now: Callable[[], float]) -> Verdict:
     try:
         if "task" not in message.headers:
             raise InvalidMessage("the message has no task header", "", "Send with task_protocol 2")
-        links = _links(message.body)
+        arguments, keywords, links = _content(message.body)
         headers = _headers(message.headers)
+        if keys:
+            content = message_content(headers["task"], headers["id"], arguments, keywords, links)
+            keys.check("message", content, headers.get(HEADER) or "")
         due = _due(headers, now)
     except KoebinError as error:
         return Refuse(error, links)
@@ -94,8 +99,12 @@ def _due(headers: Mapping[str, Any], now: Callable[[], float]) -> float | None:
     return due if due > present else None
 
 
-def _links(body: bytes | str) -> dict[str, Any]:
-    """The part of a body that links other tasks. Raises: InvalidInput: the body is not of Celery's shape."""
+def _content(body: bytes | str) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
+    """Arguments, keywords, and the part of a body that links other tasks.
+
+    Raises:
+        InvalidMessage: the body is not of Celery's shape.
+    """
     try:
         content = loads(body)
     except InvalidInput as error:
@@ -121,7 +130,7 @@ def _links(body: bytes | str) -> dict[str, Any]:
             raise InvalidMessage("the message links too many tasks", name)
         if not all(_is_signature(signature) for signature in signatures):
             raise InvalidMessage("the message links what is no signature of a task", name)
-    return found
+    return arguments, keywords, found
 
 
 def _is_signature(value: object) -> bool:
@@ -180,7 +189,7 @@ def _stamps(value: object) -> dict[str, Any] | None:
 _KINDS: Final[dict[str, Callable[[object], Any]]] = {
     **dict.fromkeys(("id", "task", "root_id", "parent_id", "group", "lang", "origin"), _text),
     **dict.fromkeys(("argsrepr", "kwargsrepr"), lambda value: _text(value) or ""),
-    **dict.fromkeys(("traceparent", "tracestate", "baggage", "koebin_signature"), _text),
+    **dict.fromkeys(("traceparent", "tracestate", "baggage", HEADER), _text),
     **dict.fromkeys(("retries", "replaced_task_nesting"), _count),
     "group_index": _count_or_none,
     "ignore_result": _flag,

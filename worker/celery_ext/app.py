@@ -13,6 +13,7 @@ from koebin.worker.celery_ext.consumer import ReadinessStep
 from koebin.worker.celery_ext.control import restrict_control
 from koebin.worker.celery_ext.queue_order import QueueOrder
 from koebin.worker.celery_ext.results import BACKENDS
+from koebin.worker.celery_ext.signing import sign_published
 from koebin.worker.celery_ext.transport import install_transport
 
 ROUND_SECONDS: Final = 10.0
@@ -24,6 +25,7 @@ def create_app(settings: Settings) -> Celery:
     """An app with our tasks, our configuration and our step in its consumer. It connects to nothing yet."""
     install_transport()
     restrict_control()
+    sign_published(settings.signing_keys())
     app = Celery(
         "koebin",
         task_cls="koebin.worker.celery_ext.requests:LeasedTask",

@@ -21,6 +21,7 @@ from koebin.tasks.broker.held import hold
 from koebin.tasks.broker.unreadable import keep_unreadable
 from koebin.tasks.connection import server_time, takes_writes
 from koebin.tasks.contracts import TASKS
+from koebin.tasks.signing import NO_KEYS, MessageKeys
 from koebin.worker.celery_ext.admission import Hold, Refuse, Run, judge
 from koebin.worker.celery_ext.micro_batch import MicroBatcher
 from koebin.worker.celery_ext.proving import Proving
@@ -42,6 +43,7 @@ class Station:
     """Objects that the parent of a pool works with.
 
     Attributes:
+        keys: that have to have signed a message, if there are any.
         micro_batch_size: most single texts in one micro-batch; 1 runs them one by one.
     """
 
@@ -52,6 +54,7 @@ class Station:
     held_leases: HeldLeases
     loop: LoopState
     micro_batch_size: int = 1
+    keys: MessageKeys = NO_KEYS
 
 
 _station: list[Station] = []
@@ -233,7 +236,7 @@ def _admitting(consumer: Any, make: Callable[..., Callable[[Any], None]]) -> Cal
 
 def _admit(consumer: Any, message: Any, handle: Callable[[Any], None]) -> None:
     redis = _station[0].held_leases.leases.redis
-    verdict = judge(message, lambda: server_time(redis))
+    verdict = judge(message, lambda: server_time(redis), _station[0].keys)
     if isinstance(verdict, Run):
         message.headers = verdict.headers
         handle(message)

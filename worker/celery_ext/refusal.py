@@ -10,6 +10,7 @@ from celery.exceptions import NotRegistered, Reject
 from redis import Redis
 from redis.exceptions import RedisError
 
+from koebin.engine.errors import NotSigned
 from koebin.tasks.broker.unreadable import keep_unreadable
 from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE_CHUNK, TEXT_TASKS
 from koebin.worker.celery_ext.admission import Refuse
@@ -25,7 +26,7 @@ def refuse(app: Any, redis: Redis, message: Any, verdict: Refuse) -> None:
     answered = is_task_id(task) and is_task_id(task_id) and task not in (SYNTHESIZE_CHUNK, ASSEMBLE)
     if answered:
         _answer(app, task_id, verdict, message.headers)
-    if not answered or task not in TEXT_TASKS or isinstance(verdict.error, NotRegistered):
+    if not answered or task not in TEXT_TASKS or isinstance(verdict.error, NotRegistered | NotSigned):
         keep_unreadable(redis, f"{type(verdict.error).__name__}: {verdict.error}", message.body or "")
     if not message.acknowledged:
         message.ack()

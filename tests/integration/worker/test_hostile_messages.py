@@ -84,7 +84,7 @@ class Sender:
         assert self.worker.child() == self.child, "the worker's process was replaced"
 
     def parked(self) -> int:
-        return len(self.client.parked())
+        return len(self.client.unreadable_messages())
 
 
 @pytest.fixture
@@ -472,7 +472,9 @@ def test_bad_rows_among_what_is_put_off_are_set_aside(sender: Sender, redis: Red
     held = [b"", b"no list", b"koebin:jobs\n{}", b"shop\n{}", b"\xff\n\xff"]
     redis.zadd("koebin:held", dict.fromkeys(held, 1.0))
     assert AsyncResult("put-off", app=sender.client.app).get(timeout=30)["uri"]
-    wait_until(lambda: sender.parked() == before + len(rows) + len(held), 20, lambda: str(sender.client.parked()))
+    wait_until(
+        lambda: sender.parked() == before + len(rows) + len(held), 20, lambda: str(sender.client.unreadable_messages())
+    )
     assert not redis.exists("koebin:delayed")
     assert not redis.exists("koebin:held")
     assert not redis.exists("shop")
@@ -486,7 +488,7 @@ def test_bad_rows_among_the_unacknowledged_are_set_aside(sender: Sender, redis: 
         redis.hset("koebin.unacked", f"bad-{number}", row)
         redis.zadd("koebin.unacked_index", {f"bad-{number}": 1.0})
     wait_until(lambda: not redis.exists("koebin.unacked_index"), 30, "they are still there")
-    wait_until(lambda: sender.parked() >= before + 6, 30, lambda: str(sender.client.parked()))
+    wait_until(lambda: sender.parked() >= before + 6, 30, lambda: str(sender.client.unreadable_messages()))
     sender.is_spoken()
     assert redis.type("koebin:workers") == b"set"
 
