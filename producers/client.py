@@ -32,6 +32,7 @@ from koebin.engine.names import check_speaker, nearest
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.checks import check_text
 from koebin.engine.text.dictionary import Dictionary
+from koebin.engine.text.unreadable import find_unreadable
 from koebin.tasks import keys, redis_keys
 from koebin.tasks.broker.celery_config import configure, sender
 from koebin.tasks.broker.delayed import Send
@@ -46,7 +47,7 @@ from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
 from koebin.tasks.jobs.planning import Target
 from koebin.tasks.jobs.preview import Preview, preview
 from koebin.tasks.jobs.submission import JobOptions, enter, stored_manifest, submit
-from koebin.tasks.script import Passage, Script
+from koebin.tasks.script import LeftOut, Passage, Script
 from koebin.tasks.settings import Settings, load_settings, mask
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store
@@ -195,6 +196,7 @@ class Client:
         whole = _script(script, speaker, options or SynthesisOptions(), readings, dictionary)
         now, targets = self._serving(whole, wait_seconds)
         now.check_formats(wished.output.formats)
+        whole = _speakable(whole, targets)
         return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
 
     def preview(self, script: Script, wishes: JobOptions | None = None, wait_seconds: float = 0.0) -> Preview:
@@ -204,6 +206,7 @@ class Client:
             As ``submit``.
         """
         now, targets = self._serving(script, wait_seconds)
+        script = _speakable(script, targets)
         wishes = wishes or JobOptions()
         now.check_formats(wishes.output.formats)
         processes = {
@@ -221,15 +224,18 @@ class Client:
         """
         return self._found(names, wait_seconds)[1]
 
-    def _found(self, names: Iterable[str], wait_seconds: float) -> tuple[Fleet, dict[str, Target]]:
-        """Targets, with the workers among which they were found."""
+    def _found(
+        self, names: Iterable[str], wait_seconds: float, *, some: bool = False
+    ) -> tuple[Fleet, dict[str, Target]]:
+        """Targets, with the workers among which they were found; with ``some``, of those speakers that are served."""
         wanted = sorted({check_speaker(name) for name in names})
         deadline = time.monotonic() + wait_seconds
         while True:
             now = self.fleet()
             missing = [name for name in wanted if name not in now.speakers()]
-            if not missing:
-                return now, {name: _target(now, name) for name in wanted}
+            late = time.monotonic() >= deadline
+            if not missing or (some and late and len(missing) < len(wanted)):
+                return now, {name: _target(now, name) for name in wanted if name not in missing}
             if time.monotonic() >= deadline:
                 raise _not_served(missing[0], now)
             time.sleep(_POLL_SECONDS)
@@ -238,7 +244,7 @@ class Client:
         """Live workers, and their announcements for the script's speakers; errors name the script's lines."""
         lines = {passage.speaker: passage.line for passage in reversed(script.passages)}
         try:
-            return self._found(lines, wait_seconds)
+            return self._found(lines, wait_seconds, some=script.items)
         except SpeakerError as error:
             raise type(error)(error.what, error.value, error.hint, lines.get(error.value, 0)) from error
 
@@ -468,10 +474,32 @@ def _script(
 ) -> Script:
     if isinstance(script, Script):
         return script
+    left_out: tuple[LeftOut, ...] = ()
     if isinstance(script, str):
         check_text(script)
+        left_out = tuple(
+            LeftOut(script.count("\n", 0, each.start) + 1, each.text, f"cannot be read ({each.name})")
+            for each in find_unreadable(script)
+        )
         script = [Passage(script, check_speaker(speaker), options, tuple(readings))]
-    return Script(tuple(script), dictionary=dictionary or Dictionary())
+    return Script(tuple(script), dictionary=dictionary or Dictionary(), left_out=left_out)
+
+
+def _speakable(script: Script, targets: Mapping[str, Target]) -> Script:
+    """The script; of a list without the items whose speaker or style is not there, each its own error."""
+    if not script.items:
+        return script
+    refused: dict[str, str] = {}
+    for passage in script.passages:
+        target, style = targets.get(passage.speaker), passage.options.style
+        if target is None:
+            refused[passage.item] = f"no live worker serves this speaker: {passage.speaker!r}"
+        elif style and style not in target.styles:
+            known = ", ".join(target.styles)
+            refused[passage.item] = f"{passage.speaker} has no such style: {style!r}. Use {known}"
+    if all(passage.item in refused for passage in script.passages):
+        return script  # planning says what is wrong with the first
+    return script.without_items(refused)
 
 
 def _target(now: Fleet, name: str) -> Target:

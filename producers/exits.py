@@ -27,6 +27,8 @@ NOT_FOUND: Final = 4
 """No such job, or no worker serves the speaker."""
 PARTIAL: Final = 5
 """Finished, except for some segments, which are listed."""
+LEFT_OUT: Final = 6
+"""Finished, but parts of the input are silent: letters that cannot be read, pages that are broken."""
 INTERRUPTED: Final = 130
 
 

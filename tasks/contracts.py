@@ -44,6 +44,8 @@ MAX_PHRASED_CHARACTERS: Final = 1_000
 MAX_CHUNK_SEGMENTS: Final = 2_000
 MAX_CHUNK_CHARACTERS: Final = 400_000
 """Most text of the segments that travel inside a message; longer chunks lie in the store."""
+MAX_TRACK_SECONDS: Final = 86_400.0
+"""Latest place of a segment in a track with times of its own."""
 
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Revision = Annotated[str, Field(pattern=r"^[0-9A-Za-z._+-]{1,100}$")]
@@ -248,6 +250,8 @@ class Placement(Document):
         pause: seconds of silence that follow.
         item: id of the item that the segment belongs to, "" where there are no items.
         name: the script's name for its speaker, "" for the narrator.
+        lead: seconds of silence before it, at the beginning of a file.
+        start, end: seconds of its place in a track with times of its own, such as a film's subtitles.
     """
 
     index: int = Field(ge=0)
@@ -256,6 +260,9 @@ class Placement(Document):
     pause: float = Field(default=0.0, ge=0.0, le=600.0)
     item: str = ""
     name: str = ""
+    lead: float = Field(default=0.0, ge=0.0, le=600.0)
+    start: float | None = Field(default=None, ge=0.0, le=MAX_TRACK_SECONDS)
+    end: float | None = Field(default=None, ge=0.0, le=MAX_TRACK_SECONDS)
 
 
 class PlannedSegment(Document):
@@ -342,6 +349,22 @@ class InputError(Document):
     message: str
 
 
+class OmittedInput(Document):
+    """Part of the input that is silent, while all around it is spoken.
+
+    Attributes:
+        line, column: its place, 0 where there is none; a book's paragraphs count as lines.
+        text: the part itself.
+        reason: why it cannot be spoken.
+    """
+
+    line: int
+    text: str
+    reason: str
+    column: int = 0
+    item: str = ""
+
+
 class Manifest(Document):
     """Manifest of a job, ``jobs/<id>/manifest.json``: everything that holds for the whole job, written once.
 
@@ -361,6 +384,10 @@ class Manifest(Document):
     cover: str = ""
     items: bool = False
     errors: tuple[InputError, ...] = ()
+    series: str = ""
+    volume: str = ""
+    left_out: tuple[OmittedInput, ...] = ()
+    warnings: tuple[InputError, ...] = ()
     speakers: dict[str, PlannedSpeaker]
     engine_revision: _Revision
     dictionary_revision: _DictionaryRevision = ""

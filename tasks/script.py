@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from koebin.engine.content import Reading
@@ -120,3 +120,17 @@ class Script:
     volume: str = ""
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[LineError, ...] = ()
+
+    def without_items(self, refused: Mapping[str, str]) -> Script:
+        """The list without some of its items, each of which becomes an error with its reason."""
+        if not refused:
+            return self
+        lines: dict[str, int] = {}
+        for passage in self.passages:
+            lines.setdefault(passage.item, passage.line)
+        errors = [LineError(lines.get(item, 0), item, reason) for item, reason in refused.items()]
+        return replace(
+            self,
+            passages=tuple(passage for passage in self.passages if passage.item not in refused),
+            errors=tuple(sorted((*self.errors, *errors), key=lambda error: error.line)),
+        )

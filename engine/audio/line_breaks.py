@@ -1,82 +1,89 @@
-"""Line breaks of Japanese subtitles.
+"""Line breaks of Japanese subtitles: between phrases, as BudouX finds them.
 
-Source: JIS X 4051 and https://www.w3.org/TR/jlreq/, sections 3.1.7 and 3.1.8 (characters that must not begin or end a
-line).
+Source: https://www.w3.org/TR/jlreq/, sections 3.1.7 and 3.1.8, for characters that must not begin or end a line.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
+import budoux
+
+COLUMNS: Final = 44
+"""Of a line; a full-width character takes two."""
 _NOT_FIRST: Final = frozenset(
     "、。，．・：；？！‼⁇⁈⁉,.:;?!゛゜ヽヾゝゞ々〻ー～…‥'\"’”)]}）〕］｝〉》」』】〙〗»"
     "ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶㇰㇱㇲㇳㇴㇵㇶㇷㇸㇹㇺㇻㇼㇽㇾㇿ"
 )
 _NOT_LAST: Final = frozenset("‘“([{（〔［｛〈《「『【〘〖«")
-_JOINERS: Final = frozenset("'-_@/&+%#$.:~")
-_PHRASE_ENDS: Final = frozenset("、。，．！？…」』）")
+_LATIN: Final = re.compile(r"[!-~\u00a1-\u024f]+\s*|\s+|.", re.DOTALL)
+_ENDS: Final = frozenset("、。，．！？!?…」』）")
 
 
-def wrap(text: str, columns: int = 44) -> str:
-    """Break a text into lines of at most ``columns`` columns (a full-width character takes two).
+def wrap(text: str, columns: int = COLUMNS) -> str:
+    """Text in lines of at most ``columns`` columns, about equally long and broken between phrases.
 
-    Line breaks of the text itself are removed first. Lines are about equally long, and end after punctuation where
-    one is near. No character is lost but blanks at a break; a line is longer only where nothing may be broken.
+    Line breaks of the text itself are removed first. No character is lost except blanks at a break; a line is longer
+    only where nothing may be broken.
     """
-    text = _one_line(text)
-    total = _width(text)
-    if total <= columns:
-        return text
-    lines = -(-total // columns)
-    wanted = total / lines
-    broken: list[str] = []
-    while _width(text) > columns:
-        cut = _best_break(text, wanted, columns)
-        if cut == 0:
+    rest = phrases(one_line(text), columns)
+    lines: list[str] = []
+    while len(rest) > 1 and (total := sum(map(width, rest))) > columns:
+        end = _best_end(rest, total / -(-total // columns), columns)
+        lines.append("".join(rest[:end]).rstrip())
+        rest = rest[end:]
+        rest[0] = rest[0].lstrip()
+    return "\n".join([*lines, "".join(rest).rstrip()])
+
+
+def _best_end(parts: list[str], wanted: float, columns: int) -> int:
+    """How many of the parts make the next line."""
+    best, best_cost, length = 1, float("inf"), 0
+    for end, part in enumerate(parts[:-1], start=1):
+        length += width(part)
+        if length - (width(part) - width(part.rstrip())) > columns:
             break
-        broken.append(text[:cut].rstrip())
-        text = text[cut:].lstrip()
-    return "\n".join([*broken, text])
+        cost = abs(length - wanted) - (columns / 4 if part.rstrip()[-1:] in _ENDS else 0)
+        if cost <= best_cost:
+            best, best_cost = end, cost
+    return best
 
 
-def _one_line(text: str) -> str:
-    """Joined lines: with a blank between two Latin words, without one in Japanese."""
+def phrases(text: str, columns: int = COLUMNS) -> list[str]:
+    """Parts between which a line may end; together they are the text."""
+    parts: list[str] = []
+    for phrase in _parser().parse(text):
+        pieces = [phrase] if width(phrase) <= columns else _LATIN.findall(phrase)
+        for piece in pieces:
+            if parts and (piece[0] in _NOT_FIRST or parts[-1].rstrip()[-1:] in _NOT_LAST or _inside(parts[-1], piece)):
+                parts[-1] += piece
+            else:
+                parts.append(piece)
+    return parts
+
+
+def one_line(text: str) -> str:
+    """Lines joined: with a blank between two Latin words, without one in Japanese."""
     joined = "\n".join(line.strip() for line in text.splitlines() if line.strip())
     return re.sub(r"(?<=[!-~])\n(?=[!-~])", " ", joined).replace("\n", "")
 
 
-def _best_break(text: str, wanted: float, columns: int) -> int:
-    """Index of the best break in ``text``, at most ``columns`` from its start if there is one; 0 for none."""
-    best, best_cost = 0, float("inf")
-    width = 0
-    for index in range(1, len(text)):
-        width += _columns(text[index - 1])
-        if not _may_break(text[index - 1], text[index]):
-            continue
-        if width > columns:
-            # The first place beyond the limit is better than none.
-            return best or index
-        cost = abs(width - wanted) - (columns / 4 if text[index - 1] in _PHRASE_ENDS else 0)
-        if cost <= best_cost:
-            best, best_cost = index, cost
-    return best
+def width(text: str) -> int:
+    """Columns that a text takes."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WFA" else 1
+        for character in text
+    )
 
 
-def _may_break(before: str, after: str) -> bool:
-    if before in _NOT_LAST or after in _NOT_FIRST:
-        return False
-    return not (_is_latin(before) and _is_latin(after))
+@lru_cache(maxsize=1)
+def _parser() -> budoux.Parser:
+    return budoux.load_default_japanese_parser()
 
 
-def _is_latin(character: str) -> bool:
-    return (character.isalnum() and unicodedata.east_asian_width(character) not in ("W", "F")) or character in _JOINERS
-
-
-def _width(text: str) -> int:
-    return sum(map(_columns, text))
-
-
-def _columns(character: str) -> int:
-    return 0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WFA" else 1
+def _inside(before: str, after: str) -> bool:
+    """Whether a break would stand inside of a Latin word or a number."""
+    return before[-1].isascii() and after[0].isascii() and not before[-1].isspace() and not after[0].isspace()

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from koebin.engine.audio.line_breaks import wrap
+from koebin.engine.audio.cues import Cue, cues_of, lengthened
+from koebin.engine.audio.line_breaks import one_line
 from koebin.engine.audio.marks import LEVELS, Mark, Marks
 from koebin.engine.errors import InvalidOption
 
-"""What one cue or label holds."""
+_TAG_START: Final = re.compile(r"<(?=[/A-Za-z0-9])|\{(?=[\\A-Za-z])")
 
 FORMATS: Final = ("srt", "vtt", "lab", "json")
 
@@ -27,11 +28,12 @@ class SubtitleFormat(Protocol):
 
     def head(self) -> str: ...
 
-    def body(self, marks: Marks, name: str | None = None) -> str:
+    def body(self, marks: Marks, name: str | None = None, following: float | None = None) -> str:
         """Text for the next marks, in seconds from the start of the file.
 
         Args:
             name: the speaker's name for listeners; "" shows none, None the marks' own speakers.
+            following: when the marks after these begin, if that is known: a cue may stay on until then.
         """
         ...
 
@@ -56,7 +58,7 @@ def subtitle_format(name: str, level: str = "", *, speakers: bool = False) -> Su
     if level not in LEVELS:
         raise InvalidOption("not a known level of marks", level, f"Use {', '.join(LEVELS)}")
     if name == "srt":
-        return _Srt(level, speakers)
+        return _Srt(level, speakers=speakers)
     if name == "vtt":
         return _Vtt(level)
     return _Lab(level) if name == "lab" else _Json()
@@ -69,46 +71,64 @@ def to_text(marks: Marks, name: str, level: str = "", *, speakers: bool = False)
 
 
 @dataclass(slots=True)
-class _Srt:
+class _Cues:
+    """Sentences as cues of two lines, or one cue for each mark of a finer level."""
+
     level: str
-    speakers: bool
+
+    def body(self, marks: Marks, name: str | None = None, following: float | None = None) -> str:
+        cues = self._cues(marks, name)
+        starts = [*(cue.start for cue in cues[1:]), following]
+        return "".join(
+            self._written(
+                lengthened(cue, start) if self.level == "sentence" else cue, cue.speaker if name is None else name
+            )
+            for cue, start in zip(cues, starts, strict=True)
+        )
+
+    def foot(self) -> str:
+        return ""
+
+    def _cues(self, marks: Marks, name: str | None) -> list[Cue]:
+        if self.level == "sentence":
+            return cues_of(marks, lambda sentence: self._before(sentence, name))
+        return [Cue(one_line(mark.text), mark.start, mark.end, mark.speaker) for mark in marks.level(self.level)]
+
+    def _before(self, sentence: Mark, name: str | None) -> str:  # noqa: ARG002
+        return ""
+
+    def _written(self, cue: Cue, name: str) -> str:
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class _Srt(_Cues):
+    speakers: bool = False
     _number: int = 0
 
     def head(self) -> str:
         return ""
 
-    def body(self, marks: Marks, name: str | None = None) -> str:
-        return "".join(self._cue(mark, name) for mark in marks.level(self.level))
+    def _before(self, sentence: Mark, name: str | None) -> str:
+        who = (sentence.speaker if self.speakers else "") if name is None else name
+        return f"{who}: " if who else ""
 
-    def foot(self) -> str:
-        return ""
-
-    def _cue(self, mark: Mark, name: str | None) -> str:
+    def _written(self, cue: Cue, name: str) -> str:  # noqa: ARG002
         self._number += 1
-        start, end = _milliseconds(mark)
-        who = (mark.speaker if self.speakers else "") if name is None else name
-        text = wrap(f"{who}: {mark.text}" if who and self.level == "sentence" else mark.text)
-        return f"{self._number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n\n"
+        start, end = _milliseconds(cue)
+        times = f"{_clock(start, ',')} --> {_clock(end, ',')}"
+        return f"{self._number}\n{times}\n{_shown(cue.text)}\n\n"
 
 
 @dataclass(slots=True)
-class _Vtt:
-    level: str
-
+class _Vtt(_Cues):
     def head(self) -> str:
         return "WEBVTT\n\n"
 
-    def body(self, marks: Marks, name: str | None = None) -> str:
-        return "".join(self._cue(mark, name) for mark in marks.level(self.level))
-
-    def foot(self) -> str:
-        return ""
-
-    def _cue(self, mark: Mark, name: str | None) -> str:
-        start, end = _milliseconds(mark)
-        text = _escape(wrap(mark.text))
-        who = mark.speaker if name is None else name
-        voiced = f"<v {_escape(who)}>{text}</v>" if who else text
+    def _written(self, cue: Cue, name: str) -> str:
+        start, end = _milliseconds(cue)
+        text = _escape(cue.text)
+        voiced = f"<v {_escape(name)}>{text}</v>" if name else text
         return f"{_clock(start, '.')} --> {_clock(end, '.')}\n{voiced}\n\n"
 
 
@@ -121,7 +141,7 @@ class _Lab:
     def head(self) -> str:
         return ""
 
-    def body(self, marks: Marks, name: str | None = None) -> str:  # noqa: ARG002
+    def body(self, marks: Marks, name: str | None = None, following: float | None = None) -> str:  # noqa: ARG002
         return "".join(self._label(mark) for mark in marks.level(self.level))
 
     def foot(self) -> str:
@@ -141,7 +161,7 @@ class _Json:
     def head(self) -> str:
         return '{"version": 1, "sentences": ['
 
-    def body(self, marks: Marks, name: str | None = None) -> str:
+    def body(self, marks: Marks, name: str | None = None, following: float | None = None) -> str:  # noqa: ARG002
         pieces = []
         for nested in _nested(marks):
             sentence = {**nested, "name": name} if name else nested
@@ -170,7 +190,7 @@ def _plain(mark: Mark) -> dict[str, Any]:
     return {"text": mark.text, "start": round(mark.start, 6), "end": round(mark.end, 6)}
 
 
-def _milliseconds(mark: Mark) -> tuple[int, int]:
+def _milliseconds(mark: Cue) -> tuple[int, int]:
     start = max(0, round(mark.start * 1000))
     # A cue that ends when it begins is an error to a parser.
     return start, max(round(mark.end * 1000), start + 1)
@@ -179,6 +199,11 @@ def _milliseconds(mark: Mark) -> tuple[int, int]:
 def _clock(milliseconds: int, point: str) -> str:
     seconds, rest = divmod(milliseconds, 1000)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{point}{rest:03d}"
+
+
+def _shown(text: str) -> str:
+    """Text of SRT, which has no escapes: a word joiner keeps players from taking ``<T>`` or ``{\\an8}`` for tags."""
+    return _TAG_START.sub("\\g<0>\u2060", text)
 
 
 def _escape(text: str) -> str:

@@ -127,7 +127,7 @@ def compose(briefing: Briefing, due: datetime, policy: Policy) -> Composed:
         text=rendered.text,
         speaker=briefing.voice.speaker,
         options=dict(briefing.voice.options),
-        dictionaries=tuple(str((briefing.folder / path).resolve()) for path in briefing.voice.dictionaries),
+        dictionaries=tuple(str(path) for path in dictionaries_of(briefing, policy)),
         store=_store(briefing, policy),
         output=briefing.output.audio.model_dump(mode="json"),
     )
@@ -205,6 +205,24 @@ def _store(briefing: Briefing, policy: Policy) -> str:
             f"briefing {briefing.name!r} has no store", "", "Set output.store in the file, or KOEBIN_STORE"
         )
     return store
+
+
+def dictionaries_of(briefing: Briefing, policy: Policy) -> list[Path]:
+    """The briefing's files of readings.
+
+    Raises:
+        InvalidBriefing: one lies outside of the folders that its files may lie in, symbolic links followed.
+    """
+    roots = [root.resolve() for root in policy.roots(briefing.folder)]
+    found = []
+    for name in briefing.voice.dictionaries:
+        path = (briefing.folder / name).resolve()
+        if not any(path.is_relative_to(root) for root in roots):
+            raise InvalidBriefing(
+                "a dictionary lies outside of the allowed folders", name, "Move it beside the briefing"
+            )
+        found.append(path)
+    return found
 
 
 def script_of(

@@ -31,6 +31,7 @@ from koebin.engine.options import SynthesisOptions
 from koebin.producers.briefings.schedule.crontab import problem_of
 from koebin.producers.briefings.toml_place import place_of
 from koebin.producers.durations import seconds
+from koebin.producers.formats import toml
 from koebin.tasks.contracts import Output
 from koebin.tasks.stores.base import check_key
 from koebin.tasks.stores.uri import canonical_uri
@@ -327,8 +328,8 @@ def _read(path: Path) -> str:
 
 def _parse(text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return toml.loads(text)
+    except (tomllib.TOMLDecodeError, toml.TooDeep) as error:
         message = str(error)
         found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
         place = (int(found[1]), int(found[2])) if found else (0, 0)

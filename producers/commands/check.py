@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from koebin.producers.commands.inputs import Files, load_inputs, tell_omissions
 from koebin.producers.commands.say import AsJson, Speaker
 from koebin.producers.console import messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import INVALID
-from koebin.producers.formats.load import load_script
 from koebin.producers.formats.voice import Voice
 from koebin.tasks.contracts import Pauses
 from koebin.tasks.jobs.planning import sentences
@@ -25,6 +25,7 @@ Dictionaries = Annotated[
     list[Path] | None,
     typer.Option("--dictionary", "-d", help="A .toml or .csv file of readings; can be repeated."),
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse what would be left out: letters, pages, lines.")]
 _REASONS: Final = {
     "unknown": "in no dictionary",
     "guessed": "Latin word, guessed",
@@ -55,9 +56,10 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="Text, Markdown, EPUB, JSONL lines, SSML or a dialogue script.")],
+    file: Files,
     dictionary: Dictionaries = None,
     speaker: Speaker = "mei",
+    strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
     """Print how every sentence is read, in kana with accents, and list words with a doubtful reading.
@@ -65,7 +67,7 @@ def check(
     Speaks nothing and needs no broker. Exit code 2 if the file, a dictionary or a line of a list cannot be used.
     """
     with messages_for_mistakes():
-        script = load_script(file, Voice(speaker), dictionaries=dictionary or ())
+        script = load_inputs(file, Voice(speaker), dictionary or (), strict=strict)
         lines = list(read_lines(script))
     unused = _unused(script)
     if as_json:
@@ -76,6 +78,8 @@ def check(
                 "chapters": [chapter.title for chapter in script.chapters],
                 "lines": [asdict(line) for line in lines],
                 "errors": [asdict(error) for error in script.errors],
+                "left_out": [asdict(left) for left in script.left_out],
+                "warnings": [asdict(warning) for warning in script.warnings],
                 "unused_words": unused,
             }
         )
@@ -127,9 +131,10 @@ def _print(lines: Sequence[Line]) -> None:
 
 
 def _report(script: Script, lines: Sequence[Line], unused: Sequence[str]) -> None:
-    for error in script.errors:
-        note(f"line {error.line}: {error.message}")
+    tell_omissions(script)
     if unused:
         note(f"words of the dictionary that do not occur: {', '.join(unused[:20])}{' …' if len(unused) > 20 else ''}")
     words = {doubt.word for line in lines for doubt in line.doubts}
-    note(f"{len(lines)} sentences, {len(words)} doubtful words, {len(script.errors)} lines that cannot be spoken")
+    silent = f", {len(script.left_out)} parts that are silent" if script.left_out else ""
+    failed = f"{len(script.errors)} lines that cannot be spoken"
+    note(f"{len(lines)} sentences, {len(words)} doubtful words, {failed}{silent}")

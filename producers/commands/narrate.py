@@ -13,14 +13,13 @@ import typer
 from koebin.engine.audio.formats import FORMATS
 from koebin.engine.audio.subtitles import subtitle_format
 from koebin.engine.errors import ConfigurationError, InvalidOption, SpeakerNotServed
-from koebin.engine.text.checks import check_text
 from koebin.producers.client import Client
-from koebin.producers.commands.check import Dictionaries
+from koebin.producers.commands.check import Dictionaries, Strict
 from koebin.producers.commands.common import client_for, given, one_of, options_from, store_argument
+from koebin.producers.commands.inputs import Files, load_inputs, tell_omissions, without_unknown_speakers
 from koebin.producers.commands.say import AsJson, Pitch, Seed, Speaker, Speed, StoreOption, Style, Volume, Wait
 from koebin.producers.console import ProgressLine, clock, messages_for_mistakes, note, say, say_json
-from koebin.producers.exits import FAILED, PARTIAL
-from koebin.producers.formats.load import load_script
+from koebin.producers.exits import FAILED, LEFT_OUT, PARTIAL
 from koebin.producers.formats.voice import Voice
 from koebin.tasks.contracts import PRIORITIES, Output, Pauses, PlannedSpeaker, Quality, parse
 from koebin.tasks.jobs.ledger import State
@@ -44,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 
 def narrate(
-    file: Annotated[Path, typer.Argument(help="Text, Markdown, EPUB, JSONL lines, SSML or a dialogue script.")],
+    file: Files,
     speaker: Speaker = "mei",
     style: Style = None,
     speed: Speed = None,
@@ -83,6 +82,7 @@ def narrate(
         typer.Option(min=0.0, max=60.0, help="Seconds after a chapter.", show_default=str(_PAUSES.chapter)),
     ] = None,
     partial: Annotated[bool, typer.Option(help="Deliver the rest if a line cannot be spoken.")] = False,
+    strict: Strict = False,
     quality: Annotated[bool, typer.Option("--quality", help="Check segments; try other takes of bad ones.")] = False,
     recogniser: Annotated[
         list[str] | None, typer.Option(help="A recogniser on the workers that checks as well; implies --quality.")
@@ -101,9 +101,7 @@ def narrate(
     """Narrate a file; without a broker (KOEBIN_BROKER_URL) with a private server and worker."""
     with messages_for_mistakes():
         options = options_from(style, speed, pitch, volume, seed)
-        script = load_script(file, Voice(speaker, options), dictionaries=dictionary or ())
-        for passage in script.passages:
-            check_text(passage.text)
+        script = load_inputs(file, Voice(speaker, options), dictionary or (), strict=strict)
         script = replace(script, **given(title=title, author=author, cover=_read_cover(cover)))
         numbers = given(bitrate_kbps=bitrate, loudness_lufs=loudness, true_peak_dbtp=true_peak)
         wishes = JobOptions(
@@ -114,8 +112,8 @@ def narrate(
             webhook=webhook,
             quality=parse(Quality, {"recognisers": recogniser or ()}) if quality or recogniser else None,
         )
-        for error in script.errors:
-            note(f"line {error.line}: {error.message}")
+        script = without_unknown_speakers(script, load_settings(**given(store=store_argument(store))))
+        tell_omissions(script)
         settings = load_settings(**given(store=store_argument(store)))
         if dry_run:
             _show(_preview(settings, script, wishes, wait), as_json)
@@ -133,6 +131,8 @@ def narrate(
         raise typer.Exit(PARTIAL)
     if outcome.state is not State.SUCCEEDED:
         raise typer.Exit(FAILED)
+    if outcome.left_out:
+        raise typer.Exit(LEFT_OUT)
 
 
 def _speakers(script: Script) -> list[str]:
@@ -249,6 +249,10 @@ def _report(outcome: JobOutcome, seconds: float, as_json: bool) -> None:
     for judged in outcome.report.get("quality", ()):
         fate = "another take is used" if judged["used"] != judged["key"] else "none of its takes is better"
         note(f"line {judged['line']}: {judged['text']}: {', '.join(judged['takes'][0])}: {fate}")
+    for late in outcome.report.get("late", ()):
+        note(f"line {late['line']}: {late['text']}: begins {late['late_seconds']:g} s late")
+    if outcome.left_out:
+        note(f"{len(outcome.left_out)} parts of the input are silent; see left_out in the job's result")
     if outcome.error:
         note(f"error: {outcome.error}")
     if outcome.result is not None:

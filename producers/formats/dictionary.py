@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from koebin.engine.errors import InvalidDictionary, InvalidInput
 from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.producers.formats import toml
 from koebin.producers.formats.source import MAX_BYTES, decode
 
 _TYPES: Final = {"surface": str, "reading": str, "accent": int, "priority": int}
@@ -92,13 +93,13 @@ def _without_twins(entries: Iterator[tuple[int, Entry]]) -> Dictionary:
 
 def _from_toml(text: str) -> Iterator[tuple[int, Entry]]:
     try:
-        table = tomllib.loads(text)
+        table = toml.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r" ?\(at line ([0-9]+), column ([0-9]+)\)", str(error))
         line, column = (int(place[1]), int(place[2])) if place else (text.count("\n") + 1, 1)
         what = re.sub(r" ?\(at .*\)$", "", str(error))
         raise InvalidDictionary(f"not TOML: {what}", "", "Quote every word and reading", line, column) from error
-    except RecursionError as error:
+    except toml.TooDeep as error:
         raise InvalidDictionary("nested too deeply") from error
     unknown = sorted(set(table) - {"words", "word"})
     if unknown or not table:
@@ -114,9 +115,11 @@ def _from_toml(text: str) -> Iterator[tuple[int, Entry]]:
 def _table_of_words(text: str, words: object) -> Iterator[tuple[int, Entry]]:
     if not isinstance(words, Mapping):
         raise InvalidDictionary("words is not a table", str(words), "Write [words] and the words below it")
-    rows = text.split("\n")
+    lines: dict[str, int] = {}
+    for number, row in enumerate(text.split("\n"), start=1):
+        lines.setdefault(row.partition("=")[0].strip().strip("\"'"), number)
     for surface, value in words.items():
-        line = next((n for n, row in enumerate(rows, 1) if row.lstrip().lstrip("\"'").startswith(surface)), 0)
+        line = lines.get(surface, 0)
         fields = {"reading": value} if isinstance(value, str) else value
         if not isinstance(fields, Mapping):
             raise InvalidDictionary("a word without a reading", surface, 'Write word = "kana"', line)

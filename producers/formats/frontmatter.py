@@ -27,6 +27,7 @@ from typing import Any, Final
 from koebin.engine.errors import InvalidMessage, InvalidScript
 from koebin.engine.names import nearest
 from koebin.engine.options import SynthesisOptions
+from koebin.producers.formats import toml
 from koebin.producers.formats.voice import Cast, voice_from
 from koebin.tasks.contracts import Output, parse
 
@@ -77,7 +78,7 @@ def split_front_matter(text: str, default: Cast) -> FrontMatter:
 
 def _toml(document: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(document)
+        return toml.loads(document)
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         place = _PLACE.search(message)
@@ -85,7 +86,7 @@ def _toml(document: str) -> dict[str, Any]:
         what = f"the front matter is not TOML ({_PLACE.sub('', message)})"
         hint = 'Quote texts, and names that are not ASCII: "メイ" = "mei"'
         raise InvalidScript(what, "", hint, line, column) from error
-    except RecursionError as error:
+    except toml.TooDeep as error:
         raise InvalidScript("the front matter is nested too deeply", line=1) from error
 
 

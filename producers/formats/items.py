@@ -67,7 +67,7 @@ def parse_json(text: str, number: int) -> Any:
     Raises:
         InvalidScript: not JSON, or nested too deeply, or a number with too many digits.
     """
-    if _depth(text) > limits.JSON_DEPTH:
+    if json_depth(text) > limits.JSON_DEPTH:
         raise InvalidScript("not JSON that can be read", text[:80], f"Nest at most {limits.JSON_DEPTH} levels", number)
     try:
         return json.loads(text)
@@ -77,7 +77,7 @@ def parse_json(text: str, number: int) -> Any:
         raise InvalidScript("not JSON that can be read", text[:80], "", number) from error
 
 
-def _depth(text: str) -> int:
+def json_depth(text: str) -> int:
     """At least how deeply brackets are nested, those in strings among them."""
     if text.count("[") + text.count("{") <= limits.JSON_DEPTH:
         return 0

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from koebin.engine.errors import InvalidScript
+from koebin.engine.errors import InvalidScript, InvalidText
 from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.content import BINARY_FORMATS
 from koebin.producers.formats.dictionary import load_dictionaries
@@ -26,12 +26,14 @@ def load_script(
     *,
     format: Format | None = None,  # noqa: A002
     dictionaries: Sequence[Path] = (),
+    strict: bool = False,
 ) -> Script:
     """Read a narration from a file.
 
     Args:
         narrator: speaks whatever the input gives to nobody else.
         format: None: by the file's name, and for ``.txt`` by a look into it.
+        strict: refuse what would be left out.
         dictionaries: files that hold besides those the input names; for a word in both, these do.
 
     Raises:
@@ -40,7 +42,23 @@ def load_script(
     source = read_source(path, format)
     if source.encoding != "UTF-8":
         log.warning("%s is read as %s", path.name, source.encoding)
-    return parse_script(source, narrator, dictionaries=dictionaries)
+    script = parse_script(source, narrator, dictionaries=dictionaries)
+    if strict:
+        refuse_omissions(script)
+    return script
+
+
+def refuse_omissions(script: Script) -> None:
+    """Nothing of the input may be silent.
+
+    Raises:
+        InvalidText: the first part that would be, with its place.
+        InvalidScript: a line of a list that cannot be spoken.
+    """
+    for left in script.left_out:
+        raise InvalidText(left.reason, left.text, "Mend it, or leave out --strict", left.line, left.column)
+    for error in script.errors:
+        raise InvalidScript(error.message, error.item, "", error.line)
 
 
 def parse_script(source: Source, narrator: Voice, *, dictionaries: Sequence[Path] = ()) -> Script:

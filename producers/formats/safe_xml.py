@@ -73,7 +73,7 @@ def parse(document: str, handler: Handler, what: str, *, lenient: bool = False) 
     Raises:
         InvalidScript: not well-formed, nested too deeply, or its entities come to too much.
     """
-    data = _prepared(document, what, lenient=lenient).encode(errors="replace")
+    data = prepared(document, what, lenient=lenient).encode(errors="replace")
     try:
         # A DOCTYPE may name the DTD of XHTML, which the reader of the standard library never fetches.
         defusedxml.sax.parseString(data, handler, ErrorHandler(), forbid_entities=True, forbid_external=False)
@@ -86,7 +86,12 @@ def parse(document: str, handler: Handler, what: str, *, lenient: bool = False) 
         raise InvalidScript(f"{what} is not XML ({error})") from error
 
 
-def _prepared(document: str, what: str, *, lenient: bool) -> str:
+def prepared(document: str, what: str, *, lenient: bool) -> str:
+    """The document with the characters of HTML and its own short entities written out, and nothing left to declare.
+
+    Raises:
+        InvalidScript: its entities come to too much.
+    """
     document = document.lstrip("\ufeff")
     if lenient:
         document = _CONTROL.sub("", document.lstrip())

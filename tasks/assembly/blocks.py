@@ -68,13 +68,23 @@ def _ends(placed: Sequence[Placed]) -> Iterator[int]:
 def _block(store: Store, placed: Sequence[Placed], places: Sequence[Place], first: int, last: int) -> Block:
     around = placed[max(0, first - 1) : last + 1]
     inside = slice(1 if first else 0, None if last == len(placed) else -1)
-    identity = [inside.start, inside.stop, [(segment.key, segment.place.pause) for segment in around]]
+    identity = [inside.start, inside.stop, [_identity(segment) for segment in around]]
     return Block(places[first:last], partial(_parts, store, around, inside), canonical_json(identity).decode())
+
+
+def _identity(segment: Placed) -> list[object]:
+    place = segment.place
+    return [segment.key, place.pause, *([place.lead, place.end] if place.lead or place.end is not None else [])]
 
 
 def _place(segment: Placed, titles: Sequence[str], *, named: bool) -> Place:
     place = segment.place
     return Place(place.chapter, titles[place.chapter], place.line, segment.speaker, place.name if named else None)
+
+
+def _last_silence(segment: Placed, *, last: bool) -> float:
+    """Silence at the end of a track with times of its own; any other ends with its last sound."""
+    return segment.place.pause if last and segment.place.end is not None else 0.0
 
 
 def _parts(store: Store, around: Sequence[Placed], inside: slice) -> list[Part]:
@@ -87,8 +97,9 @@ def _parts(store: Store, around: Sequence[Placed], inside: slice) -> list[Part]:
             text=segment.text,
             marks=clip(marks.shifted(-joint.head), seconds - joint.head - joint.tail),
             speaker=segment.speaker,
-            pause_after=joint.silence,
+            pause_after=joint.silence or _last_silence(segment, last=inside.stop is None and segment is around[-1]),
             line=segment.place.line,
+            pause_before=segment.place.lead,
         )
         for segment, joint, (marks, seconds) in list(zip(around, meeting, timings, strict=True))[inside]
     ]

@@ -18,6 +18,7 @@ from koebin.engine.errors import InvalidMessage, JobFailed, KoebinError, StoreEr
 from koebin.tasks import keys, redis_keys
 from koebin.tasks.assembly.blocks import Placed, cut
 from koebin.tasks.assembly.programme import Deliverables, render_programme
+from koebin.tasks.assembly.timed import is_timed, on_time
 from koebin.tasks.contracts import (
     AssembleRequest,
     ChunkDocument,
@@ -36,6 +37,9 @@ from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.stores.base import Store
 
 log = logging.getLogger(__name__)
+
+_ITEM_BYTES: Final = 150
+"""Of an item's id in the names of its files; file systems take 255 in all."""
 
 TEMPORARY_SECONDS: Final = 2 * 3600
 """Age in seconds above which an unfinished write counts as abandoned."""
@@ -114,6 +118,7 @@ def _assemble(runtime: Runtime, store: Store, manifest: Manifest, guard: Guard) 
     with _work_dir(runtime.work_dir) as folder:
         deliver = _deliver_items if manifest.items else _deliver_programme
         outcome = deliver(store, manifest, placed, failures, counts, folder, guard)
+    outcome = outcome.model_copy(update={"left_out": manifest.left_out, "warnings": manifest.warnings})
     if manifest.quality is None:
         return outcome
     judged = [one.model_dump(mode="json") for document in done for one in document.judged]
@@ -148,7 +153,12 @@ def _deliver_programme(
         return JobOutcome(
             job=manifest.job, state=State.FAILED, error="no segment could be spoken", failures=failures, segments=counts
         )
+    late: list[dict[str, Any]] = []
+    if is_timed(placed):
+        placed, late = on_time(store, placed)
     files, report = _render(store, manifest, placed, folder, guard, _deliverables(store, manifest, "programme"))
+    if is_timed(placed):
+        report = {**report, "late": late}
     outputs = tuple(_upload(store, manifest.job, file, file.path.name) for file in files)
     result = _result(outputs, counts, int(report["sample_rate_hz"]))
     state = State.PARTIAL if failures else State.SUCCEEDED
@@ -219,7 +229,8 @@ def _item_name(number: int, item: str) -> str:
     """File stem of an item, such as ``000012-welcome``. The number keeps names apart that a file system would treat as
     equal.
     """
-    return f"{number:06d}-{re.sub(r'[.]{2,}|[^A-Za-z0-9._-]', '_', item)[:80]}"
+    plain = re.sub(r"[.]{2,}|[^\w.-]", "_", item)
+    return f"{number:06d}-{plain.encode()[:_ITEM_BYTES].decode(errors='ignore')}"
 
 
 def _render(

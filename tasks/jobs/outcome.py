@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from koebin.tasks import keys
-from koebin.tasks.contracts import Document, Result, SegmentCounts, dump, parse_json
+from koebin.tasks.contracts import Document, InputError, OmittedInput, Result, SegmentCounts, dump, parse_json
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.stores.base import Store
 
@@ -48,7 +48,12 @@ class ItemResult(Document):
 
 
 class JobOutcome(Document):
-    """Outcome of a job."""
+    """Outcome of a job.
+
+    Attributes:
+        left_out: parts of the input that are silent, with their places.
+        warnings: parts that are spoken otherwise than the input has it.
+    """
 
     version: Literal[1] = 1
     job: str
@@ -59,6 +64,8 @@ class JobOutcome(Document):
     failures: tuple[Failure, ...] = ()
     segments: SegmentCounts = SegmentCounts(total=0, reused=0)
     report: dict[str, Any] = Field(default_factory=dict)
+    left_out: tuple[OmittedInput, ...] = ()
+    warnings: tuple[InputError, ...] = ()
 
     def model_post_init(self, _context: object) -> None:
         if not self.state.ended:

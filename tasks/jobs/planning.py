@@ -59,6 +59,7 @@ class Sentence:
     text: str
     readings: tuple[Reading, ...]
     pause: float
+    first: bool = True
 
 
 def sentences(passages: Iterable[Passage], pauses: Pauses, *, allow_mute: bool = True) -> Iterator[Sentence]:
@@ -82,7 +83,7 @@ def sentences(passages: Iterable[Passage], pauses: Pauses, *, allow_mute: bool =
             readings = tuple(_inside(passage, piece.start, piece.end))
             _check(passage, piece.text, readings)
             pause = _ending_pause(passage, pauses, between) if last else between
-            yield Sentence(passage, piece.text, readings, pause)
+            yield Sentence(passage, piece.text, readings, pause, first=number == 0)
 
 
 def _ending_pause(passage: Passage, pauses: Pauses, between: float) -> float:
@@ -184,6 +185,9 @@ def _plan(
         pause=sentence.pause,
         item=passage.item,
         name=passage.name,
+        lead=passage.lead if sentence.first else 0.0,
+        start=passage.start if sentence.first else None,
+        end=passage.end,
     )
     return PlannedSegment(segment=first, place=place, takes=tuple(other.key for other in others))
 
@@ -212,6 +216,7 @@ def script_content(script: Script, wishes: Mapping[str, object], pauses: Pauses)
                     passage.options.content(),
                     [[r.start, r.end, r.kana, r.accent] for r in sentence.readings],
                     [passage.chapter, passage.item, sentence.pause, passage.name],
+                    *([[passage.lead, passage.start, passage.end]] if passage.lead or passage.end else []),
                 ]
             )
         )

@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Final
 
@@ -21,7 +21,7 @@ from koebin.engine.errors import InvalidMessage, InvalidScript, JobConflict
 from koebin.tasks import keys, redis_keys
 from koebin.tasks.broker.delayed import Send
 from koebin.tasks.broker.fleet import fleet
-from koebin.tasks.contracts import InputError, Manifest, Output, Pauses, Quality, dump, parse_json
+from koebin.tasks.contracts import InputError, Manifest, OmittedInput, Output, Pauses, Quality, dump, parse_json
 from koebin.tasks.jobs.dispatch import assemble_message, dispatch
 from koebin.tasks.jobs.garbage_collection import wait_for_quiet
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
@@ -32,6 +32,8 @@ from koebin.tasks.script import Script
 from koebin.tasks.stores.base import Store
 
 _LOCK_SECONDS: Final = 15
+_MOST_OMITTED: Final = 10_000
+"""Entries that a manifest lists."""
 
 
 class ChunkTable(RootModel[tuple[tuple[str, float], ...]]):
@@ -152,6 +154,12 @@ def _write(
         cover=_write_cover(store, job, script),
         items=script.items,
         errors=tuple(InputError(line=e.line, item=e.item, message=e.message) for e in script.errors),
+        series=script.series,
+        volume=script.volume,
+        left_out=tuple(OmittedInput(**asdict(each)) for each in script.left_out[:_MOST_OMITTED]),
+        warnings=tuple(
+            InputError(line=e.line, item=e.item, message=e.message) for e in script.warnings[:_MOST_OMITTED]
+        ),
         speakers={name: targets[name].planned for name in used},
         engine_revision=next(iter(targets.values())).engine_revision,
         dictionary_revision=script.dictionary.revision,

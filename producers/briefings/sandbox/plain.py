@@ -13,7 +13,16 @@ meaning."""
 
 _HIDDEN: Final = {"Cc", "Cf", "Cs", "Co", "Cn"}
 _BLOCKS: Final = {"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th", "dt", "dd"}
-_SILENT: Final = {"script", "style", "head", "title", "template", "noscript"}
+_SILENT: Final = {"script", "style", "head", "title", "template", "noscript", "rt", "rp"}
+_OTHER_TAGS: Final = """
+a abbr acronym address article aside audio b bdi bdo big blink blockquote body button canvas caption center cite code
+col colgroup data datalist del details dfn dir dl em embed fieldset figcaption figure font footer form header hr html i
+iframe img input ins kbd label legend link main map mark menu meta nav ol object option p param picture pre progress q
+rb rtc ruby s samp section select small source span strike strong sub summary sup svg table tbody textarea tfoot thead
+time track tt u ul var video wbr
+"""
+_TAGS: Final = _BLOCKS | _SILENT | set(_OTHER_TAGS.split())
+"""Tags of HTML; anything else in angle brackets is text: ``Vec<T>``."""
 
 
 def plain(text: str) -> str:
@@ -44,12 +53,16 @@ class _Reader(HTMLParser):
         self._silent = 0
 
     def handle_starttag(self, tag: str, _attributes: list[tuple[str, str | None]]) -> None:
+        if tag not in _TAGS:
+            self.handle_data(self.get_starttag_text() or "")
         if tag in _SILENT:
             self._silent += 1
         if tag in _BLOCKS:
             self.seen.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
+        if tag not in _TAGS:
+            self.handle_data(f"</{tag}>")
         if tag in _SILENT and self._silent:
             self._silent -= 1
         if tag in _BLOCKS:

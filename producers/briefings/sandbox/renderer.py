@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
 from jinja2.exceptions import UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 from koebin.engine.errors import InvalidText
-from koebin.engine.text.checks import check_text
+from koebin.engine.text.checks import check_text, has_speech
+from koebin.engine.text.unreadable import find_unreadable
 from koebin.producers.briefings.sandbox.plain import plain, sentence
 
 _GLOBALS: Final = ("range", "dict", "namespace")
@@ -91,7 +93,11 @@ def _say(source: Mapping[str, Any], max_characters: int) -> dict[str, Any]:
         return {**fallback, "problem": f"say: {error}"}
     except InvalidText as error:
         return {**fallback, "problem": f"it cannot be spoken: {error}"}
-    return {"ok": True, "text": text, "problem": ""}
+    silent = find_unreadable(text)
+    if silent and not has_speech(text):
+        return {**fallback, "problem": f"it cannot be read: {text[:40]}"}
+    told = "、".join(dict.fromkeys(each.text for each in silent))[:80]
+    return {"ok": True, "text": text, "problem": f"silent, because it cannot be read: {told}" if told else ""}
 
 
 def _rendered(template: str, values: Mapping[str, Any], max_characters: int) -> str:
@@ -116,11 +122,33 @@ def _compiled(template: str) -> Any:
     environment.globals = {name: environment.globals[name] for name in _GLOBALS}
     environment.filters["sentence"] = lambda text: sentence(plain(str(text)))
     try:
-        return environment.from_string(template)
+        tree = _Finalised().visit(environment.parse(template))
+        return environment.template_class.from_code(
+            environment, environment.compile(tree, filename="<template>"), environment.make_globals(None)
+        )
     except TemplateSyntaxError as error:
         raise RenderFailed(error.message or "syntax error", error.lineno) from error
     except (TemplateError, SyntaxError, OverflowError, ValueError) as error:
         raise RenderFailed(str(error)) from error
+
+
+class _Finalised(NodeTransformer):
+    """Filter blocks as expressions: what a filter makes of foreign text is finalised like the text itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+
+    def visit_FilterBlock(self, node: nodes.FilterBlock) -> list[nodes.Node]:  # noqa: N802
+        self.generic_visit(node)
+        self._count += 1
+        name = f"_filtered_{self._count}"
+        innermost: Any = node.filter
+        while innermost.node is not None:
+            innermost = innermost.node
+        innermost.node = nodes.Name(name, "load", lineno=node.lineno)
+        held = nodes.AssignBlock(nodes.Name(name, "store", lineno=node.lineno), None, node.body, lineno=node.lineno)
+        return [held, nodes.Output([node.filter], lineno=node.lineno)]
 
 
 def _finalize(value: object) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
+from koebin.engine import limits
 from koebin.producers.briefings.sources.base import SourceFailed
+from koebin.producers.formats import encodings
+from koebin.producers.formats.items import json_depth
 
 
 def document_values(data: bytes, form: Literal["text", "json"]) -> dict[str, Any]:
@@ -14,18 +17,22 @@ def document_values(data: bytes, form: Literal["text", "json"]) -> dict[str, Any
     Raises:
         SourceFailed: not UTF-8, not JSON (also NaN and Infinity), nested too deeply, or empty.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceFailed("the text is not UTF-8") from error
+    name = encodings.guess(data)
+    if data and not name:
+        raise SourceFailed("the text is not UTF-8")
+    text = encodings.decode(data, name or "utf-8")
     if not text.strip():
         raise SourceFailed("the document is empty")
     if form == "text":
         return {"text": text, "lines": [line for line in text.splitlines() if line.strip()]}
+    if json_depth(text) > limits.JSON_DEPTH:
+        raise SourceFailed(f"not JSON (nested more than {limits.JSON_DEPTH} levels deep)")
     try:
-        return {"data": json.loads(text, parse_constant=_refuse)}
+        value = json.loads(text, parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError) as error:
-        raise SourceFailed(f"not JSON ({error})") from error
+        raise SourceFailed(f"not JSON ({str(error)[:200]})") from error
+    return {"data": value}
 
 
 def _refuse(constant: str) -> None:

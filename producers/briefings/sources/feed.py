@@ -7,7 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from koebin.engine.errors import InvalidText
-from koebin.engine.text.checks import check_text
+from koebin.engine.text.checks import check_text, has_speech
+from koebin.engine.text.unreadable import find_unreadable
 from koebin.producers.briefings.calendar import spoken_date, spoken_time, spoken_weekday
 from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.sandbox.calls import IsolatedFailed, call_isolated
@@ -47,22 +48,31 @@ async def feed_values(source: Feed, briefing: Briefing, policy: Policy) -> dict[
         raise SourceFailed("no item of the feed can be spoken")
     zone = ZoneInfo(briefing.when.time_zone)
     values = {"title": parsed["title"], "items": [_with_words(item, zone) for item in items]}
-    return {**values, "left_out": len(parsed["items"]) - len(items)}
+    untitled = sum(not plain(item["title"]) for item in items)
+    return {**values, "left_out": len(parsed["items"]) - len(items), "untitled": untitled}
 
 
 def _speakable(item: dict[str, Any]) -> bool:
+    """Whether anything of an item can be said; letters that cannot be read are silent in it."""
     try:
-        for name in ("title", "summary"):
-            if text := plain(item[name]):
-                check_text(text, allow_mute=True)
+        texts = [text for text in (plain(item["title"]), plain(item["summary"])) if text]
+        for text in texts:
+            check_text(text, allow_mute=True)
     except InvalidText:
         return False
-    return True
+    return any(has_speech(text) or not find_unreadable(text) for text in texts)
 
 
 def _with_words(item: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
-    moment = item.pop("published")
-    if moment is None:
+    moment, written = item.pop("published"), item.pop("local")
+    try:
+        if moment is not None:
+            local, has_time = datetime.fromtimestamp(moment, zone), True
+        elif written:
+            local, has_time = datetime.fromisoformat(written).replace(tzinfo=zone), "T" in written
+        else:
+            return {**item, "date": "", "weekday": "", "time": ""}
+        said = {"date": spoken_date(local), "weekday": spoken_weekday(local)}
+        return {**item, **said, "time": spoken_time(local) if has_time else ""}
+    except (ValueError, OverflowError, OSError):  # a year that no calendar here has
         return {**item, "date": "", "weekday": "", "time": ""}
-    local = datetime.fromtimestamp(moment, zone)
-    return {**item, "date": spoken_date(local), "weekday": spoken_weekday(local), "time": spoken_time(local)}

@@ -52,7 +52,16 @@ async def _fetched(source: Source, briefing: Briefing, due: datetime, policy: Po
     if cache:
         _keep(cache, definition, values)
     left_out = values.get("left_out", 0)
-    problem = f"{left_out} items cannot be spoken and are left out" if left_out else ""
+    untitled = values.get("untitled", 0)
+    problem = "; ".join(
+        filter(
+            None,
+            (
+                f"{left_out} items cannot be spoken and are left out" if left_out else "",
+                f"{untitled} items have no title" if untitled else "",
+            ),
+        )
+    )
     return Fetched(values, "fresh", problem, time.monotonic() - start)
 
 

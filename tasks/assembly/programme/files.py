@@ -106,14 +106,25 @@ class MarksFile:
         self._file = file
         self._path = path
         self._chosen = chosen
+        self._held: tuple[Marks, str | None] | None = None
         self._write(chosen.head())
 
     def add(self, marks: Marks, name: str | None) -> None:
         """Add the next marks, in seconds from the start of this file's sound; ``name`` as in ``Place``."""
-        self._write(self._chosen.body(marks, name))
+        if not any(marks.levels()):
+            return
+        self._flush(min(level[0].start for level in marks.levels() if level))
+        self._held = marks, name
 
     def finish(self) -> None:
+        self._flush(None)
         self._write(self._chosen.foot())
+
+    def _flush(self, following: float | None) -> None:
+        """Write the marks before the ones that begin at ``following``."""
+        if self._held:
+            self._write(self._chosen.body(*self._held, following))
+        self._held = None
 
     def _write(self, text: str) -> None:
         with translated(self._path):

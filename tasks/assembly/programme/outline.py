@@ -71,7 +71,10 @@ def outlined(block: Block, sample_rate_hz: int) -> tuple[FloatArray, Outline]:
     spans: list[tuple[int, int]] = []
     parts = block.load()
     for part in parts:
+        lead = round(part.pause_before * sample_rate_hz)
         spoken = _spoken(part, sample_rate_hz)
+        if lead:
+            spoken = np.concatenate([np.zeros(lead, dtype=np.float32), spoken])
         silence = round(part.pause_after * sample_rate_hz)
         pieces += [spoken, np.zeros(silence, dtype=np.float32)]
         spans.append((len(spoken), silence))
@@ -80,9 +83,16 @@ def outlined(block: Block, sample_rate_hz: int) -> tuple[FloatArray, Outline]:
         pieces.append(np.zeros(missing, dtype=np.float32))
         spans[-1] = spans[-1][0], spans[-1][1] + missing
     samples = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.float32)
-    marks = [part.marks_within(spoken / sample_rate_hz) for part, (spoken, _) in zip(parts, spans, strict=True)]
+    marks = [_marks(part, spoken, sample_rate_hz) for part, (spoken, _) in zip(parts, spans, strict=True)]
     rows = _json([[[_row(mark) for mark in level] for level in one.levels()] for one in marks])
     return samples, Outline(tuple(spans), measured(samples, sample_rate_hz), rows)
+
+
+def _marks(part: Part, spoken: int, sample_rate_hz: int) -> Marks:
+    """A part's marks, counted from the silence before it."""
+    lead = round(part.pause_before * sample_rate_hz) / sample_rate_hz
+    marks = part.marks_within(spoken / sample_rate_hz - lead)
+    return marks.shifted(lead) if lead else marks
 
 
 def measured(samples: FloatArray, sample_rate_hz: int) -> Section:

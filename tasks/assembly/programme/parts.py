@@ -13,7 +13,7 @@ from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.audio.subtitles import subtitle_format
 from koebin.engine.errors import InvalidOption
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = re.compile(r"\w[\w.-]{0,179}")
 _LONGEST_PAUSE_SECONDS = 3600.0
 
 
@@ -28,6 +28,7 @@ class Part:
         speaker: of every mark that names none.
         pause_after: seconds of silence that follow, 0 to 3600.
         line: line in the script, for errors.
+        pause_before: seconds of silence that precede, 0 to 3600; marks do not count them.
     """
 
     sound: Callable[[], Audio]
@@ -36,10 +37,12 @@ class Part:
     speaker: str = ""
     pause_after: float = 0.0
     line: int = 0
+    pause_before: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.pause_after) and 0.0 <= self.pause_after <= _LONGEST_PAUSE_SECONDS):
-            raise InvalidOption("a pause is out of range", str(self.pause_after), "Use 0 to 3600 seconds", self.line)
+        for pause in (self.pause_before, self.pause_after):
+            if not (math.isfinite(pause) and 0.0 <= pause <= _LONGEST_PAUSE_SECONDS):
+                raise InvalidOption("a pause is out of range", str(pause), "Use 0 to 3600 seconds", self.line)
 
     def marks_within(self, duration_seconds: float) -> Marks:
         """Marks cut at the part's end, each with a speaker, and at least one sentence."""
@@ -106,7 +109,9 @@ class Deliverables:
         if self.cover is not None:
             Cover(self.cover)
         if not _NAME.fullmatch(self.name):
-            raise InvalidOption("not a valid stem for file names", self.name, "Use 1 to 100 of A-Z a-z 0-9 . _ -")
+            raise InvalidOption(
+                "not a valid stem for file names", self.name, "Use 1 to 180 letters, figures, . _ and -"
+            )
         _check_range("loudness target", self.loudness_lufs, -70.0, 0.0)
         _check_range("true-peak ceiling", self.true_peak_dbtp, -20.0, 0.0)
         _check_range("sample rate", self.sample_rate_hz, 8_000, 192_000)

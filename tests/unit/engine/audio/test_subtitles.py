@@ -7,6 +7,7 @@ import re
 import av
 import pytest
 
+from koebin.engine.audio.line_breaks import width
 from koebin.engine.audio.marks import LEVELS, Mark, Marks
 from koebin.engine.audio.subtitles import subtitle_format, to_text
 from koebin.engine.errors import InvalidOption
@@ -38,30 +39,60 @@ def by_ffmpeg(text: str, name: str) -> list[tuple[float, float, str]]:
 
 
 @pytest.mark.parametrize("name", ["srt", "vtt"])
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", LEVELS[1:])
 def test_ffmpeg_reads_every_cue(name: str, level: str) -> None:
     cues = by_ffmpeg(to_text(MARKS, name, level), name)
-    marks = {"sentence": MARKS.sentences, "word": MARKS.words, "mora": MARKS.moras, "phone": MARKS.phones}[level]
+    marks = {"word": MARKS.words, "mora": MARKS.moras, "phone": MARKS.phones}[level]
     assert [cue[0] for cue in cues] == pytest.approx([mark.start for mark in marks], abs=0.0006)
     assert [cue[1] for cue in cues] == pytest.approx([mark.end for mark in marks], abs=0.0016)
-    if level != "sentence":
-        assert [re.sub("<[^>]*>", "", cue[2]) for cue in cues] == [mark.text for mark in marks]
+    assert [re.sub("<[^>]*>", "", cue[2]) for cue in cues] == [mark.text for mark in marks]
+
+
+@pytest.mark.parametrize("name", ["srt", "vtt"])
+def test_ffmpeg_reads_the_sentences(name: str) -> None:
+    cues = by_ffmpeg(to_text(MARKS, name), name)
+    starts = [cue[0] for cue in cues]
+    assert starts == sorted(starts)
+    assert {0.0, 2.0, 3661.0} <= {round(start, 3) for start in starts}
+    assert all(end <= following + 0.001 for (_, end, _), following in zip(cues, starts[1:], strict=False))
 
 
 def test_srt_is_strict() -> None:
     text = to_text(MARKS, "srt")
     blocks = text.removesuffix("\n\n").split("\n\n")
-    assert len(blocks) == 3
     for number, block in enumerate(blocks, start=1):
         assert re.fullmatch(rf"{number}\n\d\d:\d\d:\d\d,\d{{3}} --> \d\d:\d\d:\d\d,\d{{3}}\n.+", block, re.DOTALL)
-    assert blocks[2].split("\n")[1] == "01:01:01,000 --> 01:01:01,001"
+    assert blocks[-1].split("\n")[1] == "01:01:01,000 --> 01:01:01,001"
 
 
-def test_long_sentences_are_wrapped_and_complete() -> None:
-    block = to_text(MARKS, "srt").split("\n\n")[1].split("\n")[2:]
-    assert len(block) >= 3
-    assert all(len(line) <= 22 for line in block)
-    assert "".join(block) == MARKS.sentences[1].text.replace("\n", "")
+LONG = (
+    "とても長い一文で、字幕に入りきらないほどの言葉がえんえんと続いてゆき、読む人はどこで息をつけばよいのか分からず、"
+    "それでも書き手は句点を打とうとせず、読点ばかりを並べて、最後の一文字まで読み終えるのである。"
+)
+
+
+def test_a_long_sentence_becomes_cues_of_two_lines_and_seven_seconds_cut_at_its_words() -> None:
+    words = tuple(Mark(word, 1.0 + 0.2 * LONG.index(word), 1.2 + 0.2 * LONG.index(word)) for word in ("読む", "読点"))
+    marks = Marks((Mark(LONG, 1.0, 21.0, "mei"),), words)
+    blocks = [block.split("\n") for block in to_text(marks, "srt", speakers=True).strip().split("\n\n")]
+    texts = [block[2:] for block in blocks]
+    assert all(len(lines) <= 2 and all(width(line) <= 44 for line in lines) for lines in texts)
+    assert "".join("".join(lines) for lines in texts) == "mei: " + LONG
+    seconds = [[float(part[6:].replace(",", ".")) for part in block[1].split(" --> ")] for block in blocks]
+    assert all(end - start <= 7.5 for start, end in seconds)
+    starts = {lines[0][:2]: start for lines, (start, _) in zip(texts, seconds, strict=True)}
+    assert starts["読む"] == pytest.approx(words[0].start), "a cue begins with its first word"
+
+
+def test_a_short_cue_stays_on_while_nothing_follows_it() -> None:
+    marks = Marks((Mark("はい。", 0.0, 0.3), Mark("いいえ。", 0.5, 0.9), Mark("そう。", 5.0, 5.3)))
+    ends = [block.split(" --> ")[1][:12] for block in to_text(marks, "srt").strip().split("\n\n")]
+    assert ends == ["00:00:00,417", "00:00:01,500", "00:00:05,300"]
+
+
+def test_what_looks_like_a_tag_is_shown_in_srt() -> None:
+    text = to_text(Marks((Mark("List<String> と{\\an8}と<今から>と 3 < 5。", 0.0, 5.0),)), "srt")
+    assert "List<\u2060String> と{\u2060\\an8}と<今から>と 3 < 5。" in text.replace("\n", "")
 
 
 def test_srt_names_the_speaker_where_asked() -> None:
@@ -75,7 +106,7 @@ def test_vtt_escapes_and_names_the_voice() -> None:
     assert text.startswith("WEBVTT\n\n00:00:00.000 --> 00:00:01.500\n")
     assert "<v mei>「&lt;b&gt;猫&lt;/b&gt;」 &amp; 犬 --&gt; 鳥。</v>" in text
     # Only timing lines hold an arrow.
-    assert text.count("-->") == 3
+    assert text.count("-->") == 5
 
 
 def test_a_name_that_is_given_takes_the_place_of_the_speaker() -> None:
@@ -116,7 +147,8 @@ def test_piece_by_piece_gives_the_same_file(name: str) -> None:
     chosen = subtitle_format(name)
     first = Marks(MARKS.sentences[:1], MARKS.words[:2], MARKS.moras[:2], MARKS.phones)
     second = Marks(MARKS.sentences[1:], MARKS.words[2:], MARKS.moras[2:])
-    pieces = [chosen.head(), chosen.body(first), chosen.body(second), chosen.foot()]
+    following = second.sentences[0].start
+    pieces = [chosen.head(), chosen.body(first, None, following), chosen.body(second), chosen.foot()]
     assert "".join(pieces) == to_text(MARKS, name)
 
 

@@ -174,7 +174,7 @@ def test_honest_gzip_is_read_and_a_cut_one_is_not(web, open_policy) -> None:
     for path, body in (("/whole", packed), ("/cut", packed[:-6])):
         web.pages[path] = lambda body=body: (200, {"Content-Encoding": "gzip"}, iter([body]))
     assert get(web.url("/whole"), open_policy) == b"news"
-    with pytest.raises(SourceFailed, match="cut off"):
+    with pytest.raises(SourceFailed, match="truncated"):
         get(web.url("/cut"), open_policy)
 
 
