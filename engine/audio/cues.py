@@ -99,15 +99,17 @@ def _cut(pieces: Sequence[str], wanted: float) -> list[str]:
 
 
 def _times(text: str, parts: Sequence[str], sentence: Mark, words: Sequence[Mark]) -> list[float]:
-    """When each part begins: with its first word, else in proportion to its place."""
-    places = _places(text, words)
+    """When each part begins: with its first word, else between the words around its place."""
+    anchors = [(0, sentence.start), *((place, word.start) for place, word in _places(text, words))]
+    anchors.append((len(text), sentence.end))
     times = [sentence.start]
     offset = 0
     for part in parts[:-1]:
         offset = text.index(part, offset) + len(part)
-        share = sentence.start + (sentence.end - sentence.start) * offset / len(text)
-        found = next((word.start for place, word in places if place >= offset), share)
-        times.append(min(max(found, times[-1]), sentence.end))
+        before = max(anchor for anchor in anchors if anchor[0] <= offset)
+        after = min(anchor for anchor in anchors if anchor[0] >= offset)
+        share = (offset - before[0]) / max(1, after[0] - before[0])
+        times.append(min(max(before[1] + share * (after[1] - before[1]), times[-1]), sentence.end))
     return times
 
 

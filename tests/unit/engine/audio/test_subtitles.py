@@ -81,7 +81,7 @@ def test_a_long_sentence_becomes_cues_of_two_lines_and_seven_seconds_cut_at_its_
     seconds = [[float(part[6:].replace(",", ".")) for part in block[1].split(" --> ")] for block in blocks]
     assert all(end - start <= 7.5 for start, end in seconds)
     starts = {lines[0][:2]: start for lines, (start, _) in zip(texts, seconds, strict=True)}
-    assert starts["読む"] == pytest.approx(words[0].start), "a cue begins with its first word"
+    assert starts["読点"] == pytest.approx(words[1].start), "a cue begins with its first word"
 
 
 def test_a_short_cue_stays_on_while_nothing_follows_it() -> None:
