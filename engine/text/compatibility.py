@@ -32,6 +32,8 @@ _BEFORE_NFKC: Final = {
     "℉": "°F",
     "™": "",
     "〼": "ます",
+    "𠮟": "叱",
+    "〻": "々",
     **{mark: mark for mark in "…‥"},
     **RADICALS,
     "゛": "",
@@ -40,21 +42,32 @@ _BEFORE_NFKC: Final = {
 _SUPERSCRIPTS: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _POWER: Final = re.compile(rf"(?<=[0-9A-Za-z)])(?<![kcm]m)(?<![^A-Za-z]m)([{_SUPERSCRIPTS}]+)")
 
+_BROKEN: Final = re.compile(r"[\u200b-\u200d\u2060\ufeff](?:\s?[\u200b-\u200d\u2060\ufeff])+")
+"""Zero-width characters around a space: where a page was laid out, not where a word ends."""
+_LONG: Final = re.compile(
+    r"(?<=[ァ-ヺｦ-ﾝ\uff9e\uff9f])[－−─―‐—–-](?=[ァ-ヺｱ-ﾝ](?:[^ァ-ヺｦ-ﾝー]|$))"
+    r"|(?<=(?<![ァ-ヺー])[ァ-ヺ])[－−─―‐—–-](?=[ァ-ヺ])"
+    r"|(?<=[ァ-ヺ])[－−](?![－−\d])"
+)
+"""A minus sign or a dash where the mark of a long vowel was meant: サ－バ－."""
+_MIXED: Final = re.compile("[0-9０-９](?=[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])")
 _LISTED: Final = re.compile("([①-⑳㉑-㊿])(?=[①-⑳㉑-㊿0-9０-９])")
 
 _DROPPED_CATEGORIES: Final = frozenset(("Cn", "Co", "Cs", "Cf", "Mn", "Me", "Mc"))
 
 
-def fold_compatibility(text: str) -> MappedText:
+def fold_compatibility(mapped: MappedText) -> MappedText:
     """NFKC, character by character, without what has no sound of its own.
 
     Dropped: unassigned and private code points, format characters (joiners, variation selectors), stray combining
     marks, letters of scripts that cannot be read (``koebin.engine.text.unreadable`` lists them). Letters of Latin,
     Cyrillic and Hangul are written with A to Z or kana, other figures with 0 to 9.
     """
-    mapped = MappedText.of(text)
-    if text.isascii():
+    if mapped.text.isascii():
         return mapped
+    mapped = mapped.sub(_BROKEN, "")
+    mapped = mapped.sub(_LONG, "ー")
+    mapped = mapped.sub(_MIXED, lambda match: f"{match.group()}と")
     mapped = mapped.sub(_POWER, lambda match: f"の{unicodedata.normalize('NFKC', match.group(1))}乗")
     mapped = mapped.sub(_LISTED, lambda match: match.group() + "、")
     return mapped.sub(_CLUSTER, lambda match: fold_cluster(match.group()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from koebin.engine.text.alignment import node_boundaries
 from koebin.engine.text.compounds import read_compounds
 from koebin.engine.text.features import Feature
+from koebin.engine.text.free_words import read_free_words
 from koebin.engine.text.heteronyms import read_heteronyms
 from koebin.engine.text.mapped import MappedText
 from koebin.engine.text.openjtalk import mark_devoiced
@@ -24,6 +25,7 @@ def read_in_context(text: str, features: list[Feature]) -> list[Feature]:
     offsets = node_boundaries(MappedText.of(text), [feature["string"] for feature in features], len(text))
     words = morphemes(text)
     read_compounds(features, offsets, words)
+    read_free_words(features)
     read_heteronyms(text, features, offsets)
     return _whispered(features, before)
 

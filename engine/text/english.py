@@ -32,6 +32,18 @@ _LEXICON: Final = {
     "wi": "ワイ",
     "fi": "ファイ",
     "celery": "セロリ",
+    "gmail": "ジーメール",
+    "orz": "オーアールゼット",
+    "vtuber": "ブイチューバー",
+    "wordpress": "ワードプレス",
+    "kindle": "キンドル",
+    "hulu": "フールー",
+    "uber": "ウーバー",
+    "airpods": "エアポッズ",
+    "chatbot": "チャットボット",
+    "webtoon": "ウェブトゥーン",
+    "blog": "ブログ",
+    "cafe": "カフェ",
 }
 """What is neither in Open JTalk's dictionary nor guessed well from its spelling."""
 
@@ -61,6 +73,23 @@ _CONTRACTIONS: Final = {
     "rock'n'roll": "ロックンロール",
 }
 _ORDINALS: Final = {1: "ファースト", 2: "セカンド", 3: "サード"}
+
+
+_ELEMENTS: Final = frozenset(
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Ti Cr Mn Fe Co Ni Cu Zn Br Ag Sn I Ba Pt Au Hg Pb U".split()
+)
+_ELEMENT: Final = re.compile(r"([A-Z][a-z]?)(\d*)")
+_COMPOUNDS: Final = frozenset("NaCl HCl NaOH KCl KOH HBr HF LiCl MgO CaO FeS CuO ZnO SiC NaI AgCl".split())
+
+
+def read_formula(word: str) -> str:
+    """``CaCO3`` letter by letter, with spaces between; other words as they are."""
+    parts = _ELEMENT.findall(word)
+    if not all(element in _ELEMENTS for element, _ in parts) or len(parts) < 2:
+        return word
+    if word not in _COMPOUNDS and not any(number for _, number in parts):
+        return word
+    return " ".join(f"{element.upper()}{number}" for element, number in parts)
 
 
 def read_contraction(word: str) -> str:

@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import Final
 
 from koebin.engine.text.compatibility import fold_compatibility
-from koebin.engine.text.english import read_contraction, read_ordinal, read_words
+from koebin.engine.text.decoration import without_decoration
+from koebin.engine.text.english import read_contraction, read_formula, read_ordinal, read_words
 from koebin.engine.text.mapped import MappedText
 from koebin.engine.text.numbers import read_code, read_decimal, read_integer
 
@@ -27,12 +28,8 @@ _NOT_IN_NUMBER: Final = r"(?<![\d.,])"
 
 
 def normalize(text: str, protected: Sequence[str] = ()) -> MappedText:
-    """Rewrite ``text``; ``protected`` surfaces (a user dictionary's, in half-width form) are left as they are.
-
-    Raises:
-        InvalidText: a letter of a script that cannot be read.
-    """
-    folded = MappedText.of(text) if _PLAIN.fullmatch(text) else fold_compatibility(text)
+    """Rewrite ``text``; ``protected`` surfaces (a user dictionary's, in half-width form) are left as they are."""
+    folded = MappedText.of(text) if _PLAIN.fullmatch(text) else fold_compatibility(without_decoration(text))
     if not protected and _PLAIN.fullmatch(folded.text):
         return _apply(_PLAIN_RULES, folded)
     runs = _split_protected(folded, protected)
@@ -123,7 +120,7 @@ def _time(match: re.Match[str]) -> str:
     hour, minute, second = match.group(1), match.group(2), match.group(3)
     if int(hour) > 29:
         return match.group()
-    said = f"{int(hour)}時" + (f"{int(minute)}分" if int(minute) or second else "")
+    said = f"{int(hour) or '零'}時" + (f"{int(minute)}分" if int(minute) or second else "")
     return said + (f"{int(second)}秒" if second and int(second) else "")
 
 
@@ -154,6 +151,10 @@ def _hyphenated(match: re.Match[str]) -> str:
     groups = re.findall(r"\d+", match.group())
     if groups[0].startswith("0") or (len(groups) > 2 and sum(map(len, groups)) >= 9) or _is_post_code(groups):
         return read_code(groups)
+    if len(groups) == 2 and max(map(len, groups)) <= 2 and _SCORE.search(match.string):
+        return "タイ".join(groups)
+    if len(groups) == 2 and int(groups[0]) < int(groups[1]) and (unit := _COUNTER.match(match.string, match.end())):
+        return f"{groups[0]}{unit.group() if unit.group() in '時月日' else ''}から{groups[1]}"
     if (
         len(groups) == 2
         and [len(group) for group in groups] == [4, 4]
@@ -161,6 +162,14 @@ def _hyphenated(match: re.Match[str]) -> str:
     ):
         return f"{groups[0]}から{groups[1]}"
     return "の".join(groups)
+
+
+_SCORE: Final = re.compile(
+    "勝|敗|負け|下し|破っ|破り|引き分け|試合|対戦|スコア|先制|延長|リード|逆転|ホーム|セット|戦は|戦で"
+)
+_COUNTER: Final = re.compile(
+    "[人名枚本度回日年匹冊杯歩点倍個歳才月時分秒週円階件台%ページ通行頭羽着足曲話巻章問室席]|%|キロ|メートル|万"
+)
 
 
 def _is_post_code(groups: list[str]) -> bool:
@@ -177,9 +186,14 @@ def _number(match: re.Match[str]) -> str:
     return read_integer(integer) if integer else read_decimal(whole, fraction).replace(".", _POINT)
 
 
+def _ordinal_name(digits: str) -> str:
+    """``No.1`` -> ``ナンバーワン``."""
+    return "ナンバー" + {"1": "ワン", "2": "ツー", "3": "スリー"}.get(digits, digits)
+
+
 def _points(match: re.Match[str]) -> str:
     """``1.2.3``: a version or an address, part by part."""
-    return "点".join(read_integer(part) for part in match.group().split("."))
+    return "テン".join(read_integer(part) for part in match.group().split("."))
 
 
 _SYMBOLS: Final = {
@@ -231,10 +245,14 @@ _COUNTED: Final = (
     "[人名枚本度回日年軒匹冊杯町里間尺寸丁羽頭通行字個点歩升合貫両銭円分秒週台代つ]|時間|[ヶケか箇ヵカ個][月所国]"
 )
 _ABOUT: Final = re.compile(
+    r"(?<=十)(?<!月.十)(?<!年.十)(一(?=二)|二(?=三)|三(?=四)|四(?=五)|五(?=六)|六(?=七)|七(?=八)|八(?=九))(?=.(?![〇一二三四五六七八九十百千万月]))|"
     r"(?<![〇一二三四五六七八九第月時])(?<!明治|大正|昭和|平成|令和)"
     rf"(一(?=二)|二(?=三)|三(?=四)|四(?=五)|五(?=六)|六(?=七)|七(?=八)|八(?=九))(?=.(?:{_COUNTED}))"
 )
 """``二三人``: two or three people. After an era, a month or an hour, and in longer rows, it is 23."""
+
+_AFTER_NAME: Final = r"(?<=[A-Za-z] )(?<![^A-Za-z][A-Za-z] )"
+"""``iPhone 6s``: the letter belongs to the name."""
 
 _HEADING: Final = re.compile(
     rf"\A\s*(第[0-9〇一二三四五六七八九十百]+\S?|[一二三四五六七八九十]+)\s+(?=[{_KANA}{_KANJI}])"
@@ -245,7 +263,7 @@ _MARKS: Final[_Rule] = (
     re.compile("[" + re.escape("".join(_PUNCTUATION)) + "]"),
     lambda match: _PUNCTUATION[match.group()],
 )
-_GUESSES: Final[_Rule] = (_ABOUT, lambda match: match.group(1) + "、")
+_GUESSES: Final[_Rule] = (_ABOUT, lambda match: match.group() + "、")
 
 _PLAIN: Final = re.compile("[ぁ-ゖァ-ヶーヽヾゝゞ一-鿿々、。「」『』!?―—]+")
 _PLAIN_RULES: Final = (_MARKS, _GUESSES)
@@ -277,6 +295,7 @@ _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(r"(?<=\d)m/s(?![A-Za-z])"), "メートル毎秒"),
     (re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})\s?[-〜]\s?(\d{1,2})/(\d{1,2})(?![\d/])"), _days),
     (re.compile(r"(?<![\d/])(\d+)[/⁄](\d+)(?![\d/])(\([月火水木金土日祝・]+\))?"), _month_and_day),
+    (re.compile(r"(?<=日)\s?\(([月火水木金土日])\)\s?[-〜]\s?(?=\d)"), lambda match: f"{match.group(1)}曜日から"),
     (re.compile(r"(?<=日)\s?\(([月火水木金土日])([・,]?祝)?\)"), lambda match: f"({match.group(1)}曜日)"),
     (re.compile(r"(?<=\d):(?=\d)"), "タイ"),
     (re.compile(r"(?<!\d)([月火水木金土日])(?:曜日?)?[-〜]([月火水木金土日])(?:曜日?|(?!\d))"), _weekdays),
@@ -286,6 +305,15 @@ _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(rf"(?<=[{_KANA}{_KANJI}])〜+"), lambda match: "ー" * len(match.group())),
     (re.compile(r"(\d+(?:\.\d+)?)\s?°F(?![A-Za-z])"), lambda match: f"華氏{match.group(1)}度"),
     (re.compile(r"°C(?![A-Za-z])|℃"), "度"),
+    (
+        re.compile(r"(?<=\d)[Ee]([-+−]?)(?=\d)"),
+        lambda match: "E" + {"": "", "+": "プラス"}.get(match.group(1), "マイナス"),
+    ),
+    (
+        re.compile(rf"{_AFTER_NAME}(\d+)([sShHLl])(?![A-Za-z])"),
+        lambda match: f"{match.group(1)} {match.group(2).upper()}",
+    ),
+    (re.compile(r"(?<=\d)L(?=サイズ|の服|判|寸|パック)"), " L"),
     (re.compile(r"(?<=\d)\s?[Ll](?![A-Za-z])"), "リットル"),
     (re.compile(r"(?<=\d)h(?![A-Za-z])"), "時間"),
     (re.compile(r"(?<=\d)min(?![A-Za-z])"), "分"),
@@ -294,8 +322,7 @@ _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(r"(?<=\d)px(?![A-Za-z])"), "ピクセル"),
     (re.compile(r"(?<=\d)pt(?![A-Za-z])"), "ポイント"),
     (re.compile(r"(?<=[0-9A-Za-z)])\^(\d+)"), lambda match: f"の{match.group(1)}乗"),
-    (re.compile(r"(?<![A-Za-z])No\.?\s?(?=\d)", re.IGNORECASE), "ナンバー"),
-    (re.compile(r"#(?=\d)"), "ナンバー"),
+    (re.compile(r"(?:(?<![A-Za-z])[Nn][Oo]\.?\s?|#)(\d+)(?!\d)"), lambda match: _ordinal_name(match.group(1))),
     (re.compile(r"(?<=[A-Za-z])#"), "シャープ"),
     (re.compile(rf"#(?=[A-Za-z{_KANA}{_KANJI}])"), "ハッシュタグ"),
     (re.compile(r"(?<=\d)\s?\*\s?(?=\d)"), "かける"),
@@ -307,13 +334,17 @@ _RULES: Final[tuple[_Rule, ...]] = (
         re.compile(r"(?<!\d)(\d*)\.(\d+)|(\d+)"),
         lambda match: _number(match) if match.group(2) else read_integer(match.group(3)),
     ),
-    (re.compile(r"(?<=[A-Za-z]{2})\.(?=[A-Za-z]{2})"), "ドット"),
+    (re.compile(r"(?<=[A-Za-z]{2})\.(?=[A-Za-z]{2})|(?<![A-Za-z\d.。])\.(?=[A-Za-z]{2})"), "ドット"),
+    (re.compile(r"(?<![A-Za-z])Re:\s?"), "リ、"),
+    (re.compile(r"(?i)(?<![a-z])thank\s+(?:you|u)(?![a-z])"), "サンキュー"),
+    (re.compile(r"(?<![A-Za-z0-9])(?:[A-Z][a-z]?\d*){2,}(?![A-Za-z0-9])"), lambda match: read_formula(match.group())),
     (re.compile(r"(?<![A-Za-z])(Mr|Mrs|Ms|Dr|St|Prof|vs)\."), lambda match: match.group(1)),
     (re.compile(r"\.{3,}|・{3,}"), lambda match: "…" * -(-len(match.group()) // 3)),
     (re.compile(r"\.\.|・・"), "‥"),
     (re.compile(r"(?<=[ァ-ヺーA-Za-z])・(?=[ァ-ヺA-Za-z])"), " "),
     (re.compile(r"(?<=[A-Za-z])-(?=[A-Za-z])"), " "),
-    (re.compile(r"(?<=[〇○◯])×|×(?=印|マーク|[^\S\n]*$)"), "バツ"),
+    (re.compile(r"(?<=[A-Za-zァ-ヺー])\s?[×=]\s?(?=[A-Za-zァ-ヺ])"), " "),
+    (re.compile(rf"(?<=[〇○◯])×|×(?=印|マーク|×|[^\S\n]*$)|(?<![\w])×(?=[{_KANJI}])|(?<=×)×"), "バツ"),
     (re.compile("[" + re.escape("".join(_SYMBOLS)) + "]"), lambda match: _SYMBOLS[match.group()]),
     (re.compile(r"[\"'](?=[^\s\"'])(?<![^\s、。「…].)"), "「"),
     (re.compile(r"[\"']"), "」"),

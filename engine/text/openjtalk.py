@@ -52,7 +52,7 @@ def run_frontend(text: str, dictionary: Dictionary | None = None) -> list[Featur
 
 
 def _plus_frontend(text: str, jtalk: Any) -> list[Feature]:
-    features: list[Feature] = _pyopenjtalk().run_frontend(text, jtalk=jtalk)
+    features: list[Feature] = _pyopenjtalk().run_frontend(text, iu_pronunciation="YuuBase", jtalk=jtalk)
     return features
 
 

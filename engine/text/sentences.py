@@ -86,13 +86,19 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
 def _ends_sentence(text: str, position: int) -> bool:
     char = text[position]
     if char in TERMINATORS:
-        return True
+        return not (char == "?" and _within_address(text, position))
     if char not in _STOPS or position == 0:
         return False
     before, after = text[position - 1], text[position + 1 : position + 2]
     if not (is_japanese(before) or before in CLOSERS) or (after and after in _STOPS):
         return False
     return script(before) == "hiragana" or not after or script(after) not in ("latin", "digit")
+
+
+def _within_address(text: str, position: int) -> bool:
+    """A question mark between Latin letters, figures and slashes belongs to an address (``https://a.b/?q=1``)."""
+    around = text[position - 1 : position] + text[position + 1 : position + 2]
+    return len(around) == 2 and all(char.isascii() and (char.isalnum() or char in "/=&#_.-") for char in around)
 
 
 def _skip(text: str, position: int, chars: frozenset[str]) -> int:
