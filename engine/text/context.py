@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from koebin.engine.text.accent_rules import apply_accent_rules
 from koebin.engine.text.alignment import node_boundaries
 from koebin.engine.text.compounds import read_compounds
 from koebin.engine.text.features import Feature
@@ -27,7 +28,9 @@ def read_in_context(text: str, features: list[Feature]) -> list[Feature]:
     read_compounds(features, offsets, words)
     read_free_words(features)
     read_heteronyms(text, features, offsets)
-    return _whispered(features, before)
+    features = _whispered(features, before)
+    apply_accent_rules(features)
+    return features
 
 
 def _whispered(features: list[Feature], before: list[tuple[str, str]]) -> list[Feature]:

@@ -135,6 +135,13 @@ def known_word(word: str) -> bool:
     return len(features) == 1 and features[0]["pos"] != "フィラー" and features[0]["mora_size"] > 0
 
 
+@lru_cache(maxsize=16384)
+def dictionary_accent(word: str) -> int | None:
+    """The accent that the standard dictionary gives the word alone, 0 for flat; None if it has several words there."""
+    features = _INSTANCES.get(None).run_frontend(word)
+    return int(features[0]["acc"]) if len(features) == 1 else None
+
+
 def path_cost(text: str) -> int:
     """What the best way to split the text into words of the standard dictionary costs (MeCab)."""
     morphs = _INSTANCES.get(None).run_mecab_detailed(text)[1]

@@ -1,0 +1,230 @@
+"""Accents and accent phrases of the common language that Open JTalk's rules miss.
+
+Facts of the Tokyo accent: a fall after a noun's last mora is lost before の; a flat verb stays flat with れる and られる; an
+adverbial adjective falls a mora earlier than its dictionary form; では|ない, なければ|ならない, で|ある, のように are two phrases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final
+
+from koebin.engine.text.features import Feature
+from koebin.engine.text.openjtalk import dictionary_accent
+
+_SPLIT: Final = {
+    # the word before: words, in their dictionary form, that begin a phrase after it
+    "ば": {"なる", "いける"},
+    "は": {"ない", "なる", "いける", "ある", "いる"},
+    "で": {"ある", "ない"},
+    "じゃ": {"ない"},
+    "を": {"する"},
+    "に": {"する"},
+    "の": {"よう", "こと", "もの", "上", "ところ", "方", "事", "他", "為", "物", "日"},
+    "た": {"よう", "者", "わけ", "方"},
+    "な": {"もの", "事"},
+    "も": {"ある"},
+}
+_JOIN: Final = {"なく": {"なる"}, "と": {"いう"}}
+_PARTICLES: Final = ("助詞", "助動詞")
+_FLAT_ALONE: Final = frozenset(("昨日", "きのう", "一番", "いちばん", "半分", "沢山", "たくさん", "何も", "誰も"))
+_FLAT_BEFORE_NO: Final = frozenset(("何", "他", "ほか", "日本", "明日", "あした", "昨日", "きのう", "向こう"))
+_NOT_FLAT_BEFORE_NO: Final = frozenset(("次", "世", "よそ", "他所", "人"))
+
+
+def apply_accent_rules(features: list[Feature]) -> None:
+    """Mend phrases and their accents, in place. Words of the user's keep theirs."""
+    _divide(features)
+    for first, last in _phrases(features):
+        words = features[first:last]
+        if any(word["is_reading_protected"] for word in words):
+            continue
+        after = features[last] if last < len(features) else None
+        accent = _accent(words, features[first - 1] if first else None, after)
+        if accent is not None:
+            features[first]["acc"] = accent
+
+
+def _divide(features: list[Feature]) -> None:
+    for index in range(1, len(features)):
+        before, word = features[index - 1], features[index]
+        if before["is_reading_protected"] or word["is_reading_protected"] or not word["mora_size"]:
+            continue
+        if word["chain_flag"] == 1 and _begins(before, word):
+            _split(features, index)
+        elif word["chain_flag"] != 1 and word["orig"] in _JOIN.get(before["string"], ()) and word["pos"] == "動詞":
+            if (
+                before["pos"] in _PARTICLES
+                and before["mora_size"]
+                and (word["orig"] != "いう" or word["string"] == "いう")
+            ):
+                word["chain_flag"] = 1
+
+
+def _begins(before: Feature, word: Feature) -> bool:
+    """Whether the word begins a phrase although Open JTalk goes on with the one before it."""
+    if word["orig"] == "もの" and before["pos"] in ("形容詞", "連体詞"):
+        return True
+    if word["orig"] not in _SPLIT.get(before["string"], ()) or before["pos"] not in _PARTICLES:
+        return False
+    if before["string"] == "で" and word["orig"] == "ある":
+        return word["pos"] == "助動詞"
+    return True
+
+
+def _split(features: list[Feature], index: int) -> None:
+    """Begin a phrase at ``index``: the accent that the phrase before it had behind this place is given up."""
+    head = index - 1
+    while head and features[head]["chain_flag"] == 1:
+        head -= 1
+    if features[head]["acc"] > sum(word["mora_size"] for word in features[head:index]):
+        features[head]["acc"] = 0
+    features[index]["chain_flag"] = 0
+    end = index + 1
+    while end < len(features) and features[end]["chain_flag"] == 1:
+        end += 1
+    if features[index]["string"] == "こと":
+        features[index]["acc"] = 2
+    features[index]["acc"] = chained_accent(features[index:end])
+
+
+def chained_accent(words: Sequence[Feature]) -> int:
+    """The accent of a phrase from its words' own accents, by Open JTalk's rules for what goes on with a phrase."""
+    accent: int = words[0]["acc"]
+    size: int = words[0]["mora_size"]
+    for before, word in zip(words, words[1:], strict=False):
+        if word["orig"] == "ます":
+            accent = size + 1
+        elif before["string"] in ("ませ", "ましょ"):
+            accent = size
+        for rule in word["chain_rule"].split("/"):
+            pos, named, name = rule.rpartition("%")
+            if named and pos not in before["pos"]:
+                continue
+            kind, _, shift = name.partition("@")
+            if (kind == "F2" and not accent) or (kind == "F3" and accent) or kind == "F4":
+                accent = size + int(shift or 0)
+            elif kind in ("F5", "C4"):
+                accent = 0
+            break
+        size += word["mora_size"]
+    return max(accent, 0)
+
+
+def _phrases(features: Sequence[Feature]) -> Iterator[tuple[int, int]]:
+    """Spans of accent phrases without marks in them."""
+    first = 0
+    for index in range(1, len(features) + 1):
+        if index < len(features) and features[index]["chain_flag"] == 1:
+            continue
+        if all(word["mora_size"] for word in features[first:index]):
+            yield first, index
+        first = index
+
+
+def _accent(words: Sequence[Feature], before: Feature | None, after: Feature | None) -> int | None:
+    """The accent of a phrase, None where Open JTalk's holds."""
+    head, rest = words[0], words[1:]
+    now: int = head["acc"]
+    surface = "".join(word["string"] for word in words)
+    if surface in _FLAT_ALONE:
+        return 0
+    if head["string"] in ("何の", "他の", "そのため") and not rest:
+        return 0
+    if (
+        head["string"] == "人"
+        and surface != "人の"
+        and before is not None
+        and head["pron"].startswith("ヒ")
+        and _modifies(before)
+    ):
+        return 2
+    if head["string"] in ("私", "わたし") and rest and rest[0]["string"] == "たち":
+        return 2
+    if head["pos"] == "名詞" and rest and rest[-1]["string"] == "の" and rest[-1]["pos"] == "助詞":
+        return _before_no(words, now)
+    if head["pos"] == "形容詞":
+        return _adjective(words, now)
+    if head["pos"] == "動詞" or (rest and rest[0]["pos"] == "動詞" and rest[0]["orig"] == "する"):
+        return _verb(words, now)
+    if now == 0 and surface.endswith("だが") and head["pos"] == "名詞" and len(words) > 2:
+        return sum(word["mora_size"] for word in words[:-1])
+    return None
+
+
+def _modifies(before: Feature) -> bool:
+    return before["pos"] in ("動詞", "形容詞", "助動詞") or (before["string"] == "の" and before["pos"] == "助詞")
+
+
+def _before_no(words: Sequence[Feature], accent: int) -> int | None:
+    """The fall after the last mora of a noun is lost before の."""
+    nouns = words[:-1]
+    if any(word["pos"] != "名詞" or word["pos_group1"] == "数" for word in nouns) or nouns[-1]["string"][-1:] == "つ":
+        return None
+    surface = "".join(word["string"] for word in nouns)
+    size = sum(word["mora_size"] for word in nouns)
+    if surface in _FLAT_BEFORE_NO:
+        return 0
+    if accent == size > 1 and surface not in _NOT_FLAT_BEFORE_NO:
+        return 0
+    return None
+
+
+def _adjective(words: Sequence[Feature], accent: int) -> int | None:
+    """An adjective that is not flat falls a mora earlier in its forms く, かった, ければ."""
+    head, rest = words[0], words[1:]
+    own = dictionary_accent(head["orig"])
+    if not own or own < 2 or not head["cform"].startswith(("連用", "仮定")):
+        return None
+    if rest and rest[0]["string"] in ("なる",) and accent != own:
+        return None
+    return own - 1 if accent == own or accent >= head["mora_size"] else None
+
+
+def _verb(words: Sequence[Feature], accent: int) -> int | None:
+    """Verbs with what follows them: れる, られる, ば, と, が, ず, たい, ながら, ておる."""
+    head = words[0]
+    place = 1 if head["pos"] == "動詞" else 2
+    own = dictionary_accent(head["orig"]) if place == 1 else (_noun_accent(words, accent))
+    if own is None or len(words) < place:
+        return None
+    stem = sum(word["mora_size"] for word in words[:place])
+    rest = words[place:]
+    names = [word["string"] for word in rest]
+    if not names:
+        return 3 if head["orig"].endswith("ずる") and head["mora_size"] == 4 and head["cform"] == "基本形" else None
+    if rest[0]["orig"] in ("れる", "られる") and rest[0]["pos"] == "動詞":
+        return _passive(words, place, own, stem, rest)
+    if names == ["て", "おり"] and own == 0:
+        return stem + 2
+    if names == ["が"] and rest[0]["pos_group1"] == "接続助詞" and own == 0 and words[place - 1]["cform"] == "基本形":
+        return stem
+    if place == 2:
+        return None
+    if names == ["ば"] and head["pos"] == "動詞" and head["mora_size"] == 2 and own:
+        return 1
+    if names[0] == "ず" and head["orig"] not in ("関わる", "かかわる"):
+        return stem if own or head["orig"] == "する" else 0
+    if rest[0]["orig"] == "たい" and own:
+        return stem + 1
+    if names[0] == "ながら" and own == 0:
+        return 0
+    return None
+
+
+def _noun_accent(words: Sequence[Feature], accent: int) -> int | None:
+    """Of the noun before する."""
+    noun = words[0]
+    return dictionary_accent(noun["string"]) if noun["pos"] == "名詞" else None
+
+
+def _passive(words: Sequence[Feature], place: int, own: int, stem: int, rest: Sequence[Feature]) -> int | None:
+    if place == 2:
+        return own
+    ending = [word["string"] for word in rest[1:]]
+    if own == 0:
+        return 0 if not ending or ending[0] in ("た", "て", "と", "の") else None
+    if ending and ending[0] in ("た", "て"):
+        return stem if rest[0]["mora_size"] == 1 else stem + 1
+    return None
