@@ -13,6 +13,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "speed": (0.25, 4.0),
     "pitch": (-24.0, 24.0),
     "intonation": (0.0, 3.0),
+    "accent_strength": (0.0, 1.5),
     "volume": (-60.0, 20.0),
     "pause": (0.0, 60.0),
     "noise_scale": (0.0, 2.0),
@@ -37,6 +38,8 @@ class SynthesisOptions:
         speed: speaking rate, 2.0 is twice as fast (the length scale of VITS is 1 / speed).
         pitch: shift of the fundamental frequency in semitones.
         intonation: scale of the fundamental frequency's movement about its mean, 1.0 as spoken, 0.0 flat.
+        accent_strength: how much the accents of the text count against BERT's opinion in a JP-Extra voice, 1.0 as
+            trained; see ``bert_weight``. The built-in voices always speak the accents of the text.
         volume: gain in dB.
         pause: seconds between sentences; None lets the voice's duration model decide.
         noise_scale: scale of the prior noise (VITS), 0.6 as published.
@@ -55,6 +58,7 @@ class SynthesisOptions:
     speed: float = 1.0
     pitch: float = 0.0
     intonation: float = 1.0
+    accent_strength: float = 1.0
     volume: float = 0.0
     pause: float | None = None
     noise_scale: float = 0.6
@@ -73,8 +77,22 @@ class SynthesisOptions:
             object.__setattr__(self, name, _number(name, value, low, high))
 
     def content(self) -> dict[str, Any]:
-        """Options that decide the samples of one sentence: all but the pause between sentences."""
-        return {name: getattr(self, name) for name in _CONTENT}
+        """Every option but the pause between sentences: what decides the samples of one sentence.
+
+        An accent strength of 1 is left out, so that a sentence keeps the noise that it had before there was one.
+        """
+        content = {name: getattr(self, name) for name in _CONTENT}
+        if content["accent_strength"] == 1:
+            del content["accent_strength"]
+        return content
+
+    @property
+    def bert_weight(self) -> float:
+        """Factor of BERT's features: 64 ** (1 - s) from an accent strength s of 1 upwards (1.5 is 1/8), and
+        2 ** (1 - s) below it (0 is 2).
+        """
+        weight: float = (64.0 if self.accent_strength >= 1 else 2.0) ** (1.0 - self.accent_strength)
+        return weight
 
 
 _CONTENT: Final = tuple(field.name for field in fields(SynthesisOptions) if field.name != "pause")

@@ -511,7 +511,7 @@ def parse_options(fields: dict[str, Any]) -> SynthesisOptions:
 def changed_options(options: SynthesisOptions) -> dict[str, Any]:
     """Options that differ from their defaults, without the pause (not part of a segment)."""
     defaults = _DEFAULT_OPTIONS.content()
-    return {name: value for name, value in options.content().items() if value != defaults[name]}
+    return {name: value for name, value in options.content().items() if value != defaults.get(name)}
 
 
 def segment_key(content: str, model_revision: str, engine_revision: str) -> str:

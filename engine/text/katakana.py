@@ -36,6 +36,20 @@ _O_ROW: Final = "オコゴソゾトドノホボポモヨロヲォョ"
 _E_ROW: Final = "エケゲセゼテデネヘベペメレェ"
 
 
+HELD: Final = re.compile(
+    "|".join(
+        f"[{kana}ー～〜]{{25,}}"
+        for kana in ("ぁあァア", "ぃいィイ", "ぅうゥウ", "ぇえェエ", "ぉおォオ", "んン", "っッ")
+    )
+)
+_LONGEST: Final = 24
+
+
+def shorten(kana: str) -> str:
+    """Kana with no vowel held for more than 24 morae: the built-in voices cannot hold one for 35."""
+    return HELD.sub(lambda match: match.group()[:_LONGEST], kana)
+
+
 def to_katakana(text: str) -> str:
     """Hiragana as katakana; everything else unchanged."""
     return text.translate(_HIRAGANA_TO_KATAKANA)
@@ -53,6 +67,7 @@ def split_morae(kana: str) -> list[str]:
 
 def sounded(kana: str) -> str:
     """A reading in katakana as it is said: katakana stands as it is, hiragana is spelling (せんせい: センセー)."""
+    kana = shorten(kana)
     katakana = to_katakana(kana)
     if katakana == kana:
         return kana

@@ -15,6 +15,7 @@ from typing import Final
 from koebin.engine.text.compatibility import fold_compatibility
 from koebin.engine.text.decoration import without_decoration
 from koebin.engine.text.english import read_contraction, read_formula, read_ordinal, read_words
+from koebin.engine.text.katakana import HELD, shorten
 from koebin.engine.text.mapped import MappedText
 from koebin.engine.text.numbers import read_code, read_decimal, read_integer
 
@@ -266,12 +267,14 @@ _MARKS: Final[_Rule] = (
 _GUESSES: Final[_Rule] = (_ABOUT, lambda match: match.group() + "、")
 
 _PLAIN: Final = re.compile("[ぁ-ゖァ-ヶーヽヾゝゞ一-鿿々、。「」『』!?―—]+")
-_PLAIN_RULES: Final = (_MARKS, _GUESSES)
+_SCREAMS: Final[_Rule] = (HELD, lambda match: shorten(match.group()))
+_PLAIN_RULES: Final = (_SCREAMS, _MARKS, _GUESSES)
 """Without figures, letters, white space and other signs, which most sentences have none of, no other rule applies."""
 
 _RULES: Final[tuple[_Rule, ...]] = (
     (re.compile(r"\r\n?|[\n\u0085\u2028\u2029\v\f]"), "\n"),
     (re.compile(r"[~∼〜]"), "〜"),
+    _SCREAMS,
     (re.compile(r"[A-Za-z]+['’][A-Za-z]+"), lambda match: read_contraction(match.group())),
     (re.compile(r"(?<=[A-Za-z])['’](?=[A-Za-z])"), ""),
     (re.compile(r"\(株\)"), "株式会社"),

@@ -35,6 +35,8 @@ SPANS: Final = {
     "音量": "volume",
     "intonation": "intonation",
     "抑揚": "intonation",
+    "accent": "accent_strength",
+    "アクセント": "accent_strength",
 }
 PAUSES: Final = ("pause", "間")
 _DEEPEST: Final = 16
@@ -45,7 +47,7 @@ _TOKEN: Final = re.compile(
     r"|[｜|](?P<base>[^｜|《》\[［\n]{1,1000})《(?P<explicit>[^《》\n]*)(?P<closed>》?)"
     r"|《《(?P<emphasis>[^《》\n]+)》》"
     r"|《(?P<implicit>[^《》\n]*)》"
-    r"|[\[［](?P<end>/?)(?P<name>[A-Za-z]+|話者|スタイル|速さ|高さ|音量|抑揚|間)"
+    r"|[\[［](?P<end>/?)(?P<name>[A-Za-z]+|話者|スタイル|速さ|高さ|音量|抑揚|アクセント|間)"
     r"(?:[:：](?P<value>[^\[\]［］\n]*))?[\]］]"
 )
 _SECONDS: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(s|ms|秒|ミリ秒)?")

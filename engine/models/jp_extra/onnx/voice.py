@@ -129,7 +129,7 @@ class JpExtraOnnx:
         ids = network_input(both, self._sizes.add_blank)
         draws = noise.generator(first.seed)
         with self._idle.caller():
-            bert = self._bert_features(both, ids)  # (1024, T)
+            bert = self._bert_features(both, ids, first.options)  # (1024, T)
             prior = self._network.encode(ids, bert, control, noise.sdp_noise(draws, len(ids)))
         return frames_between(prior.durations, len(both.phones), ends) * self._frame_seconds
 
@@ -147,7 +147,7 @@ class JpExtraOnnx:
         spoken = phonemes(utterance.analysis)
         ids = network_input(spoken, self._sizes.add_blank)
         draws = noise.generator(utterance.seed)
-        bert = self._bert_features(spoken, ids)  # (1024, T)
+        bert = self._bert_features(spoken, ids, utterance.options)  # (1024, T)
         prior = self._network.encode(ids, bert, control, noise.sdp_noise(draws, len(ids)))
         durations = self._checked(at_least_one_frame(prior.durations), utterance)  # (T,)
         frames = int(durations.sum())
@@ -175,12 +175,15 @@ class JpExtraOnnx:
             length_scale=1.0 / options.speed,
         )
 
-    def _bert_features(self, spoken: Phonemes, ids: NetworkInput) -> FloatArray:
-        """Shape (1024, T)."""
+    def _bert_features(self, spoken: Phonemes, ids: NetworkInput, options: SynthesisOptions) -> FloatArray:
+        """Shape (1024, T), weighted by the options' accent strength."""
         tokens = self._tokenize(spoken.bert_text)
         if len(tokens) != len(ids.phones_per_token):
             raise InferenceFailed("BERT's tokens are not one per character", spoken.bert_text)
-        return expand(self._bert.features(tokens), ids.phones_per_token)
+        features = self._bert.features(tokens)
+        if options.bert_weight != 1:
+            features = features * np.float32(options.bert_weight)
+        return expand(features, ids.phones_per_token)
 
     def _checked(self, durations: IntArray, utterance: Utterance) -> IntArray:
         seconds = float(durations.sum(dtype=np.float64)) * self._frame_seconds

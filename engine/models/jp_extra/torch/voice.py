@@ -220,13 +220,15 @@ class JpExtraTorch:
             job.m, job.logs = m[row, :, :phones], logs[row, :, :phones]  # [C, T] each
 
     def _bert_features(self, jobs: Sequence[_Job]) -> list[Tensor]:
-        """[T, 1024] each."""
+        """[T, 1024] each, weighted by the options' accent strength."""
         tokens = [self._tokens(job.phonemes.bert_text) for job in jobs]
         features = []
         for job, ids, hidden in zip(jobs, tokens, self._bert.hidden(tokens), strict=True):
             if len(ids) != len(job.phonemes.word2ph):
                 raise InferenceFailed("BERT's tokens are not one per character", job.phonemes.bert_text)
-            features.append(expand(hidden, job.ids.phones_per_token))
+            weight = job.options.bert_weight
+            weighted = hidden if weight == 1 else hidden * weight
+            features.append(expand(weighted, job.ids.phones_per_token))
         return features
 
     def _durations(self, frames: Tensor, job: _Job) -> Tensor:

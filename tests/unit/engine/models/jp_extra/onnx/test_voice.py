@@ -99,6 +99,7 @@ def test_company_changes_nothing(voice: JpExtraOnnx) -> None:
     [
         *({"seed": 2}, {"style": "Happy"}, {"style": "Happy", "style_weight": 3.0}, {"speaker_id": 1}),
         *({"sdp_ratio": 1.0}, {"noise_scale": 0.1}, {"noise_scale_w": 0.1}, {"speed": 0.5}, {"pitch": 3.0}),
+        *({"accent_strength": 1.5}, {"accent_strength": 0.0}),
     ],
 )
 def test_every_option_is_heard(voice: JpExtraOnnx, changed: dict[str, object]) -> None:

@@ -102,7 +102,11 @@ def test_marks_cover_the_audio_and_hold_every_word(single: JpExtraTorch) -> None
 
 
 @pytest.mark.parametrize(
-    "options", [{"style": "喜び"}, {"style": "喜び", "style_weight": 3.0}, {"speaker_id": 2}, {"noise_scale": 0.0}]
+    "options",
+    [
+        *({"style": "喜び"}, {"style": "喜び", "style_weight": 3.0}, {"speaker_id": 2}, {"noise_scale": 0.0}),
+        *({"accent_strength": 1.5}, {"accent_strength": 0.0}),
+    ],
 )
 def test_every_option_is_heard(single: JpExtraTorch, options: dict[str, object]) -> None:
     plain, changed = single.synthesize([utterance(TEXTS[0]), utterance(TEXTS[0], **options)])
