@@ -1,13 +1,14 @@
 """Accents and accent phrases of the common language that Open JTalk's rules miss.
 
-Facts of the Tokyo accent: a fall after a noun's last mora is lost before の; a flat verb stays flat with れる and られる; an
-adverbial adjective falls a mora earlier than its dictionary form; では|ない, なければ|ならない, で|ある, のように are two phrases.
+Facts of the Tokyo accent: a fall after a noun's last mora is lost before の; a flat verb stays flat with れる and
+られる; an adverbial adjective falls a mora earlier than its dictionary form; では|ない, なければ|ならない and の|ように
+are two phrases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from koebin.engine.text.features import Feature
@@ -40,8 +41,7 @@ def apply_accent_rules(features: list[Feature]) -> None:
         words = features[first:last]
         if any(word["is_reading_protected"] for word in words):
             continue
-        after = features[last] if last < len(features) else None
-        accent = _accent(words, features[first - 1] if first else None, after)
+        accent = _accent(words, features[first - 1] if first else None)
         if accent is not None:
             features[first]["acc"] = accent
 
@@ -53,13 +53,15 @@ def _divide(features: list[Feature]) -> None:
             continue
         if word["chain_flag"] == 1 and _begins(before, word):
             _split(features, index)
-        elif word["chain_flag"] != 1 and word["orig"] in _JOIN.get(before["string"], ()) and word["pos"] == "動詞":
-            if (
-                before["pos"] in _PARTICLES
-                and before["mora_size"]
-                and (word["orig"] != "いう" or word["string"] == "いう")
-            ):
-                word["chain_flag"] = 1
+        elif word["chain_flag"] != 1 and _goes_on(before, word):
+            word["chain_flag"] = 1
+
+
+def _goes_on(before: Feature, word: Feature) -> bool:
+    """Whether the word goes on with the phrase before it although Open JTalk begins one: という, なくなる."""
+    if word["pos"] != "動詞" or before["pos"] not in _PARTICLES or word["orig"] not in _JOIN.get(before["string"], ()):
+        return False
+    return bool(word["orig"] != "いう" or word["string"] == "いう")
 
 
 def _begins(before: Feature, word: Feature) -> bool:
@@ -69,7 +71,7 @@ def _begins(before: Feature, word: Feature) -> bool:
     if word["orig"] not in _SPLIT.get(before["string"], ()) or before["pos"] not in _PARTICLES:
         return False
     if before["string"] == "で" and word["orig"] == "ある":
-        return word["pos"] == "助動詞"
+        return bool(word["pos"] == "助動詞")
     return True
 
 
@@ -93,7 +95,7 @@ def chained_accent(words: Sequence[Feature]) -> int:
     """The accent of a phrase from its words' own accents, by Open JTalk's rules for what goes on with a phrase."""
     accent: int = words[0]["acc"]
     size: int = words[0]["mora_size"]
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         if word["orig"] == "ます":
             accent = size + 1
         elif before["string"] in ("ませ", "ましょ"):
@@ -123,7 +125,7 @@ def _phrases(features: Sequence[Feature]) -> Iterator[tuple[int, int]]:
         first = index
 
 
-def _accent(words: Sequence[Feature], before: Feature | None, after: Feature | None) -> int | None:
+def _accent(words: Sequence[Feature], before: Feature | None) -> int | None:
     """The accent of a phrase, None where Open JTalk's holds."""
     head, rest = words[0], words[1:]
     now: int = head["acc"]
@@ -147,9 +149,10 @@ def _accent(words: Sequence[Feature], before: Feature | None, after: Feature | N
     if head["pos"] == "形容詞":
         return _adjective(words, now)
     if head["pos"] == "動詞" or (rest and rest[0]["pos"] == "動詞" and rest[0]["orig"] == "する"):
-        return _verb(words, now)
+        return _verb(words)
     if now == 0 and surface.endswith("だが") and head["pos"] == "名詞" and len(words) > 2:
-        return sum(word["mora_size"] for word in words[:-1])
+        accent: int = sum(word["mora_size"] for word in words[:-1])
+        return accent
     return None
 
 
@@ -177,25 +180,25 @@ def _adjective(words: Sequence[Feature], accent: int) -> int | None:
     own = dictionary_accent(head["orig"])
     if not own or own < 2 or not head["cform"].startswith(("連用", "仮定")):
         return None
-    if rest and rest[0]["string"] in ("なる",) and accent != own:
+    if rest and rest[0]["string"] == "なる" and accent != own:
         return None
     return own - 1 if accent == own or accent >= head["mora_size"] else None
 
 
-def _verb(words: Sequence[Feature], accent: int) -> int | None:
+def _verb(words: Sequence[Feature]) -> int | None:
     """Verbs with what follows them: れる, られる, ば, と, が, ず, たい, ながら, ておる."""
     head = words[0]
     place = 1 if head["pos"] == "動詞" else 2
-    own = dictionary_accent(head["orig"]) if place == 1 else (_noun_accent(words, accent))
+    own = dictionary_accent(head["orig"]) if place == 1 else _noun_accent(words)
     if own is None or len(words) < place:
         return None
-    stem = sum(word["mora_size"] for word in words[:place])
+    stem: int = sum(word["mora_size"] for word in words[:place])
     rest = words[place:]
     names = [word["string"] for word in rest]
     if not names:
         return 3 if head["orig"].endswith("ずる") and head["mora_size"] == 4 and head["cform"] == "基本形" else None
     if rest[0]["orig"] in ("れる", "られる") and rest[0]["pos"] == "動詞":
-        return _passive(words, place, own, stem, rest)
+        return _passive(place, own, stem, rest)
     if names == ["て", "おり"] and own == 0:
         return stem + 2
     if names == ["が"] and rest[0]["pos_group1"] == "接続助詞" and own == 0 and words[place - 1]["cform"] == "基本形":
@@ -213,13 +216,13 @@ def _verb(words: Sequence[Feature], accent: int) -> int | None:
     return None
 
 
-def _noun_accent(words: Sequence[Feature], accent: int) -> int | None:
+def _noun_accent(words: Sequence[Feature]) -> int | None:
     """Of the noun before する."""
     noun = words[0]
     return dictionary_accent(noun["string"]) if noun["pos"] == "名詞" else None
 
 
-def _passive(words: Sequence[Feature], place: int, own: int, stem: int, rest: Sequence[Feature]) -> int | None:
+def _passive(place: int, own: int, stem: int, rest: Sequence[Feature]) -> int | None:
     if place == 2:
         return own
     ending = [word["string"] for word in rest[1:]]

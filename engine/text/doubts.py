@@ -1,4 +1,4 @@
-"""Words whose reading is in doubt: where Open JTalk guesses, and where another dictionary reads otherwise.
+"""Words whose reading is in doubt: guesses of Open JTalk, and words that another dictionary reads otherwise.
 
 The second opinion is Sudachi's, which comes with pyopenjtalk-plus. Agreement proves nothing, and a name may be read as
 its owner likes; but what is listed here is worth a look.
@@ -10,32 +10,40 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from koebin.engine.content import Reading
+from koebin.engine.text.features import Feature
 from koebin.engine.text.frontend import Words, read_sentence
+from koebin.engine.text.katakana import sounded_alike
 from koebin.engine.text.openjtalk import MAX_CHARS, known_word, unknown_words
 from koebin.engine.text.sentences import split_long
+from koebin.engine.text.sudachi import morphemes
 
 if TYPE_CHECKING:
     from koebin.engine.text.dictionary import Dictionary
 
-Reason = Literal["unknown", "guessed", "differs"]
+Reason = Literal["unknown", "guessed", "differs", "composed", "name"]
 """``unknown``: no dictionary has the word, its characters are read one by one; ``guessed``: a Latin word, read by a
-model or spelt; ``differs``: two dictionaries read it differently."""
+model or spelt; ``differs``: two dictionaries read it differently; ``composed``: a compound that no dictionary has, read
+word by word; ``name``: a person's name, which may be read as its owner likes."""
 
-MAX_BYTES: Final = 40_000
-"""What Sudachi takes at once is a little more."""
 _KANJI: Final = re.compile("[㐀-䶿一-鿿々〆]")
 _LATIN: Final = re.compile("[A-Za-zＡ-Ｚａ-ｚ]{2,}")
 _FIGURES: Final = re.compile("[0-9０-９〇一二三四五六七八九十百千万億兆]")
-_SPELLINGS: Final = (
-    (re.compile("([オコソトノホモヨロゴゾドボポョォ])[ウオ]"), r"\1ー"),
-    (re.compile("([エケセテネヘメレゲゼデベペェ])[イエ]"), r"\1ー"),
-    (re.compile("([ウクスツヌフムユルグズブプュゥ])ウ"), r"\1ー"),
+_BOTH_USUAL: Final = frozenset(
+    (
+        ("私", "ワタクシ"),
+        ("日本", "ニッポン"),
+        ("何", "ナン"),
+        ("言う", "ユウ"),
+        ("他", "タ"),
+        ("明日", "アス"),
+        ("小さな", "チイサナ"),
+    )
 )
+"""Words with the reading of the second dictionary that is as usual as the one that is spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,7 @@ def doubts(text: str, readings: Sequence[Reading] = (), dictionary: Dictionary |
     settled = [(reading.start, reading.end) for reading in readings]
     settled += _dictionary_spans(text, dictionary)
     found: list[Doubt] = []
-    for doubt in [*_unknown(text, words), *_guessed(text, words), *_differing(text, words)]:
+    for doubt in [*_unknown(text, words), *_guessed(text, words), *_differing(text, words), *_composed(words)]:
         spans = settled + [(earlier.start, earlier.end) for earlier in found]
         if not any(start < doubt.end and doubt.start < end for start, end in spans):
             found.append(doubt)
@@ -100,20 +108,53 @@ def _guessed(text: str, words: Words) -> Iterator[Doubt]:
 
 def _differing(text: str, words: Words) -> Iterator[Doubt]:
     """Stretches between places where both cut the text, and which they read differently."""
-    if len(text.encode()) > MAX_BYTES:
+    known = morphemes(text)
+    if not known:
         return
-    morphemes = list(_sudachi().tokenize(text))
     ours = {boundary for boundary in words.boundaries if boundary is not None}
-    edges = sorted(ours & {0, *(morpheme.end() for morpheme in morphemes)})
+    edges = sorted(ours & {0, *(morpheme.end for morpheme in known)})
     for start, end in pairwise(edges):
         word = text[start:end]
-        inside = [morpheme for morpheme in morphemes if start <= morpheme.begin() < end]
-        if not _KANJI.search(word) or _FIGURES.search(word) or any(map(_mute, inside)):
+        inside = [morpheme for morpheme in known if start <= morpheme.start < end]
+        if not _KANJI.search(word) or _FIGURES.search(word) or not all(morpheme.reading for morpheme in inside):
             continue
-        other = "".join(morpheme.reading_form() for morpheme in inside)
-        spoken = {_folded(_said(words, start, end)), _folded(_said(words, start, end, "read"))}
-        if _folded(other) not in spoken:
-            yield Doubt(start, end, word, _said(words, start, end), "differs", other)
+        other = "".join(morpheme.reading for morpheme in inside)
+        said = _said(words, start, end)
+        if sounded_alike(other, said) or sounded_alike(other, _said(words, start, end, "read")):
+            continue
+        if (word, other) not in _BOTH_USUAL:
+            yield Doubt(start, end, word, said, "differs", other)
+
+
+def _composed(words: Words) -> Iterator[Doubt]:
+    """Compounds that no dictionary has, put together of a kanji and another noun, and names of persons."""
+    for index, word in enumerate(words.features):
+        start, end = words.boundaries[index], words.boundaries[index + 1]
+        if start is None or end is None or not _KANJI.search(word["string"]) or word["is_reading_protected"]:
+            continue
+        if word["pos_group1"] == "固有名詞" and (word["pos_group2"] == "人名" or len(word["string"]) == 1):
+            yield Doubt(start, end, word["string"], word["pron"].replace("’", ""), "name")
+        elif index and _composes(words.features[index - 1], word):
+            before = words.boundaries[index - 1]
+            if before is not None:
+                surface = words.features[index - 1]["string"] + word["string"]
+                yield Doubt(before, end, surface, _said(words, before, end), "composed")
+
+
+def _composes(before: Feature, word: Feature) -> bool:
+    """Whether the two nouns make a compound of which one is a single kanji that is no affix."""
+    if before["pos"] != "名詞" or word["pos"] != "名詞" or before["is_reading_protected"]:
+        return False
+    if "数" in (before["pos_group1"], word["pos_group1"]) or not _KANJI.search(before["string"]):
+        return False
+    first = len(before["string"]) == 1 and before["pos_group1"] in (
+        "一般",
+        "固有名詞",
+        "非自立",
+        "副詞可能",
+        "形容動詞語幹",
+    )
+    return first or (len(word["string"]) == 1 and word["pos_group1"] in ("一般", "固有名詞", "形容動詞語幹"))
 
 
 def _said(words: Words, start: int, end: int, field: str = "pron") -> str:
@@ -126,23 +167,3 @@ def _said(words: Words, start: int, end: int, field: str = "pron") -> str:
         if begin < end and start < finish:
             said += feature[field]
     return said.replace("’", "")
-
-
-def _mute(morpheme: Any) -> bool:
-    """Sudachi has no reading for it: it does not know the word, or it is a mark."""
-    return bool(morpheme.is_oov()) or morpheme.part_of_speech()[0] in ("補助記号", "空白")
-
-
-def _folded(kana: str) -> str:
-    """One spelling for readings that sound alike."""
-    kana = kana.replace("ヅ", "ズ").replace("ヂ", "ジ").replace("ヲ", "オ")
-    for pattern, replacement in _SPELLINGS:
-        kana = pattern.sub(replacement, kana)
-    return kana
-
-
-@cache
-def _sudachi() -> Any:
-    import sudachipy
-
-    return sudachipy.Dictionary(dict="core").tokenizer(mode=sudachipy.SplitMode.C)

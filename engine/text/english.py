@@ -76,10 +76,51 @@ _ORDINALS: Final = {1: "ファースト", 2: "セカンド", 3: "サード"}
 
 
 _ELEMENTS: Final = frozenset(
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Ti Cr Mn Fe Co Ni Cu Zn Br Ag Sn I Ba Pt Au Hg Pb U".split()
+    [
+        "H",
+        "He",
+        "Li",
+        "Be",
+        "B",
+        "C",
+        "N",
+        "O",
+        "F",
+        "Ne",
+        "Na",
+        "Mg",
+        "Al",
+        "Si",
+        "P",
+        "S",
+        "Cl",
+        "Ar",
+        "K",
+        "Ca",
+        "Ti",
+        "Cr",
+        "Mn",
+        "Fe",
+        "Co",
+        "Ni",
+        "Cu",
+        "Zn",
+        "Br",
+        "Ag",
+        "Sn",
+        "I",
+        "Ba",
+        "Pt",
+        "Au",
+        "Hg",
+        "Pb",
+        "U",
+    ]
 )
 _ELEMENT: Final = re.compile(r"([A-Z][a-z]?)(\d*)")
-_COMPOUNDS: Final = frozenset("NaCl HCl NaOH KCl KOH HBr HF LiCl MgO CaO FeS CuO ZnO SiC NaI AgCl".split())
+_COMPOUNDS: Final = frozenset(
+    ["NaCl", "HCl", "NaOH", "KCl", "KOH", "HBr", "HF", "LiCl", "MgO", "CaO", "FeS", "CuO", "ZnO", "SiC", "NaI", "AgCl"]
+)
 
 
 def read_formula(word: str) -> str:

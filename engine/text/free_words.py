@@ -4,45 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
+from importlib import resources
 from typing import Final
 
 from koebin.engine.text.features import Feature
 from koebin.engine.text.rereading import reread
 
-_FREE: Final = {
-    # word: reading and accent where it stands alone
-    **dict(
-        (pair.split("=")[0], (pair.split("=")[1][:-1], int(pair[-1])))
-        for pair in """
-        人=ヒト0 国=クニ0 山=ヤマ2 家=イエ2 年=トシ2 日=ヒ0 月=ツキ2 者=モノ2 物=モノ2 所=トコロ0 時=トキ2 心=ココロ2 血=チ0 目=メ1
-        手=テ1 口=クチ0 名=ナ0 首=クビ0 話=ハナシ3 車=クルマ0 力=チカラ3 神=カミ1 星=ホシ0 島=シマ2 川=カワ2 橋=ハシ2 寺=テラ2
-        城=シロ0 社=ヤシロ1 船=フネ1 品=シナ0 店=ミセ2 村=ムラ2 町=マチ2 道=ミチ0 主=ヌシ1 君=キミ0 色=イロ2 形=カタチ0 数=カズ1
-        歌=ウタ2 声=コエ1 音=オト2 薬=クスリ0 酒=サケ0 魚=サカナ0 肉=ニク2 油=アブラ0 味=アジ0 紙=カミ2 病=ヤマイ1 罪=ツミ1
-        刀=カタナ3 板=イタ1 木=キ1 石=イシ2 草=クサ2 花=ハナ2 鳥=トリ0 犬=イヌ2 虫=ムシ0 水=ミズ0 火=ヒ1 風=カゼ0 雨=アメ1 雪=ユキ2
-        海=ウミ1 空=ソラ1 森=モリ0 谷=タニ2 畑=ハタケ0 庭=ニワ0 門=モン1 窓=マド1 戸=ト0 壁=カベ0 床=ユカ0 部屋=ヘヤ2 机=ツクエ0
-        箱=ハコ0 袋=フクロ3 服=フク2 靴=クツ2 傘=カサ1 鏡=カガミ3 母=ハハ1 父=チチ2 兄=アニ1 姉=アネ0 妹=イモート4 弟=オトート4
-        妻=ツマ1 夫=オット0 娘=ムスメ3 顔=カオ0 頭=アタマ3 足=アシ2 耳=ミミ2 鼻=ハナ0 歯=ハ1 髪=カミ2 胸=ムネ2 腹=ハラ2 腰=コシ0
-        骨=ホネ2 肌=ハダ1 声=コエ1 夢=ユメ2 命=イノチ1 朝=アサ1 昼=ヒル2 夜=ヨル1 春=ハル1 夏=ナツ2 秋=アキ1 冬=フユ2 園=ソノ1
-        訳=ワケ1 旅=タビ2 罠=ワナ1 鍵=カギ2 刃=ハ1 剣=ケン1 矢=ヤ1 弓=ユミ2 玉=タマ2 型=カタ2 側=ガワ0 癖=クセ2 船=フネ1 橋=ハシ2
-        """.split()
-    )
-}
 _BEFORE: Final = frozenset(("助詞", "助動詞", "動詞", "形容詞", "連体詞", "記号", "接続詞", "感動詞"))
 _AFTER: Final = frozenset(("助詞", "助動詞", "記号"))
 _BETTER: Final = re.compile(
-    "^(良|よ[いかくさけ]|いい|ま[しだず]|早|速|多|少|高|安|強|好|楽|簡単|無難|賢|得|大き|小さ|優|上|面白|楽し|美味|おいし|正し|自然|効|便利|難|ずっと|"
-    "はるか|遥か|断然|適|確|望|ふさわし|かえって|もっと|むしろ|ベター|お得|身の|効率|うま|悪|遅|重|軽|近|遠|長|短|危|怖|つら|辛|大事|大切|重要|嬉|うれし)"
+    "^(良|よ[いかくさけ]|いい|ま[しだず]|早|速|多|少|高|安|強|好|楽|大き|小さ|優|上|悪|遅|重|軽|近|遠|長|短|危|怖|つら|辛|嬉|うれし|"
+    "簡単|無難|賢|得|面白|楽し|美味|おいし|正し|自然|効|便利|難|ずっと|はるか|遥か|断然|適|確|望|ふさわし|かえって|もっと|むしろ|"
+    "ベター|お得|身の|うま|大事|大切|重要)"
 )
 _TOWARDS: Final = re.compile("[にへを](向|見|歩|走|近|寄|目|視線|顔|逃|飛|振|進|駆)")
-_MEASURES: Final = frozenset(
-    "大きい 小さい 高い 低い 早い 速い 遅い 遠い 近い 強い 弱い 良い よい いい 悪い 多い 少ない 安い 新しい 古い 長い 短い 明るい 暗い "
-    "広い 狭い 深い 浅い 太い 細い 厚い 薄い 重い 軽い 濃い 右 左 前 後ろ 上 下 東 西 南 北".split()
-)
-_PLACES: Final = frozenset(
-    "こちら そちら あちら どちら こっち そっち あっち どっち 東 西 南 北 右 左 前 後ろ 後 上 下 奥 先 中 外 横 隣 向こう 遠く 近く 山 海 川 家 "
-    "駅 町 村 街 自分 私 僕 俺 あなた 君 彼 彼女 会社 こと もの 仕事 手前 端 裏 表 窓 入口 出口 海岸 森 空 北東 北西 南東 南西 双方 両方 "
-    "片方 ほう 味 値段 体 身体 頭 足 手 心 気持ち".split()
-)
 _PERSONS: Final = re.compile(
     "者$|様$|人$|員$|客$|族$|婦$|師$|士$|家$|^(一般|希望|利用|お?住まい|ご?覧|参加|経験|在住|出身|勤務|お?勤め|興味|大勢|多く|女性|男性|高齢|"
     "年配|年輩|目上|地元|近所|プロ|担当|遺族|病気|障害|障がい|妊娠|学生|会員|初めて|はじめて|すべて|全て|全員|他|ほか|以上|未満|以下|以外|普通|"
@@ -60,11 +36,28 @@ def read_free_words(features: list[Feature]) -> None:
             continue
         if surface == "方" and feature["pos"] == "名詞":
             _read_kata(features, index)
-        elif surface in _FREE and _stands_free(features, index) and _is_bound_form(feature):
-            pron, accent = _FREE[surface]
+        elif surface in _free() and _stands_free(features, index) and _is_bound_form(feature):
+            pron, accent = _free()[surface]
             reread(features, index, pron, accent)
         elif surface in ("は", "へ") and feature["pos"] == "助詞" and _is_cut_off(features, index):
             reread(features, index, {"は": "ハ", "へ": "ヘ"}[surface])
+
+
+@cache
+def _free() -> dict[str, tuple[str, int]]:
+    """Reading and accent of each word where it stands alone."""
+    lines = [line.split(" ") for line in _lines("free_words.txt")]
+    return {word: (reading[:-1], int(reading[-1])) for word, reading in lines}
+
+
+@cache
+def _sides() -> dict[str, frozenset[str]]:
+    return {line.split(" ")[0]: frozenset(line.split(" ")[1:]) for line in _lines("sides.txt")}
+
+
+def _lines(name: str) -> list[str]:
+    text = (resources.files("koebin.engine.text") / "data" / name).read_text("utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def _stands_free(features: Sequence[Feature], index: int) -> bool:
@@ -75,7 +68,7 @@ def _stands_free(features: Sequence[Feature], index: int) -> bool:
 
 def _is_bound_form(feature: Feature) -> bool:
     """A suffix, or a reading of the kind that only compounds have."""
-    return feature["pos_group1"] == "接尾" or feature["pos"] == "接頭詞"
+    return bool(feature["pos_group1"] == "接尾" or feature["pos"] == "接頭詞")
 
 
 def _is_cut_off(features: Sequence[Feature], index: int) -> bool:
@@ -112,12 +105,12 @@ def _read_kata(features: Sequence[Feature], index: int) -> None:
             if following.startswith(("向", "角", "面")):
                 person = None
     elif before["pos"] == "形容詞":
-        person = not compared and before["orig"] not in _MEASURES
+        person = not compared and before["orig"] not in _sides()["measure"]
     elif before["pos"] == "連体詞" and before["string"] in ("この", "その", "あの", "どの"):
         person = following[:1] in "はのにをともへがでや" and not compared and bool(following)
     elif before["string"] == "の" and index > 1:
         noun = features[index - 2]["string"]
-        if noun not in _PLACES and _PERSONS.search(noun):
+        if noun not in _sides()["place"] and _PERSONS.search(noun):
             person = not compared and not (following.startswith("が") and _has_adjective(features, index + 2))
             person = person and not _TOWARDS.match(following)
     if person is True:
