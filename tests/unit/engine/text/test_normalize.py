@@ -39,7 +39,7 @@ $1.5万と100$ | 1.5万ドルと100ドル
 1,234,567円 | 123万4567円
 1,2,3 | 1、2、3
 3.14と.5 | 3.14と0.5
-1.2.3 | 1点2点3
+1.2.3 | 1テン2テン3
 03-1234-5678 | 03の1234の5678
 (03)1234-5678 | 03の1234の5678
 〒100-0001 | 郵便番号イチゼロ ゼロのゼロゼロ ゼロイチ
@@ -71,7 +71,7 @@ $1.5万と100$ | 1.5万ドルと100ドル
 第一章　朝 | 第一章、朝
 十二　晴れの日 | 十二、晴れの日
 一人　二人 | 一人 二人
-café naïve Москва 안녕 | cafe ネイヴ モスクバ アンニョン
+café naïve Москва 안녕 | カフェ ネイヴ モスクバ アンニョン
 """.strip().splitlines()
 
 
@@ -96,7 +96,7 @@ def test_rewritten(case: str) -> None:
         ("'Hello'と'World'", "「Hello」と」World」"),
         ("U.S.A.とMr. Smith", "USAとミスター Smith"),
         ("info@example.com", "infoアットマークexampleドットcom"),
-        ("C#と#1と#タグ", "Cシャープとナンバー1とハッシュタグタグ"),
+        ("C#と#1と#タグ", "Cシャープとナンバーワンとハッシュタグタグ"),
         ("1stと10th", "ファーストと10番目"),
         ("x" * 60, "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX"),
         ("pqrst", "PQRST"),
@@ -138,3 +138,28 @@ def test_characters_that_are_not_looked_at_alone_stand_for_themselves() -> None:
     alone = [chr(code) for code in (*range(0xD800), *range(0xE000, 0x20000)) if not _CLUSTER.match(chr(code))]
     assert len(alone) > 20_000
     assert all(fold_cluster(char) == char for char in alone)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("おはよう(^_^)/またね", "おはよう、またね"),
+        ("(´；ω；`)と(笑)と(A)", "、と「笑」と「A」"),
+        ("笑ったwww", "笑ったワラ"),
+        ("=====", ""),
+        ("サ−バ−とサーバ－", "サーバーとサーバー"),
+        ("ルイ＝フィリップ", "ルイ フィリップ"),
+        ("××社", "バツバツ社"),
+        ("5-3で勝った", "5タイ3で勝った"),
+        ("10-20人", "10から20人"),
+        ("カップ3½杯", "カップ3と2分の1杯"),
+        ("iPhone 6s、3L、5s", "iPhone 6 S、3リットル、5秒"),
+        (".NETとNode.js", "ドットNETとノードドットJS"),
+        ("え" * 40, "え" * 24),
+        ("東\u200b \u200b京", "東京"),
+        ("𠮟る山﨑〼", "叱る山崎ます"),
+        ("二十五六の男", "二十五、六の男"),
+    ],
+)
+def test_what_people_write(text: str, expected: str) -> None:
+    assert normalize(text).text == expected
