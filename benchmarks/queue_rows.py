@@ -26,7 +26,8 @@ from koebin.tasks.jobs.submission import JobOptions, submit
 from koebin.tasks.script import Passage, Script
 from koebin.tasks.settings import Settings
 from tests.servers.redis import RedisServer
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import wait_until
+from tests.servers.worker import Worker
 
 _JOB_SECONDS = 1800.0
 

@@ -26,6 +26,7 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.voice import NAME, small_voice
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
+from tests.servers.waiting import PATIENCE
 from tests.servers.worker import Worker
 
 
@@ -78,7 +79,7 @@ class Supervisor(threading.Thread):
 
     def end(self) -> None:
         self._ended.set()
-        self.join(10)
+        self.join(PATIENCE)
 
 
 class Arena:

@@ -28,7 +28,7 @@ from tests.chaos.faults import FAULTS, Fault, StoreKind
 from tests.chaos.probes import MAKING_WAY, STEPS
 from tests.chaos.producer import SUBMITTING, killed_submission
 from tests.chaos.texts import KINDS, VOICES, script
-from tests.servers.worker import wait_until
+from tests.servers.waiting import wait_until
 
 RANDOM: Final = "random moment"
 PRODUCER: Final = "SIGKILL producer"

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tests.servers.waiting import PATIENCE
 from tests.servers.worker import ROOT, environment
 
 SUBMITTING: Final = "while submitting"
@@ -22,7 +23,7 @@ def killed_submission(settings: Mapping[str, object], job: str, book: int, sente
         env=environment(settings),
         check=False,
         capture_output=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 

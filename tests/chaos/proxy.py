@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final
 
 from tests.servers.ports import HOST, free_ports
+from tests.servers.waiting import PATIENCE
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _BLOCK: Final = 65536
@@ -44,7 +45,7 @@ class Proxy:
 
     def __enter__(self) -> Proxy:
         self._thread.start()
-        if not self._started.wait(10):
+        if not self._started.wait(PATIENCE):
             raise RuntimeError("the proxy did not start")
         return self
 
@@ -52,7 +53,7 @@ class Proxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)

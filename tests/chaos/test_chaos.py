@@ -14,7 +14,7 @@ from tests.chaos.producer import SUBMITTING
 
 JP_EXTRA = 3  # the book that a JP-Extra voice reads
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.xdist_group("chaos")]
 
 
 @pytest.fixture(scope="module")

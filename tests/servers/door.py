@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.servers.ports import HOST, free_ports
+from tests.servers.waiting import PATIENCE
 from tests.servers.worker import ROOT, environment
 
 
@@ -56,7 +57,7 @@ class Door:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 if self.ask("GET", "/health/ready").status == 200:
@@ -75,7 +76,7 @@ class Door:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(30)
+                self._process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -85,7 +86,7 @@ class Door:
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, key: str = ""
     ) -> Answer:
         """One request; a body that is no bytes goes as JSON."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=120)
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=PATIENCE)
         sent = dict(headers or {})
         if key:
             sent["Authorization"] = f"Bearer {key}"

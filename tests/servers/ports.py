@@ -7,6 +7,8 @@ import socket
 import time
 from subprocess import Popen
 
+from tests.servers.waiting import PATIENCE
+
 HOST = "127.0.0.1"
 
 
@@ -23,13 +25,13 @@ def free_ports(count: int, below: int = 65536) -> list[int]:
     return ports
 
 
-def wait_for_port(port: int, process: Popen[bytes], timeout: float = 20.0) -> None:
+def wait_for_port(port: int, process: Popen[bytes], timeout: float = PATIENCE) -> None:
     """Return when ``port`` accepts a connection; TimeoutError, or RuntimeError when ``process`` has ended."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
-        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=0.2):
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=5):
             return
         time.sleep(0.02)
     raise TimeoutError(f"nothing listens on port {port} after {timeout} s")

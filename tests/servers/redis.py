@@ -19,6 +19,7 @@ from types import TracebackType
 from urllib.parse import quote
 
 from tests.servers.ports import HOST, free_ports, wait_for_port
+from tests.servers.waiting import PATIENCE
 
 
 class RedisServer:
@@ -91,7 +92,7 @@ class RedisServer:
             return
         self._process.send_signal(signal.SIGCONT)
         self._process.send_signal(how)
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=PATIENCE)
         self._process = None
 
     def restart(self) -> None:

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.servers.ports import HOST, free_ports, wait_for_port
+from tests.servers.waiting import PATIENCE
 
 
 class S3Server:
@@ -97,8 +98,8 @@ class S3Server:
             raise RuntimeError("the server is running already")
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_for_port(self._ports[0], self._process, timeout=60)
-        self._wait_for_a_write(time.monotonic() + 30)
+        wait_for_port(self._ports[0], self._process, timeout=PATIENCE)
+        self._wait_for_a_write(time.monotonic() + PATIENCE)
         return self
 
     def _command(self) -> list[str]:
@@ -150,7 +151,7 @@ class S3Server:
         if self._process is None:
             return
         self._process.kill()
-        self._process.wait(timeout=20)
+        self._process.wait(timeout=PATIENCE)
         self._process = None
 
     def freeze(self) -> None:

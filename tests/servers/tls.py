@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.servers.ports import HOST, free_ports
+from tests.servers.waiting import PATIENCE
 
 
 class TlsFront:
@@ -39,7 +40,7 @@ class TlsFront:
             capture_output=True,
         )
         self._thread.start()
-        if not self._ready.wait(10):
+        if not self._ready.wait(PATIENCE):
             raise RuntimeError("the TLS front did not start")
         return self
 
@@ -47,7 +48,7 @@ class TlsFront:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)

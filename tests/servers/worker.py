@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -17,9 +17,9 @@ import psutil
 from redis import Redis
 
 from koebin.tasks.broker.fleet import fleet
+from tests.servers.waiting import PATIENCE, wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-_READY_SECONDS: Final = 60.0
 
 
 class Worker:
@@ -83,7 +83,7 @@ class Worker:
     def wait_ready(self) -> None:
         """Raises: RuntimeError with the log if it does not become ready."""
         client: Redis = Redis.from_url(self.broker)
-        deadline = time.monotonic() + _READY_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
             if any(worker.worker == self.name and worker.children for worker in fleet(client).workers):
                 client.close()
@@ -113,7 +113,7 @@ class Worker:
         """Its log so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def wait_for_log(self, text: str, timeout: float = 30.0) -> None:
+    def wait_for_log(self, text: str, timeout: float = PATIENCE) -> None:
         """Raises: TimeoutError."""
         wait_until(lambda: text in self.text(), timeout, lambda: f"{text!r} is not in the log:\n{self.text()}")
 
@@ -128,7 +128,7 @@ class Worker:
         """To the parent and all its children at once."""
         os.killpg(self.pid, number)
 
-    def stop(self, timeout: float = 40.0) -> int:
+    def stop(self, timeout: float = PATIENCE) -> int:
         """SIGTERM; returns the exit code."""
         if self.process.poll() is None:
             self.process.terminate()
@@ -157,12 +157,3 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     """This process's variables, with such settings and no others; named as for ``Worker``."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("KOEBIN_")}
     return {**clean, **{f"KOEBIN_{name.upper()}": str(value) for name, value in settings.items()}}
-
-
-def wait_until(condition: Callable[[], bool], timeout: float, what: Callable[[], str] | str = "") -> None:
-    """Raises: TimeoutError."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() >= deadline:
-            raise TimeoutError(what if isinstance(what, str) else what())
-        time.sleep(0.02)

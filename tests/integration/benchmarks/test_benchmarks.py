@@ -14,7 +14,6 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_every_row_but_those_of_a_gpu_gets_a_figure(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "--quick", "--work", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

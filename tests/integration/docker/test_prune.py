@@ -23,6 +23,7 @@ from tests.integration.queue_texts import CAT
 from tests.servers.pruned import megabytes, prune, pruned
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
+from tests.servers.waiting import PATIENCE
 from tests.servers.worker import ROOT, Worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pruned")]
@@ -63,7 +64,7 @@ def test_baked_voices_speak_from_it_on_a_read_only_tree_without_a_network(python
     voice = small_voice(tmp_path / "voices").as_uri()
     command = ["bash", "docker/rehearse.sh", sys.executable, f"mei,{NAME}={voice}", str(python)]
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "KOEBIN_BERT": voice}, capture_output=True, text=True, timeout=170
+        command, cwd=ROOT, env={**os.environ, "KOEBIN_BERT": voice}, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{NAME}: " in done.stdout
@@ -77,7 +78,7 @@ def test_a_worker_makes_every_format_into_a_bucket(python: Path, settings: dict[
         Client(settings=Settings(**settings)) as client,  # type: ignore[arg-type]
     ):
         wishes = JobOptions(Output(formats=formats, player=True, loudness_lufs=-18.0))
-        outcome = client.wait(client.submit(CAT, wishes=wishes), 120)
+        outcome = client.wait(client.submit(CAT, wishes=wishes), PATIENCE)
         assert outcome.state is State.SUCCEEDED, outcome.error
         assert {file.format for file in outcome.files} >= set(formats)
 
@@ -93,7 +94,7 @@ def test_without_av_other_formats_are_made_and_m4b_is_refused_when_it_is_submitt
         Worker(settings["broker_url"], settings["store"], settings=settings, python=lean / "bin/python") as worker,
         Client(settings=Settings(**settings)) as client,  # type: ignore[arg-type]
     ):
-        outcome = client.wait(client.submit(CAT, wishes=JobOptions(Output(formats=("flac", "mp3", "opus")))), 120)
+        outcome = client.wait(client.submit(CAT, wishes=JobOptions(Output(formats=("flac", "mp3", "opus")))), PATIENCE)
         assert outcome.state is State.SUCCEEDED, outcome.error
         with pytest.raises(BackendMissing, match=rf"cannot write m4b: '{worker.name}'.*koebin\[m4b\]"):
             client.submit(CAT, job_id="audiobook", wishes=JobOptions(Output(formats=("mp3", "m4b"))))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.waiting import PATIENCE
+
 SCRIPT = Path(__file__).parents[3] / "docker/rehearse.sh"
 
 
@@ -16,7 +18,9 @@ SCRIPT = Path(__file__).parents[3] / "docker/rehearse.sh"
     reason="network namespaces need root, unshare and setpriv",
 )
 def test_a_baked_worker_speaks_alone_and_nothing_tries_to_leave():
-    done = subprocess.run(["bash", str(SCRIPT), sys.executable, "mei"], capture_output=True, text=True, timeout=170)
+    done = subprocess.run(
+        ["bash", str(SCRIPT), sys.executable, "mei"], capture_output=True, text=True, timeout=PATIENCE
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "mei: " in done.stdout

@@ -16,6 +16,7 @@ from koebin.engine.errors import InvalidOption, SourceCorrupt, SourceDenied, Sou
 from koebin.engine.sources import SourceOptions
 from tests.integration.engine.models.jp_extra.test_voices import TEXT, tree  # noqa: F401 - a fixture
 from tests.servers.hub import HubServer
+from tests.servers.waiting import PATIENCE
 from tests.unit.engine.sources.voices import read
 
 TOKEN = "hf_PlantedSecret0123456789"
@@ -116,7 +117,7 @@ def test_the_command_takes_its_token_from_a_file(hub, tmp_path, tree):  # noqa: 
         "KOEBIN_BERT": "hf://user/voices",
         "KOEBIN_CACHE": str(tmp_path / "downloads"),
     }
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout)) == {"mei", "exported"}

@@ -16,7 +16,8 @@ from koebin.producers.formats.voice import Voice
 from tests.integration.producers.commands.test_narrate import Koebin, path_of
 from tests.servers.ports import free_ports, wait_for_port
 from tests.servers.redis import RedisServer
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import Worker
 
 pytestmark = pytest.mark.xdist_group("examples")
 
@@ -85,7 +86,7 @@ def test_the_client(deployment: dict[str, str]) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     plan, *lines = done.stdout.splitlines()
     assert plan.startswith("2 sentences, 0 of them stored, about ")
@@ -106,7 +107,7 @@ def test_the_receiver_of_webhooks(koebin: Koebin, tmp_path: Path) -> None:
         wait_for_port(port, receiver)
         address = f"http://127.0.0.1:{port}/"
         job = koebin("narrate", tmp_path / "one.txt", "--detach", "--webhook", address).stdout.strip()
-        wait_until(lambda: log.read_text() != "", 60)
+        wait_until(lambda: log.read_text() != "")
     finally:
         receiver.kill()
         receiver.wait()

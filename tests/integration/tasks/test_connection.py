@@ -10,7 +10,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from koebin.tasks.connection import takes_writes
 from tests.servers.redis import RedisServer
-from tests.servers.worker import wait_until
+from tests.servers.waiting import wait_until
 
 
 @pytest.mark.parametrize("mood", ["full", "a replica", "without its replicas", "cannot save"])
@@ -28,7 +28,7 @@ def test_a_server_that_takes_no_writes_is_told_from_one_that_does(
         redis.config_set("save", "3600 1")
         shutil.rmtree(redis_server.folder)
         redis.bgsave()
-        wait_until(lambda: redis.info("persistence")["rdb_last_bgsave_status"] == "err", 10)
+        wait_until(lambda: redis.info("persistence")["rdb_last_bgsave_status"] == "err")
     assert not takes_writes(redis)
 
 

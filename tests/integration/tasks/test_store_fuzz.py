@@ -30,7 +30,7 @@ from koebin.tasks.settings import Settings
 from tests.integration.toy_voice import TARGET, announce_toy, toy_runtime
 from tests.servers.redis import RedisServer
 
-pytestmark = [pytest.mark.xdist_group("store_fuzz"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("store_fuzz")]
 
 JOB = "fuzzed"
 TEXT = "".join(f"これは{number}番目の、少しばかり長い文です。" for number in range(1, 13))

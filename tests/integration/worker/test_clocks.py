@@ -24,9 +24,9 @@ from koebin.tasks.jobs.webhooks import Webhooks
 from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised
 from tests.servers.redis import RedisServer
-from tests.servers.worker import wait_until
+from tests.servers.waiting import PATIENCE, wait_until
 
-pytestmark = [pytest.mark.xdist_group("clocks"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.xdist_group("clocks")]
 
 TIMEOUT = 4.0
 MINUTES = 300.0
@@ -55,9 +55,9 @@ def test_what_runs_is_left_where_it_runs(
     """Its message is not put back either: before, it went round and round between the queue and the other worker."""
     with worker_with_clock(redis_server, store, first_ahead) as first:
         job = client.submit(TEXT, wait_seconds=30)
-        wait_until(lambda: "made" in first.text(), 30)
+        wait_until(lambda: "made" in first.text())
         with worker_with_clock(redis_server, store, second_ahead) as second:
-            assert client.wait(job, 60).state is State.SUCCEEDED
+            assert client.wait(job, PATIENCE).state is State.SUCCEEDED
             assert first.text().count("made") == SEGMENTS
             assert "made" not in second.text()
             assert "set aside" not in first.text() + second.text()
@@ -71,7 +71,7 @@ def test_what_a_killed_worker_had_is_taken_over_in_time(
     with worker_with_clock(redis_server, store, ahead) as lost, worker_with_clock(redis_server, store, 0.0) as heir:
         heir.signal_all(signal.SIGSTOP)
         job = client.submit(TEXT, wait_seconds=30)
-        wait_until(lambda: redis.zcard(redis_keys.UNACKED_INDEX) > 0, 30)
+        wait_until(lambda: redis.zcard(redis_keys.UNACKED_INDEX) > 0)
         ((_, taken),) = redis.zrange(redis_keys.UNACKED_INDEX, 0, -1, withscores=True)
         lost.signal_all(signal.SIGKILL)
         killed = time.monotonic()
@@ -79,7 +79,7 @@ def test_what_a_killed_worker_had_is_taken_over_in_time(
         heir.signal_all(signal.SIGCONT)
         wait_until(lambda: "made" in heir.text(), 3 * TIMEOUT + 5)
         assert time.monotonic() - killed < 3 * TIMEOUT
-        assert client.wait(job, 60).state is State.SUCCEEDED
+        assert client.wait(job, PATIENCE).state is State.SUCCEEDED
 
 
 @pytest.mark.slow
@@ -93,9 +93,9 @@ def test_a_clock_that_is_set_while_a_task_runs_stops_nothing(
     variables = {"CHAOS_CLOCK_SECONDS": str(ahead), "CHAOS_CLOCK_JUMPS": str(corrected), "CHAOS_SLOW_SECONDS": "0.8"}
     with Supervised(redis_server.url, store, settings=settings, variables=variables) as worker:
         job = client.submit(TEXT, wait_seconds=30)
-        wait_until(lambda: "made" in worker.text(), 30)
+        wait_until(lambda: "made" in worker.text())
         corrected.touch()
-        assert client.wait(job, 60).state is State.SUCCEEDED
+        assert client.wait(job, PATIENCE).state is State.SUCCEEDED
         assert worker.process.poll() is None
         assert worker.text().count("made") == SEGMENTS
 
@@ -111,7 +111,7 @@ def test_what_is_put_off_waits_by_the_servers_clock(
     sent: list[Message] = []
     assert send_due(redis, sent.append) == 0
     assert delayed_ids(redis) == {"j/assemble"}
-    wait_until(lambda: send_due(redis, sent.append) == 1, 5)
+    wait_until(lambda: send_due(redis, sent.append) == 1)
     assert [message.task_id for message in sent] == ["j/assemble"]
 
 

@@ -23,9 +23,10 @@ from koebin.producers.client import Client
 from koebin.tasks.settings import Settings
 from tests.integration.worker.hostile_messages import envelope, text_request
 from tests.servers.redis import RedisServer
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import Worker
 
-pytestmark = [pytest.mark.xdist_group("hostile"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("hostile")]
 
 FAST = {"visibility_timeout": 3, "sweep_interval": 0.3, "batch_texts": 4}
 QUEUE = "speaker.mei"
@@ -79,7 +80,7 @@ class Sender:
     def is_spoken(self) -> None:
         """An ordinary text is spoken by the worker that was there before, and its process."""
         result = self.lay(self.text())
-        assert result.get(timeout=60)["uri"].startswith(self.store)
+        assert result.get(timeout=PATIENCE)["uri"].startswith(self.store)
         assert self.worker.process.poll() is None
         assert self.worker.child() == self.child, "the worker's process was replaced"
 
@@ -95,7 +96,7 @@ def sender(client: Client, redis: Redis, store: str, worker: Worker) -> Sender:
 def outcome(result: AsyncResult[Any]) -> str:
     """The result, or the error in its place."""
     try:
-        return str(result.get(timeout=60))
+        return str(result.get(timeout=PATIENCE))
     except Exception as error:
         return str(error)
 
@@ -117,8 +118,8 @@ def test_what_has_an_eta_is_held_outside_of_the_worker(sender: Sender, redis: Re
         sender.lay(sender.text(headers={"eta": eta(3600)}))
     for _ in range(3):
         sender.is_spoken()
-    wait_until(lambda: redis.zcard("koebin:held") == 20, 10, "not all are held")
-    wait_until(lambda: not redis.exists("koebin.unacked"), 10, "a message is left unacknowledged")
+    wait_until(lambda: redis.zcard("koebin:held") == 20, what="not all are held")
+    wait_until(lambda: not redis.exists("koebin.unacked"), what="a message is left unacknowledged")
     assert sum(found.texts for found in _backlog(redis)) == 20
     redis.delete("koebin:held")
 
@@ -133,8 +134,8 @@ def test_an_eta_beyond_the_visibility_timeout_is_kept_once_and_run_in_its_time(s
     due = datetime.now(UTC) + timedelta(seconds=7)  # the visibility timeout is 3
     message = sender.text(headers={"eta": due.isoformat()}, properties={"priority": 3})
     result = sender.lay(message)
-    wait_until(lambda: redis.zcard("koebin:held") == 1, 10)
-    assert result.get(timeout=60)["uri"]
+    wait_until(lambda: redis.zcard("koebin:held") == 1)
+    assert result.get(timeout=PATIENCE)["uri"]
     assert datetime.now(UTC) >= due
     assert not redis.exists("koebin:held")
     assert sender.worker.text().count("held for") >= 1
@@ -146,15 +147,15 @@ def test_an_eta_keeps_what_is_linked(sender: Sender, redis: Redis) -> None:
     first = app.signature(
         "koebin.synthesize", args=[text_request("連なりの文です。", sender.store)], queue=QUEUE, countdown=1, link=last
     )
-    assert first.apply_async().get(timeout=60)["uri"]
-    wait_until(lambda: redis.llen("shop") == 1, 10, "what was linked was not sent")
+    assert first.apply_async().get(timeout=PATIENCE)["uri"]
+    wait_until(lambda: redis.llen("shop") == 1, what="what was linked was not sent")
     redis.delete("shop")
 
 
 @pytest.mark.parametrize("value", ["soon", 17, "9999999-01-01", ["a"], {"a": 1}, "2026-13-01", eta(9e8)])
 def test_an_eta_that_is_no_date_is_refused(sender: Sender, value: object) -> None:
     with pytest.raises(Exception, match="eta"):
-        sender.lay(sender.text(headers={"eta": value})).get(timeout=30)
+        sender.lay(sender.text(headers={"eta": value})).get(timeout=PATIENCE)
     sender.is_spoken()
 
 
@@ -162,7 +163,7 @@ def test_an_eta_that_is_no_date_is_refused(sender: Sender, value: object) -> Non
 def test_a_tiny_time_limit_ends_no_process(sender: Sender, limit: list[Any]) -> None:
     request = text_request("長い文を読みます。" * 40 + str(limit), sender.store)
     message = envelope("koebin.synthesize", request, headers={"timelimit": limit})
-    assert sender.lay(message).get(timeout=120)["uri"]
+    assert sender.lay(message).get(timeout=PATIENCE)["uri"]
     sender.is_spoken()
 
 
@@ -180,7 +181,7 @@ def test_a_body_nested_deeply_is_refused(sender: Sender, depth: int, brackets: t
     inner = opening * depth + (b"1" if opening != b"[" else b"") + closing * depth
     for body in (b"[[" + inner + b"],{},{}]", b"[[],{}," + inner + b"]", b'[[],{},{"chord":' + inner + b"}]"):
         with pytest.raises(Exception, match=r"nested|links|signature"):
-            sender.lay(envelope("koebin.synthesize", None, body=body)).get(timeout=30)
+            sender.lay(envelope("koebin.synthesize", None, body=body)).get(timeout=PATIENCE)
     sender.is_spoken()
 
 
@@ -214,9 +215,9 @@ def test_a_body_nested_deeply_is_refused(sender: Sender, depth: int, brackets: t
 def test_an_entry_that_is_no_message_is_parked(sender: Sender, redis: Redis, entry: bytes) -> None:
     before = sender.parked()
     sender.lay(entry)
-    wait_until(lambda: sender.parked() == before + 1, 30, "it was not parked")
+    wait_until(lambda: sender.parked() == before + 1, what="it was not parked")
     sender.is_spoken()
-    wait_until(lambda: not redis.exists("koebin.unacked"), 10, "a message is left unacknowledged")
+    wait_until(lambda: not redis.exists("koebin.unacked"), what="a message is left unacknowledged")
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,9 @@ def test_an_entry_that_is_no_message_is_parked(sender: Sender, redis: Redis, ent
 def test_what_is_compressed_is_refused_unread(sender: Sender, name: str, packed: Callable[[], bytes]) -> None:
     before = _peak(sender.worker.pid)
     with pytest.raises(Exception, match="compressed"):
-        sender.lay(envelope("koebin.synthesize", None, body=packed(), headers={"compression": name})).get(timeout=30)
+        sender.lay(envelope("koebin.synthesize", None, body=packed(), headers={"compression": name})).get(
+            timeout=PATIENCE
+        )
     assert _peak(sender.worker.pid) - before < 100 << 20
     sender.is_spoken()
 
@@ -243,7 +246,7 @@ def test_another_encoding_is_refused_unread(sender: Sender, encoding: object) ->
     before = _peak(sender.worker.pid)
     message = sender.text(body=bomb())
     with pytest.raises(Exception, match="UTF-8"):
-        sender.lay(message | {"content-encoding": encoding}).get(timeout=30)
+        sender.lay(message | {"content-encoding": encoding}).get(timeout=PATIENCE)
     assert _peak(sender.worker.pid) - before < 100 << 20
     sender.is_spoken()
 
@@ -251,7 +254,7 @@ def test_another_encoding_is_refused_unread(sender: Sender, encoding: object) ->
 @pytest.mark.parametrize("kind", ["application/x-python-serialize", "application/x-yaml", "text/plain", "", None, 3])
 def test_another_content_type_is_refused(sender: Sender, kind: object) -> None:
     with pytest.raises(Exception, match="JSON"):
-        sender.lay(sender.text() | {"content-type": kind}).get(timeout=30)
+        sender.lay(sender.text() | {"content-type": kind}).get(timeout=PATIENCE)
     sender.is_spoken()
 
 
@@ -314,7 +317,7 @@ def test_headers_of_another_kind_end_nothing(sender: Sender, headers: dict[str, 
 def test_properties_of_another_kind_end_nothing(sender: Sender, properties: dict[str, Any]) -> None:
     results = [sender.lay(sender.text(properties=properties)) for _ in range(2)]
     for result in results:
-        assert result.get(timeout=60)["uri"]
+        assert result.get(timeout=PATIENCE)["uri"]
     sender.is_spoken()
 
 
@@ -322,7 +325,7 @@ def test_properties_of_another_kind_end_nothing(sender: Sender, properties: dict
 def test_a_body_that_is_not_as_it_is_said_is_refused(sender: Sender, body_encoding: object) -> None:
     message = sender.text(properties={"body_encoding": body_encoding}) | {"body": "これは違う"}
     with pytest.raises(Exception, match=r"JSON|body"):
-        sender.lay(message).get(timeout=30)
+        sender.lay(message).get(timeout=PATIENCE)
     sender.is_spoken()
 
 
@@ -360,7 +363,7 @@ def test_a_body_that_is_not_as_it_is_said_is_refused(sender: Sender, body_encodi
 )
 def test_a_body_of_another_shape_is_refused_with_a_result(sender: Sender, body: bytes) -> None:
     with pytest.raises(Exception, match=r"."):
-        sender.lay(envelope("koebin.synthesize", None, body=body)).get(timeout=30)
+        sender.lay(envelope("koebin.synthesize", None, body=body)).get(timeout=PATIENCE)
     sender.is_spoken()
 
 
@@ -368,7 +371,7 @@ def test_a_body_of_another_shape_is_refused_with_a_result(sender: Sender, body: 
 def test_an_id_that_is_none_is_parked(sender: Sender, task_id: object) -> None:
     before = sender.parked()
     sender.lay(sender.text(headers={"id": task_id}))
-    wait_until(lambda: sender.parked() == before + 1, 30, "it was not parked")
+    wait_until(lambda: sender.parked() == before + 1, what="it was not parked")
     sender.is_spoken()
 
 
@@ -380,8 +383,8 @@ def test_an_id_that_is_none_is_parked(sender: Sender, task_id: object) -> None:
 def test_only_tasks_of_ours_are_run(sender: Sender, task: str) -> None:
     before = sender.parked()
     with pytest.raises(NotRegistered):
-        sender.lay(envelope(task, {"task": "koebin.synthesize", "args": []})).get(timeout=30)
-    wait_until(lambda: sender.parked() == before + 1, 10, "it was not parked")
+        sender.lay(envelope(task, {"task": "koebin.synthesize", "args": []})).get(timeout=PATIENCE)
+    wait_until(lambda: sender.parked() == before + 1, what="it was not parked")
     sender.is_spoken()
 
 
@@ -395,21 +398,21 @@ def test_a_canvas_of_another_application_goes_on(sender: Sender, server: RedisSe
 
     publish = shop.signature("shop.publish")
     chain(speak("鎖の一つ目です。"), publish).apply_async()
-    wait_until(lambda: redis.llen("celery") == 1, 30, "the next of the chain was not sent to Celery's own queue")
+    wait_until(lambda: redis.llen("celery") == 1, what="the next of the chain was not sent to Celery's own queue")
     sent = json.loads(redis.lpop("celery"))
     assert sent["headers"]["task"] == "shop.publish"
     arguments = json.loads(base64.b64decode(sent["body"]))[0]
     assert arguments[0]["uri"].startswith(sender.store)
 
     chain(speak("鎖の二つ目です。"), publish.clone().set(queue="shop.own")).apply_async()
-    wait_until(lambda: redis.llen("shop.own") == 1, 30, "the next of the chain was not sent to the queue it names")
+    wait_until(lambda: redis.llen("shop.own") == 1, what="the next of the chain was not sent to the queue it names")
     redis.delete("shop.own")
 
-    assert len(group(speak(f"群れの{n}です。") for n in range(3)).apply_async().get(timeout=60)) == 3
+    assert len(group(speak(f"群れの{n}です。") for n in range(3)).apply_async().get(timeout=PATIENCE)) == 3
     spoken = chain(speak("先の文です。"), speak("後の文です。")).apply_async()
-    assert spoken.get(timeout=60)["uri"]
+    assert spoken.get(timeout=PATIENCE)["uri"]
     chord([speak("弦の一です。"), speak("弦の二です。")], publish.clone().set(queue="shop.own")).apply_async()
-    wait_until(lambda: redis.llen("shop.own") == 1, 30, "the body of the chord was not sent")
+    wait_until(lambda: redis.llen("shop.own") == 1, what="the body of the chord was not sent")
     body = json.loads(base64.b64decode(json.loads(redis.lpop("shop.own"))["body"]))[0]
     assert len(body[0]) == 2
 
@@ -471,9 +474,9 @@ def test_bad_rows_among_what_is_put_off_are_set_aside(sender: Sender, redis: Red
     redis.zadd("koebin:delayed", {due % json.dumps(text_request("後で読む文です。", sender.store)): 2.0})
     held = [b"", b"no list", b"koebin:jobs\n{}", b"shop\n{}", b"\xff\n\xff"]
     redis.zadd("koebin:held", dict.fromkeys(held, 1.0))
-    assert AsyncResult("put-off", app=sender.client.app).get(timeout=30)["uri"]
+    assert AsyncResult("put-off", app=sender.client.app).get(timeout=PATIENCE)["uri"]
     wait_until(
-        lambda: sender.parked() == before + len(rows) + len(held), 20, lambda: str(sender.client.unreadable_messages())
+        lambda: sender.parked() == before + len(rows) + len(held), what=lambda: str(sender.client.unreadable_messages())
     )
     assert not redis.exists("koebin:delayed")
     assert not redis.exists("koebin:held")
@@ -487,8 +490,8 @@ def test_bad_rows_among_the_unacknowledged_are_set_aside(sender: Sender, redis: 
     for number, row in enumerate(rows):
         redis.hset("koebin.unacked", f"bad-{number}", row)
         redis.zadd("koebin.unacked_index", {f"bad-{number}": 1.0})
-    wait_until(lambda: not redis.exists("koebin.unacked_index"), 30, "they are still there")
-    wait_until(lambda: sender.parked() >= before + 6, 30, lambda: str(sender.client.unreadable_messages()))
+    wait_until(lambda: not redis.exists("koebin.unacked_index"), what="they are still there")
+    wait_until(lambda: sender.parked() >= before + 6, what=lambda: str(sender.client.unreadable_messages()))
     sender.is_spoken()
     assert redis.type("koebin:workers") == b"set"
 

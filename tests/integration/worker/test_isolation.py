@@ -29,9 +29,10 @@ from tests.integration.queue_texts import numbered
 from tests.integration.worker.hostile_messages import envelope
 from tests.servers.redis import RedisServer
 from tests.servers.tls import TlsFront
-from tests.servers.worker import ROOT, Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import ROOT, Worker
 
-pytestmark = [pytest.mark.xdist_group("isolation"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("isolation")]
 
 FAST = {"visibility_timeout": 3, "sweep_interval": 0.5}
 
@@ -117,14 +118,13 @@ def test_forged_messages_are_parked_and_the_worker_goes_on(
         redis.lpush("speaker.mei", message)
     wait_until(
         lambda: len(client.unreadable_messages()) - parked_before >= len(forged),
-        30,
-        lambda: json.dumps([row["reason"] for row in client.unreadable_messages()], ensure_ascii=False, indent=1),
+        what=lambda: json.dumps([row["reason"] for row in client.unreadable_messages()], ensure_ascii=False, indent=1),
     )
     assert sum("too-long" in row["reason"] for row in client.unreadable_messages()) == 1
-    assert client.wait(client.submit("それでも声は届きます。"), 60).state is State.SUCCEEDED
+    assert client.wait(client.submit("それでも声は届きます。"), PATIENCE).state is State.SUCCEEDED
     assert worker.process.poll() is None
     assert not list(tmp_path.iterdir())
-    wait_until(lambda: not redis.exists("koebin.unacked"), 15, "a message is left unacknowledged")
+    wait_until(lambda: not redis.exists("koebin.unacked"), what="a message is left unacknowledged")
     time.sleep(0.5)
     assert len(client.unreadable_messages()) - parked_before == len(forged), (
         "one came back, as if nobody had acknowledged it"
@@ -141,7 +141,7 @@ def test_a_forged_message_cannot_end_or_tick_a_live_job(client: Client, redis: R
         redis.rpush("speaker.mei", json.dumps(message))
     for where in (store, "file:///etc"):
         redis.rpush("assemble", json.dumps(envelope("koebin.assemble", {"job": job, "store": where})))
-    outcome = client.wait(job, 90)
+    outcome = client.wait(job, PATIENCE)
     assert outcome.state is State.SUCCEEDED
     assert outcome.segments.total == 40
 
@@ -172,11 +172,11 @@ def test_a_stock_application_in_the_same_database_is_left_alone(
     )
     try:
         client.app.send_task("stranger.sleep", args=[str(diary)], queue="stranger", ignore_result=True)
-        wait_until(diary.exists, 60, "the stranger did not start")
+        wait_until(diary.exists, what="the stranger did not start")
         assert redis.exists("unacked")
-        assert client.wait(client.submit(numbered(40)), 90).state is State.SUCCEEDED
-        wait_until(lambda: "ended" in diary.read_text(), 60, "the stranger did not end")
-        wait_until(lambda: not redis.exists("unacked"), 10, "the stranger's message is left")
+        assert client.wait(client.submit(numbered(40)), PATIENCE).state is State.SUCCEEDED
+        wait_until(lambda: "ended" in diary.read_text(), what="the stranger did not end")
+        wait_until(lambda: not redis.exists("unacked"), what="the stranger's message is left")
         assert diary.read_text() == "started\nended\n"
     finally:
         stranger.kill()
@@ -186,10 +186,10 @@ def test_a_stock_application_in_the_same_database_is_left_alone(
 @pytest.mark.slow
 def test_an_interactive_job_overtakes_a_batch(client: Client) -> None:
     batch = client.submit(numbered(300), priority="batch")
-    wait_until(lambda: client.status(batch).chunks_done >= 1, 60)
+    wait_until(lambda: client.status(batch).chunks_done >= 1)
     started = time.monotonic()
     quick = client.submit("急ぎの一文です。", priority="interactive")
-    assert client.wait(quick, 60).state is State.SUCCEEDED
+    assert client.wait(quick, PATIENCE).state is State.SUCCEEDED
     taken = time.monotonic() - started
     status = client.status(batch)
     assert status.state is State.RUNNING, f"the batch was faster: {taken:.1f} s"
@@ -199,9 +199,9 @@ def test_an_interactive_job_overtakes_a_batch(client: Client) -> None:
 @pytest.mark.slow
 def test_two_jobs_on_one_speaker_take_turns(client: Client) -> None:
     first = client.submit(numbered(240))
-    wait_until(lambda: client.status(first).chunks_done >= 1, 60)
+    wait_until(lambda: client.status(first).chunks_done >= 1)
     second = client.submit(numbered(240).replace("文", "行"))
-    wait_until(lambda: client.status(second).chunks_done >= 2, 90)
+    wait_until(lambda: client.status(second).chunks_done >= 2)
     assert client.status(first).state is State.RUNNING
     client.cancel(first)
     client.cancel(second)
@@ -217,9 +217,9 @@ def test_passwords_and_users_work_and_stay_secret(tmp_path: Path, user: str) -> 
         Worker(guarded.url, store, settings=FAST) as worker,
         Client(settings=Settings(broker_url=guarded.url, store=store)) as client,
     ):
-        assert client.wait(client.submit("合言葉が要ります。"), 60).state is State.SUCCEEDED
+        assert client.wait(client.submit("合言葉が要ります。"), PATIENCE).state is State.SUCCEEDED
         worker.signal_child(signal.SIGKILL)
-        assert client.wait(client.submit("もう一度話します。"), 60).state is State.SUCCEEDED
+        assert client.wait(client.submit("もう一度話します。"), PATIENCE).state is State.SUCCEEDED
         assert worker.stop() == 0
         said = worker.text()
     assert secret not in said
@@ -236,7 +236,7 @@ def test_tls_with_a_certificate_of_our_own(tmp_path: Path) -> None:
             Worker(url, store, settings=FAST) as worker,
             Client(settings=Settings(broker_url=url, store=store)) as client,
         ):
-            assert client.wait(client.submit("暗号を通して話します。"), 60).state is State.SUCCEEDED
+            assert client.wait(client.submit("暗号を通して話します。"), PATIENCE).state is State.SUCCEEDED
             assert worker.stop() == 0
             assert "himitsu" not in worker.text()
         with pytest.raises(BrokerUnavailable, match="does not answer"):  # a certificate that nobody vouches for
@@ -253,10 +253,10 @@ def test_processes_are_replaced_without_a_loss(tmp_path: Path) -> None:
         Client(settings=Settings(broker_url=server.url, store=store, visibility_timeout=3)) as client,
     ):
         first = worker.child()
-        outcome = client.wait(client.submit(Script([Passage(numbered(24), "ken")])), 150)
+        outcome = client.wait(client.submit(Script([Passage(numbered(24), "ken")])), PATIENCE)
         assert outcome.state is State.SUCCEEDED
         assert outcome.segments.total == 24
-        wait_until(lambda: _is_replaced(worker, first), 30)
+        wait_until(lambda: _is_replaced(worker, first))
         assert not Redis.from_url(server.url).keys("koebin:attempt:*")
         assert sum(document["rendered"] for document in _done(store, outcome.job)) == 24
 
@@ -270,9 +270,9 @@ def test_a_process_that_grows_is_replaced_without_a_loss(tmp_path: Path) -> None
         Client(settings=Settings(broker_url=server.url, store=store, visibility_timeout=3)) as client,
     ):
         first = worker.child()
-        outcome = client.wait(client.submit(Script([Passage(numbered(16), "ken")])), 150)
+        outcome = client.wait(client.submit(Script([Passage(numbered(16), "ken")])), PATIENCE)
         assert outcome.state is State.SUCCEEDED
-        wait_until(lambda: _is_replaced(worker, first), 30)
+        wait_until(lambda: _is_replaced(worker, first))
         assert sum(document["rendered"] for document in _done(store, outcome.job)) == 16
 
 
@@ -292,26 +292,26 @@ def _done(store: str, job: str) -> list[dict[str, Any]]:
 def test_health_is_live_and_ready(server: RedisServer, tmp_path: Path) -> None:
     def health(*args: str) -> int:
         command = [sys.executable, "-P", "-m", "koebin", "health", "--run-dir", str(worker.folder / "run"), *args]
-        return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, timeout=60).returncode
+        return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, timeout=PATIENCE).returncode
 
     store = (tmp_path / "store").as_uri()
     with Worker(server.url, store, "hina", settings=FAST) as worker:
-        wait_until(lambda: health() == 0, 30)
+        wait_until(lambda: health() == 0)
         assert health("--live") == 0
         worker.signal_all(signal.SIGKILL)
         worker.process.wait()
         assert health("--live") == 1
         worker.start()
-        wait_until(lambda: health() == 0, 30)  # the folder of the one that was killed is gone
+        wait_until(lambda: health() == 0)  # the folder of the one that was killed is gone
 
 
 def test_a_worker_whose_first_process_hangs_as_it_loads_ends_itself(redis_server: RedisServer, store: str) -> None:
     """Celery waits for that one for ever."""
     worker = Worker(redis_server.url, store, "mei", settings=FAST | {"load_timeout": 5}).start(ready=False)
     with worker:
-        wait_until(lambda: psutil.Process(worker.pid).children(), 20)
+        wait_until(lambda: psutil.Process(worker.pid).children())
         worker.signal_child(signal.SIGSTOP)
-        assert worker.process.wait(30) == DEAF
+        assert worker.process.wait(PATIENCE) == DEAF
         assert "no pool process has had a ready engine for 5 s" in worker.text()
         worker.start()
 
@@ -327,6 +327,6 @@ def test_a_worker_that_has_gone_deaf_ends_itself(tmp_path: Path) -> None:
         client.app.control.cancel_consumer("speaker.hina", destination=[f"celery@{worker.name}", worker.name])
         time.sleep(1.0)
         job = client.submit(Script([Passage("誰か聞いていますか。", "hina")]))
-        assert worker.process.wait(60) == DEAF
+        assert worker.process.wait(PATIENCE) == DEAF
         worker.start()
-        assert client.wait(job, 60).state is State.SUCCEEDED
+        assert client.wait(job, PATIENCE).state is State.SUCCEEDED

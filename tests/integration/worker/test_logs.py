@@ -18,7 +18,8 @@ from koebin.producers.client import Client
 from koebin.tasks.settings import Settings
 from tests.servers.ports import free_ports, wait_for_port
 from tests.servers.redis import RedisServer
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import Worker
 
 FAST = {"visibility_timeout": 3.0, "sweep_interval": 0.5, "log_format": "json"}
 
@@ -46,14 +47,14 @@ def test_lines_of_a_task_carry_job_chunk_speaker_and_task(
     settings = Settings(broker_url=redis_server.url, store=(tmp_path / "store").as_uri(), visibility_timeout=3.0)
     with Client(settings=settings) as client:
         job = client.submit(text, speaker="mei", job_id="logged")
-        wait_until(lambda: any((tmp_path / "store" / "segments").rglob("*.flac")), 60)  # a process is at a chunk
+        wait_until(lambda: any((tmp_path / "store" / "segments").rglob("*.flac")))  # a process is at a chunk
         worker.signal_child(signal.SIGKILL)
-        client.wait(job, timeout=120)
+        client.wait(job, timeout=PATIENCE)
         store = next((tmp_path / "store" / "segments").rglob("*.flac"))
         store.with_suffix(".json").write_text("{}")  # what is stored is damaged: the assembly stumbles in the child
         client.submit(text, speaker="mei", job_id="again")
         with suppress(Exception):
-            client.wait("again", timeout=60)
+            client.wait("again", timeout=PATIENCE)
 
     parent = [line for line in lines(worker) if line["process"] == worker.pid and "task_id" in line]
     child = [line for line in lines(worker) if line["process"] != worker.pid and "task_id" in line]
@@ -73,7 +74,9 @@ def test_celerys_own_tools_see_the_worker(worker: Worker, redis_server: RedisSer
     def celery(*arguments: str) -> str:
         command = [sys.executable, "-m", "celery", "--broker", redis_server.url, *arguments]
         environment = {**os.environ, **TOOLS}
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=environment).stdout
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=PATIENCE, env=environment
+        ).stdout
 
     assert f"{worker.name}: OK" in celery("inspect", "ping")
     assert f"{worker.name}: OK" in celery("inspect", "active")
@@ -87,14 +90,16 @@ def test_flower_sees_the_worker(worker: Worker, redis_server: RedisServer, tmp_p
     environment = {**os.environ, **TOOLS, "FLOWER_UNAUTHENTICATED_API": "true"}
     with subprocess.Popen([*command, "--address=127.0.0.1"], env=environment, stderr=subprocess.DEVNULL) as flower:
         try:
-            wait_for_port(port, flower, 60)
+            wait_for_port(port, flower, PATIENCE)
 
             def workers() -> dict[str, object]:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/workers?refresh=true", timeout=20) as answer:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{port}/api/workers?refresh=true", timeout=PATIENCE
+                ) as answer:
                     return dict(json.load(answer))
 
-            wait_until(lambda: worker.name in workers(), 60)
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+            wait_until(lambda: worker.name in workers())
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
                 assert "flower_worker_online" in answer.read().decode()
         finally:
             flower.terminate()

@@ -25,7 +25,8 @@ from koebin.tasks.redis_keys import chunk_task
 from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised
 from tests.servers.redis import RedisServer
-from tests.servers.worker import ROOT, Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import ROOT, Worker
 
 TASK_SECONDS: Final = float(os.environ.get("LONG_TASK_SECONDS", "40"))
 TIMEOUT: Final = TASK_SECONDS / 20
@@ -44,7 +45,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
         Worker(server.url, store),
         Client(settings=Settings(broker_url=server.url, store=store)) as client,
     ):
-        result = client.wait(client.submit(TEXT, wait_seconds=30), 120).result
+        result = client.wait(client.submit(TEXT, wait_seconds=30), PATIENCE).result
     assert result is not None
     return result.sha256
 
@@ -121,7 +122,7 @@ def test_redis_is_emptied_half_way(client: Client, server: RedisServer, store: s
             env=env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=True,
         )
         print(done.stdout, done.stderr)

@@ -23,9 +23,10 @@ from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
-from tests.servers.worker import ROOT, Worker, environment, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import ROOT, Worker, environment
 
-pytestmark = [pytest.mark.xdist_group("poison"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("poison")]
 
 FAST = {"visibility_timeout": 3, "sweep_interval": 0.5}
 LIMITED = {**FAST, "time_limit": 8}
@@ -56,7 +57,9 @@ def script(*bad: str) -> Script:
 def koebin(server: RedisServer, store: str, *args: str) -> str:
     env = environment({"broker_url": server.url, "store": store})
     command = [sys.executable, "-P", "-m", "koebin", *args]
-    return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(
+        command, cwd=ROOT, env=env, check=True, capture_output=True, text=True, timeout=PATIENCE
+    ).stdout
 
 
 def spoken(outcome: JobOutcome) -> list[str]:
@@ -68,7 +71,7 @@ def spoken(outcome: JobOutcome) -> list[str]:
 def test_the_one_that_kills_is_found_and_the_job_fails_with_its_line(
     client: Client, server: RedisServer, store: str, trapped: Worker
 ) -> None:
-    outcome = client.wait(client.submit(script("毒の話です。")), 120)
+    outcome = client.wait(client.submit(script("毒の話です。")), PATIENCE)
     assert outcome.state is State.FAILED
     assert outcome.result is None
     assert [(failure.line, failure.text) for failure in outcome.failures] == [(2, "毒の話です。")]
@@ -83,19 +86,19 @@ def test_the_one_that_kills_is_found_and_the_job_fails_with_its_line(
 def test_dead_letters_are_listed_shown_and_driven_again(client: Client, server: RedisServer, store: str) -> None:
     with Supervised(server.url, store, settings=FAST, variables={"CHAOS_TRAPS": "1"}):
         job = client.submit(script("毒の話です。"))
-        assert client.wait(job, 120).state is State.FAILED
+        assert client.wait(job, PATIENCE).state is State.FAILED
     assert f"{job}\tline 2\tmei\t毒の話です。" in koebin(server, store, "dead", "list")
     assert json.loads(koebin(server, store, "dead", "show", job, "--json"))[0]["text"] == "毒の話です。"
     with Worker(server.url, store, settings=FAST):  # the cause has been mended
         koebin(server, store, "dead", "redrive", job)
-        again = client.wait(job, 60)
+        again = client.wait(job, PATIENCE)
     assert again.state is State.SUCCEEDED
     assert spoken(again) == [GOOD[0], "毒の話です。", *GOOD[1:]]
     assert not client.dead_letters()
 
 
 def test_partial_delivers_the_rest(client: Client, trapped: Worker) -> None:
-    outcome = client.wait(client.submit(script("毒の話です。"), wishes=JobOptions(partial=True)), 120)
+    outcome = client.wait(client.submit(script("毒の話です。"), wishes=JobOptions(partial=True)), PATIENCE)
     assert outcome.state is State.PARTIAL
     assert [failure.line for failure in outcome.failures] == [2]
     assert spoken(outcome) == GOOD
@@ -104,7 +107,7 @@ def test_partial_delivers_the_rest(client: Client, trapped: Worker) -> None:
 @pytest.mark.slow
 def test_the_one_that_hangs_is_found(client: Client, server: RedisServer, store: str) -> None:
     with Supervised(server.url, store, settings=LIMITED, variables={"CHAOS_TRAPS": "1"}):
-        outcome = client.wait(client.submit(script("眠りの話です。"), wishes=JobOptions(partial=True)), 240)
+        outcome = client.wait(client.submit(script("眠りの話です。"), wishes=JobOptions(partial=True)), PATIENCE)
     assert outcome.state is State.PARTIAL
     assert [(failure.line, failure.text) for failure in outcome.failures] == [(2, "眠りの話です。")]
     assert "time limit" in outcome.failures[0].reason
@@ -117,10 +120,10 @@ def test_a_deploy_raises_no_strikes(client: Client, server: RedisServer, store: 
     leases = Leases(Redis.from_url(server.url), 3)
     with Worker(server.url, store, settings={**FAST, "grace_period": 0}) as worker:
         job = client.submit(numbered(40))
-        wait_until(lambda: any(client.ledger.open(job, "mei")), 30)
+        wait_until(lambda: any(client.ledger.open(job, "mei")))
         worker.signal(number) if number is signal.SIGTERM else worker.signal_all(number)
-        worker.process.wait(40)
+        worker.process.wait(PATIENCE)
     tasks = [chunk_task(job, chunk) for chunk in range(client.status(job).chunks)]
     assert {leases.attempt(task).strikes for task in tasks} == {0}
     with Worker(server.url, store, settings=FAST):
-        assert client.wait(job, 90).state is State.SUCCEEDED
+        assert client.wait(job, PATIENCE).state is State.SUCCEEDED

@@ -21,7 +21,8 @@ from koebin.tasks.settings import Settings
 from koebin.worker.exits import ENGINE
 from tests.integration.queue_texts import CAT, CAT_SENTENCES, numbered
 from tests.servers.redis import RedisServer
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import Worker
 
 pytestmark = pytest.mark.xdist_group("queue")
 
@@ -48,7 +49,7 @@ def path_of(uri: str) -> Path:
 
 
 def test_every_sentence_is_in_the_audio_in_order(client: Client) -> None:
-    outcome = client.wait(client.submit(CAT), 60)
+    outcome = client.wait(client.submit(CAT), PATIENCE)
     assert outcome.state is State.SUCCEEDED
     assert outcome.result is not None
     assert outcome.result.segments.total == CAT_SENTENCES
@@ -65,8 +66,8 @@ def test_every_sentence_is_in_the_audio_in_order(client: Client) -> None:
 
 def test_the_second_run_makes_nothing_again_and_gives_the_same_bytes(client: Client) -> None:
     text = numbered(12)
-    first = client.wait(client.submit(text), 60).result
-    second = client.wait(client.submit(text), 60).result
+    first = client.wait(client.submit(text), PATIENCE).result
+    second = client.wait(client.submit(text), PATIENCE).result
     assert first is not None
     assert second is not None
     assert first.sha256 == second.sha256
@@ -74,15 +75,15 @@ def test_the_second_run_makes_nothing_again_and_gives_the_same_bytes(client: Cli
 
 
 def test_a_changed_sentence_is_the_only_one_made(client: Client) -> None:
-    client.wait(client.submit(numbered(20)), 60)
-    changed = client.wait(client.submit(numbered(20).replace("これは7番目", "それが7番目")), 60).result
+    client.wait(client.submit(numbered(20)), PATIENCE)
+    changed = client.wait(client.submit(numbered(20).replace("これは7番目", "それが7番目")), PATIENCE).result
     assert changed is not None
     assert changed.segments.total - changed.segments.reused == 1
 
 
 def test_a_dialogue_keeps_its_order_and_its_voices(client: Client) -> None:
     passages = [Passage(f"これは{n}行目です。", "mei" if n % 2 else "ken", line=n) for n in range(1, 9)]
-    outcome = client.wait(client.submit(Script(passages)), 60)
+    outcome = client.wait(client.submit(Script(passages)), PATIENCE)
     assert outcome.result is not None
     marks = json.loads(path_of(outcome.result.marks_uri).read_text())["sentences"]
     assert [(mark["text"], mark["speaker"]) for mark in marks] == [(p.text, p.speaker) for p in passages]
@@ -90,7 +91,7 @@ def test_a_dialogue_keeps_its_order_and_its_voices(client: Client) -> None:
 
 def test_the_same_id_is_the_same_job(client: Client) -> None:
     job = client.submit("同じ仕事です。", job_id="same")
-    client.wait(job, 60)
+    client.wait(job, PATIENCE)
     before = client.ledger.entry(job)
     assert client.submit("同じ仕事です。", job_id="same") == job
     assert client.ledger.entry(job) == before
@@ -111,19 +112,19 @@ def test_bad_input_is_refused_before_anything_is_queued(client: Client) -> None:
 
 def test_cancel_stops_and_assembles_nothing(client: Client, store: str) -> None:
     job = client.submit(numbered(400))
-    wait_until(lambda: client.status(job).chunks_done >= 1, 30)
+    wait_until(lambda: client.status(job).chunks_done >= 1)
     assert client.cancel(job) is State.CANCELLED
-    assert client.wait(job, 10).state is State.CANCELLED
+    assert client.wait(job, PATIENCE).state is State.CANCELLED
     with pytest.raises(JobCancelled):
         client.result(job)
     assert not path_of(f"{store}/jobs/{job}/out").exists()
-    after = client.wait(client.submit("次の仕事です。"), 30)
+    after = client.wait(client.submit("次の仕事です。"), PATIENCE)
     assert after.state is State.SUCCEEDED
 
 
 def test_any_celery_client_may_send_a_text(client: Client, store: str) -> None:
     request = {"text": "こんにちは。", "speaker": "ken", "store": store, "format": "mp3"}
-    result = client.app.send_task("koebin.synthesize", args=[request], queue="speaker.ken").get(timeout=30)
+    result = client.app.send_task("koebin.synthesize", args=[request], queue="speaker.ken").get(timeout=PATIENCE)
     assert path_of(result["uri"]).stat().st_size == result["bytes"]
     assert result["segments"] == {"total": 1, "reused": 0}
 
@@ -132,16 +133,16 @@ def test_a_store_outside_of_the_roots_is_refused(client: Client, tmp_path: Path)
     request = {"text": "こんにちは。", "speaker": "mei", "store": tmp_path.as_uri()}
     sent = client.app.send_task("koebin.synthesize", args=[request], queue="speaker.mei")
     with pytest.raises(Exception, match="must not write to that store"):
-        sent.get(timeout=30)
+        sent.get(timeout=PATIENCE)
     assert not list(tmp_path.iterdir())
 
 
 def test_what_is_left_behind(client: Client, server: RedisServer) -> None:
     """Nothing pending, leased or unacknowledged after a job."""
-    client.wait(client.submit("片付けの試験です。", wishes=JobOptions(Output(formats=("wav",)))), 60)
+    client.wait(client.submit("片付けの試験です。", wishes=JobOptions(Output(formats=("wav",)))), PATIENCE)
     redis: Redis = Redis.from_url(server.url)
-    wait_until(lambda: not redis.keys("koebin:lease:*"), 5, "a lease is left")
-    wait_until(lambda: not redis.exists("koebin.unacked"), 5, "a message is left unacknowledged")
+    wait_until(lambda: not redis.keys("koebin:lease:*"), what="a lease is left")
+    wait_until(lambda: not redis.exists("koebin.unacked"), what="a message is left unacknowledged")
     assert not redis.keys("speaker.*")
     assert not redis.keys("koebin:attempt:*")
 
@@ -149,7 +150,7 @@ def test_what_is_left_behind(client: Client, server: RedisServer) -> None:
 def test_each_worker_consumes_its_own_queues(server: RedisServer, store: str, client: Client) -> None:
     with Worker(server.url, store, "hina", assemble=False):
         job = client.submit([Passage("メイです。", "mei"), Passage("ヒナです。", "hina")])
-        assert client.wait(job, 60).state is State.SUCCEEDED
+        assert client.wait(job, PATIENCE).state is State.SUCCEEDED
         consumers = client.app.control.inspect(timeout=2).active_queues()
     by_queue = {queue["name"] for queues in consumers.values() for queue in queues}
     assert by_queue == {"speaker.mei", "speaker.ken", "speaker.hina", "assemble"}
@@ -162,6 +163,6 @@ def _names(consumers: dict[str, list[dict[str, str]]]) -> list[set[str]]:
 
 def test_a_worker_whose_engine_cannot_be_built_takes_no_task(server: RedisServer, store: str) -> None:
     with Worker(server.url, store, "ghost=file:///nowhere/at/all").start(ready=False) as broken:
-        assert broken.process.wait(60) == ENGINE
+        assert broken.process.wait(PATIENCE) == ENGINE
         assert "ghost" in broken.text()
         assert "Traceback" not in broken.text()

@@ -19,6 +19,7 @@ from koebin.tasks.settings import Settings
 from tests.integration.queue_texts import CAT, CAT_SENTENCES
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
+from tests.servers.waiting import PATIENCE
 from tests.servers.worker import Worker
 
 pytestmark = pytest.mark.xdist_group("queue-s3")
@@ -40,18 +41,18 @@ def client(settings: dict[str, str]) -> Iterator[Client]:
 
 def test_a_job_ends_in_the_bucket_and_a_second_one_makes_nothing(client: Client, settings: dict[str, str]) -> None:
     wishes = JobOptions(Output(formats=("mp3", "flac"), subtitles=("srt",)))
-    first = client.wait(client.submit(CAT, wishes=wishes), 90)
+    first = client.wait(client.submit(CAT, wishes=wishes), PATIENCE)
     assert first.state is State.SUCCEEDED, first.error
     assert first.result is not None
     assert first.result.uri.startswith(settings["store"] + "/jobs/")
-    second = client.wait(client.submit(CAT, wishes=wishes), 90).result
+    second = client.wait(client.submit(CAT, wishes=wishes), PATIENCE).result
     assert second is not None
     assert second.sha256 == first.result.sha256
     assert second.segments.reused == second.segments.total == CAT_SENTENCES
 
 
 def test_a_signed_address_lets_anyone_read(client: Client) -> None:
-    result = client.result(client.wait(client.submit(CAT), 90).job)
+    result = client.result(client.wait(client.submit(CAT), PATIENCE).job)
     with urllib.request.urlopen(client.presign(result.uri, 60)) as response:
         assert len(response.read()) == result.bytes
     key = result.uri.removeprefix(client.store.uri + "/")

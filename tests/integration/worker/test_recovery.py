@@ -21,7 +21,8 @@ from koebin.tasks.redis_keys import chunk_task, priority_list
 from koebin.tasks.settings import Settings
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import Worker
 
 pytestmark = pytest.mark.xdist_group("recovery")
 
@@ -54,7 +55,7 @@ def undisturbed(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -
         Worker(server.url, store, settings=FAST),
         Client(settings=Settings(broker_url=server.url, store=store)) as client,
     ):
-        result = client.wait(client.submit(TEXT), 120).result
+        result = client.wait(client.submit(TEXT), PATIENCE).result
     assert result is not None
     return result.sha256
 
@@ -62,14 +63,14 @@ def undisturbed(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -
 def in_the_middle(client: Client, worker: Worker) -> str:
     """Submit, and return when the worker is at work on a chunk."""
     job = client.submit(TEXT, wait_seconds=30)
-    wait_until(lambda: client.status(job).rendered >= 5, 60)
-    wait_until(lambda: any(client.ledger.open(job, "mei")), 10)
+    wait_until(lambda: client.status(job).rendered >= 5)
+    wait_until(lambda: any(client.ledger.open(job, "mei")))
     time.sleep(0.4)  # what is rendered is counted at the end of a chunk, and the next lasts for a second
     return job
 
 
 def ended(client: Client, job: str, sha256: str) -> None:
-    outcome = client.wait(job, 90)
+    outcome = client.wait(job, PATIENCE)
     assert outcome.state is State.SUCCEEDED, outcome.error
     assert outcome.result is not None
     assert outcome.result.sha256 == sha256
@@ -98,11 +99,11 @@ def test_a_frozen_worker_is_replaced_and_does_no_harm_when_it_thaws(
     with Worker(server.url, store, settings=FAST) as first, Worker(server.url, store, settings=FAST) as second:
         job = in_the_middle(client, first)
         first.signal_all(signal.SIGSTOP)
-        wait_until(lambda: client.status(job).state is not State.RUNNING, 60)
+        wait_until(lambda: client.status(job).state is not State.RUNNING)
         first.signal_all(signal.SIGCONT)
         ended(client, job, undisturbed)
         again = client.submit(numbered(30))
-        assert client.wait(again, 60).state is State.SUCCEEDED
+        assert client.wait(again, PATIENCE).state is State.SUCCEEDED
         assert second.process.poll() is None
 
 
@@ -116,11 +117,11 @@ def test_a_frozen_pool_process_is_replaced_by_another_worker(
         frozen = first.child()
         first.signal_child(signal.SIGSTOP)
         owners = {key: redis.get(key) for key in redis.keys("koebin:lease:*")}
-        wait_until(lambda: any(redis.get(key) not in (None, owner) for key, owner in owners.items()), 60)
+        wait_until(lambda: any(redis.get(key) not in (None, owner) for key, owner in owners.items()))
         os.kill(frozen, signal.SIGCONT)  # before its parent ends a worker that has run nothing for so long
         ended(client, job, undisturbed)
         again = client.submit(numbered(30))
-        assert client.wait(again, 60).state is State.SUCCEEDED
+        assert client.wait(again, PATIENCE).state is State.SUCCEEDED
         assert (first.process.poll(), second.process.poll()) == (None, None)
         assert first.child() == frozen
 
@@ -129,7 +130,7 @@ def test_a_frozen_pool_process_is_replaced_by_another_worker(
 def test_told_to_go_it_gives_back_at_once(client: Client, server: RedisServer, store: str, undisturbed: str) -> None:
     with Worker(server.url, store, settings={**FAST, "grace_period": 0}) as first:
         job = in_the_middle(client, first)
-        assert first.stop(20) == 0
+        assert first.stop(PATIENCE) == 0
         assert not Redis.from_url(server.url).keys("koebin:lease:*")
         with Worker(server.url, store, settings=FAST):
             ended(client, job, undisturbed)
@@ -138,7 +139,7 @@ def test_told_to_go_it_gives_back_at_once(client: Client, server: RedisServer, s
 def given(client: Client, redis: Redis) -> str:
     """Submit to a worker whose process stands still, and return when its parent has handed it a chunk."""
     job = client.submit(numbered(4), wait_seconds=30)
-    wait_until(lambda: bool(redis.keys("koebin:lease:*")), 10)
+    wait_until(lambda: bool(redis.keys("koebin:lease:*")))
     time.sleep(0.3)
     return job
 
@@ -153,10 +154,10 @@ def test_told_to_go_it_gives_back_what_its_process_was_given_and_had_not_begun(
         first.signal(signal.SIGTERM)
         time.sleep(0.5)
         os.kill(child, signal.SIGCONT)
-        assert first.process.wait(6) == 0
+        assert first.process.wait(PATIENCE) == 0
     nothing_is_held(redis)
     with Worker(server.url, store, settings=FAST):
-        assert client.wait(job, 60).state is State.SUCCEEDED
+        assert client.wait(job, PATIENCE).state is State.SUCCEEDED
 
 
 @pytest.mark.slow
@@ -170,10 +171,10 @@ def test_told_to_go_it_gives_back_what_a_process_has_that_stays_frozen(
         first.signal_child(signal.SIGSTOP)
         if not begun:
             job = given(client, redis)
-        assert first.stop(16) == 0
+        assert first.stop(PATIENCE) == 0
     nothing_is_held(redis)
     with Worker(server.url, store, settings=FAST):
-        assert client.wait(job, 60).state is State.SUCCEEDED
+        assert client.wait(job, PATIENCE).state is State.SUCCEEDED
 
 
 def nothing_is_held(redis: Redis) -> None:
@@ -207,7 +208,7 @@ def test_redis_takes_no_writes_for_a_while(
     with Worker(server.url, store, settings=FAST) as worker:
         child = worker.child()
         job = in_the_middle(client, worker)
-        wait_until(lambda: redis.hget(f"koebin:job:{job}", "state") == state.encode(), 60)
+        wait_until(lambda: redis.hget(f"koebin:job:{job}", "state") == state.encode())
         try:
             if how == "full":
                 redis.config_set("maxmemory", "1")
@@ -229,7 +230,7 @@ def test_redis_forgets_everything(client: Client, server: RedisServer, store: st
         job = in_the_middle(client, worker)
         server.kill()
         server.start()
-        wait_until(lambda: bool(client.fleet().workers), 30)
+        wait_until(lambda: bool(client.fleet().workers))
         assert client.resume(job)
         ended(client, job, undisturbed)
 

@@ -27,7 +27,8 @@ from koebin.tasks.redis_keys import priority_list, speaker_queue
 from koebin.tasks.settings import Settings
 from tests.chaos.voice import NAME, small_voice
 from tests.servers.redis import RedisServer
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import wait_until
+from tests.servers.worker import Worker
 
 pytestmark = [pytest.mark.xdist_group("scale"), pytest.mark.timeout(3600)]
 
@@ -83,7 +84,7 @@ def test_one_line_tasks_over_five_speakers(count: int, broker: str, tmp_path: Pa
 
         assert all(result.successful() for result in sent.values())
         assert len({result.result["uri"] for result in sent.values()}) == count
-        wait_until(lambda: not redis.exists("koebin.unacked"), 10, "a message is left unacknowledged")
+        wait_until(lambda: not redis.exists("koebin.unacked"), what="a message is left unacknowledged")
         assert not any(found.texts for found in backlog(redis).values())
         assert not redis.keys("koebin:lease:*")
         assert not redis.keys("koebin:attempt:*")

@@ -19,7 +19,8 @@ from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.app import create_app
 from tests.servers.ports import HOST, free_ports, wait_for_port
 from tests.servers.redis import RedisServer, server_binary
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import Worker
 
 
 @contextmanager
@@ -57,8 +58,8 @@ def test_work_goes_on_after_a_failover(tmp_path: Path) -> None:
         port = stack.enter_context(sentinel(master))
         follower: Redis = stack.enter_context(Redis.from_url(replica.url))
         watch: Redis = stack.enter_context(Redis(host=HOST, port=port))
-        wait_until(lambda: follower.info("replication")["master_link_status"] == "up", 20)
-        wait_until(lambda: len(watch.sentinel_slaves("voices")) == 1, 30)
+        wait_until(lambda: follower.info("replication")["master_link_status"] == "up")
+        wait_until(lambda: len(watch.sentinel_slaves("voices")) == 1)
 
         url = f"sentinel://{HOST}:{port}/0#voices"
         stack.enter_context(
@@ -72,11 +73,11 @@ def test_work_goes_on_after_a_failover(tmp_path: Path) -> None:
                 return "mei" in client.speakers()
             return False
 
-        wait_until(served, 60)
-        client.wait(client.submit("一つ目の文です。", speaker="mei", job_id="before"), timeout=60)
+        wait_until(served)
+        client.wait(client.submit("一つ目の文です。", speaker="mei", job_id="before"), timeout=PATIENCE)
 
         master.kill()
-        wait_until(lambda: follower.info("replication")["role"] == "master", 60)
-        wait_until(served, 60)
-        client.wait(client.submit("二つ目の文です。", speaker="mei", job_id="after"), timeout=90)
+        wait_until(lambda: follower.info("replication")["role"] == "master")
+        wait_until(served)
+        client.wait(client.submit("二つ目の文です。", speaker="mei", job_id="after"), timeout=PATIENCE)
         assert client.result("after").uri

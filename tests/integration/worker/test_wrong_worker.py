@@ -21,9 +21,10 @@ from koebin.tasks.settings import Settings
 from tests.chaos.arena import Supervised
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
-from tests.servers.worker import ROOT, Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import ROOT, Worker
 
-pytestmark = [pytest.mark.xdist_group("wrong-worker"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.xdist_group("wrong-worker")]
 
 FAST = {"visibility_timeout": 4, "sweep_interval": 0.3}
 JOBS = 4
@@ -39,7 +40,7 @@ def problem_of(server: RedisServer, name: str) -> str:
 
 def health(worker: Worker) -> str:
     command = [sys.executable, "-P", "-m", "koebin", "health", "--run-dir", str(worker.folder / "run")]
-    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=PATIENCE).stdout
 
 
 def everything_succeeds(client: Client, store: str) -> None:
@@ -52,8 +53,8 @@ def everything_succeeds(client: Client, store: str) -> None:
         )
         for number in range(TEXTS)
     ]
-    assert [client.wait(job, 200).state for job in jobs] == [State.SUCCEEDED] * JOBS
-    assert all(text.get(timeout=200)["uri"] for text in texts)
+    assert [client.wait(job, PATIENCE).state for job in jobs] == [State.SUCCEEDED] * JOBS
+    assert all(text.get(timeout=PATIENCE)["uri"] for text in texts)
 
 
 @contextmanager
@@ -84,7 +85,7 @@ def test_it_takes_nothing_from_the_good_one(
 ) -> None:
     settings = s3_server.settings()
     with both(redis_server, settings, wrong, variables) as (client, bad):
-        wait_until(lambda: reason in problem_of(redis_server, bad.name), 120, lambda: bad.text())
+        wait_until(lambda: reason in problem_of(redis_server, bad.name), what=lambda: bad.text())
         everything_succeeds(client, settings["store"])
         assert "takes nothing until it has proved itself" in health(bad)
         assert "not-the-secret" not in bad.text() + health(bad)
@@ -118,13 +119,13 @@ def test_it_works_once_it_is_mended(redis_server: RedisServer, tmp_path: Path) -
     folder.write_text("a file stands where the store is to be")
     settings = Settings(broker_url=redis_server.url, store=folder.as_uri(), visibility_timeout=4)
     with Worker(redis_server.url, folder.as_uri(), settings=FAST, name="lone@test").start(ready=False) as worker:
-        wait_until(lambda: "folder" in problem_of(redis_server, "lone@test"), 90, lambda: worker.text())
+        wait_until(lambda: "folder" in problem_of(redis_server, "lone@test"), what=lambda: worker.text())
         assert worker.process.poll() is None
         folder.unlink()
         worker.wait_ready()
         assert problem_of(redis_server, "lone@test") == ""
         with Client(settings=settings) as client:
-            assert client.wait(client.submit("直りました。"), 60).state is State.SUCCEEDED
+            assert client.wait(client.submit("直りました。"), PATIENCE).state is State.SUCCEEDED
     assert not list(folder.glob("doctor/*"))
 
 
@@ -140,11 +141,11 @@ def test_a_store_that_refuses_one_jobs_place_fails_that_job_after_some_tries(
     ):
         _put_a_file(tmp_path / "store" / "segments")
         job = client.submit("置き場がありません。")
-        outcome = client.wait(job, 120)
+        outcome = client.wait(job, PATIENCE)
         assert outcome.state is State.FAILED
         assert "folder" in outcome.error
         (tmp_path / "store" / "segments").unlink()
-        assert client.wait(client.submit("次の仕事は出来ます。"), 90).state is State.SUCCEEDED
+        assert client.wait(client.submit("次の仕事は出来ます。"), PATIENCE).state is State.SUCCEEDED
         assert worker.process.poll() is None
 
 

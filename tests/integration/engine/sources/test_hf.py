@@ -21,6 +21,7 @@ from koebin.engine.models.jp_extra.files import fetch_voice
 from koebin.engine.sources import SourceOptions, parse
 from koebin.engine.sources.cache import SEAL
 from tests.servers.hub import Fault, HubServer
+from tests.servers.waiting import PATIENCE
 from tests.unit.engine.sources.voices import published, read, tree, under, write
 
 HANA = "onnx/speakers/hana"
@@ -214,7 +215,7 @@ def test_two_processes_that_fetch_at_once_fetch_it_once(hub, options):
         f"print(parse('hf://user/voices', options).fetch({HANA!r}))"
     )
     running = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    printed = {process.communicate(timeout=60)[0].strip() for process in running}
+    printed = {process.communicate(timeout=PATIENCE)[0].strip() for process in running}
 
     assert [process.returncode for process in running] == [0, 0]
     assert len(printed) == 1
@@ -270,7 +271,7 @@ def test_a_full_disk_is_an_error_of_ours_and_leaves_the_rest_for_later(options, 
         "except SourceError as error:\n"
         "    print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
 
     assert "File too large" in done.stdout, done.stdout + done.stderr
     assert read(parse("hf://user/voices", options).fetch(HANA)) == under(tree(), HANA)

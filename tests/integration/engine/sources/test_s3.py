@@ -14,6 +14,7 @@ import pytest
 from koebin.engine.errors import SourceCorrupt, SourceDenied, SourceNotFound, SourceUnavailable
 from koebin.engine.sources import SourceOptions, parse
 from koebin.engine.sources.versions import LOCK
+from tests.servers.waiting import PATIENCE
 from tests.unit.engine.sources.voices import published, read, tree, under, write
 
 HANA = "onnx/speakers/hana"
@@ -285,7 +286,7 @@ def test_two_processes_that_fetch_at_once(options, bucket, s3_server):
         subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
         for _ in range(2)
     ]
-    printed = {process.communicate(timeout=60)[0].strip() for process in running}
+    printed = {process.communicate(timeout=PATIENCE)[0].strip() for process in running}
 
     assert [process.returncode for process in running] == [0, 0]
     assert len(printed) == 1

@@ -19,6 +19,7 @@ from redis import Redis
 
 from tests.integration.producers.briefings import beat_process
 from tests.servers.redis import RedisServer
+from tests.servers.waiting import PATIENCE
 
 # Processes that start at once: each is a fork of one that has imported everything, and has no threads.
 FORKS = multiprocessing.get_context("forkserver")
@@ -166,7 +167,7 @@ def test_a_process_that_dies_around_the_submission_is_replaced_within_seconds(
     doomed = deployment.start(moment)
     deployment.wait_for_first_look()
     deployment.set_clock(BEGIN + timedelta(minutes=1))
-    doomed.join(timeout=20)
+    doomed.join(timeout=PATIENCE)
     assert doomed.exitcode == -signal.SIGKILL
     begin = time.monotonic()
     deployment.start()

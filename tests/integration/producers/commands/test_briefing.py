@@ -24,6 +24,7 @@ from koebin.producers.commands.briefing import app
 from koebin.tasks.stores.base import StoreOptions
 from koebin.tasks.stores.uri import open_store
 from tests.servers.s3 import S3Server
+from tests.servers.waiting import PATIENCE
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "briefings"
 MONDAY = datetime(2026, 11, 29, 22, 0, tzinfo=UTC)
@@ -178,7 +179,7 @@ def test_from_the_schedule_to_the_audio(folder: Path, tmp_path: Path, monkeypatc
                 time.sleep(0.05)
         finally:
             beat.terminate()
-            assert beat.wait(timeout=30) == 0
+            assert beat.wait(timeout=PATIENCE) == 0
         result = koebin("run", "hourly", "--at", "2026-11-23T09:00", "--wait", "30")
     assert "does not run a second time" in result.stderr
     assert (home / "2026-11-23-0900.mp3").as_uri() in result.stdout.splitlines()

@@ -14,6 +14,7 @@ from redis import Redis
 from koebin.tasks.broker.unreadable import count_unreadable, keep_unreadable
 from koebin.tasks.jobs.ledger import ENDED_SECONDS, Ledger, LedgerChunk, State
 from tests.servers.redis import RedisServer
+from tests.servers.waiting import PATIENCE
 from tests.servers.worker import ROOT, environment
 
 
@@ -26,7 +27,7 @@ def redis(redis_server: RedisServer) -> Iterator[Redis]:
 def koebin(server: RedisServer, *args: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-m", "koebin", *args]
     env = environment({"broker_url": server.url})
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def enter(ledger: Ledger, job: str) -> None:

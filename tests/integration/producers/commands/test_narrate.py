@@ -23,7 +23,8 @@ from koebin.producers.cli import app
 from koebin.producers.exits import FAILED, INVALID, NOT_FOUND, PARTIAL
 from tests.integration.tasks.jobs.test_webhooks import verify
 from tests.servers.redis import RedisServer
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import wait_until
+from tests.servers.worker import Worker
 from tests.unit.engine.audio.encoding.test_encoding import png
 
 pytestmark = pytest.mark.xdist_group("narration")
@@ -340,8 +341,8 @@ def test_a_detached_job_is_followed_and_told(koebin: Koebin, tmp_path: Path) -> 
         job = koebin("narrate", tmp_path / "one.txt", "--detach", "--webhook", url).stdout.strip()
         events = [json.loads(line) for line in koebin("events", job, "--json-lines").stdout.splitlines()]
         assert [event["event"] for event in events] == ["submitted", "chunk", "assembling", "ended"]
-        wait_until(lambda: len(told) == 2, 20)
-        wait_until(lambda: "delivered" in koebin.json("status", job)["webhook"], 5)
+        wait_until(lambda: len(told) == 2)
+        wait_until(lambda: "delivered" in koebin.json("status", job)["webhook"])
         server.shutdown()
     headers, body = told[1]
     assert verify(SECRET, headers["Koebin-Signature"], body)

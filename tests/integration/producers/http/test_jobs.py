@@ -13,6 +13,7 @@ import pytest
 from tests.integration.producers.http.conftest import ALICE, BOB, House
 from tests.integration.queue_texts import CAT, CAT_SENTENCES
 from tests.servers.door import Answer
+from tests.servers.waiting import PATIENCE
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
 
@@ -169,7 +170,7 @@ def test_words_are_those_of_the_command_line(house: House) -> None:
 
 def test_events_lead_to_the_end(house: House) -> None:
     job = submit(house, text="これは出来事の文です。" * 20 + "終わりの文です。", formats=["wav"]).json["id"]
-    connection = http.client.HTTPConnection("127.0.0.1", house.door.port, timeout=120)
+    connection = http.client.HTTPConnection("127.0.0.1", house.door.port, timeout=PATIENCE)
     connection.request("GET", f"/v1/jobs/{job}/events", headers={"Authorization": f"Bearer {ALICE}"})
     answer = connection.getresponse()
     assert answer.getheader("Content-Type", "").startswith("text/event-stream")

@@ -17,12 +17,13 @@ from koebin.producers.client import Client
 from koebin.tasks.contracts import SYNTHESIZE
 from koebin.tasks.redis_keys import speaker_queue
 from tests.integration.producers.http.conftest import ALICE, BOB, House
+from tests.servers.waiting import PATIENCE
 
 TEXT = "こんにちは。今日は、とても良い天気ですね。明日も晴れるでしょうか。そうだと良いのですが。"
 
 
 def client(house: House, key: str = ALICE) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{house.door.url}/v1", api_key=key, max_retries=0, timeout=120)
+    return openai.OpenAI(base_url=f"{house.door.url}/v1", api_key=key, max_retries=0, timeout=PATIENCE)
 
 
 def decoded(data: bytes) -> tuple[np.ndarray, int]:
@@ -48,7 +49,7 @@ def test_the_sound_is_that_of_the_queues_own_text(house: House) -> None:
     """Sentences that are streamed meet as those of koebin.synthesize do, to the sample."""
     request = {"text": TEXT, "speaker": "mei", "store": house.store, "format": "wav"}
     with Client(house.broker, house.store) as queue:
-        made = queue.app.send_task(SYNTHESIZE, args=[request], queue=speaker_queue("mei")).get(timeout=60)
+        made = queue.app.send_task(SYNTHESIZE, args=[request], queue=speaker_queue("mei")).get(timeout=PATIENCE)
         whole = queue.store.get(made["uri"].removeprefix(house.store + "/"))
     wanted, rate = soundfile.read(io.BytesIO(whole), dtype="int16")
     answer = client(house).audio.speech.create(input=TEXT, voice="mei", model="x", response_format="wav")

@@ -11,6 +11,7 @@ from koebin.tasks.jobs.submission import JobOptions
 from koebin.tasks.script import Passage, Script
 from koebin.tasks.settings import Settings
 from tests.servers.redis import RedisServer
+from tests.servers.waiting import PATIENCE
 from tests.servers.worker import Worker
 
 SENTENCES = [f"これは{word}についての、少しばかり長い説明の文です。" for word in ("犬", "猫", "鳥", "魚", "花", "星")]
@@ -27,7 +28,7 @@ def test_a_book_outlasts_the_time_limit_of_a_chunk(redis_server: RedisServer, tm
         job = client.submit(
             script, wishes=JobOptions(output=Output(formats=("mp3", "m4b", "flac"), loudness_lufs=-18.0))
         )
-        outcome = client.wait(job, timeout=300)
+        outcome = client.wait(job, timeout=PATIENCE)
         log = assembler.log.read_text()
     assert outcome.state is State.SUCCEEDED
     assert outcome.result is not None

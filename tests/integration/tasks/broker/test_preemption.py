@@ -32,9 +32,10 @@ from koebin.tasks.stores.uri import open_store
 from tests.integration.queue_texts import numbered
 from tests.integration.toy_voice import TARGET, toy_runtime
 from tests.servers.redis import RedisServer
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import Worker
 
-pytestmark = [pytest.mark.xdist_group("precedence"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("precedence")]
 
 SENTENCES = 40
 BATCH, BRIEFING, INTERACTIVE = 6, 3, 0
@@ -59,24 +60,26 @@ def test_a_text_is_spoken_while_a_narration_is_in_its_only_chunk(
         Client(settings=Settings(broker_url=server.url, store=calm.as_uri())) as undisturbed,
         Client(settings=Settings(broker_url=server.url, store=busy.as_uri())) as client,
     ):
-        assert undisturbed.wait(undisturbed.submit(numbered(SENTENCES), job_id="book"), 120).state is State.SUCCEEDED
+        assert (
+            undisturbed.wait(undisturbed.submit(numbered(SENTENCES), job_id="book"), PATIENCE).state is State.SUCCEEDED
+        )
         client.ledger.forget("book")
         job = client.submit(numbered(SENTENCES), job_id="book", priority="batch")
         for _ in range(2):
             made = len(list(busy.glob("segments/*/*.flac")))
-            wait_until(lambda made=made: len(list(busy.glob("segments/*/*.flac"))) > made, 30)
+            wait_until(lambda made=made: len(list(busy.glob("segments/*/*.flac"))) > made)
             sent = client.app.send_task(SYNTHESIZE, args=[urgent], queue=speaker_queue("mei"), priority=INTERACTIVE)
-            assert sent.get(timeout=60)["uri"].startswith(texts.as_uri())
+            assert sent.get(timeout=PATIENCE)["uri"].startswith(texts.as_uri())
             assert client.status(job).chunks == 1
             assert client.status(job).chunks_done == 0, "the text waited for the whole chunk"
         assert not client.redis.hget(f"koebin:attempt:{job}/0", "strikes")
-        outcome = client.wait(job, 120)
+        outcome = client.wait(job, PATIENCE)
         assert outcome.state is State.SUCCEEDED
         assert (outcome.segments.total, outcome.segments.reused) == (SENTENCES, 0)
         assert client.status(job).rendered == SENTENCES
         assert not client.ledger.dead_letters(job)
         assert worker.text().count("preempted by more urgent work") >= 2
-        wait_until(lambda: not client.redis.keys("koebin:lease:*") and not client.redis.exists("koebin.unacked"), 10)
+        wait_until(lambda: not client.redis.keys("koebin:lease:*") and not client.redis.exists("koebin.unacked"))
         assert not client.redis.keys("koebin:attempt:*")
     assert outputs(busy, "book") == outputs(calm, "book")
 

@@ -18,6 +18,7 @@ from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
 from koebin.tasks.jobs import waiting_texts as waiting
 from koebin.tasks.jobs.backlog import backlog
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
+from tests.servers.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -83,15 +84,15 @@ def test_it_is_served_and_says_so_when_the_broker_is_gone(client, redis_server):
     threading.Thread(target=serving.serve_forever, args=(0.02,), daemon=True).start()
     address = f"http://127.0.0.1:{serving.server_port}"
     try:
-        with urllib.request.urlopen(f"{address}/backlog.json", timeout=10) as answer:
+        with urllib.request.urlopen(f"{address}/backlog.json", timeout=PATIENCE) as answer:
             assert json.load(answer)["speakers"]["mei"]["work_seconds"] == 60.0
-        with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"{address}/metrics", timeout=PATIENCE) as answer:
             assert b'koebin_backlog_work_seconds{speaker="mei"} 60.0' in answer.read()
         with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(f"{address}/", timeout=10)
+            urllib.request.urlopen(f"{address}/", timeout=PATIENCE)
         redis_server.kill()
         with pytest.raises(urllib.error.HTTPError, match="503"):
-            urllib.request.urlopen(f"{address}/metrics", timeout=20)
+            urllib.request.urlopen(f"{address}/metrics", timeout=PATIENCE)
     finally:
         serving.shutdown()
         serving.server_close()
@@ -124,7 +125,7 @@ def test_single_texts_count_while_they_wait_and_while_a_worker_has_them(client, 
     assert found["ghost"].children == 0
 
     with app.connection_for_read() as connection:
-        taken = connection.SimpleQueue("speaker.mei").get(timeout=5)
+        taken = connection.SimpleQueue("speaker.mei").get(timeout=PATIENCE)
         assert client.hlen("koebin.unacked") == 1
         assert backlog(client)["mei"] == found["mei"]
         taken.ack()

@@ -25,6 +25,7 @@ from koebin.tasks.script import Passage, Script
 from koebin.tasks.stores.base import Store, StoreOptions
 from koebin.tasks.stores.uri import open_store
 from tests.servers.s3 import S3Server
+from tests.servers.waiting import PATIENCE
 
 DAY = 86400.0
 TARGETS = {"mei": Target(PlannedSpeaker(model_revision="m1", sample_rate_hz=48000), "e1", ("Neutral",), 1.0)}
@@ -148,7 +149,7 @@ def test_nothing_is_removed_during_a_submission(redis: Redis, store: Store, tmp_
     time.sleep(0.3)
     assert store.exists(keys.segment_audio(name))
     redis.delete("koebin:submitting:other")
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not store.exists(keys.segment_audio(name))
 
 
@@ -159,7 +160,7 @@ def test_a_submission_waits_for_a_removal(redis: Redis, store: Store) -> None:
     time.sleep(0.3)
     assert not list(store.list("jobs/waiting/"))
     redis.delete(redis_keys.COLLECTING)
-    thread.join(10)
+    thread.join(PATIENCE)
     assert store.exists(keys.manifest("waiting"))
 
 

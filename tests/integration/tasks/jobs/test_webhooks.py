@@ -35,7 +35,7 @@ from tests.chaos.worker import IMPORTED
 from tests.servers.ports import free_ports
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
-from tests.servers.worker import wait_until
+from tests.servers.waiting import PATIENCE, wait_until
 
 SECRET = "s3cret"
 
@@ -224,9 +224,9 @@ def test_a_worker_that_tells_imports_nothing_by_it(
         Client(settings=Settings(broker_url=redis_server.url, **stored)) as client,
     ):
         job = client.submit("一つ目です。", wishes=JobOptions(webhook=receiver.url.replace("127.0.0.1", "localhost")))
-        assert client.wait(job, 60).state is State.SUCCEEDED
-        wait_until(lambda: client.status(job).webhook.startswith("delivered"), 30)
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        assert client.wait(job, PATIENCE).state is State.SUCCEEDED
+        wait_until(lambda: client.status(job).webhook.startswith("delivered"))
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
             assert b"koebin_worker" in answer.read()
         assert [line for line in worker.text().splitlines() if line.startswith(IMPORTED)] == []
 

@@ -12,13 +12,14 @@ import pytest
 
 from koebin.engine.errors import StoreDenied
 from koebin.tasks.stores.local import LocalStore
+from tests.servers.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[4]
 
 
 def run_python(code, *arguments, within=()):
     command = [*within, sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout.split("\n")[:-1]
 
@@ -109,7 +110,7 @@ def test_two_processes_write_the_same_keys(tmp_path):
         subprocess.Popen([sys.executable, "-c", RACE, uri, name, start], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for name in ("a", "b")
     ]
-    won = [int(writer.communicate(timeout=60)[0]) for writer in writers]
+    won = [int(writer.communicate(timeout=PATIENCE)[0]) for writer in writers]
     assert sum(won) == 200
     store = LocalStore(tmp_path / "store")
     found = [store.get(key) for key in store.list()]
@@ -130,7 +131,7 @@ while time.time() < end:
 def test_deleting_and_writing_in_one_folder_at_once(tmp_path):
     uri = (tmp_path / "store").as_uri()
     writers = [subprocess.Popen([sys.executable, "-c", PRUNE, uri, name], cwd=ROOT) for name in ("a", "b")]
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    assert [writer.wait(timeout=PATIENCE) for writer in writers] == [0, 0]
 
 
 KILLED = """

@@ -19,6 +19,7 @@ from koebin.engine.errors import StoreDenied, StoreError, StoreNotFound, StoreUn
 from koebin.tasks.stores.base import StoreOptions
 from koebin.tasks.stores.s3 import S3Store
 from koebin.tasks.stores.uri import open_store
+from tests.servers.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[4]
 
@@ -141,7 +142,7 @@ def test_two_processes_write_the_same_keys(store, s3_server, tmp_path):
         )
         for name in ("a", "b")
     ]
-    won = [[int(word) for word in writer.communicate(timeout=60)[0].split()] for writer in writers]
+    won = [[int(word) for word in writer.communicate(timeout=PATIENCE)[0].split()] for writer in writers]
     small, large = (sum(pair) for pair in zip(*won, strict=True))
     assert small == 20
     # This server looks whether a large object is there and completes it in two steps: rarely both are told they won.

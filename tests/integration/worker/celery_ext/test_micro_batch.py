@@ -25,9 +25,10 @@ from tests.chaos.arena import Supervised
 from tests.chaos.probes import FOLDER, HANDED_OUT, Steps
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import Worker
 
-pytestmark = [pytest.mark.xdist_group("texts"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("texts")]
 
 TOGETHER = {"visibility_timeout": 3, "sweep_interval": 0.5, "batch_texts": 8}
 
@@ -77,8 +78,8 @@ def fills(worker: Worker) -> list[tuple[int, int]]:
 
 def nothing_is_left(broker: str) -> None:
     redis: Redis = Redis.from_url(broker)
-    wait_until(lambda: not redis.keys("koebin:lease:*"), 5, "a lease is left")
-    wait_until(lambda: not redis.exists("koebin.unacked"), 5, "a message is left unacknowledged")
+    wait_until(lambda: not redis.keys("koebin:lease:*"), what="a lease is left")
+    wait_until(lambda: not redis.exists("koebin.unacked"), what="a message is left unacknowledged")
     assert not redis.keys("speaker.*")
     assert not redis.keys("koebin:attempt:*")
 
@@ -103,13 +104,13 @@ def test_full_batches_give_the_bytes_that_each_text_has_alone(
         first = send(calm, shared, "長い文です。" * 40)  # too long to be gathered
         worker.wait_for_log(first.id)
         sent = [send(calm, shared, text) for text in texts]
-    together = [result.get(timeout=60) for result in sent]
+    together = [result.get(timeout=PATIENCE) for result in sent]
     nothing_is_left(server.url)
     assert fills(worker)[before:] == [(8, 8)] * 4
     assert all(result["segments"] == {"total": 1, "reused": 0} for result in together)
 
     with Worker(broker, store, assemble=False, settings={**TOGETHER, "batch_texts": 1}) as lone:
-        alone = [result.get(timeout=60) for result in [send(client, store, text) for text in texts]]
+        alone = [result.get(timeout=PATIENCE) for result in [send(client, store, text) for text in texts]]
         assert not fills(lone)
     assert [result["sha256"] for result in together] == [result["sha256"] for result in alone]
     assert len({result["sha256"] for result in alone}) == len(texts)
@@ -128,8 +129,8 @@ def test_one_that_fails_fails_alone(
             calm.app.send_task(SYNTHESIZE, args=[], queue=speaker_queue("mei")),
         ]
         good = [send(calm, shared, text) for text in ("朝の港です。", "船が出ます。", "朝の港です。")]
-    results = [result.get(timeout=60) for result in good]
-    errors = [str(result.get(timeout=60, propagate=False)) for result in bad]
+    results = [result.get(timeout=PATIENCE) for result in good]
+    errors = [str(result.get(timeout=PATIENCE, propagate=False)) for result in bad]
     nothing_is_left(server.url)
     assert fills(worker)[before:] == [(2, 7)]
     assert results[0]["uri"] == results[2]["uri"] != results[1]["uri"]
@@ -143,18 +144,18 @@ def test_what_was_revoked_or_has_expired_is_left_out(
     before = len(fills(worker))
     with held_up(worker):
         full = [send(calm, shared, f"{number}番の手紙です。") for number in range(8)]
-        wait_until(lambda: all(result.id in worker.text() for result in full), 30)
+        wait_until(lambda: all(result.id in worker.text() for result in full))
         sent = [send(calm, shared, f"{number}番の葉書です。") for number in range(4)]
         late = {"text": "遅れた葉書です。", "speaker": "mei", "store": shared}
         sent.append(calm.app.send_task(SYNTHESIZE, args=[late], queue=speaker_queue("mei"), expires=1.5))
         sent[1].revoke()
-        wait_until(lambda: all(result.id in worker.text() for result in sent), 30)
+        wait_until(lambda: all(result.id in worker.text() for result in sent))
         worker.wait_for_log(f"Tasks flagged as revoked: {sent[1].id}")
         time.sleep(1.5)
     for result in (sent[1], sent[4]):
         with pytest.raises(TaskRevokedError):
-            result.get(timeout=60)
-    assert all(result.get(timeout=60)["uri"] for result in (*full, sent[0], sent[2], sent[3]))
+            result.get(timeout=PATIENCE)
+    assert all(result.get(timeout=PATIENCE)["uri"] for result in (*full, sent[0], sent[2], sent[3]))
     nothing_is_left(server.url)
     assert fills(worker)[before:] == [(8, 8), (3, 3)]
 
@@ -166,7 +167,7 @@ def test_of_chunks_no_more_than_one_waits(calm: Client, server: RedisServer, wor
     while calm.status(job).state is State.RUNNING:
         most = max(most, int(redis.hlen("koebin.unacked")))  # type: ignore[arg-type]
         time.sleep(0.02)
-    assert calm.wait(job, 60).state is State.SUCCEEDED
+    assert calm.wait(job, PATIENCE).state is State.SUCCEEDED
     assert most == 1
 
 
@@ -177,9 +178,9 @@ def test_one_that_kills_its_process_is_found_and_its_neighbours_are_spoken(
     poison = send(client, store, "毒の話です。")
     good += [send(client, store, f"{number}番の荷物です。") for number in range(4, 11)]
     with Supervised(broker, store, assemble=False, settings=TOGETHER, variables={"CHAOS_TRAPS": "1"}) as worker:
-        assert [result.get(timeout=90)["segments"]["total"] for result in good] == [1] * 11
+        assert [result.get(timeout=PATIENCE)["segments"]["total"] for result in good] == [1] * 11
         with pytest.raises(Exception, match="killed its worker's process 3 times"):
-            poison.get(timeout=90)
+            poison.get(timeout=PATIENCE)
         nothing_is_left(broker)
         assert worker.text().count("process lost (1 since") == 8  # of the first batch; which was guilty is not known
         assert worker.text().count("process lost (2 since") == 1  # alone: it was the poison
@@ -191,9 +192,9 @@ def test_one_that_hangs_fails_no_neighbour(client: Client, broker: str, store: s
     hanging = send(client, store, "眠りの話です。")
     settings = {**TOGETHER, "time_limit": 4}
     with Supervised(broker, store, assemble=False, settings=settings, variables={"CHAOS_TRAPS": "1"}):
-        assert [result.get(timeout=90)["segments"]["total"] for result in good] == [1] * 3
+        assert [result.get(timeout=PATIENCE)["segments"]["total"] for result in good] == [1] * 3
         with pytest.raises(Exception, match="time limit"):
-            hanging.get(timeout=90)
+            hanging.get(timeout=PATIENCE)
         nothing_is_left(broker)
 
 
@@ -203,12 +204,12 @@ def test_revoking_one_that_runs_ends_the_process_and_the_others_run_again(
     with Supervised(broker, store, assemble=False, settings=TOGETHER, variables={"CHAOS_TRAPS": "1"}) as worker:
         first = send(client, store, "眠りの話です。")
         others = [send(client, store, f"{number}番の荷物です。") for number in range(3)]
-        wait_until(lambda: all(result.id in worker.text() for result in others), 30)
+        wait_until(lambda: all(result.id in worker.text() for result in others))
         time.sleep(1.0)
         first.revoke(terminate=True)
-        assert [result.get(timeout=60)["segments"]["total"] for result in others] == [1] * 3
+        assert [result.get(timeout=PATIENCE)["segments"]["total"] for result in others] == [1] * 3
         with pytest.raises(TaskRevokedError):
-            first.get(timeout=60)
+            first.get(timeout=PATIENCE)
         nothing_is_left(broker)
         assert "process lost" not in worker.text()
 
@@ -219,16 +220,16 @@ def test_told_to_go_it_gives_back_what_no_process_has_begun(client: Client, brok
     texts = ["".join(f"{n}の{part}番の荷物は、遠い国から船で届きました。" for part in range(4)) for n in range(20)]
     sent = [send(client, store, text) for text in texts]
     with Worker(broker, store, assemble=False, settings={**TOGETHER, "grace_period": 0}) as worker:
-        wait_until(lambda: redis.hlen("koebin.unacked") == 16, 30)  # eight at work, eight that wait
+        wait_until(lambda: redis.hlen("koebin.unacked") == 16)  # eight at work, eight that wait
         with held_up(worker):
             worker.signal(signal.SIGTERM)
             time.sleep(0.5)
-        assert worker.process.wait(30) == 0
+        assert worker.process.wait(PATIENCE) == 0
     assert not redis.keys("koebin:lease:*")
     assert not redis.exists("koebin.unacked")
     assert sum(redis.llen(key) for key in redis.keys("speaker.mei*")) == sum(not result.ready() for result in sent) > 8
     with Worker(broker, store, assemble=False, settings=TOGETHER):
-        assert all(result.get(timeout=150)["uri"] for result in sent)
+        assert all(result.get(timeout=PATIENCE)["uri"] for result in sent)
         nothing_is_left(broker)
 
 
@@ -244,11 +245,11 @@ def test_an_outage_while_results_are_stored_fails_no_text(broker: str, store: st
             sent = [send(client, store, f"{number}番の荷物です。") for number in range(5)]
             refused = send(client, store, "様式の無い文です。", options={"style": "Angry"})
             results.kill()
-        wait_until(lambda: worker.text().count("could not be stored") >= 7, 30)
+        wait_until(lambda: worker.text().count("could not be stored") >= 7)
         results.start()
-        assert all(result.get(timeout=60)["uri"] for result in (alone, *sent))
+        assert all(result.get(timeout=PATIENCE)["uri"] for result in (alone, *sent))
         with pytest.raises(Exception, match="Angry"):
-            refused.get(timeout=60)
+            refused.get(timeout=PATIENCE)
         nothing_is_left(broker)
         assert "process lost" not in worker.text()
 
@@ -260,11 +261,11 @@ def test_a_worker_that_is_killed_before_it_has_read_a_text_does_not_lose_it(
     with Supervised(broker, store, assemble=False, settings=TOGETHER, variables={FOLDER: str(tmp_path)}) as worker:
         steps.arm(HANDED_OUT)
         sent = send(client, store, "手渡された文です。")
-        wait_until(lambda: steps.hit(HANDED_OUT) == worker.pid, 30)
+        wait_until(lambda: steps.hit(HANDED_OUT) == worker.pid)
         assert not Redis.from_url(broker).keys("speaker.*")
         worker.signal_all(signal.SIGKILL)
     with Worker(broker, store, assemble=False, settings=TOGETHER):
-        assert sent.get(timeout=30)["uri"]
+        assert sent.get(timeout=PATIENCE)["uri"]
         nothing_is_left(broker)
 
 
@@ -275,10 +276,10 @@ def test_dropped_connections_and_a_killed_worker_lose_no_text(client: Client, br
     keys = [f"celery-task-meta-{result.id}" for result in sent]  # asked for by a connection that is not dropped
     with Worker(broker, store, assemble=False, settings=TOGETHER) as first:
         for done in range(6, 36, 6):
-            wait_until(lambda done=done: redis.exists(*keys) > done, 30)
+            wait_until(lambda done=done: redis.exists(*keys) > done)
             redis.client_kill_filter(_type="normal", skipme=True)
         first.signal_all(signal.SIGKILL)
     with Worker(broker, store, assemble=False, settings=TOGETHER):
-        wait_until(lambda: redis.exists(*keys) == len(keys), 90)
-        assert all(result.get(timeout=10)["uri"] for result in sent)
+        wait_until(lambda: redis.exists(*keys) == len(keys))
+        assert all(result.get(timeout=PATIENCE)["uri"] for result in sent)
         nothing_is_left(broker)

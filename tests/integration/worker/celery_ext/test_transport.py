@@ -17,6 +17,7 @@ from koebin.tasks.redis_keys import priority_list
 from koebin.worker.celery_ext import transport
 from koebin.worker.celery_ext.queue_order import QueueOrder
 from tests.servers.redis import RedisServer
+from tests.servers.waiting import PATIENCE
 
 REST = 1.5
 
@@ -65,7 +66,7 @@ def seconds_until(redis: Redis, connection: Connection, queue: str, priority: in
     timer = threading.Timer(0.1, later)
     timer.start()
     while len(taken) == before:
-        connection.drain_events(timeout=10)
+        connection.drain_events(timeout=PATIENCE)
     timer.join()
     return time.monotonic() - laid[0]
 
@@ -85,7 +86,7 @@ def test_messages_that_end_a_rest_keep_their_order_and_come_once(redis_server: R
         for number in range(20):
             lay(redis, "speaker.mei", 0, f"{number}")
         while len(taken) < 20:
-            idle.drain_events(timeout=10)
+            idle.drain_events(timeout=PATIENCE)
         with pytest.raises(TimeoutError):
             idle.drain_events(timeout=REST / 3)
     assert taken == [str(number) for number in range(20)]

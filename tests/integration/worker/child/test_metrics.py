@@ -25,7 +25,8 @@ from koebin.tasks.settings import Settings
 from tests.integration.queue_texts import numbered
 from tests.servers.ports import free_ports, wait_for_port
 from tests.servers.redis import RedisServer
-from tests.servers.worker import Worker, wait_until
+from tests.servers.waiting import PATIENCE, wait_until
+from tests.servers.worker import Worker
 
 TIMEOUT = 3.0
 MONITORING = Path(__file__).parents[4] / "deploy/monitoring"
@@ -33,7 +34,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def scrape(port: int) -> Samples:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
         text = answer.read().decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -65,7 +66,7 @@ class Scraper(threading.Thread):
 
     def end(self) -> list[Samples]:
         self._end.set()
-        self.join(20)
+        self.join(PATIENCE)
         assert self.error is None
         return self.seen
 
@@ -93,10 +94,10 @@ def test_it_says_what_was_done_and_survives_the_child(worker: Worker, client: Cl
     scraper = Scraper(port)
     scraper.start()
     first = client.submit(numbered(40), speaker="mei", job_id="first")
-    wait_until(lambda: value(scrape(port), "koebin_stage_seconds_count", stage="store") > 3, 60)
+    wait_until(lambda: value(scrape(port), "koebin_stage_seconds_count", stage="store") > 3)
     worker.signal_child(signal.SIGKILL)
-    client.wait(first, timeout=90)
-    client.wait(client.submit(numbered(40), speaker="mei", job_id="second"), timeout=60)
+    client.wait(first, timeout=PATIENCE)
+    client.wait(client.submit(numbered(40), speaker="mei", job_id="second"), timeout=PATIENCE)
     time.sleep(1.0)
     seen = scraper.end()
     now = scrape(port)
@@ -145,8 +146,8 @@ def test_single_texts_run_in_batches_and_say_how_long_they_waited(
             for request in requests
         ]
         with Worker(redis_server.url, store, settings=many):
-            seconds = sum(result.get(timeout=90)["duration_seconds"] for result in sent)
-            wait_until(lambda: value(scrape(port), "koebin_task_seconds_count", task="koebin.synthesize") == 24, 10)
+            seconds = sum(result.get(timeout=PATIENCE)["duration_seconds"] for result in sent)
+            wait_until(lambda: value(scrape(port), "koebin_task_seconds_count", task="koebin.synthesize") == 24)
             now = scrape(port)
     assert value(now, "koebin_queue_wait_seconds_count", task="koebin.synthesize") == 24
     assert value(now, "koebin_segments_total", speaker="mei", outcome="rendered") == 24

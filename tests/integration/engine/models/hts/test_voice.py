@@ -19,6 +19,7 @@ import pytest
 from koebin import TTS, Audio, Reading, Request, SynthesisOptions
 from koebin.engine.errors import InvalidOption, InvalidText, UnknownStyle
 from koebin.engine.speaker import Speaker
+from tests.servers.waiting import PATIENCE
 
 TEXT = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。"
 NAMES = ("mei", "ken", "hina")
@@ -330,7 +331,12 @@ async def test_an_asynchronous_stream_can_be_left(mei: Speaker) -> None:
 def run_python(code: str) -> str:
     root = Path(__file__).parents[5]
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], cwd=root, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.servers.waiting import PATIENCE
+
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
     "--headless=new",
@@ -140,7 +142,7 @@ def chromium(program: str, profile: Path) -> Iterator[Page]:
     finally:
         os.close(ours_write)
         try:
-            process.wait(timeout=5)
+            process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -17,6 +17,7 @@ from koebin.engine.models.jp_extra.onnx.voice import JpExtraOnnx
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.frontend import analyze
 from koebin.engine.text.tokens import load_vocabulary, token_ids
+from tests.servers.waiting import PATIENCE
 from tests.unit.engine.models.jp_extra.onnx_voices import ONNX, small_bert
 
 TEXTS = ["今日はいい天気ですね。", "明日の朝、京都へ行きます。"]
@@ -64,6 +65,6 @@ assert not {{"torch", "transformers"}} & {{name.split(".")[0] for name in sys.mo
 print(json.dumps(sums))
 """
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == speak(ONNX / "published", bert, tmp_path / "cache")
