@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,6 +23,8 @@ from koebin.producers.http.errors import BadRequest, HttpError, NotFound, Unproc
 from koebin.producers.http.gate import Gate
 from koebin.producers.http.metrics import Metrics
 from koebin.producers.http.voicevox import routes as voicevox
+
+log = logging.getLogger(__name__)
 
 
 class Application:
@@ -55,7 +60,9 @@ def _routes(door: Door) -> FastAPI:
     app.state.door = door
     for router in (health.router, openai.router, jobs.router, voicevox.router, page.router):
         app.include_router(router)
-    app.add_exception_handler(KoebinError, _told)
+    for kind in (KoebinError, RedisError, OperationalError):
+        app.add_exception_handler(kind, _told)
+    app.add_exception_handler(Exception, _unforeseen)
     app.add_exception_handler(RequestValidationError, _unprocessable)
     app.add_exception_handler(HTTPException, _refused)
     return app
@@ -66,6 +73,12 @@ async def _told(request: Request, error: Exception) -> Response:
     if found is None:
         raise error
     return answer(request.url.path, found)
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    """A defect; the log has it, the client is told no more than that there is one."""
+    log.error("a request met a defect: %s", type(error).__name__)
+    return answer(request.url.path, KoebinError("something unexpected", type(error).__name__, "See the door's log"))
 
 
 async def _unprocessable(request: Request, error: Exception) -> Response:

@@ -37,7 +37,7 @@ def ranged(door: Door, request: Request, key: str, stat: Stat, media_type: str, 
     wanted = request.headers.get("range", "")
     if request.headers.get("if-range", etag) != etag:
         wanted = ""
-    span = _span(wanted, stat.size)
+    span = span_of(wanted, stat.size)
     if span is None:
         return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{stat.size}"})
     first, last = span
@@ -51,8 +51,8 @@ def ranged(door: Door, request: Request, key: str, stat: Stat, media_type: str, 
     return StreamingResponse(_blocks(door, key, first, last), status, headers, media_type)
 
 
-def _span(wanted: str, size: int) -> tuple[int, int] | None:
-    """First and last byte; None for what lies behind the end. What is no range asks for the whole."""
+def span_of(wanted: str, size: int) -> tuple[int, int] | None:
+    """The first and the last byte; None for what lies behind the end. What is no range asks for the whole."""
     match = _RANGE.fullmatch(wanted.strip())
     if not match or match[0] == "bytes=-":
         return 0, size - 1

@@ -264,9 +264,11 @@ def test_a_crowd_of_one_key_does_not_hold_up_another(server: RedisServer, tmp_pa
             crowd = [pool.submit(one, number, ALICE) for number in range(50)]
             wait_until(lambda: len(ended) >= 3, 120)
             few = [pool.submit(one, number, BOB) for number in range(5)]
+            served_before = len(ended)
             assert Counter(each.result() for each in [*crowd, *few]) == {200: 55}
         last_of_bob = max(place for place, key in enumerate(ended) if key == BOB)
-        assert last_of_bob < 40, ended
+        # In turns, five of one key are served among about five of the other, and what was on its way.
+        assert last_of_bob - served_before < 30, ended
 
 
 @pytest.mark.slow
