@@ -15,6 +15,7 @@ from koebin.producers.commands import (
     export,
     gc,
     jobs,
+    voices,
 )
 from koebin.producers.commands import briefing as briefings
 from koebin.producers.commands import (
@@ -74,6 +75,7 @@ dead.register(app)
 export.register(app)
 diagnosis.register(app)
 bake.register(app)
+voices.register(app)
 backlog.register(app)
 app.add_typer(briefings.app, name="briefing")
 app.command("beat")(briefings.beat)

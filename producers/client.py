@@ -40,7 +40,7 @@ from koebin.tasks.broker.fleet import Fleet, ServedSpeaker, fleet
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.broker.unreadable import remove_unreadable, unreadable_messages
 from koebin.tasks.connection import check, connect
-from koebin.tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result
+from koebin.tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result, VoiceCredit
 from koebin.tasks.jobs.garbage_collection import storage
 from koebin.tasks.jobs.ledger import Entry, Ledger, State
 from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
@@ -505,7 +505,11 @@ def _speakable(script: Script, targets: Mapping[str, Target]) -> Script:
 def _target(now: Fleet, name: str) -> Target:
     """Newest announcement if workers differ; chunks run only where the revisions are the same."""
     worker, served = max(now.speakers()[name], key=lambda found: (found[0].children, found[0].worker))
-    planned = PlannedSpeaker(model_revision=served.model_revision, sample_rate_hz=served.sample_rate_hz)
+    planned = PlannedSpeaker(
+        model_revision=served.model_revision,
+        sample_rate_hz=served.sample_rate_hz,
+        credit=VoiceCredit(display_name=served.display_name, licence=served.licence, creators=served.creators),
+    )
     return Target(planned, worker.engine_revision, served.styles, served.speed_factor)
 
 

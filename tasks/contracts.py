@@ -295,11 +295,24 @@ class ChunkDocument(Document):
     quality: Quality | None = None
 
 
+class VoiceCredit(Document):
+    """What a voice's maker asks to be told with it: display name, title of the licence, creators."""
+
+    display_name: str = Field(default="", max_length=200)
+    licence: str = Field(default="", max_length=200)
+    creators: tuple[Annotated[str, Field(max_length=255)], ...] = Field(default=(), max_length=100)
+
+    def line(self) -> str:
+        """In one line, for a tag and a page; "" where nothing is known."""
+        return " / ".join(part for part in (self.display_name, ", ".join(self.creators), self.licence) if part)
+
+
 class PlannedSpeaker(Document):
     """Speaker of a job as its workers announced it at planning time."""
 
     model_revision: _Revision
     sample_rate_hz: int = Field(gt=0)
+    credit: VoiceCredit = VoiceCredit()
 
 
 class Output(Document):
@@ -440,7 +453,11 @@ class DoneDocument(Document):
 
 
 class Result(Document):
-    """Result of a job or of a ``koebin.synthesize`` task. Audio travels by URI, never through the result backend."""
+    """Result of a job or of a ``koebin.synthesize`` task. Audio travels by URI, never through the result backend.
+
+    Attributes:
+        voices: by speaker, of those whose voice names its makers or its licence.
+    """
 
     uri: str
     duration_seconds: float
@@ -451,6 +468,7 @@ class Result(Document):
     marks_uri: str
     segments: SegmentCounts
     presigned_url: str | None = None
+    voices: dict[str, VoiceCredit] = Field(default_factory=dict)
 
 
 _Model = TypeVar("_Model", bound=BaseModel)

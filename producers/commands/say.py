@@ -107,7 +107,10 @@ def _rate(hertz: int) -> dict[str, int]:
     return {"sample_rate_hz": hertz}
 
 
-def speakers(as_json: AsJson = False) -> None:
+def speakers(
+    as_json: AsJson = False,
+    long: Annotated[bool, typer.Option("--long", "-l", help="Also show display names, creators and licences.")] = False,
+) -> None:
     """List the speakers that live workers serve; without a broker, the built-in ones."""
     with messages_for_mistakes():
         settings = load_settings()
@@ -129,3 +132,12 @@ def speakers(as_json: AsJson = False) -> None:
         for speaker in served.values():
             styles = ", ".join(speaker.styles)
             say(f"{speaker.name}\t{speaker.sample_rate_hz} Hz\t{speaker.speed_factor:.1f}x\t{styles}")
+            if long:
+                about = (
+                    ("name", speaker.display_name),
+                    ("creators", ", ".join(speaker.creators)),
+                    ("licence", speaker.licence),
+                    ("revision", speaker.model_revision),
+                )
+                for label, value in about:
+                    say(f"\t{label}: {value or 'not given'}")

@@ -26,6 +26,7 @@ from koebin.tasks.contracts import (
     Manifest,
     Result,
     SegmentCounts,
+    VoiceCredit,
     dump,
     parse,
     parse_json,
@@ -160,7 +161,7 @@ def _deliver_programme(
     if is_timed(placed):
         report = {**report, "late": late}
     outputs = tuple(_upload(store, manifest.job, file, file.path.name) for file in files)
-    result = _result(outputs, counts, int(report["sample_rate_hz"]))
+    result = _result(outputs, counts, int(report["sample_rate_hz"])).model_copy(update={"voices": _credits(manifest)})
     state = State.PARTIAL if failures else State.SUCCEEDED
     return JobOutcome(
         job=manifest.job, state=state, result=result, files=outputs, failures=failures, segments=counts, report=report
@@ -213,6 +214,7 @@ def _deliver_items(
         format="jsonl",
         marks_uri="",
         segments=counts,
+        voices=_credits(manifest),
     )
     bad = bool(failures or manifest.errors)
     return JobOutcome(
@@ -241,6 +243,11 @@ def _render(
     return programme.files, programme.report
 
 
+def _credits(manifest: Manifest) -> dict[str, VoiceCredit]:
+    """Of the speakers whose voices name somebody."""
+    return {name: speaker.credit for name, speaker in manifest.speakers.items() if speaker.credit.line()}
+
+
 def _deliverables(store: Store, manifest: Manifest, name: str) -> Deliverables:
     output = manifest.output
     rate = output.sample_rate_hz or max(speaker.sample_rate_hz for speaker in manifest.speakers.values())
@@ -256,6 +263,7 @@ def _deliverables(store: Store, manifest: Manifest, name: str) -> Deliverables:
         sample_rate_hz=rate,
         title=manifest.title,
         author=manifest.author,
+        credits=tuple(line for credit in _credits(manifest).values() if (line := credit.line())),
         cover=store.get(manifest.cover) if manifest.cover and not manifest.items else None,
         name=name,
     )

@@ -24,6 +24,7 @@ class ServedSpeaker:
 
     Attributes:
         speed_factor: audio seconds per wall second of the whole worker, measured at warm-up and then at work.
+        display_name, licence, creators: as the voice's maker gives them; of the licence its title.
     """
 
     name: str
@@ -31,6 +32,9 @@ class ServedSpeaker:
     sample_rate_hz: int
     model_revision: str
     speed_factor: float
+    display_name: str = ""
+    licence: str = ""
+    creators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,4 +166,7 @@ def _served(speaker: Mapping[str, Any]) -> ServedSpeaker:
         sample_rate_hz=int(speaker["sample_rate_hz"]),
         model_revision=str(speaker["model_revision"]),
         speed_factor=float(speaker["speed_factor"]),
+        display_name=str(speaker.get("display_name", ""))[:200],
+        licence=str(speaker.get("licence", ""))[:200],
+        creators=tuple(str(creator)[:255] for creator in speaker.get("creators", ())[:100]),
     )

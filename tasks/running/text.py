@@ -10,6 +10,7 @@ from typing import Final
 from koebin.engine.audio.audio import Audio
 from koebin.engine.audio.silence import cut_silence
 from koebin.engine.errors import GiveBack, StoreNotFound, UnknownSpeaker
+from koebin.engine.models.card import card_of
 from koebin.engine.request import Request
 from koebin.tasks.contracts import (
     Pauses,
@@ -20,6 +21,7 @@ from koebin.tasks.contracts import (
     SegmentCounts,
     SegmentSpec,
     SynthesizeRequest,
+    VoiceCredit,
     parse_options,
     plan_segment,
 )
@@ -74,7 +76,7 @@ def _synthesize(
     rendered, reused = _render(runtime, request, planned, store, guard, made)
     parts = [rendered.get(spec.key) or segments.read(store, spec.key) for _, spec in planned]
     audio = _join(parts, [sentence.pause for sentence, _ in planned])
-    return _deliver(request, store, audio, [spec.key for _, spec in planned], reused=reused)
+    return _deliver(request, store, audio, [spec.key for _, spec in planned], reused, _credit(runtime, request.speaker))
 
 
 def render_text(runtime: Runtime, request: RenderRequest, guard: Guard, made: Collection[str] = ()) -> RenderResult:
@@ -189,7 +191,14 @@ def _join(parts: list[Audio], pauses: list[float]) -> Audio:
     return Audio.joined(cut, [joint.silence for joint in meeting])
 
 
-def _deliver(request: SynthesizeRequest, store: Store, audio: Audio, names: list[str], *, reused: int) -> Result:
+def _credit(runtime: Runtime, speaker: str) -> VoiceCredit:
+    card = card_of(runtime.speakers[speaker])
+    return VoiceCredit(display_name=card.name[:200], licence=card.licence_title, creators=card.creators[:100])
+
+
+def _deliver(
+    request: SynthesizeRequest, store: Store, audio: Audio, names: list[str], reused: int, credit: VoiceCredit
+) -> Result:
     digest = hashlib.sha256("\n".join([*names, request.format]).encode()).hexdigest()
     key = f"texts/{digest[:2]}/{digest}.{request.format}"
     marks_key = f"texts/{digest[:2]}/{digest}.json"
@@ -206,4 +215,5 @@ def _deliver(request: SynthesizeRequest, store: Store, audio: Audio, names: list
         marks_uri=store.url(marks_key),
         segments=SegmentCounts(total=len(names), reused=reused),
         presigned_url=store.presign(key, request.presign_seconds) if request.presign_seconds else None,
+        voices={request.speaker: credit} if credit.line() else {},
     )

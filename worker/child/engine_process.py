@@ -150,6 +150,9 @@ def _served(speaker: Speaker) -> ServedSpeaker:
         sample_rate_hz=speaker.sample_rate_hz,
         model_revision=speaker.revision,
         speed_factor=_measure(speaker),
+        display_name=speaker.card.name[:200],
+        licence=speaker.card.licence_title,
+        creators=speaker.card.creators[:100],
     )
 
 

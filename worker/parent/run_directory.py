@@ -69,7 +69,10 @@ class RunDirectory:
         found = []
         for path in sorted(self.path.glob("child-*.json")):
             document = json.loads(path.read_text())
-            speakers = tuple(ServedSpeaker(**{**s, "styles": tuple(s["styles"])}) for s in document.pop("speakers"))
+            speakers = tuple(
+                ServedSpeaker(**{**s, "styles": tuple(s["styles"]), "creators": tuple(s.get("creators", ()))})
+                for s in document.pop("speakers")
+            )
             report = ChildReport(**document, speakers=speakers)
             if report.ready and not Path(f"/proc/{report.pid}").exists() and Path("/proc/self").exists():
                 path.unlink(missing_ok=True)

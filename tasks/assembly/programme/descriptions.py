@@ -71,6 +71,7 @@ def _player(layout: Layout) -> PlayerPage:
     return PlayerPage(
         title=wanted.title,
         author=wanted.author,
+        credits=wanted.credits,
         duration_seconds=layout.timeline.duration_seconds,
         tracks=[[path.name for path in layout.audio_paths(number)] for number in tracks],
         chapters=[

@@ -67,6 +67,7 @@ class Layout:
             track=number,
             tracks=len(self.timeline.chapters) if number else 0,
             genre="Speech" if wanted.title or wanted.author else "",
+            comment="; ".join(wanted.credits),
         )
         return Encoding(
             format="wav",

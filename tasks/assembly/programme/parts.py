@@ -72,6 +72,7 @@ class Deliverables:
         bitrate_kbps: of the lossy formats, None for their defaults.
         sample_rate_hz: of the programme, None for the first part's.
         title, author, cover: written into the files; the cover is PNG or JPEG bytes.
+        credits: a line for each voice that names its makers or its licence; in tags and on the page.
         name: stem of the file names.
 
     Raises:
@@ -89,6 +90,7 @@ class Deliverables:
     sample_rate_hz: int | None = None
     title: str = ""
     author: str = ""
+    credits: tuple[str, ...] = ()
     cover: bytes | None = None
     name: str = "programme"
 

@@ -43,6 +43,7 @@ class PlayerPage:
         tracks: file names of each sound that is played in turn, in all its formats.
         chapters: in order; a single untitled one is not listed.
         cover: file name, "" for none.
+        credits: a line for each voice that names its makers or its licence.
         several_speakers: show the speaker, also where the script has no names.
     """
 
@@ -53,6 +54,7 @@ class PlayerPage:
     chapters: Sequence[PlayerChapter]
     cover: str = ""
     several_speakers: bool = False
+    credits: Sequence[str] = ()
     _text: list[str] = field(default_factory=list)
     _count: int = 0
     _chapter: int = -1
@@ -85,6 +87,7 @@ class PlayerPage:
             {
                 "TITLE": html.escape(self.title or "音声"),
                 "AUTHOR": f'<p class="author">{html.escape(self.author)}</p>' if self.author else "",
+                "CREDITS": "".join(f'<p class="meta">声: {html.escape(line)}</p>' for line in self.credits),
                 "DURATION": _spoken_duration(self.duration_seconds),
                 "COVER": f'<img src="{quote(self.cover)}" alt="表紙">' if self.cover else "",
                 "CHAPTERS": self._navigation(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from koebin.engine.errors import SourceNotFound
+from koebin.engine.errors import InvalidCheckpoint, SourceNotFound
 from koebin.engine.models.jp_extra.files import VoiceFiles, fetch_voice
 from koebin.engine.sources.local import LocalSource
 
@@ -84,3 +84,28 @@ def test_a_source_without_bert_and_no_other_says_so(tmp_path: Path) -> None:
     source = tree(tmp_path / "models", *(f"rin/{name}" for name in TORCH))
     with pytest.raises(SourceNotFound, match="pytorch/bert/fp32"):
         fetch_voice(source, source, "rin", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("config.json", "style_vectors.npy", "G_1000.pth"), r"pickle, G_1000\.pth.*never loaded"),
+        (("style_vectors.npy", "rin_e1_s2.safetensors"), r"no config\.json.*Put the config\.json"),
+        (("style_vectors.npy", "rin.onnx"), r"no config\.json"),
+        (("rin.aivmx",), r"one file.*Name the file.*rin\.aivmx"),
+        (("config.json", "style_vectors.npy", "a.onnx", "b.onnx"), r"several graphs \(a\.onnx, b\.onnx\)"),
+    ],
+)
+def test_a_folder_that_nearly_is_a_voices_is_told_what_it_lacks(
+    published: LocalSource, tmp_path: Path, names: tuple[str, ...], message: str
+) -> None:
+    source = tree(tmp_path / "models", *(f"rin/{name}" for name in names))
+    with pytest.raises(InvalidCheckpoint, match=message):
+        fetch_voice(source, published, "rin", "cpu")
+
+
+@pytest.mark.parametrize("graph", ["synthesizer_q8.onnx", "rin_e1_s2.onnx"])
+def test_a_graph_of_another_name_is_a_voices(published: LocalSource, tmp_path: Path, graph: str) -> None:
+    source = tree(tmp_path / "models", *(f"rin/{name}" for name in (*TORCH, graph, "duration_predictor.onnx")))
+    assert fetch_voice(source, published, "rin", "cpu").backend == "onnx"
+    assert fetch_voice(source, published, "rin", "cuda").backend == "torch"

@@ -92,3 +92,50 @@ def test_a_cache_that_cannot_be_written_is_named(published: Path, tmp_path: Path
     (tmp_path / "cache").write_text("a file where a folder should be")
     with pytest.raises(BackendMissing, match="cannot be written to the cache"):
         prepare(published, tmp_path / "cache")
+
+
+def test_tables_of_positions_that_a_simplifier_made_one(published: Path, tmp_path: Path) -> None:
+    """Keys and values of a layer take one constant, padded once and turned for the keys, as exporters write it."""
+    folder = Path(shutil.copytree(published, tmp_path / "voice"))
+    model = onnx.load(str(folder / "synthesizer.onnx"))
+    tables = {tensor.name: tensor for tensor in model.graph.initializer if len(tensor.dims) == 3}
+    uses = [
+        (node, tables[node.input[1]])
+        for node in model.graph.node
+        if node.op_type == "MatMul" and node.input[1] in tables
+    ]
+    turned = [node for node, table in uses if list(table.dims) == [1, 4, 9]]
+    plain = [node for node, table in uses if list(table.dims) == [1, 9, 4]]
+    assert len(turned) == len(plain) > 3
+    for keys, values in zip(turned, plain, strict=True):
+        name = values.input[1]
+        padded, flipped = f"{name}_padded", f"{name}_flipped"
+        pads = onnx.numpy_helper.from_array(np.zeros(6, np.int64), f"{name}_pads")
+        model.graph.initializer.append(pads)
+        place = list(model.graph.node).index(keys)
+        model.graph.node.insert(place, onnx.helper.make_node("Pad", [name, pads.name], [padded]))
+        model.graph.node.insert(place + 1, onnx.helper.make_node("Transpose", [padded], [flipped], perm=[0, 2, 1]))
+        keys.input[1], values.input[1] = flipped, padded
+    onnx.save(model, str(folder / "synthesizer.onnx"))
+    # What comes out is compared with the whole graph while it is prepared.
+    assert (prepare(folder, tmp_path / "cache") / "flow.data").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [("quantised", "eight bits"), ("half", "float16"), ("pickle", "ZIP archive"), ("pointer", "Git LFS pointer")],
+)
+def test_a_graph_that_cannot_be_spoken_with_is_refused_by_what_it_is(
+    published: Path, tmp_path: Path, change: str, message: str
+) -> None:
+    folder = Path(shutil.copytree(published, tmp_path / "voice"))
+    graph = (folder / "synthesizer.onnx").rename(folder / "synthesizer_q8.onnx")
+    model = onnx.load(str(graph))
+    if change == "quantised":
+        model.graph.node.append(onnx.helper.make_node("MatMulInteger", ["x", "x"], ["unused"]))
+    else:
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(2, np.float16), "unused"))
+    contents = {"pickle": b"PK\x03\x04rest", "pointer": b"version https://git-lfs.github.com/spec/v1\noid"}
+    graph.write_bytes(contents.get(change) or model.SerializeToString())
+    with pytest.raises(InvalidCheckpoint, match=message):
+        prepare(folder, tmp_path / "cache")

@@ -111,3 +111,44 @@ def test_style_vectors_that_do_not_fit_are_refused(
 def test_the_stored_configuration_reads_as_the_parsed_one(voice: Path, sizes: HyperParameters) -> None:
     assert HyperParameters.load(voice / "config.json") == sizes
     assert json.loads((voice / "config.json").read_text("utf-8"))["model_name"] == sizes.model_name
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested too deeply"),
+        (b'{"version": "JP-Extra", "data": {"n_speakers": 1' + b"0" * 5000 + b"}}", "5001 digits"),
+        (b'{"version": "JP-Extra", "data": {"n_speakers": 1' + b"0" * 500 + b"}}", r"number of \d+ bits"),
+        (b" " * ((1 << 20) + 1), "more than 1048576 bytes"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "Git LFS pointer"),
+        (b"\xff\xfe{}", "not JSON"),
+    ],
+)
+def test_a_configuration_that_would_exhaust_its_reader_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(InvalidCheckpoint, match=message):
+        HyperParameters.load(tmp_path / "config.json")
+
+
+def test_a_byte_order_mark_is_read_over(voice: Path, sizes: HyperParameters, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(b"\xef\xbb\xbf" + (voice / "config.json").read_bytes())
+    assert HyperParameters.load(tmp_path / "config.json") == sizes
+
+
+def test_headers_of_style_vectors_that_promise_terabytes_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "style_vectors.npy", np.zeros((2, 256), np.float32))
+    good = (tmp_path / "style_vectors.npy").read_bytes()
+    for shape in (b"(9999999999, 256), }", b"(-1, 256), }", b"(3, 256), }", b"((((((((((1), }"):
+        at = good.index(b"(2, 256), }")
+        (tmp_path / "style_vectors.npy").write_bytes(good[:at] + shape + good[at + len(shape) :])
+        with pytest.raises(InvalidCheckpoint):
+            Styles.load(tmp_path / "style_vectors.npy", HyperParameters(version="JP-Extra"))
+
+
+def test_neutral_answers_to_either_name(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((2, 256), np.float32)
+    styles = styles_of(tmp_path, vectors, {"style2id": {"怒り": 0, "ノーマル": 1}})
+    assert (styles.vector("Neutral", 1.0) == styles.vector("ノーマル", 1.0)).all()
+    both = styles_of(tmp_path, vectors, {"style2id": {"Neutral": 0, "ノーマル": 1}})
+    assert (both.vector("Neutral", 1.0) != both.vector("ノーマル", 1.0)).any()
