@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -104,7 +105,8 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
     if metrics is not None:
         listen(metrics)
         metrics.watch_tasks(gpu_memory(tts.device) if tts else None)
-    served += [_served(speaker) for speaker in speakers.values()]
+    named = {voice.name: voice.display_name for voice in wanted if voice.display_name}
+    served += [_named(_served(speaker), named) for speaker in speakers.values()]
 
     def answer(lacking: str) -> None:
         say(lacking)
@@ -141,6 +143,11 @@ def build_engine(settings: Settings, device: str) -> TTS:
     for voice in voices(settings):
         tts.load(voice.name, voice.source)
     return tts.prepare(warmup=True)
+
+
+def _named(served: ServedSpeaker, names: Mapping[str, str]) -> ServedSpeaker:
+    """With the display name that the voices file gives; it wins over the voice's own."""
+    return replace(served, display_name=names.get(served.name, served.display_name))
 
 
 def _served(speaker: Speaker) -> ServedSpeaker:

@@ -1,0 +1,68 @@
+"""``koebin voices`` on what people have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from koebin.engine.text.tokens import load_vocabulary
+from koebin.producers.cli import app
+from koebin.tasks.settings import Settings
+from tests.servers.speech import SpeechServer
+from tests.unit.engine.models.jp_extra.aivm_files import write_file
+from tests.unit.engine.models.jp_extra.onnx_voices import ONNX, small_bert
+
+CHARACTERS = "準備ができました。はいこんにちは"
+
+
+@pytest.fixture
+def berts(tmp_path: Path) -> str:
+    """A source of BERT; its vocabulary has what is spoken here."""
+    root = tmp_path / "berts"
+    small_bert(root / "onnx/bert/q8/bert_q8.onnx", quantize=True)
+    (root / "bert/tokenizer").mkdir(parents=True)
+    words = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *dict.fromkeys(CHARACTERS)]
+    (root / "bert/tokenizer/vocab.txt").write_text("\n".join(words) + "\n", "utf-8")
+    assert load_vocabulary(root / "bert/tokenizer")
+    return root.as_uri()
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, berts: str) -> None:
+    for name, value in (("KOEBIN_CACHE", tmp_path / "cache"), ("KOEBIN_BERT", berts)):
+        monkeypatch.setenv(name, str(value))
+    assert Settings().bert == berts
+
+
+def test_a_file_is_shown_and_spoken(tmp_path: Path) -> None:
+    file = write_file(ONNX / "published", ONNX / "published" / "synthesizer.onnx", tmp_path / "hana.aivmx")
+    shown = CliRunner().invoke(app, ["voices", str(file), "--say", "はい。", "-o", str(tmp_path)])
+    assert shown.exit_code == 0, shown.output
+    for told in (
+        "声の名前",
+        "声の人 <voice@example.com>",
+        "商用利用できます。",
+        "ノーマル, Happy",
+        "44100 Hz",
+        "Style-Bert-VITS2",
+    ):
+        assert told in shown.output
+    assert soundfile.info(str(tmp_path / "voice-01.wav")).frames > 0
+
+
+def test_what_cannot_be_spoken_is_told_and_the_others_are_shown(tmp_path: Path) -> None:
+    page = tmp_path / "page.aivmx"
+    page.write_text("<!doctype html>")
+    with SpeechServer() as server:
+        remote = f"voicevox+{server.url}?speaker=7"
+        shown = CliRunner().invoke(app, ["voices", str(page), remote, "--json"])
+    assert shown.exit_code == 1
+    one, other = json.loads(shown.stdout)
+    assert "web page" in one["problem"]
+    assert one["works"] == ""
+    assert (other["name"], other["styles"], other["problem"]) == ("声の人", ["ノーマル", "喜び"], "")
+    assert other["works"] == "its server, over HTTP"
