@@ -24,10 +24,10 @@ def refuse(app: Any, redis: Redis, message: Any, verdict: Refuse) -> None:
     task, task_id = message.headers.get("task"), message.headers.get("id")
     log.error("refused a message: %s", verdict.error, extra={"task_id": str(task_id)[:100]})
     answered = is_task_id(task) and is_task_id(task_id) and task not in (SYNTHESIZE_CHUNK, ASSEMBLE)
-    if answered:
-        _answer(app, task_id, verdict, message.headers)
     if not answered or task not in TEXT_TASKS or isinstance(verdict.error, NotRegistered | NotSigned):
         keep_unreadable(redis, f"{type(verdict.error).__name__}: {verdict.error}", message.body or "")
+    if answered:
+        _answer(app, task_id, verdict, message.headers)
     if not message.acknowledged:
         message.ack()
 
