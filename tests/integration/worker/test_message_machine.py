@@ -10,7 +10,7 @@ import base64
 import json
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, ClassVar
@@ -89,7 +89,11 @@ bodies = st.binary(max_size=200) | st.builds(
     lambda request, linked: json.dumps([[request], {}, linked]).encode(), values, links
 )
 requests = st.fixed_dictionaries(
-    {"text": st.text(max_size=60), "speaker": st.sampled_from(["mei", "nobody", "\n"]), "store": st.just("STORE") | values},
+    {
+        "text": st.text(max_size=60),
+        "speaker": st.sampled_from(["mei", "nobody", "\n"]),
+        "store": st.just("STORE") | values,
+    },
     optional={"version": values, "options": values, "readings": values, "format": values, "job": st.text(max_size=20),
               "chunk": values, "model_revision": values, "engine_revision": values, "tomorrow": values},
 )  # fmt: skip
@@ -110,18 +114,33 @@ class World:
         self.redis: Redis = Redis.from_url(self.server.url)
         self.child = self.worker.child()
         self.texts = 0
+        self.failures: list[str] = []
+
+    @contextmanager
+    def first_failure(self) -> Iterator[None]:
+        """Keep what failed first: hypothesis tries it again, on a worker that has been through it."""
+        try:
+            yield
+        except Exception as error:
+            self.failures.append(f"{type(error).__name__}: {error}\n{self.worker.text()[-6000:]}")
+            raise
 
     def speak(self) -> None:
         """Send an ordinary text, and wait for it."""
+        with self.first_failure():
+            self._speak()
+
+    def _speak(self) -> None:
         self.texts += 1
         message = envelope("koebin.synthesize", text_request(f"{self.texts}番目の普通の文です。", self.store))
         self.redis.lpush("speaker.mei", json.dumps(message))
         result: AsyncResult[Any] = AsyncResult(message["headers"]["id"], app=self.client.app)
-        assert result.get(timeout=PATIENCE)["uri"].startswith(self.store), self.worker.text()[-3000:]
+        assert result.get(timeout=PATIENCE)["uri"].startswith(self.store)
 
     def stands(self) -> None:
-        assert self.worker.process.poll() is None, self.worker.text()[-3000:]
-        assert self.worker.child() == self.child, self.worker.text()[-3000:]
+        with self.first_failure():
+            assert self.worker.process.poll() is None
+            assert self.worker.child() == self.child
 
     def size(self) -> tuple[int, int]:
         parent = psutil.Process(self.worker.pid)
@@ -219,16 +238,21 @@ def run(world: World, **chosen: Any) -> None:
     Strangers.world = world
     world.speak()
     memory, descriptors = world.size()
-    run_state_machine_as_test(
-        Strangers,
-        settings=settings(
-            deadline=None,
-            phases=(Phase.generate,),  # a worker that has been through more cannot be asked to go through less
-            suppress_health_check=list(HealthCheck),
-            database=None,
-            **chosen,
-        ),
-    )
+    try:
+        run_state_machine_as_test(
+            Strangers,
+            settings=settings(
+                deadline=None,
+                phases=(Phase.generate,),  # a worker that has been through more cannot be asked to go through less
+                suppress_health_check=list(HealthCheck),
+                database=None,
+                **chosen,
+            ),
+        )
+    except Exception:
+        if world.failures:
+            pytest.fail(world.failures[0])
+        raise
     world.speak()
     after = world.size()
     assert after[0] - memory < GROWTH, f"{(after[0] - memory) >> 20} MiB more"
