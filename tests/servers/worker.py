@@ -128,6 +128,12 @@ class Worker:
         """To the parent and all its children at once."""
         os.killpg(self.pid, number)
 
+    def wait_until_it_drains(self) -> None:
+        """Return when its processes can read that they are to go."""
+        wait_until(
+            lambda: any((self.folder / "run").glob("*/drain")), what=lambda: f"no order to drain:\n{self.text()}"
+        )
+
     def stop(self, timeout: float = PATIENCE) -> int:
         """SIGTERM; returns the exit code."""
         if self.process.poll() is None:

@@ -187,12 +187,10 @@ def test_a_stock_application_in_the_same_database_is_left_alone(
 def test_an_interactive_job_overtakes_a_batch(client: Client) -> None:
     batch = client.submit(numbered(300), priority="batch")
     wait_until(lambda: client.status(batch).chunks_done >= 1)
-    started = time.monotonic()
     quick = client.submit("急ぎの一文です。", priority="interactive")
     assert client.wait(quick, PATIENCE).state is State.SUCCEEDED
-    taken = time.monotonic() - started
     status = client.status(batch)
-    assert status.state is State.RUNNING, f"the batch was faster: {taken:.1f} s"
+    assert status.state is State.RUNNING, "the batch was faster"
     client.cancel(batch)
 
 
@@ -297,7 +295,7 @@ def test_health_is_live_and_ready(server: RedisServer, tmp_path: Path) -> None:
     store = (tmp_path / "store").as_uri()
     with Worker(server.url, store, "hina", settings=FAST) as worker:
         wait_until(lambda: health() == 0)
-        assert health("--live") == 0
+        wait_until(lambda: health("--live") == 0)
         worker.signal_all(signal.SIGKILL)
         worker.process.wait()
         assert health("--live") == 1
@@ -313,7 +311,8 @@ def test_a_worker_whose_first_process_hangs_as_it_loads_ends_itself(redis_server
         worker.signal_child(signal.SIGSTOP)
         assert worker.process.wait(PATIENCE) == DEAF
         assert "no pool process has had a ready engine for 5 s" in worker.text()
-        worker.start()
+        with Worker(redis_server.url, store, "mei", settings=FAST | {"run_dir": worker.folder / "run"}):
+            """In the same folder, and with time enough to load on a busy machine."""
 
 
 @pytest.mark.slow
@@ -328,5 +327,5 @@ def test_a_worker_that_has_gone_deaf_ends_itself(tmp_path: Path) -> None:
         time.sleep(1.0)
         job = client.submit(Script([Passage("誰か聞いていますか。", "hina")]))
         assert worker.process.wait(PATIENCE) == DEAF
-        worker.start()
-        assert client.wait(job, PATIENCE).state is State.SUCCEEDED
+        with Worker(server.url, store, "hina", settings=FAST):
+            assert client.wait(job, PATIENCE).state is State.SUCCEEDED

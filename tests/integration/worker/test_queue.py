@@ -151,7 +151,7 @@ def test_each_worker_consumes_its_own_queues(server: RedisServer, store: str, cl
     with Worker(server.url, store, "hina", assemble=False):
         job = client.submit([Passage("メイです。", "mei"), Passage("ヒナです。", "hina")])
         assert client.wait(job, PATIENCE).state is State.SUCCEEDED
-        consumers = client.app.control.inspect(timeout=2).active_queues()
+        consumers = client.app.control.inspect(limit=2, timeout=PATIENCE).active_queues()
     by_queue = {queue["name"] for queues in consumers.values() for queue in queues}
     assert by_queue == {"speaker.mei", "speaker.ken", "speaker.hina", "assemble"}
     assert all("speaker.hina" not in names or names == {"speaker.hina"} for names in _names(consumers))

@@ -152,7 +152,7 @@ def test_told_to_go_it_gives_back_what_its_process_was_given_and_had_not_begun(
         first.signal_child(signal.SIGSTOP)
         job = given(client, redis)
         first.signal(signal.SIGTERM)
-        time.sleep(0.5)
+        first.wait_until_it_drains()
         os.kill(child, signal.SIGCONT)
         assert first.process.wait(PATIENCE) == 0
     nothing_is_held(redis)
@@ -244,7 +244,7 @@ def test_waiting_outlives_a_redis_that_comes_back_empty(
         server.kill()
         time.sleep(2.0)
         server.start()
-        waiting.result(120)
+        waiting.result(PATIENCE)
 
 
 @pytest.mark.slow

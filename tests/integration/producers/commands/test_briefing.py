@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +23,7 @@ from koebin.producers.commands.briefing import app
 from koebin.tasks.stores.base import StoreOptions
 from koebin.tasks.stores.uri import open_store
 from tests.servers.s3 import S3Server
-from tests.servers.waiting import PATIENCE
+from tests.servers.waiting import PATIENCE, wait_until
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "briefings"
 MONDAY = datetime(2026, 11, 29, 22, 0, tzinfo=UTC)
@@ -173,14 +172,11 @@ def test_from_the_schedule_to_the_audio(folder: Path, tmp_path: Path, monkeypatc
         home = tmp_path / "store" / "briefings" / "hourly"
         beat = subprocess.Popen([sys.executable, "-c", "from koebin.producers.commands.briefing import beat; beat()"])
         try:
-            deadline = time.monotonic() + 60
-            while not (home / "index.json").exists():
-                assert time.monotonic() < deadline, "the beat process has published nothing"
-                time.sleep(0.05)
+            wait_until((home / "index.json").exists, what="the beat process has published nothing")
         finally:
             beat.terminate()
             assert beat.wait(timeout=PATIENCE) == 0
-        result = koebin("run", "hourly", "--at", "2026-11-23T09:00", "--wait", "30")
+        result = koebin("run", "hourly", "--at", "2026-11-23T09:00", "--wait", str(PATIENCE))
     assert "does not run a second time" in result.stderr
     assert (home / "2026-11-23-0900.mp3").as_uri() in result.stdout.splitlines()
     latest = home / "latest.mp3"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from tests.integration.producers.http.conftest import ALICE, BOB, House
 from tests.integration.queue_texts import CAT, CAT_SENTENCES
 from tests.servers.door import Answer
-from tests.servers.waiting import PATIENCE
+from tests.servers.waiting import PATIENCE, wait_until
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
 
@@ -36,13 +35,14 @@ def submit(house: House, key: str = ALICE, headers: dict[str, str] | None = None
 
 
 def ended(house: House, job: str, key: str = ALICE) -> dict[str, Any]:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        found: dict[str, Any] = house.door.ask("GET", f"/v1/jobs/{job}", key=key).json
-        if found["state"] not in ("RUNNING", "ASSEMBLING"):
-            return found
-        time.sleep(0.1)
-    raise TimeoutError(job)
+    found: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        found.update(house.door.ask("GET", f"/v1/jobs/{job}", key=key).json)
+        return found["state"] not in ("RUNNING", "ASSEMBLING")
+
+    wait_until(has_ended, what=job)
+    return house.door.ask("GET", f"/v1/jobs/{job}", key=key).json
 
 
 @pytest.fixture(scope="module")

@@ -199,13 +199,16 @@ def test_equal_texts_are_two_messages(redis_server: RedisServer, redis: Redis, l
     assert [look.claim(BATCH) for look in (*looks, looks[0])] == [True, True, False]
 
 
-def test_a_process_looks_ten_times_a_second_at_most_and_goes_on_without_redis(redis_server: RedisServer) -> None:
+def test_a_process_looks_no_more_often_than_allowed_and_goes_on_without_redis(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precedence, "_SECONDS_BETWEEN_LOOKS", PATIENCE)
     redis: Redis = Redis.from_url(redis_server.url)
     look = Preemption(redis, ["speaker.mei"])
     lay(redis, "speaker.mei", INTERACTIVE, "a text")
     lay(redis, "speaker.mei", INTERACTIVE, "another")
     assert look.claim(BATCH)
     assert not look.claim(BATCH)
-    time.sleep(0.11)
+    monkeypatch.setattr(precedence, "_SECONDS_BETWEEN_LOOKS", 0.0)
     redis_server.stop()
     assert not look.claim(BATCH)

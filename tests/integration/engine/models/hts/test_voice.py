@@ -314,7 +314,7 @@ async def test_a_cancelled_request_stops_and_blocks_nobody(mei: Speaker) -> None
     long.cancel()
     with pytest.raises(asyncio.CancelledError):
         await long
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert (await mei.agenerate("はい。")).peak > 0
 
 
@@ -324,7 +324,7 @@ async def test_an_asynchronous_stream_can_be_left(mei: Speaker) -> None:
         assert part.peak > 0
         break
     await stream.aclose()  # type: ignore[attr-defined]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert (await mei.agenerate("はい。")).peak > 0
 
 

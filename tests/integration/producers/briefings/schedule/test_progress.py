@@ -198,12 +198,12 @@ def test_who_lost_its_lease_changes_nothing(bench: Bench) -> None:
 
 
 def test_a_lease_is_renewed_while_it_is_held_and_rests_afterwards(bench: Bench) -> None:
-    with holding(bench.journal, "x", 0.15, rest=0.3, limit=60) as owner:
+    with holding(bench.journal, "x", 2.0, rest=60, limit=60) as owner:
         assert owner
-        with holding(bench.journal, "x", 0.15, rest=0, limit=60) as other:
+        with holding(bench.journal, "x", 2.0, rest=0, limit=60) as other:
             assert other == ""
         assert bench.redis.pttl("koebin:briefing:lease:x") > 0
-        for _ in range(4):
-            time.sleep(0.1)
+        for _ in range(5):
+            time.sleep(0.5)
             assert bench.redis.exists("koebin:briefing:lease:x")
     assert bench.journal.claim("x", 1) == ""

@@ -86,7 +86,7 @@ class Page:
             raise RuntimeError(answer["exceptionDetails"])
         return answer["result"].get("value")
 
-    def wait(self, expression: str, seconds: float = 10.0) -> None:
+    def wait(self, expression: str, seconds: float = PATIENCE) -> None:
         end = time.monotonic() + seconds
         while not self.eval(expression):
             if time.monotonic() > end:

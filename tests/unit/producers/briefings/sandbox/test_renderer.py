@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -75,10 +74,8 @@ def test_hostile_templates_are_stopped_by_the_limits_of_their_process(write, tem
 def test_a_template_that_never_ends_is_stopped(write, monkeypatch) -> None:
     monkeypatch.setattr(compose, "RENDER_SECONDS", 0.8)
     loops = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"
-    begin = time.monotonic()
     with pytest.raises(InvalidBriefing, match=r"not done after 0\.8 seconds"):
         preview(write(template=loops), DUE, Policy())
-    assert time.monotonic() - begin < 20
 
 
 def test_the_child_sees_no_secret(write, monkeypatch) -> None:

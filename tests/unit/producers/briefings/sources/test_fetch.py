@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import ipaddress
-import time
+import threading
 from dataclasses import replace
 
 import pytest
@@ -179,18 +179,18 @@ def test_honest_gzip_is_read_and_a_cut_one_is_not(web, open_policy) -> None:
 
 
 def test_a_slow_server_is_given_up_in_time(web, open_policy) -> None:
-    url = web.slow("/feed", 60)
-    begin = time.monotonic()
+    url = web.slow("/feed", 3600)
     with pytest.raises(SourceFailed, match=r"within 0\.2 seconds"):
         get(url, open_policy, timeout=0.2)
-    assert time.monotonic() - begin < 20
 
 
 def test_a_name_server_that_hangs_is_given_up_in_time() -> None:
-    begin = time.monotonic()
-    with pytest.raises(SourceFailed, match=r"within 0\.2 seconds"):
-        get("http://news.example.jp/", Policy(resolve=lambda *_: time.sleep(60) or []), hosts=("*",), timeout=0.2)
-    assert time.monotonic() - begin < 20
+    answered = threading.Event()
+    try:
+        with pytest.raises(SourceFailed, match=r"within 0\.2 seconds"):
+            get("http://news.example.jp/", Policy(resolve=lambda *_: answered.wait() or []), hosts=("*",), timeout=0.2)
+    finally:
+        answered.set()
 
 
 @pytest.mark.parametrize("url", ["http://user:pass@127.0.0.1/", "http://", "http:///feed", "//x/", "http://[::1/"])

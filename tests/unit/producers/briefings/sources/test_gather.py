@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from koebin.producers.briefings.compose import Rendered, preview
@@ -18,6 +18,7 @@ from koebin.producers.briefings.sources.base import SourceFailed
 from koebin.producers.briefings.sources.documents import document_values
 from koebin.producers.briefings.sources.file import read_below
 from koebin.producers.briefings.spec import Briefing
+from tests.servers.waiting import wait_until
 
 DUE = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 
@@ -132,9 +133,7 @@ def test_a_refused_feed_is_reported_and_its_fallback_spoken(write, web, open_pol
 
 def test_a_feed_that_drives_a_parser_mad_is_stopped(write, web, open_policy) -> None:
     url = web.page("/rss", b"<rss version='2.0'><channel><item><title>" + b"<a " * 300_000)
-    begin = time.monotonic()
     rendered = say(write(source("feed", url=url, timeout="1s"), "{{ news }}"), open_policy)
-    assert time.monotonic() - begin < 30
     assert rendered.text
 
 
@@ -178,14 +177,12 @@ def test_a_failing_source_leaves_the_others_alone(write, web, open_policy) -> No
     sources = "\n".join(
         [
             source("feed", "good", url=web.page("/rss", RSS.format(encoding="utf-8").encode()), items=1),
-            source("feed", "slow", url=web.slow("/slow", 60), timeout="0.2s"),
+            source("feed", "slow", url=web.slow("/slow", 3600), timeout="0.2s"),
             source("json", "broken", url=web.page("/500", b"", status=500), say="{{ data }}"),
         ]
     )
     template = "{{ good }}{% if not slow.ok %}遅い{% endif %}{{ slow }}{{ broken }}"
-    begin = time.monotonic()
     rendered = say(write(sources, template), open_policy)
-    assert time.monotonic() - begin < 20
     assert rendered.text == "一つ目の話題。遅い届いていません。届いていません。"
     assert {report.name: report.problem for report in rendered.failures} == {
         "slow": "no complete response within 0.2 seconds",
@@ -253,14 +250,16 @@ def test_commands_that_are_allowed(write, monkeypatch, argv: list[str], text: st
 
 
 def test_a_slow_command_is_ended_with_its_children(write, tmp_path: Path) -> None:
-    script = "(sleep 1; touch survived) & sleep 60"
+    seconds = f"3600.{os.getpid()}"
+    script = f"sleep {seconds} & sleep {seconds}"
     briefing = write(source("command", argv=["sh", "-c", script], timeout="0.2s"), "{{ news }}")
-    begin = time.monotonic()
     rendered = say(briefing, Policy(commands=True))
-    assert time.monotonic() - begin < 20
     assert "not done after 0.2 seconds" in only(rendered)[2]
-    time.sleep(1.1)
-    assert not (tmp_path / "survived").exists()
+
+    def is_left() -> bool:
+        return any(seconds in (process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+
+    wait_until(lambda: not is_left(), what="the command's child is left")
 
 
 def test_the_cache_saves_requests_and_outlives_an_outage(write, web, open_policy, tmp_path: Path) -> None:
