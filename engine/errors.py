@@ -51,6 +51,8 @@ from its ``args`` on the other side, and an error that loses an argument there w
 
 from __future__ import annotations
 
+from koebin.engine.display import escaped, mask_text, shown
+
 
 class KoebinError(Exception):
     """Base class: what went wrong, with which value, and what to do next.
@@ -75,9 +77,12 @@ class KoebinError(Exception):
         place = f"line {self.line}" if self.line else ""
         if self.line and self.column:
             place += f", column {self.column}"
-        value = f": {_shorten(self.value)!r}" if self.value else ""
-        hint = f". {self.hint}" if self.hint else ""
-        return f"{place + ': ' if place else ''}{self.what}{value}{hint}"
+        value = f": {escaped(repr(_shorten(mask_text(self.value))))}" if self.value else ""
+        hint = f". {shown(self.hint)}" if self.hint else ""
+        return f"{place + ': ' if place else ''}{shown(self.what)}{value}{hint}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
 
 def _shorten(value: str, limit: int = 120) -> str:

@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from koebin.engine.content import Reading
+from koebin.engine.display import mask
 from koebin.engine.errors import (
     ConfigurationError,
     JobCancelled,
@@ -48,7 +49,7 @@ from koebin.tasks.jobs.planning import Target
 from koebin.tasks.jobs.preview import Preview, preview
 from koebin.tasks.jobs.submission import JobOptions, enter, stored_manifest, submit
 from koebin.tasks.script import LeftOut, Passage, Script
-from koebin.tasks.settings import Settings, load_settings, mask
+from koebin.tasks.settings import Settings, load_settings
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from koebin.engine.display import escaped, json_text, shown
 from koebin.engine.errors import KoebinError
 from koebin.producers.client import Status
 from koebin.producers.exits import FAILED, INTERRUPTED, UNAVAILABLE, code_of
@@ -35,20 +35,20 @@ EXTRAS: Final = {
 
 
 def note(message: str) -> None:
-    """Print a line for a person."""
-    typer.echo(message, err=True)
+    """Print a line for a person; what is foreign in it is escaped, and addresses are masked."""
+    typer.echo(shown(message), err=True)
 
 
-def say(line: str = "") -> None:
-    """Print a line of the result."""
-    typer.echo(line)
+def say(*cells: object) -> None:
+    """Print a line of the result, its cells with tabs between them; what is foreign in them is escaped."""
+    typer.echo("\t".join(escaped(str(cell)) for cell in cells))
 
 
 def say_json(document: Any) -> None:
     """Print a result for a program."""
     if isinstance(document, BaseModel):
         document = document.model_dump(mode="json", exclude_defaults=False)
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    typer.echo(json_text(document, indent=2))
 
 
 @contextmanager
@@ -78,15 +78,15 @@ class ProgressLine:
 
     def __init__(self, label: str) -> None:
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", markup=False),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task(label, total=1.0, detail="")
+        self._task = self._bar.add_task(escaped(label), total=1.0, detail="")
         self._shown = ""
         self._live = sys.stderr.isatty()
 
@@ -100,7 +100,7 @@ class ProgressLine:
 
     def show(self, status: Status) -> None:
         """Show the status of the job."""
-        detail = describe(status)
+        detail = escaped(describe(status))
         self._bar.update(self._task, completed=status.progress, detail=detail)
         stage = f"{status.progress:.0%} {status.state} {status.waiting}"
         if not self._live and stage != self._shown:

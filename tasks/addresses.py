@@ -16,6 +16,21 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 EVERYWHERE: Final[tuple[IpNetwork, ...]] = (ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0"))
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All of IPv6 that is handed out; what lies outside, site-local addresses of old too, is somebody's own."""
+_SPECIAL: Final[tuple[IpNetwork, ...]] = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",  # protocol assignments; a cloud's metadata at .192
+            "192.88.99.0/24",  # relays from 6to4, deprecated
+            "168.63.129.16/32",  # a cloud's own services, on every machine in it
+            "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
+            "3fff::/20",  # documentation
+        ),
+    )
+)
+"""What the registries of special addresses hold (IANA's, and the clouds'), and ``is_global`` of some Python lacks."""
 
 
 def may_connect(address: IpAddress, networks: Sequence[IpNetwork] = ()) -> bool:
@@ -26,6 +41,10 @@ def may_connect(address: IpAddress, networks: Sequence[IpNetwork] = ()) -> bool:
     inner = _embedded(address)
     if any(inner in network for network in networks):
         return True
+    if isinstance(inner, ipaddress.IPv6Address) and inner not in _GLOBAL_UNICAST:
+        return False
+    if any(inner in network for network in _SPECIAL):
+        return False
     return inner.is_global and not inner.is_multicast and not inner.is_reserved
 
 

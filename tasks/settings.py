@@ -7,16 +7,17 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from koebin.engine.display import mask
 from koebin.engine.errors import InvalidSettings
 from koebin.engine.names import DecoderMode, nearest
 from koebin.engine.s3.options import Checksums
 from koebin.engine.sources.base import SourceOptions
+from koebin.tasks.own_folder import run_folder, scratch_folder
 from koebin.tasks.signing import MessageKeys, parse_keys
 from koebin.tasks.stores.base import StoreOptions
 
@@ -164,9 +165,10 @@ class Settings(BaseSettings):
         default=0, ge=0, le=65535, description="Port on which a worker serves /metrics for Prometheus. 0: none."
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address on which a worker serves /metrics.")
-    run_dir: LocalPath = Field(
-        default=Path("/tmp/koebin"),  # noqa: S108 - one folder a worker, made with mode 0700
-        description="Folder for a worker's own state; `koebin health` reads it.",
+    run_dir: LocalPath | None = Field(
+        default=None,
+        description="Folder for a worker's own state; `koebin health` reads it. It must be this user's, and nobody "
+        "else may write to it. Empty: koebin in $XDG_RUNTIME_DIR, or else /tmp/koebin-UID.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Lowest level that is logged."
@@ -290,6 +292,14 @@ class Settings(BaseSettings):
             kms_key_id=self.s3_kms_key_id,
         )
 
+    def run_folder(self) -> Path:
+        """Folder for the state of this user's workers; it may not be there yet."""
+        return run_folder(self.run_dir)
+
+    def scratch_folder(self) -> Path:
+        """Folder for what workers write while they assemble, which may be large."""
+        return scratch_folder(self.run_dir)
+
     def micro_batch_size(self) -> int:
         """Most single texts in one micro-batch, 1 or more."""
         from koebin.engine.tts import available_cores
@@ -317,23 +327,6 @@ class Settings(BaseSettings):
     def masked_broker(self) -> str:
         """Broker URL without user and password."""
         return mask(self.broker_url.get_secret_value())
-
-
-def mask(url: str) -> str:
-    """A URL without its credentials and its query; of several that are joined by ``;`` each."""
-    return ";".join(_masked(part) for part in url.split(";"))
-
-
-def _masked(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "***"
-    if not parts.scheme:
-        return "***" if url else ""
-    host = parts.netloc.rpartition("@")[2]
-    path = "" if "@" in parts.path else parts.path
-    return f"{parts.scheme}://{'***@' if '@' in parts.netloc else ''}{host}{path}"
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

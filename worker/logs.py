@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from celery.signals import task_postrun, task_prerun
 
+from koebin.engine.display import escaped, json_text, mask_text, shown
 from koebin.tasks.settings import Settings
 
 _CONTEXT: Final = ("job", "chunk", "speaker", "task_id")
 
 
 class _Text(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
+    """One line a record; what follows it, a stack trace, is indented, so that no message can pass for a record."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = shown(record.message)
         context = " ".join(f"{name}={value}" for name, value in _context(record).items())
-        return super().format(record) + (f"  [{context}]" if context else "")
+        return super().formatMessage(record) + (f"  [{escaped(context)}]" if context else "")
+
+    def formatException(self, info: Any) -> str:  # noqa: N802
+        return "\n".join(f"    {shown(line)}" for line in super().formatException(info).splitlines())
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802
+        return "\n".join(f"    {shown(line)}" for line in stack_info.splitlines())
 
 
 class _Json(logging.Formatter):
@@ -32,12 +41,12 @@ class _Json(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "process": record.process,
-            "message": record.getMessage(),
+            "message": mask_text(record.getMessage()),
             **_context(record),
         }
         if record.exc_info:
-            document["exception"] = self.formatException(record.exc_info)
-        return json.dumps(document, ensure_ascii=False)
+            document["exception"] = mask_text(self.formatException(record.exc_info))
+        return json_text(document)
 
 
 def _context(record: logging.LogRecord) -> dict[str, object]:
@@ -49,6 +58,14 @@ def _context(record: logging.LogRecord) -> dict[str, object]:
         return said
     known = _of_id(str(task_id)) | _running.get(str(task_id), {}) | said | {"task_id": task_id}
     return {name: known[name] for name in _CONTEXT if name in known}
+
+
+def _without_results(record: logging.LogRecord) -> bool:
+    """Drop a task's return value from Celery's line about its end: it may hold signed URLs."""
+    if isinstance(record.args, Mapping) and "return_value" in record.args:
+        record.msg = "Task %(name)s[%(id)s] succeeded in %(runtime)ss"
+        record.args = {name: record.args[name] for name in ("name", "id", "runtime")}
+    return True
 
 
 _running: dict[str, dict[str, object]] = {}
@@ -80,11 +97,12 @@ def _end(task_id: str, **_: object) -> None:
     _mine.set("")
 
 
-def set_up_logs(settings: Settings) -> None:
-    """Send all records to stderr in the chosen format."""
+def set_up_logs(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send all records to stderr, or to another stream, in the chosen format."""
     task_prerun.connect(_begin)
     task_postrun.connect(_end)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(_without_results)
     text = _Text("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(_Json() if settings.log_format == "json" else text)
     pool = logging.getLogger("multiprocessing")  # billiard turns propagation off again and again

@@ -20,12 +20,13 @@ from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.app import create_app
 from koebin.worker.celery_ext.consumer import Station, install_station
 from koebin.worker.celery_ext.requests import HeldLeases, install_held_leases
-from koebin.worker.child.engine_process import build_in_children, scratch, store_opener
+from koebin.worker.child.engine_process import build_in_children, store_opener
 from koebin.worker.exits import OK
 from koebin.worker.logs import set_up_logs
+from koebin.worker.native_output import native_output_as_records
 from koebin.worker.parent.health import health_text
 from koebin.worker.parent.requeue_lost import LostWork
-from koebin.worker.parent.run_directory import RunDirectory
+from koebin.worker.parent.run_directory import RunDirectory, worker_folder
 from koebin.worker.parent.supervisor import LoopState, Supervisor
 from koebin.worker.parent.webhook_sender import WebhookSender
 from koebin.worker.voices import queues, voices
@@ -54,10 +55,17 @@ def run_worker(settings: Settings, name: str = "") -> int:
         raise InvalidSettings("this worker has nothing to serve", "", "Give --speakers NAME,… or --assemble")
     if not settings.broker_url.get_secret_value():
         raise InvalidSettings("KOEBIN_BROKER_URL is not set", "", "Set it to redis://host:6379/0")
-    set_up_logs(settings)
+    with native_output_as_records() as stream:
+        set_up_logs(settings, stream)
+        return _run(settings, name)
+
+
+def _run(settings: Settings, name: str) -> int:
     redis = connect(settings.broker_url.get_secret_value())
     check(redis, settings.masked_broker())
-    run_dir = RunDirectory(scratch(settings))
+    run_dir = RunDirectory(
+        worker_folder(settings.run_folder(), os.getpid()), worker_folder(settings.scratch_folder(), os.getpid())
+    )
     run_dir.create()
     try:
         return _serve(settings, name or f"koebin-{os.getpid()}@{socket.gethostname()}", run_dir)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from koebin.engine.display import mask
 from koebin.engine.errors import InvalidSettings
 from koebin.engine.names import check_speaker
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, speaker_queue
-from koebin.tasks.settings import Settings, mask
+from koebin.tasks.settings import Settings
 
 _FORM: Final = 'Write a table [voices] with lines of the form name = "uri", or name = {uri = "…", display_name = "…"}'
 _LONGEST_NAME: Final = 80

@@ -66,7 +66,7 @@ def show(
             say_json(document)
             return
         for name, waiting in document["speakers"].items():
-            say(f"{name}\t{clock(waiting['audio_seconds'])} of audio\t{waiting['children']} processes")
+            say(name, f"{clock(waiting['audio_seconds'])} of audio", f"{waiting['children']} processes")
         say(f"{document['assembling']} jobs are being assembled or wait for it")
 
 

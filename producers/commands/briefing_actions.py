@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import logging
 import signal
 import threading
 import time
@@ -33,6 +32,7 @@ from koebin.producers.exits import FAILED, INVALID
 from koebin.tasks.connection import check as check_broker
 from koebin.tasks.connection import connect
 from koebin.tasks.settings import Settings
+from koebin.worker.logs import set_up_logs
 
 _SUBMITTED_WITHIN = 300.0
 """Seconds that rendering and submitting may take without --wait."""
@@ -121,7 +121,7 @@ def list_briefings(settings: Settings, as_json: bool) -> None:
         say_json({"briefings": rows, "problems": {path.name: str(error) for path, error in problems.items()}})
     else:
         for row in rows:
-            say("\t".join(str(row[column]) for column in ("name", "crontab", "time_zone", "next", "speaker", "title")))
+            say(*(str(row[column]) for column in ("name", "crontab", "time_zone", "next", "speaker", "title")))
             if row["last"] and row["last"]["error"]:
                 note(f"{row['name']}: {row['last']['due']}: {row['last']['error']}")
         for path, error in problems.items():
@@ -141,7 +141,7 @@ def list_ticks(settings: Settings, names: list[str], count: int, as_json: bool) 
         say_json(rows)
         return
     for row in rows:
-        say(f"{row['due']}\t{row['briefing']}")
+        say(row["due"], row["briefing"])
 
 
 def beat(settings: Settings) -> None:
@@ -154,7 +154,7 @@ def beat(settings: Settings) -> None:
         raise ConfigurationError(
             "the folder of briefings does not exist", str(settings.briefings), "Set KOEBIN_BRIEFINGS"
         )
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up_logs(settings)
     redis, stop, jobs = _redis(settings), threading.Event(), Jobs(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -123,11 +123,11 @@ def _unused(script: Script) -> list[str]:
 def _print(lines: Sequence[Line]) -> None:
     for line in lines:
         place = line.item or (str(line.line) if line.line else "")
-        say(f"{place}\t{line.speaker}\t{line.text}")
-        say(f"\t\t{line.kana}")
+        say(place, line.speaker, line.text)
+        say("", "", line.kana)
         for doubt in line.doubts:
             other = f" {doubt.other}" if doubt.other else ""
-            say(f"\t\t? {doubt.word}: {doubt.reading} ({_REASONS[doubt.reason]}{other})")
+            say("", "", f"? {doubt.word}: {doubt.reading} ({_REASONS[doubt.reason]}{other})")
 
 
 def _report(script: Script, lines: Sequence[Line], unused: Sequence[str]) -> None:

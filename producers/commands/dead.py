@@ -35,10 +35,9 @@ def list_dead(as_json: AsJson = False) -> None:
             say_json({"segments": letters, "messages": messages})
             return
         for letter in letters:
-            what = f"{letter['speaker']}\t{letter['text'][:40]}\t{letter['reason']}"
-            say(f"{letter['job']}\tline {letter['line']}\t{what}")
+            say(letter["job"], f"line {letter['line']}", letter["speaker"], letter["text"][:40], letter["reason"])
         for message in messages:
-            say(f"(message)\t{message['reason']}")
+            say("(message)", message["reason"])
         if not letters and not messages:
             note("no dead letters and no unreadable messages")
 
@@ -68,7 +67,7 @@ def redrive(job: Job, store: StoreOption = None) -> None:
     with messages_for_mistakes(), Client(settings=settings) as client:
         count = client.redrive(job)
         note("the job is retried" if count else "nothing to retry: the job neither failed nor has dead segments")
-        say(f"{job}\t{describe(client.status(job))}")
+        say(job, describe(client.status(job)))
 
 
 @app.command("forget")

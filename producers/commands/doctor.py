@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import typer
 from redis.exceptions import RedisError
 
+from koebin.engine.display import mask_text
 from koebin.engine.errors import KoebinError
 from koebin.engine.names import check_device
 from koebin.producers.commands.common import given, store_argument
@@ -34,10 +35,10 @@ def doctor(store: StoreOption = None, as_json: AsJson = False) -> None:
         for ask in (_broker, _workers, _store, _dictionary, _device, _engine):
             findings += _asked(ask, settings)
         if as_json:
-            say_json([{"check": f.check, "ok": f.ok, "detail": f.detail, "hint": f.hint} for f in findings])
+            say_json([{"check": f.check, "ok": f.ok, "detail": mask_text(f.detail), "hint": f.hint} for f in findings])
         else:
             for found in findings:
-                say(f"{'OK' if found.ok else 'FAILED'}\t{found.check}\t{found.detail}")
+                say("OK" if found.ok else "FAILED", found.check, mask_text(found.detail))
                 if not found.ok and found.hint:
                     note(f"  {found.hint}")
     raise typer.Exit(0 if all(found.ok for found in findings) else FAILED)

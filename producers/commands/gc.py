@@ -87,12 +87,12 @@ def retention(text: str) -> float:
 def _show(found: Survey) -> None:
     jobs = [one for one in found.unneeded if one.kind == "job"]
     for one in jobs[:_SHOWN]:
-        say(f"job\t{one.name}\t{megabytes(one.bytes)}")
+        say("job", one.name, megabytes(one.bytes))
     if len(jobs) > _SHOWN:
-        say(f"job\t… and {len(jobs) - _SHOWN} more")
+        say("job", f"… and {len(jobs) - _SHOWN} more")
     for kind in KINDS:
         count, size = found.count(kind)
-        say(f"{_PLURALS[kind]}\t{count}\t{megabytes(size)}")
-    say(f"kept\t{found.kept_jobs} jobs, {found.kept_segments} segments")
+        say(_PLURALS[kind], count, megabytes(size))
+    say("kept", f"{found.kept_jobs} jobs, {found.kept_segments} segments")
     for job in found.unfinished:
         note(f"{job} has not ended, and Redis does not know it. To continue it, run: koebin resume {job}")

@@ -48,10 +48,10 @@ def status(
             ended = outcome.model_dump(mode="json") if outcome else None
             say_json({**asdict(found), **used, "outcome": ended})
             return
-        say(f"{job}\t{found.progress:.0%}\t{describe(found)}")
-        say(f"storage\t{megabytes(own)}" + (f", and {megabytes(shared)} of segments" if segments else ""))
+        say(job, f"{found.progress:.0%}", describe(found))
+        say("storage", megabytes(own) + (f", and {megabytes(shared)} of segments" if segments else ""))
         if found.webhook:
-            say(f"webhook\t{found.webhook}")
+            say("webhook", found.webhook)
         if outcome is not None and outcome.result is not None:
             say(outcome.result.uri)
         if outcome is not None and outcome.error:
@@ -63,7 +63,7 @@ def status(
 def cancel(job: Job, store: StoreOption = None) -> None:
     """Drop what is queued, stop what runs, assemble nothing; segments stay in the store."""
     with messages_for_mistakes(), _client(store) as client:
-        say(f"{job}\t{client.cancel(job)}")
+        say(job, client.cancel(job))
 
 
 def resume(job: Job, store: StoreOption = None) -> None:
@@ -71,7 +71,7 @@ def resume(job: Job, store: StoreOption = None) -> None:
     with messages_for_mistakes(), _client(store) as client:
         entered = client.resume(job)
         note("entered again from the store" if entered else "nothing to do: Redis knows the job, or it has ended")
-        say(f"{job}\t{describe(client.status(job))}")
+        say(job, describe(client.status(job)))
 
 
 def jobs(
@@ -86,7 +86,7 @@ def jobs(
             say_json([asdict(one) for one in found])
             return
         for one in found:
-            say(f"{one.job}\t{one.state}\t{one.progress:.0%}\t{one.title}")
+            say(one.job, one.state, f"{one.progress:.0%}", one.title)
 
 
 def _state(name: str) -> State:
@@ -110,4 +110,4 @@ def events(
             if json_lines:
                 say(json.dumps(dict(event), ensure_ascii=False))
             else:
-                say("\t".join([event["event"], *(f"{name}={event[name]}" for name in event if name != "event")]))
+                say(event["event"], *(f"{name}={event[name]}" for name in event if name != "event"))

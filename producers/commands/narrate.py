@@ -214,13 +214,13 @@ def _show(plan: Preview, as_json: bool) -> None:
         say_json(asdict(plan))
         return
     time_needed = "unknown without a worker" if plan.wall_seconds is None else f"about {clock(plan.wall_seconds)}"
-    say(f"segments\t{plan.segments}, of which {plan.reused} are stored already or repeated")
-    say(f"characters\t{plan.characters}")
-    say(f"duration\tabout {clock(plan.seconds)}")
-    say(f"to render\tabout {clock(plan.seconds_to_make)} of speech in {plan.segments - plan.reused} segments")
-    say(f"time\t{time_needed}")
+    say("segments", f"{plan.segments}, of which {plan.reused} are stored already or repeated")
+    say("characters", plan.characters)
+    say("duration", f"about {clock(plan.seconds)}")
+    say("to render", f"about {clock(plan.seconds_to_make)} of speech in {plan.segments - plan.reused} segments")
+    say("time", time_needed)
     for line, text in plan.changed:
-        say(f"  {line or '-'}\t{text}")
+        say(f"  {line or '-'}", text)
     if plan.segments - plan.reused > len(plan.changed):
         say("  …")
 

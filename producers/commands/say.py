@@ -119,7 +119,8 @@ def speakers(
             if as_json:
                 say_json([{"name": name} for name in names])
             else:
-                say("\n".join(names))
+                for name in names:
+                    say(name)
             note("No broker is configured; these speakers are built in.")
             return
         with Client(settings=settings) as client:
@@ -131,7 +132,7 @@ def speakers(
             note("No worker is ready. Start one with: koebin worker --speakers mei --assemble")
         for speaker in served.values():
             styles = ", ".join(speaker.styles)
-            say(f"{speaker.name}\t{speaker.sample_rate_hz} Hz\t{speaker.speed_factor:.1f}x\t{styles}")
+            say(speaker.name, f"{speaker.sample_rate_hz} Hz", f"{speaker.speed_factor:.1f}x", styles)
             if long:
                 about = (
                     ("name", speaker.display_name),
@@ -140,4 +141,4 @@ def speakers(
                     ("revision", speaker.model_revision),
                 )
                 for label, value in about:
-                    say(f"\t{label}: {value or 'not given'}")
+                    say("", f"{label}: {value or 'not given'}")

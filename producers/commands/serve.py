@@ -55,4 +55,6 @@ def _make_key(name: str) -> None:
     token = new_token()
     note("Give this key to its holder; it is not shown again. Write the rest into the file of KOEBIN_HTTP_KEYS:")
     say(token)
-    say(f'\n[keys.{name}]\nsha256 = "{digest(token)}"')
+    say()
+    say(f"[keys.{name}]")
+    say(f'sha256 = "{digest(token)}"')

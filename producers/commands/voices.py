@@ -102,7 +102,7 @@ def _page(name: str, source: str, settings: Settings, text: str | None, path: Pa
 
 def _shown(source: str) -> str:
     """An address without what may be a secret."""
-    from koebin.tasks.settings import mask
+    from koebin.engine.display import mask
 
     return mask(source) if source.startswith(("http://", "https://")) or "@" in source.split("/")[2:3] else source
 

@@ -52,9 +52,9 @@ def health(
     with messages_for_mistakes():
         from koebin.worker.parent.health import read_health
 
-        found = read_health(run_dir or load_settings().run_dir)
+        found = read_health(run_dir or load_settings().run_folder())
         for one in found:
-            say(f"{'ready' if one.ready else 'live' if one.live else 'dead'}\t{one.worker}\t{one.detail}")
+            say("ready" if one.ready else "live" if one.live else "dead", one.worker, one.detail)
         if not found:
             note("no worker on this machine has reported its health")
         good = bool(found) and all(one.live if live else one.ready for one in found)

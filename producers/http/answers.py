@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from koebin.engine.display import mask_text
 from koebin.engine.errors import InvalidOption, InvalidText, KoebinError, SpeakerError
 from koebin.producers.http.errors import retry_after, status_of
 
@@ -46,7 +47,12 @@ def problem(error: KoebinError) -> dict[str, Any]:
         "status": status_of(error),
         "detail": str(error),
     }
-    more = {"value": error.value[:200], "hint": error.hint, "line": error.line, "column": error.column}
+    more = {
+        "value": mask_text(error.value)[:200],
+        "hint": mask_text(error.hint),
+        "line": error.line,
+        "column": error.column,
+    }
     return {**found, **{name: value for name, value in more.items() if value}}
 
 

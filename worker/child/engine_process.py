@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from celery import Celery
@@ -23,6 +22,7 @@ from koebin.tasks.broker.preemption import Preemption
 from koebin.tasks.connection import connect
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
+from koebin.tasks.own_folder import own_folder
 from koebin.tasks.running.doubts import Doubts
 from koebin.tasks.running.runtime import Runtime, install
 from koebin.tasks.settings import Settings
@@ -32,7 +32,7 @@ from koebin.worker.child.gpu_claim import claim_device, cuda_devices
 from koebin.worker.child.memory import gpu_memory, map_large_blocks
 from koebin.worker.child.proof import Proof, install_proof
 from koebin.worker.exits import ENGINE
-from koebin.worker.parent.run_directory import ChildReport, RunDirectory, worker_folder
+from koebin.worker.parent.run_directory import ChildReport, RunDirectory
 from koebin.worker.voices import queues, voices
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
             open_store=opener,
             send=sender(app, settings.signing_keys()),
             drain_deadline=run_dir.drain_deadline,
-            work_dir=run_dir.path,
+            work_dir=run_dir.scratch,
             more_urgent=Preemption(redis, queues(settings)).claim,
             observer=metrics or Observer(),
             worker=name,
@@ -120,7 +120,7 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
 
 
 def _own_device(settings: Settings) -> str:
-    folder = settings.run_dir / "devices"
+    folder = own_folder(settings.run_folder()) / "devices"
     return claim_device(settings.device, folder, cuda_devices, shared=settings.device_shared)
 
 
@@ -193,8 +193,3 @@ def store_opener(settings: Settings) -> Callable[[str], Store]:
         return opened[uri]
 
     return open_allowed
-
-
-def scratch(settings: Settings) -> Path:
-    """Folder of one worker's state."""
-    return worker_folder(settings.run_dir, os.getpid())

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from koebin.tasks.own_folder import check_own_folder
+
 _STALE_SECONDS: Final = 30.0
 _FILE: Final = "health.json"
 
@@ -42,7 +44,14 @@ def health_text(*, ready: bool, problem: str, consuming: tuple[str, ...], doubt:
 
 
 def read_health(run_dir: Path) -> list[Health]:
-    """Health of every worker of this machine that has its folder below ``run_dir``."""
+    """Health of every worker of this user that has its folder below ``run_dir``.
+
+    Raises:
+        ConfigurationError: others may write there, so that what it says means nothing.
+    """
+    if not os.path.lexists(run_dir):
+        return []
+    check_own_folder(run_dir)
     found = []
     for path in sorted(run_dir.glob(f"worker-*/{_FILE}")):
         document = json.loads(path.read_text())

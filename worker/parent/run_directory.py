@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from koebin.tasks.broker.fleet import ServedSpeaker
+from koebin.tasks.own_folder import own_folder
 
 _PREFIX: Final = "worker-"
 
@@ -31,23 +32,35 @@ class ChildReport:
 
 
 class RunDirectory:
-    """A worker's own folder: reports of its pool processes, the drain order, the health file."""
+    """A worker's own folder: reports of its pool processes, the drain order, the health file.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        scratch: another folder for what is large; None takes the same.
+    """
+
+    def __init__(self, path: Path, scratch: Path | None = None) -> None:
         self.path = path
+        self.scratch = scratch or path
 
     def create(self) -> None:
-        """Create the folder, empty and readable by its owner alone; remove folders of workers that were killed."""
-        self.remove()
-        self.path.mkdir(mode=0o700, parents=True)
-        if Path("/proc/self").exists():
-            for old in self.path.parent.glob(f"{_PREFIX}*"):
-                if not Path("/proc", old.name.removeprefix(_PREFIX)).exists():
-                    shutil.rmtree(old, ignore_errors=True)
+        """Create the folders, empty and readable by their owner alone; remove folders of workers that were killed.
+
+        Raises:
+            ConfigurationError: the folder that they lie in is not this user's alone.
+        """
+        for path in {self.path, self.scratch}:
+            own_folder(path.parent)
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(mode=0o700)
+            if Path("/proc/self").exists():
+                for old in path.parent.glob(f"{_PREFIX}*"):
+                    if not Path("/proc", old.name.removeprefix(_PREFIX)).exists():
+                        shutil.rmtree(old, ignore_errors=True)
 
     def remove(self) -> None:
-        """Remove the folder with all that it holds."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the folders with all that they hold."""
+        for path in {self.path, self.scratch}:
+            shutil.rmtree(path, ignore_errors=True)
 
     def folder(self, name: str) -> Path:
         """An empty folder inside this one."""
@@ -57,7 +70,7 @@ class RunDirectory:
 
     def clear_scratch(self) -> None:
         """Remove the scratch files of a process that was killed during an assembly. Called in its successor."""
-        for old in self.path.glob("assemble-*"):
+        for old in self.scratch.glob("assemble-*"):
             shutil.rmtree(old, ignore_errors=True)
 
     def report(self, report: ChildReport) -> None:

@@ -14,9 +14,10 @@ import pytest
 from celery import Celery
 from redis import Redis
 
+from koebin.engine.display import mask
 from koebin.engine.errors import BrokerUnavailable, ConfigurationError
 from koebin.tasks.connection import check, connect
-from koebin.tasks.settings import Settings, mask
+from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.app import create_app
 from tests.servers.ports import HOST, free_ports, wait_for_port
 from tests.servers.redis import RedisServer, server_binary

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from koebin.engine.display import mask
 from koebin.engine.errors import ConfigurationError
 from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.broker_address import BrokerAddress, Tls, parse_broker_url
-from koebin.tasks.settings import Settings, mask
+from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.app import create_app
 
 SECRET = "p@ss/w#rd?:%"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from koebin.engine.display import mask
 from koebin.engine.errors import InvalidName, InvalidSettings
-from koebin.tasks.settings import Settings, load_settings, mask
+from koebin.tasks.settings import Settings, load_settings
 from koebin.tasks.settings_reference import configuration_markdown
 from koebin.worker.voices import voices
 

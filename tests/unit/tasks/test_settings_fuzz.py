@@ -10,9 +10,10 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from koebin.engine.display import mask
 from koebin.engine.errors import InvalidSettings, KoebinError
 from koebin.tasks.connection import connect
-from koebin.tasks.settings import PREFIX, Settings, load_settings, mask
+from koebin.tasks.settings import PREFIX, Settings, load_settings
 from koebin.tasks.stores.uri import open_store, under_root
 from koebin.worker.voices import voices
 

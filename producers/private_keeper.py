@@ -1,0 +1,122 @@
+"""Keeper of a private server and worker: ends both, and removes their folder, however their command ends.
+
+It is a process of its own. Its standard input is a pipe whose other end the command alone holds: when the command is
+gone, by a signal, with its terminal or by SIGKILL, the pipe ends. Its children have a death signal of the kernel's,
+which follows the *thread* that started them: the keeper has one thread, so it comes if the keeper itself is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+ENDED: Final = "ended"
+"""File that names the child that ended by itself, and its exit code."""
+_PATIENT_SECONDS: Final = 20.0
+"""For a command that closes the pipe after a word: its worker may end its last message."""
+_HASTY_SECONDS: Final = 2.0
+"""For a command that was killed: what is spoken now nobody waits for."""
+_POLL_SECONDS: Final = 0.1
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def death_signal(number: signal.Signals) -> Callable[[], None]:
+    """Function for ``preexec_fn``: the child gets ``number`` when the thread that started it ends. Linux alone."""
+    parent = os.getpid()
+    if not sys.platform.startswith("linux"):
+        return lambda: None
+    library = ctypes.CDLL(None, use_errno=True)
+
+    def prepare() -> None:
+        library.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        if os.getppid() != parent:  # it ended before that was said
+            os._exit(1)
+
+    return prepare
+
+
+class Keeper:
+    """Starts commands, one after the other, and ends them in the opposite order.
+
+    Args:
+        folder: of their logs; it is removed at the end.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def start(self, name: str, command: Sequence[str]) -> None:
+        """Start a command; it writes to the log of its name."""
+        with (self._folder / f"{name}.log").open("ab") as log:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=death_signal(signal.SIGTERM),
+            )
+        self._children.append((name, child))
+
+    def wait(self, orders: int) -> bool:
+        """Wait until the command is gone. Returns whether it took leave.
+
+        Args:
+            orders: descriptor of the pipe.
+        """
+        while True:
+            readable, _, _ = select.select([orders], [], [], _POLL_SECONDS)
+            if readable:
+                return os.read(orders, 1) != b""
+            for name, child in self._children:
+                if child.poll() is not None and not (self._folder / ENDED).exists():
+                    (self._folder / ENDED).write_text(f"{name} {child.returncode}")
+
+    def end(self, seconds: float) -> None:
+        """SIGTERM, then SIGKILL to each one's session; then the folder."""
+        deadline = time.monotonic() + seconds
+        for _, child in reversed(self._children):
+            if child.poll() is None:
+                child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(max(0.0, deadline - time.monotonic()))
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # its own children, too
+            child.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """``FOLDER JSON``: the commands by their names, as a JSON object."""
+    for number in (signal.SIGHUP, signal.SIGINT):  # a command closes the pipe; a terminal does not end its children
+        signal.signal(number, signal.SIG_IGN)
+
+    def leave(*_: Any) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+    keeper, seconds = Keeper(Path(arguments[0])), _HASTY_SECONDS
+    try:
+        for name, command in json.loads(arguments[1]).items():
+            keeper.start(name, command)
+        if keeper.wait(sys.stdin.fileno()):
+            seconds = _PATIENT_SECONDS
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        keeper.end(seconds)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
