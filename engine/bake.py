@@ -340,7 +340,7 @@ def check_baked(root: Path) -> dict[str, Any]:
     try:
         lock: dict[str, Any] = json.loads((root / SEAL).read_bytes())
         expected = lock["files"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SourceCorrupt("the folder has no lock file", str(root), "Bake it again") from error
     found = {path: root / path for path in _files(root)}
     changed = [path for path in sorted({*found, *expected}) if not _is_same(found.get(path), expected.get(path))]

@@ -86,7 +86,7 @@ class Manifest:
                 for path, file in raw["files"].items()
             }
             return cls(str(raw["source"]), str(raw["prefix"]), str(raw["revision"]), files)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SourceCorrupt("not a manifest of a voice", where, _AGAIN) from error
 
 

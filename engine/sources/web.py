@@ -116,7 +116,7 @@ class WebFile:
         try:
             known = json.loads((self._folder / "file.json").read_bytes())
             whole = path.stat().st_size == known["size"] and (not self._sha256 or known["sha256"] == self._sha256)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return path if whole else None
 

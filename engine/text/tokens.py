@@ -63,7 +63,7 @@ _FOLDED: Final = _Folded()
 def _packed_vocabulary(path: Path) -> dict[str, int]:
     try:
         vocabulary = json.loads(path.read_text("utf-8"))["model"]["vocab"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidCheckpoint("tokenizer.json holds no model.vocab", str(path), "Fetch the folder again") from error
     if not isinstance(vocabulary, dict) or not all(isinstance(index, int) for index in vocabulary.values()):
         raise InvalidCheckpoint("tokenizer.json's model.vocab is no table of ids", str(path), "Fetch the folder again")

@@ -36,5 +36,5 @@ def mapped(path: Path) -> Weights:
         }
     except FileNotFoundError:
         raise BackendMissing("a file is missing", str(path), _AGAIN) from None
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
         raise InvalidCheckpoint("the weights file cannot be read", str(path), _AGAIN) from error

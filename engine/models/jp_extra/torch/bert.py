@@ -121,7 +121,7 @@ def _description(folder: Path) -> dict[str, Any]:
         described = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise BackendMissing("BERT's folder has no config.json", str(folder), "Fetch pytorch/bert/fp32") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits are a ValueError
         raise InvalidCheckpoint(f"BERT's configuration is not JSON ({error})", str(path)) from error
     if not isinstance(described, dict) or described.get("model_type") != "deberta-v2":
         raise InvalidCheckpoint("BERT's configuration is not that of a DeBERTa-v2", str(path))
