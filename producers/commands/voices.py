@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from koebin.engine.errors import KoebinError
+from koebin.engine.names import BUILTIN_SPEAKERS, check_speaker
 from koebin.producers.console import messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import FAILED
 from koebin.tasks.settings import Settings, load_settings
@@ -68,8 +69,6 @@ def voices(
     Exit codes: 0 if all can be spoken here, 1 if any cannot.
     """
     with messages_for_mistakes():
-        from koebin.engine.names import check_speaker
-
         check_speaker(name)
         settings = load_settings()
         pages = []
@@ -87,7 +86,9 @@ def voices(
 
 
 def _address(source: str) -> str:
-    """A path on a command line may be relative."""
+    """A path on a command line may be relative; a built-in voice has its name alone."""
+    if source in BUILTIN_SPEAKERS and not Path(source).exists():
+        return source
     return source if "://" in source else str(Path(source).expanduser().absolute())
 
 
@@ -113,7 +114,7 @@ def _described(page: _Page, source: str, settings: Settings) -> _Page:
     from koebin.engine.sources.base import SingleFile
     from koebin.engine.sources.uri import open_source
 
-    if is_remote(source):
+    if is_remote(source) or source in BUILTIN_SPEAKERS:
         return page
     opened = open_source(source, settings.source_options())
     if not isinstance(opened, SingleFile):
@@ -143,15 +144,19 @@ def _of_card(card: Any) -> dict[str, Any]:
 def _opened(page: _Page, name: str, source: str, settings: Settings, text: str | None, path: Path | None) -> _Page:
     """Load the voice as a worker would, and let it speak."""
     from koebin import TTS
+    from koebin.engine.models.jp_extra.aivm import JP_EXTRA
 
     with (
         tempfile.TemporaryDirectory() as scratch,
         TTS(settings.device, sources=settings.source_options(), bert_source=settings.bert) as tts,
     ):
-        speaker = tts.load(name, source).prepare(warmup=False).speakers[name]
+        builtin = source in BUILTIN_SPEAKERS
+        name = source if builtin else name
+        speaker = tts.load(name, None if builtin else source).prepare(warmup=False).speakers[name]
         audio = speaker.generate(text or "準備ができました。")
         audio.save(path or Path(scratch) / "said.wav")
         found = _of_card(speaker.card)
+        found["architecture"] = found["architecture"] or ("Open JTalk (HTS)" if builtin else JP_EXTRA)
         known = {field: value for field, value in found.items() if value and not getattr(page, field)}
         return replace(
             page,

@@ -25,6 +25,7 @@ from koebin.engine.models.jp_extra.aivm import unpack
 from koebin.engine.models.jp_extra.onnx.published import synthesizer_among, synthesizer_of
 from koebin.engine.models.jp_extra.voice_format import CONFIGURATION, DESCRIPTION, STYLE_VECTORS, SYNTHESIZER
 from koebin.engine.sources.base import PICKLES, SingleFile, Source
+from koebin.engine.sources.uri import FILE_SUFFIXES
 
 Backend = Literal["onnx", "torch"]
 
@@ -75,11 +76,13 @@ def fetch_voice(
         voice, backend = _unpacked(source.fetch_file(), device, cache)
         home, where = fallback, source.uri
     else:
-        prefix, backend = _find_voice(source, name, device)
-        where = f"{source.uri}/{prefix}"
+        found = _find_voice(source, name, device)
+        backend, where = found.backend, f"{source.uri}/{found.prefix}"
         _require_torch(backend, where)
         home = source if _has_bert(source, backend) else fallback
-        voice = source.fetch(prefix)
+        voice = source.fetch(found.prefix)
+        if found.file:
+            voice, backend = _unpacked((voice / found.file).absolute(), device, cache)
     _require_torch(backend, where)
     return VoiceFiles(backend, voice, _fetch_first(home, _BERTS[backend]), home.fetch(TOKENIZER))
 
@@ -106,16 +109,38 @@ def _unpacked(path: Path, device: str, cache: Path | None) -> tuple[Path, Backen
     return folder, backend
 
 
-def _find_voice(source: Source, name: str, device: str) -> tuple[str, Backend]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where a voice lies in a source; ``file`` is its name where it is one file, else ""."""
+
+    prefix: str
+    backend: Backend
+    file: str = ""
+
+
+def _find_voice(source: Source, name: str, device: str) -> _Found:
     for prefix in _places(name, device):
         names = _names(source, prefix)
         backend = _backend(names, device)
         if backend is not None:
-            return prefix, backend
+            return _Found(prefix, backend)
+        file = _file_among(names, name, device)
+        if file:
+            return _Found(prefix, "onnx" if file.lower().endswith(".aivmx") else "torch", file)
         _refuse_wrong(names, f"{source.uri}/{prefix}".rstrip("/"), device)
     # What lies there under another name is told by the error of the fetch.
     source.fetch(_places(name, device)[0])
     raise SourceNotFound("the folder of that name holds no voice", f"{source.uri}/{name}")
+
+
+def _file_among(names: frozenset[str], name: str, device: str) -> str:
+    """The AIVM file of a folder that is meant: the only one of its kind, or the one with the speaker's name."""
+    for suffix in (".aivm",) if device.startswith("cuda") else (".aivmx", ".aivm"):
+        files = [file for file in names if file.lower().endswith(suffix)]
+        named = [file for file in files if Path(file).stem == name]
+        if len(files) == 1 or len(named) == 1:
+            return (named or files)[0]
+    return ""
 
 
 def _refuse_wrong(names: frozenset[str], where: str, device: str) -> None:
@@ -125,9 +150,10 @@ def _refuse_wrong(names: frozenset[str], where: str, device: str) -> None:
         InvalidCheckpoint: it is one.
     """
     suffixes = {Path(name).suffix.lower() for name in names}
-    files = sorted(name for name in names if Path(name).suffix.lower() in (".aivm", ".aivmx"))
+    files = sorted(name for name in names if Path(name).suffix.lower() in FILE_SUFFIXES)
     if files:
-        raise InvalidCheckpoint("the folder holds a voice in one file", where, f"Name the file: {where}/{files[0]}")
+        what = f"the folder holds voices in files, and which one is meant is not clear ({', '.join(files)[:200]})"
+        raise InvalidCheckpoint(what, where, "Call the speaker as the file is called, or give the file's own address")
     described = CONFIGURATION in names or DESCRIPTION in names
     if not described and (".safetensors" in suffixes or synthesizer_among(names)) and STYLE_VECTORS in names:
         raise InvalidCheckpoint(

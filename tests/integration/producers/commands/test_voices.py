@@ -54,6 +54,14 @@ def test_a_file_is_shown_and_spoken(tmp_path: Path) -> None:
     assert soundfile.info(str(tmp_path / "voice-01.wav")).frames > 0
 
 
+def test_a_folder_and_a_built_in_voice_are_shown(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(app, ["voices", str(ONNX / "exported"), "mei", "--json"])
+    assert shown.exit_code == 0, shown.output
+    folder, builtin = json.loads(shown.stdout)
+    assert (folder["architecture"], folder["styles"]) == ("Style-Bert-VITS2 (JP-Extra)", ["Neutral", "Happy"])
+    assert (builtin["architecture"], builtin["sample_rate_hz"]) == ("Open JTalk (HTS)", 48000)
+
+
 def test_what_cannot_be_spoken_is_told_and_the_others_are_shown(tmp_path: Path) -> None:
     page = tmp_path / "page.aivmx"
     page.write_text("<!doctype html>")

@@ -9,7 +9,10 @@ import pytest
 from koebin.engine.errors import InvalidCheckpoint, SourceNotFound
 from koebin.engine.models.jp_extra.files import VoiceFiles, fetch_voice
 from koebin.engine.sources.local import LocalSource
+from tests.unit.engine.models.jp_extra.aivm_files import write_file
+from tests.unit.engine.models.jp_extra.onnx_voices import ONNX as GOLDEN_VOICES
 
+GOLDEN = GOLDEN_VOICES / "published"
 BERT = ("onnx/bert/q8/bert_q8.onnx", "pytorch/bert/fp32/config.json", "bert/tokenizer/vocab.txt")
 ONNX = ("config.json", "style_vectors.npy", "synthesizer.onnx")
 TORCH = ("config.json", "style_vectors.npy", "voice_e1_s2.safetensors")
@@ -92,7 +95,7 @@ def test_a_source_without_bert_and_no_other_says_so(tmp_path: Path) -> None:
         (("config.json", "style_vectors.npy", "G_1000.pth"), r"pickle, G_1000\.pth.*never loaded"),
         (("style_vectors.npy", "rin_e1_s2.safetensors"), r"no config\.json.*Put the config\.json"),
         (("style_vectors.npy", "rin.onnx"), r"no config\.json"),
-        (("rin.aivmx",), r"one file.*Name the file.*rin\.aivmx"),
+        (("a.aivmx", "b.aivmx"), r"not clear \(a\.aivmx, b\.aivmx\)"),
         (("config.json", "style_vectors.npy", "a.onnx", "b.onnx"), r"several graphs \(a\.onnx, b\.onnx\)"),
     ],
 )
@@ -109,3 +112,14 @@ def test_a_graph_of_another_name_is_a_voices(published: LocalSource, tmp_path: P
     source = tree(tmp_path / "models", *(f"rin/{name}" for name in (*TORCH, graph, "duration_predictor.onnx")))
     assert fetch_voice(source, published, "rin", "cpu").backend == "onnx"
     assert fetch_voice(source, published, "rin", "cuda").backend == "torch"
+
+
+@pytest.mark.parametrize("names", [("a.aivmx",), ("a.aivmx", "rin.aivmx"), ("a.aivm", "rin.aivmx", "b.aivm")])
+def test_a_file_in_a_folder_is_a_voice(published: LocalSource, tmp_path: Path, names: tuple[str, ...]) -> None:
+    meant = "rin.aivmx" if "rin.aivmx" in names else names[0]
+    source = tree(tmp_path / "models", *names)
+    write_file(GOLDEN, GOLDEN / "synthesizer.onnx", tmp_path / "models" / meant)
+    files = fetch_voice(source, published, "rin", "cpu", tmp_path / "cache")
+    assert files.backend == "onnx"
+    assert (files.voice / "synthesizer.onnx").resolve() == tmp_path / "models" / meant
+    assert files.tokenizer == tmp_path / "published/bert/tokenizer"
