@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.module_index import modules_of
+from tests.module_index import modules_by_test
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 
@@ -16,13 +16,15 @@ settings.register_profile("koebin", derandomize=True, deadline=None)
 settings.load_profile("koebin")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests that need a Redis server, and let ``-k`` find the tests of a module by the module's name."""
     for item in items:
         taken = {*getattr(item, "fixturenames", ()), *vars(getattr(item, "module", object))}
         if taken & {"redis_server", "RedisServer"}:
             item.add_marker(pytest.mark.broker)
-        item.extra_keyword_matches.update(path.rpartition("/")[2] for path in modules_of(item.path))
+        if config.option.keyword:
+            names = modules_by_test().get(item.path, ())
+            item.extra_keyword_matches.update(name.rpartition("/")[2] for name in names)
 
 
 @pytest.fixture(scope="session")
