@@ -45,7 +45,7 @@ def modules_by_test() -> Mapping[Path, frozenset[str]]:
 
 
 def imported(file: Path) -> frozenset[str]:
-    """The modules that a file imports, also by names such as ``koebin.worker.run:main``, or ``docx`` for a neighbour."""
+    """The modules that a file imports, also by a name such as ``koebin.worker.run:main`` or ``docx``, a neighbour."""
     names: set[str] = set()
     strings: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
