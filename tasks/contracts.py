@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from koebin.engine.audio.formats import FORMATS, STREAMED_FORMATS, Format
 from koebin.engine.content import Reading, content_id
@@ -58,7 +59,8 @@ StreamedFormat = Annotated[str, AfterValidator(lambda name: _one_of(name, STREAM
 
 def _one_of(name: str, known: tuple[str, ...]) -> str:
     if name not in known:
-        raise ValueError(f"use one of {', '.join(known)}")
+        *others, last = map(repr, known)
+        raise PydanticCustomError("format", "Input should be {names}", {"names": f"{', '.join(others)} or {last}"})
     return name
 
 

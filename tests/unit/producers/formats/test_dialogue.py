@@ -89,7 +89,7 @@ def test_without_front_matter_names_are_speakers():
             "+++\n[output]\nformats = ['mp5']\n+++\nあ",
             3,
             0,
-            "output: formats.0: Value error, use one of wav, flac, mp3, opus, m4a, m4b",
+            "output: formats.0: Input should be 'wav', 'flac', 'mp3', 'opus', 'm4a' or 'm4b'",
         ),
         ("+++\nx = " + "[" * 5000 + "\n+++\nあ", 1, 0, "the front matter is nested too deeply"),
     ],

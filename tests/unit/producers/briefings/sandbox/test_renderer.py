@@ -55,8 +55,9 @@ STOPPED = [
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch) -> None:
-    monkeypatch.setattr(compose, "RENDER_SECONDS", 4.0)
+def _patient(monkeypatch) -> None:
+    """A busy machine takes its time to start the child; what never ends has a test of its own."""
+    monkeypatch.setattr(compose, "RENDER_SECONDS", 120.0)
 
 
 @pytest.mark.parametrize("template", REFUSED)

@@ -10,7 +10,6 @@ from koebin.producers.briefings.beat import Seen
 from koebin.producers.briefings.calendar import (
     greeting,
     holiday_name,
-    kanji_number,
     spoken_date,
     spoken_era,
     spoken_time,
@@ -114,30 +113,6 @@ def test_rare_days(write) -> None:
     assert next_ticks(at(write, "0 0 L * *", "UTC"), utc("2026-02-01T00:00+00:00"), 1) == [
         utc("2026-02-28T00:00+00:00")
     ]
-
-
-@pytest.mark.parametrize(
-    ("number", "words"),
-    [
-        (0, "零"),
-        (1, "一"),
-        (10, "十"),
-        (11, "十一"),
-        (20, "二十"),
-        (99, "九十九"),
-        (100, "百"),
-        (2026, "二千二十六"),
-        (1989, "千九百八十九"),
-    ],
-)
-def test_numbers(number: int, words: str) -> None:
-    assert kanji_number(number) == words
-
-
-def test_numbers_out_of_range() -> None:
-    for number in (-1, 10_000):
-        with pytest.raises(ValueError, match="not between"):
-            kanji_number(number)
 
 
 def test_dates() -> None:
