@@ -1,7 +1,8 @@
-"""Put given readings and accents into Open JTalk's words."""
+"""Given readings and accents, put into Open JTalk's words."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,8 +12,10 @@ from koebin.engine.errors import InvalidText
 from koebin.engine.text.characters import is_speech
 from koebin.engine.text.features import Feature
 from koebin.engine.text.kana import check_kana, has_phrases, parse_accent
-from koebin.engine.text.katakana import is_katakana_reading, sounded, split_morae, to_katakana
+from koebin.engine.text.katakana import is_katakana_reading, sounded, sounded_alike, split_morae, to_katakana
 from koebin.engine.text.openjtalk import run_frontend
+
+_KANA_RUN = re.compile("[ァ-ヴー]+")
 
 
 def check_readings(text: str, readings: Sequence[Reading]) -> list[Reading]:
@@ -38,6 +41,8 @@ def check_readings(text: str, readings: Sequence[Reading]) -> list[Reading]:
             what = "two readings for the same characters"
         elif not is_katakana_reading(kana) or kana.startswith("ー"):
             what = "a reading is not kana"
+        elif repeated_kana(text, reading):
+            what = "a reading holds the kana that stand behind its word"
         elif reading.accent is not None and not 0 <= reading.accent <= len(split_morae(kana)):
             what = f"an accent on mora {reading.accent} of {len(split_morae(kana))}"
         if what:
@@ -48,19 +53,37 @@ def check_readings(text: str, readings: Sequence[Reading]) -> list[Reading]:
     return ordered
 
 
+def repeated_kana(text: str, reading: Reading) -> int:
+    """Number of kana behind the word, which are spoken anyway, that end its reading too: 2 in 食《たべる》べる; 0 for
+    a single one, which may be a particle (母《はは》は).
+    """
+    if is_katakana_reading(_folded(text[reading.start : reading.end])):
+        return 0
+    behind = _KANA_RUN.match(_folded(text[reading.end : reading.end + 10]))
+    kana = to_katakana(reading.kana)
+    longest = len(behind.group()) if behind else 0
+    sizes = range(min(longest, len(kana) - 1), 1, -1)
+    return next((size for size in sizes if behind and kana.endswith(behind.group()[:size])), 0)
+
+
 def _of_the_whole(text: str, readings: Sequence[Reading]) -> Reading:
     only, *others = readings
     outside = text[: only.start] + text[only.end :]
     if others or only.accent is not None or only.end > len(text) or any(is_speech(char) for char in outside):
         what = "a reading with marks between accent phrases does not belong to the whole sentence"
-        raise InvalidText(what, only.kana, "Give the whole sentence one reading, or each phrase its own", 1, 1)
+        wrong = next((reading for reading in readings if has_phrases(reading.kana)), only)
+        hint = "Give the whole sentence one reading, or each phrase its own"
+        raise InvalidText(what, wrong.kana, hint, 1, wrong.start + 1)
     check_kana(only.kana)
     return only
 
 
 def _with_accent(reading: Reading) -> Reading:
     """Take an accent mark out of the kana: サ'ンデン."""
-    kana, accent = parse_accent(unicodedata.normalize("NFKC", reading.kana))
+    try:
+        kana, accent = parse_accent(unicodedata.normalize("NFKC", reading.kana))
+    except InvalidText as error:
+        raise InvalidText(error.what, error.value, error.hint, 1, reading.start + 1) from error
     return replace(reading, kana=kana, accent=accent if reading.accent is None else reading.accent)
 
 
@@ -81,6 +104,9 @@ def apply_reading(
     before, after = _folded(text[start : reading.start]), _folded(text[reading.end : end])
     if (before or after) and not is_katakana_reading(before + after):
         return None
+    if after and len(reading.kana) > len(after) and to_katakana(reading.kana).endswith(after):
+        what = "a reading holds the kana that stand behind its word"
+        raise InvalidText(what, reading.kana, "Give the reading of the kanji alone", 1, reading.start + 1)
     word = _merge(text[start:end], features[first:last], before, reading, after)
     return [*features[:first], word, *features[last:]], [*boundaries[: first + 1], *boundaries[last:]]
 
@@ -104,13 +130,12 @@ def spoken_word(surface: str, reading: Reading) -> Feature:
 
 
 def _merge(surface: str, words: Sequence[Feature], before: str, reading: Reading, after: str) -> Feature:
-    """One word for the span. What the dictionary says too keeps its pronunciation (トウキョウ is said トーキョー)."""
+    """One word for the span, said as given: ハ for は, イチホン for 1本. Only long vowels may be spelt: トウキョウ is
+    said トーキョー.
+    """
     spelt = before + to_katakana(reading.kana) + after
     known = "".join(word["pron"].replace("’", "") for word in words)
-    if spelt in (known, "".join(word["read"] for word in words)):
-        kana = known
-    else:
-        kana = before + sounded(reading.kana) + after
+    kana = known if sounded_alike(spelt, known) else before + sounded(reading.kana) + after
     accent = _kept_accent(words, kana)
     if reading.accent is not None:
         accent = reading.accent + len(split_morae(before)) if reading.accent else 0

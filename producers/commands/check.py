@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from koebin.producers.commands.inputs import Files, load_inputs, tell_omissions
 from koebin.producers.commands.say import AsJson, Speaker
 from koebin.producers.console import messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import INVALID
+from koebin.producers.formats.dictionary import write_dictionary as write_words
 from koebin.producers.formats.voice import Voice
 from koebin.tasks.contracts import Pauses
 from koebin.tasks.jobs.planning import sentences
@@ -30,6 +32,8 @@ _REASONS: Final = {
     "unknown": "in no dictionary",
     "guessed": "Latin word, guessed",
     "differs": "another dictionary has",
+    "composed": "put together of words",
+    "name": "a name",
 }
 
 
@@ -61,6 +65,9 @@ def check(
     speaker: Speaker = "mei",
     strict: Strict = False,
     as_json: AsJson = False,
+    write_dictionary: Annotated[
+        Path | None, typer.Option(help="Write the doubtful words into this .toml file, the most frequent first.")
+    ] = None,
 ) -> None:
     """Print how every sentence is read, in kana with accents, and list words with a doubtful reading.
 
@@ -69,6 +76,8 @@ def check(
     with messages_for_mistakes():
         script = load_inputs(file, Voice(speaker), dictionary or (), strict=strict)
         lines = list(read_lines(script))
+        if write_dictionary is not None:
+            write_words(write_dictionary, doubtful_words(lines))
     unused = _unused(script)
     if as_json:
         say_json(
@@ -112,6 +121,19 @@ def read_lines(script: Script) -> Iterator[Line]:
             kana="、".join(kana for analysis in analyses if (kana := to_kana(analysis))),
             doubts=tuple(doubts(sentence.text, sentence.readings, words)),
         )
+
+
+def doubtful_words(lines: Sequence[Line]) -> list[tuple[str, str, str, int]]:
+    """Doubtful words with their reading, the reason and how often they occur, the most frequent first."""
+    found = Counter((doubt.word, doubt.reading) for line in lines for doubt in line.doubts)
+    why = {(doubt.word, doubt.reading): doubt for line in lines for doubt in line.doubts}
+    words: dict[str, tuple[str, str, str, int]] = {}
+    for (word, reading), count in found.most_common():
+        doubt = why[word, reading]
+        usable = bool(reading) and not any(char.isspace() for char in word)
+        if usable and word not in words:
+            words[word] = (word, reading, f"{_REASONS[doubt.reason]} {doubt.other}".strip(), count)
+    return list(words.values())
 
 
 def _unused(script: Script) -> list[str]:

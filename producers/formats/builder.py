@@ -12,6 +12,7 @@ from koebin.engine.errors import InvalidScript, InvalidText
 from koebin.engine.options import RANGES
 from koebin.engine.text.checks import has_speech
 from koebin.engine.text.dictionary import Dictionary
+from koebin.engine.text.readings import repeated_kana
 from koebin.engine.text.unreadable import find_unreadable
 from koebin.producers.formats.voice import Voice
 from koebin.tasks.script import Chapter, Cover, Ending, LeftOut, LineError, Passage, Script
@@ -19,6 +20,15 @@ from koebin.tasks.script import Chapter, Cover, Ending, LeftOut, LineError, Pass
 _STRENGTH: Final[dict[Ending, int]] = {"span": 0, "sentence": 1, "paragraph": 2, "chapter": 3}
 MAX_PAUSE: Final = RANGES["pause"][1]
 _SHOWN: Final = 200
+
+
+def _mended(text: str, reading: Reading, cut: int) -> Reading:
+    """The reading within a text of which ``cut`` characters at the beginning are gone, without the kana behind its word
+    that books print in it once more (食《たべる》べる).
+    """
+    moved = replace(reading, start=reading.start - cut, end=reading.end - cut)
+    repeated = repeated_kana(text, moved)
+    return replace(moved, kana=moved.kana[:-repeated]) if repeated else moved
 
 
 class ScriptBuilder:
@@ -79,7 +89,7 @@ class ScriptBuilder:
         if not text:
             self.end(ends)
             return
-        readings = [replace(each, start=each.start - start, end=each.end - start) for each in readings]
+        readings = [_mended(text, each, start) for each in readings]
         self._tell_unreadable(text, line, item)
         if not has_speech(text):
             self._join(text, voice, line, ends, item)

@@ -1,18 +1,20 @@
-"""Dictionary files: ``.toml``, ``.csv`` and ``.json``."""
+"""Dictionary files: ``.toml``, ``.csv``, ``.json`` and the ``.txt`` of input methods."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from koebin.engine.errors import InvalidDictionary, InvalidInput
 from koebin.engine.text.dictionary import Dictionary, Entry
 from koebin.producers.formats import toml
+from koebin.producers.formats.dictionary_imports import from_ime_list, from_user_dict, is_ime_list, is_user_dict
 from koebin.producers.formats.source import MAX_BYTES, decode
 
 _TYPES: Final = {"surface": str, "reading": str, "accent": int, "priority": int}
@@ -62,7 +64,8 @@ def parse_dictionary(text: str, suffix: str) -> Dictionary:
 
     TOML: a table ``[words]`` of ``surface = "reading"`` or ``surface = { reading = "…", accent = 1 }``, or one
     ``[[word]]`` per word. CSV: ``surface,reading,accent,priority``, the last two as wished, with or without a first
-    line of names; or the rows of a user dictionary of MeCab or Open JTalk. JSON: as ``Dictionary.to_json`` writes it.
+    line of names; or the rows of a user dictionary of MeCab or Open JTalk. JSON: as ``Dictionary.to_json`` writes it,
+    or a user dictionary of VOICEVOX or AivisSpeech. TXT: a list from Microsoft IME, Google Japanese Input or ATOK.
 
     Raises:
         InvalidDictionary: with line and column where there are some.
@@ -73,10 +76,46 @@ def parse_dictionary(text: str, suffix: str) -> Dictionary:
         case ".csv":
             entries = _from_csv(text)
         case ".json":
-            return Dictionary.from_json(text)
+            return _from_json(text)
+        case ".txt" if is_ime_list(text):
+            return Dictionary(entry for _, entry in from_ime_list(text))
         case _:
-            raise InvalidDictionary("not a kind of dictionary", suffix, "Use .toml, .csv or .json")
+            raise InvalidDictionary(
+                "not a kind of dictionary", suffix, "Use .toml, .csv, .json, or the .txt of an input method"
+            )
     return _without_twins(entries)
+
+
+def _from_json(text: str) -> Dictionary:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return Dictionary.from_json(text)  # says what is wrong with it
+    if not is_user_dict(document):
+        return Dictionary.from_json(text)
+    return Dictionary({entry.surface: entry for _, entry in from_user_dict(document)}.values())
+
+
+def write_dictionary(path: Path, words: Sequence[tuple[str, str, str, int]]) -> None:
+    """Write a TOML dictionary of words to be mended.
+
+    Args:
+        words: surface, reading, comment, and how often the word occurs.
+
+    Raises:
+        InvalidDictionary: the file cannot be written.
+    """
+    lines = [
+        "# Doubtful words, the most frequent first. Mend the readings, and delete the lines that are right.",
+        "[words]",
+    ]
+    for surface, reading, comment, count in words:
+        note = f"{count} x" + (f", {comment}" if comment else "")
+        lines.append(f"{json.dumps(surface, ensure_ascii=False)} = {json.dumps(reading, ensure_ascii=False)}  # {note}")
+    try:
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+    except OSError as error:
+        raise InvalidDictionary(f"the dictionary cannot be written ({error.strerror})", str(path)) from error
 
 
 def _without_twins(entries: Iterator[tuple[int, Entry]]) -> Dictionary:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidInput, InvalidScript
 from koebin.engine.text.characters import script
+from koebin.engine.text.readings import repeated_kana
 from koebin.producers.formats.builder import MAX_PAUSE, ScriptBuilder
 from koebin.producers.formats.readings import MAX_WORD, Spoken, parse_phrases, parse_reading
 from koebin.producers.formats.voice import Cast, Voice
@@ -51,6 +52,8 @@ _TOKEN: Final = re.compile(
     r"(?:[:：](?P<value>[^\[\]［］\n]*))?[\]］]"
 )
 _SECONDS: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(s|ms|秒|ミリ秒)?")
+_MALFORMED: Final = re.compile(r"(?=.*[ぁ-ゖァ-ヺ].*['’＇:：/])[ぁ-ゖァ-ヺー'’＇/、。:：0-9]+")
+"""Kana with marks of accents in the wrong places: meant as a reading, and none."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 
 Place = Callable[[int], tuple[int, int]]
@@ -71,6 +74,16 @@ class _Run:
 
     text: str = ""
     readings: list[Reading] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
+    """Of each reading, in the input."""
+
+
+def _check_okurigana(run: _Run) -> None:
+    """Raises: InvalidScript: a reading that ends with the kana behind its word, with its place."""
+    for reading, where in zip(run.readings, run.places, strict=True):
+        if repeated_kana(run.text, reading):
+            hint = "Give the reading of the kanji alone: 食《た》べる"
+            raise InvalidScript("a reading holds the kana that stand behind its word", reading.kana, hint, *where)
 
 
 class MarkupReader:
@@ -110,7 +123,7 @@ class MarkupReader:
             elif match["emphasis"]:
                 run.text += match["emphasis"] if self._ruby == "strict" else match[0]
             elif match["implicit"] is not None:
-                self._implicit(run, match)
+                self._implicit(run, match, where)
             elif not self._is_tag(match, where):
                 run.text += match[0]
             else:
@@ -131,6 +144,8 @@ class MarkupReader:
 
     def _flush(self, run: _Run, base: Voice, line: int, ends: Ending) -> None:
         if run.text.strip():
+            if self._ruby == "strict":
+                _check_okurigana(run)
             voice = self._voice(base)
             self._builder.add(run.text, voice, readings=run.readings, line=line, ends=ends, item=self._item)
 
@@ -181,10 +196,10 @@ class MarkupReader:
             )
         before, _, after = match["base"].partition(base)
         run.text += before
-        self._read(run, len(run.text), base, spoken)
+        self._read(run, len(run.text), base, spoken, where)
         run.text += after
 
-    def _implicit(self, run: _Run, match: re.Match[str]) -> None:
+    def _implicit(self, run: _Run, match: re.Match[str], where: tuple[int, int]) -> None:
         taken = run.readings[-1].end if run.readings else 0
         start = _word_start(run.text, taken, self._ruby)
         word = run.text[start:]
@@ -192,13 +207,16 @@ class MarkupReader:
         if not word and self._ruby == "lenient" and spoken and len(run.text) > taken and _is_sign(run.text[-1]):
             run.text = run.text[:-1] + spoken.kana  # a sign with a reading of its own
             return
+        if self._ruby == "strict" and spoken is None and word and _MALFORMED.fullmatch(match["implicit"]):
+            hint = "Write word《kana》 with one ' after the mora where the pitch falls; ｜ before it for a quotation"
+            raise InvalidScript("not a reading", match[0], hint, *where)
         if not word or (self._ruby == "strict" and spoken is None):
             run.text += match[0]  # a quotation
             return
         run.text = run.text[:start]
-        self._read(run, start, word, spoken if len(word) <= MAX_WORD else None)
+        self._read(run, start, word, spoken if len(word) <= MAX_WORD else None, where)
 
-    def _read(self, run: _Run, start: int, word: str, spoken: Spoken | None) -> None:
+    def _read(self, run: _Run, start: int, word: str, spoken: Spoken | None, where: tuple[int, int]) -> None:
         """Append ``word`` with its reading; kana take the place of a character that no font has."""
         if spoken is None:
             run.text += word
@@ -207,6 +225,7 @@ class MarkupReader:
         else:
             run.text += word
             run.readings.append(Reading(start, start + len(word), spoken.kana, spoken.accent))
+            run.places.append(where)
 
     def _is_tag(self, match: re.Match[str], where: tuple[int, int]) -> bool:
         """Whether this is our markup; other words in brackets are text.

@@ -116,6 +116,9 @@ def test_a_reading_the_dictionary_has_too_changes_nothing() -> None:
         ("Ｈｅｌｌｏさん", Reading(0, 5, "ヘロ", 1), "ヘ'ロサン"),
         ("彼は「本気」だ", Reading(2, 6, "マ'ジ"), "カ'レワ/マ'ジ/ダ"),
         ("ｶﾀｶﾅは", Reading(2, 4, "ヌミ"), "カタヌ'ミワ"),
+        ("私は行く。", Reading(1, 2, "ハ"), "ワタシハ/イク。"),
+        ("1本買う。", Reading(0, 2, "イチホン"), "イ'チホン/カウ。"),
+        ("東京に", Reading(0, 2, "トウキョウ"), "トーキョーニ"),
     ],
 )
 def test_given_readings_win_and_the_words_keep_their_spelling(text: str, reading: Reading, spoken: str) -> None:
@@ -131,6 +134,7 @@ def test_given_readings_win_and_the_words_keep_their_spelling(text: str, reading
         (Reading(3, 9, "ア"), "behind the text's end"),
         (Reading(0, 1, "abc"), "not kana"),
         (Reading(0, 1, "ーア"), "not kana"),
+        (Reading(0, 1, "ア'メ'"), "accent mark in the wrong place"),
         (Reading(0, 1, "ヤマ", 3), "accent on mora 3 of 2"),
         (Reading(0, 1, "'ヤマ"), "accent mark"),
         (Reading(0, 1, "ヤ'マ'"), "accent mark"),

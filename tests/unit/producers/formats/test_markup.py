@@ -282,3 +282,10 @@ def test_any_bytes_give_a_script_or_an_error_of_ours(data, kind):
         parse_script(source_from(data, kind, explicit=kind is not None), Voice("mei"))
     except InvalidInput as error:
         str(error).encode()
+
+
+@pytest.mark.parametrize("written", ["雨《ア'メ'》だ", "雨《あ'め:1》だ", "食《たべる》べる", "美《うつくしい》しい"])
+def test_a_malformed_reading_is_refused_with_its_place(written: str) -> None:
+    with pytest.raises(InvalidScript) as caught:
+        script(f"今日は{written}。")
+    assert (caught.value.line, caught.value.column) == (1, 5)
