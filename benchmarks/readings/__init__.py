@@ -1,0 +1,1 @@
+"""Scores of front ends on public sentences with readings and accents."""
