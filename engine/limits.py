@@ -85,3 +85,5 @@ REMOTE_JSON_BYTES: Final = 8 << 20
 """Whatever else a server of voices says."""
 REMOTE_AUDIO_SECONDS: Final = 300.0
 """Longest sentence of a remote voice."""
+REMOTE_RECENT_BYTES: Final = 64 << 20
+"""Samples of a remote voice's latest sentences that are kept in memory."""

@@ -111,5 +111,6 @@ def set_up_logs(settings: Settings, stream: TextIO | None = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
     logging.captureWarnings(True)
-    for noisy in ("kombu", "botocore", "urllib3", "celery.redirected", "amqp"):
+    # The HTTP client writes whole addresses, with texts and what signs a download in their queries.
+    for noisy in ("kombu", "botocore", "urllib3", "celery.redirected", "amqp", "httpx2", "httpcore2"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

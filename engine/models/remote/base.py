@@ -14,12 +14,15 @@ from typing import Any, Final
 
 from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.audio.pitch import change_pitch
+from koebin.engine.content import canonical_json
 from koebin.engine.errors import EngineNotReady, InvalidOption, UnknownStyle
+from koebin.engine.limits import REMOTE_RECENT_BYTES
 from koebin.engine.models.base import FloatArray, Rendering, Utterance
 from koebin.engine.models.card import VoiceCard
 from koebin.engine.models.remote.address import RemoteAddress
 from koebin.engine.models.remote.audio import at_rate, sound_of
 from koebin.engine.models.remote.client import Client
+from koebin.engine.models.remote.recent import Recent
 from koebin.engine.names import known_style
 from koebin.engine.observer import batched, stage
 from koebin.engine.options import SynthesisOptions
@@ -62,7 +65,8 @@ class Spoken:
 class RemoteVoice(ABC):
     """``AcousticModel`` over HTTP. The server is asked at once who it is, and to say a word.
 
-    The noise is the server's: the same text may sound otherwise when it is spoken again. What is stored stays.
+    The noise is the server's: the same text may sound otherwise when it is spoken again. What is stored stays, and what
+    was spoken lately is kept in memory: a chunk that is tried again makes none of it twice.
 
     Raises:
         SourceError, SourceUnavailable: the server cannot be used.
@@ -71,6 +75,7 @@ class RemoteVoice(ABC):
     def __init__(self, address: RemoteAddress, keys: Mapping[str, str]) -> None:
         self._address = address
         self._client = Client(address, keys)
+        self._recent = Recent(REMOTE_RECENT_BYTES)
         try:
             self._identity = self._ask()
             self._checked = time.monotonic()
@@ -137,6 +142,7 @@ class RemoteVoice(ABC):
 
     def close(self) -> None:
         self._closed = True
+        self._recent.clear()
         self._client.close()
 
     def style_id(self, style: str) -> str:
@@ -146,6 +152,14 @@ class RemoteVoice(ABC):
 
     def _render(self, utterance: Utterance) -> Rendering:
         options, text = utterance.options, utterance.analysis.text
+        key = hashlib.sha256(canonical_json([text, options.content()])).hexdigest()
+        made = self._recent.get(key)
+        if made is None:
+            made = self._made(text, options)
+            self._recent.add(key, made)
+        return made
+
+    def _made(self, text: str, options: SynthesisOptions) -> Rendering:
         with stage("decoder"):
             spoken = self._say(text, options)
         samples = at_rate(spoken.samples, spoken.sample_rate_hz, self.sample_rate_hz)

@@ -17,7 +17,7 @@ from koebin.tasks.settings import Settings
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
 from tests.servers.speech import SpeechServer, Trouble
-from tests.servers.worker import Worker
+from tests.servers.worker import Worker, wait_until
 
 pytestmark = pytest.mark.xdist_group("queue")
 
@@ -73,9 +73,26 @@ def test_a_job_is_spoken_by_a_server_each_sentence_once(
         page = next(path for path in Path(store.removeprefix("file://")).rglob("index.html"))
         assert "声の人 / 利用規約" in page.read_text()
         assert KEY not in worker.text()
+        assert "audio_query" not in worker.text()  # its address holds the text
     assert not [path for path in Path(store.removeprefix("file://")).rglob("*") if has_key(path)]
     assert KEY not in str(outcome)
 
 
 def has_key(path: Path) -> bool:
     return path.is_file() and KEY.encode() in path.read_bytes()
+
+
+def test_a_voice_that_changes_is_not_stored_as_the_old_one(
+    server: RedisServer, store: str, speech: SpeechServer
+) -> None:
+    with (
+        serve(server, store, speech, "check=0") as worker,
+        Client(settings=Settings(broker_url=server.url, store=store)) as client,
+    ):
+        speech.owner = "somebody else"
+        job = client.submit("声が変わりました。次の文です。", speaker="rin")
+        wait_until(lambda: "has changed" in client.status(job).waiting, 60)
+        assert not list(Path(store.removeprefix("file://")).rglob("segments/**/*.flac"))
+        assert "Restart the worker" in worker.text()
+        speech.owner = "somebody"
+        assert client.wait(job, 120).state is State.SUCCEEDED
