@@ -22,7 +22,6 @@ from koebin.engine.errors import (
     JobCancelled,
     JobFailed,
     JobNotFound,
-    JobUnreadable,
     SpeakerError,
     SpeakerNotServed,
     StoreDenied,
@@ -258,7 +257,7 @@ class Client:
         keys.check_job(job)
         try:
             entry = self._ledger.entry(job)
-            return _status(entry, sum(self._ledger.waiting_seconds(job).values()))
+            return _status(entry, self._ledger.remaining_seconds(entry))
         except JobNotFound:
             manifest = self._manifest(job)
             return _stored_status(manifest, stored_outcome(self._store, job), self._count_done(job))
@@ -443,22 +442,16 @@ class Client:
             if self._ledger.state(job) is None:
                 return
 
-    def jobs(self, limit: int = 100, state: State | None = None) -> list[Status]:
-        """Live jobs, oldest first, then ended ones, last first; only those in ``state``, if one is given."""
-        names = [*self._ledger.live(), *self._ledger.ended()]
-        now = ((name, self._ledger.state(name)) for name in names)
-        wanted = (name for name, found in now if found and (state is None or found is state))
-        return [status for name in islice(wanted, limit) if (status := self._status_or_none(name)) is not None]
+    def jobs(self, limit: int = 100, state: State | None = None, skip: int = 0) -> list[Status]:
+        """Live jobs, oldest first, then ended ones, last first.
 
-    def _status_or_none(self, job: str) -> Status | None:
-        """None for a job that is gone meanwhile, or of which another version wrote what this one cannot read."""
-        try:
-            return _status(self._ledger.entry(job))
-        except JobNotFound:
-            return None
-        except JobUnreadable as error:
-            log.warning("%s", error)
-            return None
+        Args:
+            limit: at most so many.
+            state: only those in this state.
+            skip: pass over so many first, for the next page.
+        """
+        page = islice(self._ledger.listed(state), skip, skip + limit)
+        return [_status(entry) for entry in self._ledger.entries(page)]
 
 
 def new_job_id() -> str:

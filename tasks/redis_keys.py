@@ -33,6 +33,8 @@ UNREADABLE: Final = "koebin:parked"
 PREEMPTION_CLAIMS: Final = "koebin:claims"
 WORKERS: Final = "koebin:workers"
 """Names of the announced workers."""
+FLEET: Final = "koebin:fleet"
+"""How many processes serve each speaker and revision, counted."""
 REQUEUE_LOCK: Final = "koebin:sweep"
 REQUEUE_SUSPECTS: Final = "koebin:sweep:suspects"
 COLLECTING: Final = "koebin:collecting"
@@ -56,6 +58,11 @@ def priority_list(queue: str, step: int) -> str:
     return queue if step == 0 else f"{queue}\x06\x16{step}"
 
 
+def looks(queue: str) -> str:
+    """Prefix of the counters of looks into a queue by idle workers, each for one second."""
+    return f"koebin:looks:{queue}"
+
+
 def chunk_task(job: str, chunk: int) -> str:
     """Task id of a chunk; always the same, so that a copy of its message is recognised."""
     return f"{job}/{chunk}"
@@ -69,6 +76,11 @@ def assemble_task(job: str) -> str:
 def job(job_id: str) -> str:
     """The ledger's hash of a job; the prefix of its other keys."""
     return f"koebin:job:{job_id}"
+
+
+def creating(job_id: str) -> str:
+    """The lock of the process that writes a job's slices before it is entered."""
+    return f"{job(job_id)}:creating"
 
 
 def done_chunks(job_id: str) -> str:

@@ -24,10 +24,13 @@ from koebin.worker.child.engine_process import build_in_children, store_opener
 from koebin.worker.exits import OK
 from koebin.worker.logs import set_up_logs
 from koebin.worker.native_output import native_output_as_records
+from koebin.worker.parent.announcer import LOOK_SECONDS, Announcer
+from koebin.worker.parent.duty import Duty
 from koebin.worker.parent.health import health_text
 from koebin.worker.parent.requeue_lost import LostWork
 from koebin.worker.parent.run_directory import RunDirectory, worker_folder
 from koebin.worker.parent.supervisor import LoopState, Supervisor
+from koebin.worker.parent.watchdog import STEP_SECONDS, Watchdog
 from koebin.worker.parent.webhook_sender import WebhookSender
 from koebin.worker.voices import queues, voices
 
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_EVENT_HEARTBEAT_SECONDS: Final = 10.0
+"""Of Celery's events, for Flower; announcements say to Koebin that a worker lives."""
 _LEAVE_SECONDS: Final = 10.0
 """Seconds after the grace period for a chunk to reach its next sentence; then its process is ended."""
 
@@ -96,18 +101,31 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
         )
     )
     build_in_children(app, settings, run_dir, metrics, name)
-    supervisor = Supervisor(
+    watchdog = Watchdog(
         redis,
         held_leases,
-        LostWork(redis, leases, sender(app, settings.signing_keys()), settings.sweep_interval),
         loop,
-        renew_seconds=settings.visibility_timeout / 6,
-        requeue_seconds=settings.sweep_interval,
         stuck_seconds=settings.visibility_timeout,
         load_seconds=settings.load_timeout,
         health=lambda problem: run_dir.write(
             "health.json",
             health_text(ready=bool(loop.consuming), problem=problem, consuming=loop.consuming, doubt=loop.doubt),
+        ),
+    )
+    lost_work = LostWork(redis, leases, sender(app, settings.signing_keys()), settings.sweep_interval)
+    announcer = Announcer(redis, loop)
+
+    def requeue() -> None:
+        if loop.announcement is not None and not loop.stopping:
+            lost_work.run()
+
+    supervisor = Supervisor(
+        held_leases,
+        settings.visibility_timeout / 6,
+        (
+            Duty("lost-work", requeue, settings.sweep_interval, at_end=lost_work.end),
+            Duty("announcer", announcer.step, LOOK_SECONDS, at_end=announcer.withdraw),
+            Duty("watchdog", watchdog.step, STEP_SECONDS, consequence="the worker waits for it"),
         ),
     )
     webhook_sender = WebhookSender(
@@ -123,6 +141,7 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
         loglevel=settings.log_level,
         without_mingle=True,
         without_gossip=True,
+        heartbeat_interval=_EVENT_HEARTBEAT_SECONDS,
         quiet=True,
     )
     if metrics is not None:

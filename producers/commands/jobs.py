@@ -76,12 +76,13 @@ def resume(job: Job, store: StoreOption = None) -> None:
 
 def jobs(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of jobs.")] = 50,
+    skip: Annotated[int, typer.Option(min=0, help="Pass over so many first: the next page.")] = 0,
     state: Annotated[str | None, typer.Option(help="Only jobs in this state, such as RUNNING.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List jobs: the live ones, then those that ended last."""
     with messages_for_mistakes(), _client(None) as client:
-        found = client.jobs(limit, _state(state) if state else None)
+        found = client.jobs(limit, _state(state) if state else None, skip)
         if as_json:
             say_json([asdict(one) for one in found])
             return

@@ -121,6 +121,16 @@ class Leases:
         keys = [redis_keys.lease(task_id), redis_keys.UNACKED_INDEX]
         return bool(self._renew(keys=keys, args=[nonce, self._milliseconds, delivery_tag]))
 
+    def renew_all(self, held: Sequence[tuple[str, str, str]]) -> list[bool]:
+        """Renew several leases in one round trip; each as task id, nonce and delivery tag."""
+        if not held:
+            return []
+        pipe = self._redis.pipeline(transaction=False)
+        for task_id, nonce, delivery_tag in held:
+            keys = [redis_keys.lease(task_id), redis_keys.UNACKED_INDEX]
+            self._renew(keys=keys, args=[nonce, self._milliseconds, delivery_tag], client=pipe)
+        return [bool(answer) for answer in pipe.execute()]
+
     def release(self, task_id: str, nonce: str) -> bool:
         """Release the lease; False if another owns it now. One that merely expired was still ours."""
         return bool(self._release(keys=[redis_keys.lease(task_id)], args=[nonce]))

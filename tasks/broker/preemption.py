@@ -27,6 +27,7 @@ _MOST_CLAIMED: Final = 32
 """Messages of one list that are read; it bounds the cost of a look."""
 
 _CLAIM: Final = """
+if #KEYS < 2 or redis.call('EXISTS', unpack(KEYS, 2)) == 0 then return 0 end
 local now = tonumber(redis.call('TIME')[1])
 for at = 2, #KEYS do
     for _, message in ipairs(redis.call('LRANGE', KEYS[at], -ARGV[1], -1)) do

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from redis import Redis
 
 from koebin.tasks.broker.fleet import fleet
-from koebin.tasks.jobs.ledger import Ledger, State
+from koebin.tasks.jobs.live_jobs import LiveJobs
 from koebin.tasks.jobs.waiting_texts import WaitingTexts, waiting_texts
 
 
@@ -46,7 +46,7 @@ def backlog(redis: Redis) -> dict[str, Backlog]:
         redis.RedisError: the broker does not answer.
     """
     texts = waiting_texts(redis)
-    waiting = _waiting(Ledger(redis), texts)
+    waiting = _waiting(redis, texts)
     served = fleet(redis).speakers()
     found = {}
     for speaker in sorted({*waiting, *served}):
@@ -63,15 +63,15 @@ def backlog(redis: Redis) -> dict[str, Backlog]:
 
 
 def assembling(redis: Redis) -> int:
-    """Number of jobs that wait for their assembly or are being assembled."""
-    ledger = Ledger(redis)
-    return sum(ledger.state(job) == State.ASSEMBLING for job in ledger.live())
+    """Number of jobs that wait for their assembly, or are being assembled."""
+    return LiveJobs(redis).waiting()[1]
 
 
-def _waiting(ledger: Ledger, texts: dict[str, dict[int, WaitingTexts]]) -> dict[str, dict[int, float]]:
+def _waiting(redis: Redis, texts: dict[str, dict[int, WaitingTexts]]) -> dict[str, dict[int, float]]:
     waiting = {speaker: {step: single.seconds for step, single in found.items()} for speaker, found in texts.items()}
-    for entry in ledger.live_entries():
-        for speaker, seconds in ledger.waiting_seconds(entry.job).items():
-            by_priority = waiting.setdefault(speaker, {})
-            by_priority[entry.priority] = by_priority.get(entry.priority, 0.0) + seconds
+    planned, _ = LiveJobs(redis).waiting()
+    for speaker, by_priority in planned.items():
+        total = waiting.setdefault(speaker, {})
+        for priority, seconds in by_priority.items():
+            total[priority] = total.get(priority, 0.0) + seconds
     return waiting

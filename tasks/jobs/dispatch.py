@@ -5,10 +5,11 @@ So jobs on one speaker take turns, a cancel takes effect at once, and Redis stay
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from koebin.tasks.broker.delayed import Message, Send
-from koebin.tasks.broker.fleet import Fleet
+from koebin.tasks.broker.fleet_summary import Serving, Summary
 from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest
 from koebin.tasks.jobs.ledger import Entry, Ledger, State
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, speaker_queue
@@ -51,7 +52,7 @@ def foreign(entry: Entry, speaker: str, request: ChunkRequest) -> str:
     return ""
 
 
-def dispatch(ledger: Ledger, fleet: Fleet, send: Send, entry: Entry) -> int:
+def dispatch(ledger: Ledger, workers: Serving, send: Send, entry: Entry) -> int:
     """Move chunks of a job into the queues until each speaker's window is full; returns how many.
 
     A speaker that no live worker serves with the planned revisions gets none: its chunks stay planned.
@@ -62,7 +63,7 @@ def dispatch(ledger: Ledger, fleet: Fleet, send: Send, entry: Entry) -> int:
     if entry.state is not State.RUNNING:
         return sent
     for speaker, model_revision in entry.speakers.items():
-        children = fleet.children(speaker, model_revision, entry.engine_revision)
+        children = workers.children(speaker, model_revision, entry.engine_revision)
         if not children:
             continue
         for number in ledger.move_to_open(entry.job, speaker, CHUNKS_PER_CHILD * children):
@@ -71,21 +72,16 @@ def dispatch(ledger: Ledger, fleet: Fleet, send: Send, entry: Entry) -> int:
     return sent
 
 
-def needs(entry: Entry, fleet: Fleet, unfinished: set[str]) -> str:
-    """What an unfinished job waits for, as a sentence; "" if live workers can run all of it."""
-    lacking: list[str] = []
-    served = fleet.speakers()
-    for speaker, revision in entry.speakers.items():
-        if speaker not in unfinished or fleet.children(speaker, revision, entry.engine_revision):
-            continue
-        live = ", ".join(
-            f"{speaker}@{found.model_revision}/{worker.engine_revision}"
-            + (f" (takes nothing now: {worker.problem})" if worker.problem else "")
-            for worker, found in served.get(speaker, [])
-        )
-        lacking.append(
-            f"needs a worker for {speaker}@{revision}/{entry.engine_revision}, live workers have: {live or 'none'}"
-        )
-    if entry.state is State.ASSEMBLING and not fleet.assemblers():
-        lacking.append("needs a worker with --assemble")
-    return "; ".join(lacking)
+def lacks(entry: Entry, unserved: Collection[str], workers: Summary) -> str:
+    """What an unfinished job waits for, as a sentence.
+
+    Args:
+        unserved: its speakers that no live worker serves with the planned revisions; "" is the assembly.
+    """
+    lacking = [
+        f"needs a worker for {speaker}@{revision}/{entry.engine_revision}, "
+        f"live workers have: {', '.join(workers.live(speaker)) or 'none'}"
+        for speaker, revision in entry.speakers.items()
+        if speaker in unserved
+    ]
+    return "; ".join([*lacking, *(["needs a worker with --assemble"] if "" in unserved else [])])[:500]

@@ -21,13 +21,16 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from koebin.engine.bounded_json import loads
 from koebin.engine.errors import JobNotFound, JobUnreadable, KoebinError
@@ -35,6 +38,8 @@ from koebin.tasks import redis_keys
 from koebin.tasks.connection import as_text
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 ENDED_SECONDS: Final = 7 * 24 * 3600
 """Seconds that Redis remembers an ended job; the store remembers longer."""
@@ -100,25 +105,49 @@ class Entry:
     webhook_state: str = ""
 
 
-_CREATE: Final = """
+# 0: the ledger knows the job; 1: write its slices; 2: another process is writing them.
+_BEGIN: Final = """
 local job = KEYS[1]
 if redis.call('EXISTS', job) == 1 then return 0 end
+if not redis.call('SET', KEYS[2], ARGV[1], 'NX', 'EX', ARGV[2]) then return 2 end
+for at = 3, #ARGV do redis.call('UNLINK', job .. ARGV[at]) end
+return 1
+"""
+_KNOWN: Final = 0
+_BEGUN: Final = 1
+
+# Slices of a job that the ledger does not know yet. They expire unless the job is entered.
+_SLICE: Final = """
+local job = KEYS[1]
+if redis.call('EXISTS', job) == 1 or redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
+redis.call('EXPIRE', KEYS[2], 30)
+local planned = {}
+for _, chunk in ipairs(cjson.decode(ARGV[1])) do
+  redis.call('HSET', job .. ':chunks', chunk[1], chunk[2] .. ' ' .. chunk[3])
+  if chunk[4] == 1 then
+    redis.call('SADD', job .. ':done', chunk[1])
+  else
+    redis.call('ZADD', job .. ':planned:' .. chunk[2], chunk[1], chunk[1])
+    planned[chunk[2]] = true
+  end
+end
+redis.call('EXPIRE', job .. ':chunks', ARGV[2])
+redis.call('EXPIRE', job .. ':done', ARGV[2])
+for speaker, _ in pairs(planned) do redis.call('EXPIRE', job .. ':planned:' .. speaker, ARGV[2]) end
+return 1
+"""
+
+# The commit: until then nobody sees the job.
+_CREATE: Final = """
+local job = KEYS[1]
+if redis.call('EXISTS', job) == 1 or redis.call('GET', KEYS[2]) ~= ARGV[4] then return 0 end
 local fields = cjson.decode(ARGV[1])
 for name, value in pairs(fields) do redis.call('HSET', job, name, value) end
-local done = 0
-local finished = cjson.decode(ARGV[3])
-local is_done = {}
-for _, number in ipairs(finished) do
-  is_done[number] = true
-  done = done + redis.call('SADD', job .. ':done', number)
-end
-for _, chunk in ipairs(cjson.decode(ARGV[2])) do
-  redis.call('HSET', job .. ':chunks', chunk[1], chunk[2] .. ' ' .. chunk[3])
-  if not is_done[chunk[1]] then redis.call('ZADD', job .. ':planned:' .. chunk[2], chunk[1], chunk[1]) end
-end
-redis.call('HSET', job, 'done', done)
-redis.call('ZADD', KEYS[2], fields['created'], ARGV[4])
+for _, suffix in ipairs(cjson.decode(ARGV[2])) do redis.call('PERSIST', job .. suffix) end
+redis.call('HSET', job, 'done', redis.call('SCARD', job .. ':done'))
+redis.call('ZADD', KEYS[3], fields['created'], ARGV[3])
 redis.call('XADD', job .. ':events', 'MAXLEN', '~', 1000, '*', 'event', 'submitted')
+redis.call('DEL', KEYS[2])
 return 1
 """
 
@@ -188,11 +217,53 @@ redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', redis.call('TIME')[1] - ARGV[5])
 local webhook = redis.call('HGET', job, 'webhook')
 if webhook and webhook ~= '' then redis.call('ZADD', KEYS[4], redis.call('TIME')[1], ARGV[4]) end
 redis.call('XADD', job .. ':events', 'MAXLEN', '~', 1000, '*', 'event', 'ended', 'state', ARGV[1])
-for _, suffix in ipairs(cjson.decode(ARGV[6])) do redis.call('DEL', job .. suffix) end
+for _, suffix in ipairs(cjson.decode(ARGV[6])) do redis.call('UNLINK', job .. suffix) end
 for _, suffix in ipairs({'', ':done', ':chunks', ':dead', ':events'}) do
   redis.call('EXPIRE', job .. suffix, ARGV[5])
 end
 return ARGV[1]
+"""
+
+
+# Exact while few are left; of more chunks the count at their mean, for they are sized by work.
+_REMAINING: Final = """
+local job, count, numbers = KEYS[1], 0, {}
+for at = 2, #ARGV do
+  local planned, open = job .. ':planned:' .. ARGV[at], job .. ':open:' .. ARGV[at]
+  count = count + redis.call('ZCARD', planned) + redis.call('ZCARD', open)
+  if count <= tonumber(ARGV[1]) then
+    for _, number in ipairs(redis.call('ZRANGE', planned, 0, -1)) do table.insert(numbers, number) end
+    for _, number in ipairs(redis.call('ZRANGE', open, 0, -1)) do table.insert(numbers, number) end
+  end
+end
+if count == 0 then return '0' end
+if count > tonumber(ARGV[1]) then
+  local fields = redis.call('HMGET', job, 'seconds', 'chunks')
+  return tostring(count * tonumber(fields[1] or 0) / math.max(1, tonumber(fields[2] or 1)))
+end
+local seconds = 0
+for _, value in ipairs(redis.call('HMGET', job .. ':chunks', unpack(numbers))) do
+  seconds = seconds + (value and tonumber(string.match(value, '[^ ]+$')) or 0)
+end
+return tostring(seconds)
+"""
+_EXACT_CHUNKS: Final = 500
+_SLICE_CHUNKS: Final = 500
+"""Chunks of one script; it takes the server two or three milliseconds."""
+_SLICE_SECONDS: Final = 24 * 3600
+_CREATING_SECONDS: Final = 30
+_CREATING_PAUSE: Final = 0.05
+_PAGE: Final = 200
+_PAGE_LISTED: Final = 1000
+
+# What the ledger has dropped is no job any more.
+_IN_STATE: Final = """
+local found = {}
+for _, id in ipairs(redis.call(ARGV[1], KEYS[1], ARGV[2], ARGV[3])) do
+  local state = redis.call('HGET', 'koebin:job:' .. id, 'state')
+  if state and (ARGV[4] == '' or state == ARGV[4]) then table.insert(found, id) end
+end
+return found
 """
 
 
@@ -201,7 +272,11 @@ class Ledger:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._begin = redis.register_script(_BEGIN)
+        self._in_state = redis.register_script(_IN_STATE)
+        self._slice = redis.register_script(_SLICE)
         self._create = redis.register_script(_CREATE)
+        self._remaining = redis.register_script(_REMAINING)
         self._take = redis.register_script(_MOVE_TO_OPEN)
         self._tick = redis.register_script(_MARK_DONE)
         self._return = redis.register_script(_RETURN)
@@ -211,17 +286,29 @@ class Ledger:
     def create(
         self, job: str, fields: Mapping[str, Any], chunks: Sequence[LedgerChunk], done: Sequence[int] = ()
     ) -> bool:
-        """Enter a job with its chunks, all planned except those already done; False if the ledger has it."""
-        entered = self._create(
-            keys=[redis_keys.job(job), redis_keys.JOBS],
-            args=[
-                json.dumps({"state": State.RUNNING, "updated": time.time(), **fields}),
-                json.dumps([[chunk.number, chunk.speaker, f"{chunk.seconds:.3f}"] for chunk in chunks]),
-                json.dumps(list(done)),
-                job,
-            ],
-        )
-        return bool(entered)
+        """Enter a job, all its chunks planned but those already done; False if the ledger has it.
+
+        A job of many chunks is written in slices, so that no command holds the server for long; it is there with the
+        last one. Two processes that enter the same job write the same, and one of them enters it.
+        """
+        known = json.dumps({"state": State.RUNNING, "updated": time.time(), **fields})
+        finished = set(done)
+        rows = [[c.number, c.speaker, f"{c.seconds:.3f}", int(c.number in finished)] for c in chunks]
+        suffixes = [":chunks", ":done", *(f":planned:{name}" for name in sorted({c.speaker for c in chunks}))]
+        keys = [redis_keys.job(job), redis_keys.creating(job)]
+        while True:
+            token = secrets.token_hex(8)
+            began = self._begin(keys=keys, args=[token, _CREATING_SECONDS, *suffixes])
+            if began == _KNOWN:
+                return False
+            if began == _BEGUN and all(
+                self._slice(keys=keys, args=[json.dumps(page), _SLICE_SECONDS, token])
+                for page in batched(rows, _SLICE_CHUNKS)
+            ):
+                entered = self._create(keys=[*keys, redis_keys.JOBS], args=[known, json.dumps(suffixes), job, token])
+                if entered:
+                    return True
+            time.sleep(_CREATING_PAUSE)  # another process is at it, or this one was too slow
 
     def move_to_open(self, job: str, speaker: str, window: int) -> list[int]:
         """Move planned chunks of a speaker to open until there are ``window``; returns their numbers."""
@@ -266,7 +353,7 @@ class Ledger:
     def forget(self, job: str) -> None:
         """Drop everything about a job, so that it can be entered again from the store."""
         names = [f":{kind}:{speaker}" for kind in ("planned", "open") for speaker in self.speakers(job)]
-        self._redis.delete(
+        self._redis.unlink(
             *[redis_keys.job(job) + name for name in ["", ":done", ":chunks", ":dead", ":events", *names]]
         )
         self._redis.zrem(redis_keys.JOBS, job)
@@ -308,44 +395,68 @@ class Ledger:
     def live_entries(self) -> list[Entry]:
         """Entries of the jobs that have not ended, oldest first; jobs forgotten meanwhile are left out."""
         entries = []
-        for job in self.live():
-            try:
-                entry = self.entry(job)
-            except JobNotFound:
-                continue
-            except JobUnreadable as error:
-                _tell_once(job, str(error))
-                continue
+        for entry in self.entries(self.live()):
             if entry.state is State.UNKNOWN:
-                _tell_once(job, "its state is one of another version")
+                _tell_once(entry.job, "its state is one of another version")
             else:
                 entries.append(entry)
         return entries
+
+    def entries(self, jobs: Iterable[str]) -> Iterator[Entry]:
+        """Entries of jobs, in their order, read in pages; those that are gone or cannot be read are left out."""
+        for page in batched(jobs, _PAGE):
+            pipe = self._redis.pipeline(transaction=False)
+            for job in page:
+                pipe.hgetall(redis_keys.job(job))
+            for job, raw in zip(page, pipe.execute(raise_on_error=False), strict=True):
+                if isinstance(raw, ResponseError):  # a stranger's key of that name
+                    _tell_once(job, str(raw))
+                    continue
+                if isinstance(raw, Exception):
+                    raise raw
+                try:
+                    yield _entry(job, raw)
+                except JobNotFound:
+                    continue
+                except JobUnreadable as error:
+                    _tell_once(job, str(error))
 
     def ended(self) -> list[str]:
         """Jobs that ended, latest first."""
         jobs: Any = self._redis.zrevrange(redis_keys.ENDED, 0, -1)
         return [as_text(job) for job in jobs]
 
+    def listed(self, state: State | None = None) -> Iterator[str]:
+        """Ids of the live jobs, oldest first, then of the ended ones, the last first; read in pages."""
+        if state is None or not state.ended:
+            yield from self._listed(redis_keys.JOBS, state, "ZRANGE")
+        if state is None or state.ended:
+            yield from self._listed(redis_keys.ENDED, state, "ZREVRANGE")
+
+    def _listed(self, key: str, state: State | None, command: str) -> Iterator[str]:
+        start, total = 0, int(self._redis.zcard(key))
+        while start < total:
+            args: list[Any] = [command, start, start + _PAGE_LISTED - 1, state or ""]
+            yield from (as_text(job) for job in self._in_state(keys=[key], args=args))
+            start += _PAGE_LISTED
+
     def open(self, job: str, speaker: str) -> list[tuple[int, float]]:
         """Dispatched chunks with the time of dispatch."""
         rows: Any = self._redis.zrange(f"{redis_keys.job(job)}:open:{speaker}", 0, -1, withscores=True)
         return [(int(number), score) for number, score in rows]
 
+    def is_open(self, job: str, speaker: str, chunk: int) -> bool:
+        """Whether a chunk is dispatched and not done."""
+        return self._redis.zscore(f"{redis_keys.job(job)}:open:{speaker}", str(chunk)) is not None
+
     def touch(self, job: str, speaker: str, chunk: int) -> None:
         """Note that an open chunk was dispatched again now."""
         self._redis.zadd(f"{redis_keys.job(job)}:open:{speaker}", {str(chunk): time.time()}, xx=True)
 
-    def waiting_seconds(self, job: str) -> dict[str, float]:
-        """Predicted seconds of audio that are not done, by speaker."""
-        rows: Any = self._redis.hgetall(f"{redis_keys.job(job)}:chunks")
-        done = {int(n) for n in self._members(redis_keys.done_chunks(job))}
-        seconds: dict[str, float] = {}
-        for number, value in rows.items():
-            if int(number) not in done:
-                speaker, _, predicted = as_text(value).rpartition(" ")
-                seconds[speaker] = seconds.get(speaker, 0.0) + float(predicted)
-        return seconds
+    def remaining_seconds(self, entry: Entry) -> float:
+        """Predicted seconds of audio that are not done, of one job; one short command however many chunks it has."""
+        answer = self._remaining(keys=[redis_keys.job(entry.job)], args=[_EXACT_CHUNKS, *entry.speakers])
+        return float(as_text(answer))
 
     def add_dead_letter(self, job: str, segment: str, evidence: Mapping[str, Any]) -> None:
         """Add a dead letter: a segment that cannot be spoken, with the evidence."""
@@ -393,9 +504,12 @@ class Ledger:
             for event, fields in events
         ]
 
-    def _members(self, key: str) -> list[str]:
-        members: Any = self._redis.smembers(key)
-        return [as_text(member) for member in members]
+
+def batched(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """Tuples of ``size`` items, the last one shorter; as in Python 3.12."""
+    rest = iter(items)
+    while page := tuple(islice(rest, size)):
+        yield page
 
 
 _told: set[str] = set()

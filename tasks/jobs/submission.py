@@ -20,7 +20,7 @@ from redis import Redis
 from koebin.engine.errors import InvalidMessage, InvalidScript, JobConflict
 from koebin.tasks import keys, redis_keys
 from koebin.tasks.broker.delayed import Send
-from koebin.tasks.broker.fleet import fleet
+from koebin.tasks.broker.fleet_summary import serving
 from koebin.tasks.contracts import InputError, Manifest, OmittedInput, Output, Pauses, Quality, dump, parse_json
 from koebin.tasks.jobs.dispatch import assemble_message, dispatch
 from koebin.tasks.jobs.garbage_collection import wait_for_quiet
@@ -209,7 +209,7 @@ def enter(redis: Redis, store: Store, send: Send, manifest: Manifest) -> bool:
     entry = ledger.entry(manifest.job)
     if entered and entry.state is State.ASSEMBLING:
         send(assemble_message(entry))
-    dispatch(ledger, fleet(redis), send, entry)
+    dispatch(ledger, serving(redis, entry.speakers, entry.engine_revision), send, entry)
     return entered
 
 

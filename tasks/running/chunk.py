@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from koebin.engine.errors import GiveBack, InferenceFailed, InvalidMessage, JobNotFound, KoebinError, UnknownSpeaker
 from koebin.engine.text.dictionary import Dictionary
 from koebin.tasks import keys
-from koebin.tasks.broker.fleet import fleet
+from koebin.tasks.broker.fleet_summary import serving
 from koebin.tasks.contracts import (
     ChunkDocument,
     ChunkRequest,
@@ -343,5 +343,7 @@ def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: Outcome) -> str:
         if state == "ASSEMBLE":
             runtime.send(assemble_message(runtime.ledger.entry(request.job)))
         elif state:
-            dispatch(runtime.ledger, fleet(runtime.redis), runtime.send, runtime.ledger.entry(request.job))
+            entry = runtime.ledger.entry(request.job)
+            served = serving(runtime.redis, entry.speakers, entry.engine_revision)
+            dispatch(runtime.ledger, served, runtime.send, entry)
     return state

@@ -102,6 +102,7 @@ def install_stock() -> None:
     import koebin.worker.celery_ext.consumer
     from koebin.worker.parent.requeue_lost import LostWork
     from koebin.worker.parent.supervisor import Supervisor
+    from koebin.worker.parent.watchdog import Watchdog
 
     def run_at_once(request: Any, run: Callable[[Any], Any]) -> None:
         run(request)
@@ -114,8 +115,8 @@ def install_stock() -> None:
         return 0
 
     koebin.worker.celery_ext.consumer.run_leased = run_at_once
-    for duty in ("_renew", "_watch"):
-        setattr(Supervisor, duty, nothing)
+    Supervisor._renew = nothing  # type: ignore[method-assign]
+    Watchdog._watch = nothing  # type: ignore[method-assign]
     LostWork._requeue_lost = nothing_found  # type: ignore[method-assign]
     configured = koebin.worker.celery_ext.app.create_app
 
@@ -140,11 +141,11 @@ def main() -> None:
         install_stock()
     if seconds := os.environ.get("CHAOS_DEAF_SECONDS"):
         import koebin.worker.celery_ext.control
-        import koebin.worker.parent.supervisor
+        import koebin.worker.parent.watchdog
 
         allowed = koebin.worker.celery_ext.control.ALLOWED | {"cancel_consumer"}  # with which a test makes it deaf
         setattr(koebin.worker.celery_ext.control, "ALLOWED", allowed)  # noqa: B010 - likewise
-        setattr(koebin.worker.parent.supervisor, "_DEAF_SECONDS", float(seconds))  # noqa: B010 - it is final for everybody else
+        setattr(koebin.worker.parent.watchdog, "_DEAF_SECONDS", float(seconds))  # noqa: B010 - it is final for everybody else
     if slow := os.environ.get("CHAOS_SLOW_SECONDS"):
         install_slowness(float(slow))
     if os.environ.get("CHAOS_IMPORTS"):

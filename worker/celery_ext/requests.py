@@ -76,17 +76,14 @@ class HeldLeases:
             return True
 
     def renew(self) -> list[str]:
-        """Renew every lease but those of tasks whose process is stopped; returns those that another worker has taken
-        over.
-        """
-        lost = []
-        for hold in self.held():
-            if _frozen(hold.task_id):
-                continue
-            owned = self.leases.renew(hold.task_id, hold.nonce, hold.delivery_tag)
-            if hold not in self.held():  # released meanwhile, and perhaps set again by the renewal
+        """Renew every lease but those of tasks whose process is frozen; returns what another worker has taken over."""
+        held = [hold for hold in self.held() if not _frozen(hold.task_id)]
+        owned = self.leases.renew_all([(hold.task_id, hold.nonce, hold.delivery_tag) for hold in held])
+        still, lost = self.held(), []
+        for hold, ours in zip(held, owned, strict=True):
+            if hold not in still:  # given back meanwhile, and perhaps set again by the renewal
                 self.leases.release(hold.task_id, hold.nonce)
-            elif not owned:
+            elif not ours:
                 lost.append(hold.task_id)
         self.renewed = time.monotonic()
         return lost

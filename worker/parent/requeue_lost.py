@@ -1,32 +1,43 @@
 """Requeueing of lost work: tasks that are neither queued, leased, delayed nor done.
 
 Work gets lost between moving a chunk in the ledger and sending its message, with a purged queue, or with a Redis that
-lost its data. Every worker's parent searches for it; a short lock lets one at a time.
+lost its data. One worker's parent searches at a time: it leads until it ends, and remembers what was missing.
+
+A round is bounded in time and never holds the server for long: what is not done in it is done in the next.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import logging
-from collections.abc import Iterator
-from typing import Any, Final
+import time
+from collections.abc import Iterable
+from typing import Final
 
 from redis import Redis
 
+from koebin.engine.errors import JobNotFound
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.delayed import Send, delayed_ids, send_due
-from koebin.tasks.broker.fleet import Fleet, fleet
+from koebin.tasks.broker.delayed import Send, send_due
+from koebin.tasks.broker.fleet_summary import ASSEMBLERS, FleetSummary, Summary
+from koebin.tasks.broker.leadership import Leadership
 from koebin.tasks.broker.leases import Leases
-from koebin.tasks.connection import as_text
+from koebin.tasks.broker.queue_census import QueueCensus
 from koebin.tasks.contracts import PRIORITY_STEPS
-from koebin.tasks.jobs.dispatch import assemble_message, chunk_message, dispatch, needs
-from koebin.tasks.jobs.ledger import Entry, Ledger, State
+from koebin.tasks.jobs.dispatch import CHUNKS_PER_CHILD, assemble_message, chunk_message, dispatch, lacks
+from koebin.tasks.jobs.ledger import Ledger, State
+from koebin.tasks.jobs.live_jobs import Lacking, LiveJobs
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, priority_list, speaker_queue
 
 log = logging.getLogger(__name__)
 
-_SUSPECT_SECONDS: Final = 60
-_PAGE: Final = 500
+_DISPATCH_SECONDS: Final = 1.0
+"""Of one round; jobs that come after it are first again in the next, because those before them need nothing more."""
+_CENSUS_PAGES: Final = 25
+"""Of one round: five thousand messages."""
+_LEAD_ROUNDS: Final = 3
+"""Rounds of silence after which another worker leads."""
+_SHORTEST_LEAD: Final = 2.0
 
 
 class LostWork:
@@ -36,86 +47,88 @@ class LostWork:
         self._redis = redis
         self._leases = leases
         self._ledger = Ledger(redis)
+        self._jobs = LiveJobs(redis)
+        self._fleet = FleetSummary(redis)
         self._send = send
-        self._interval = interval_seconds
+        self._lead = Leadership(redis, redis_keys.REQUEUE_LOCK, max(_SHORTEST_LEAD, _LEAD_ROUNDS * interval_seconds))
+        self._census: QueueCensus | None = None
+        self._suspects: set[str] = set()
+        self._tasks: dict[str, tuple[str, str, int]] = {}
 
     def run(self) -> int:
-        """Search once, unless another worker just did; returns the number of messages sent."""
-        if not self._redis.set(redis_keys.REQUEUE_LOCK, "1", nx=True, px=max(100, int(self._interval * 900))):
+        """Search once, unless another worker does; returns the number of messages sent."""
+        if not self._lead.hold():
+            self._census, self._suspects = None, set()
             return 0
         sent = send_due(self._redis, self._send)
-        workers = fleet(self._redis)
-        entries = self._ledger.live_entries()
-        for entry in entries:
+        workers = self._fleet.count()
+        windows = {name: CHUNKS_PER_CHILD * count for name, count in workers.counts.items() if name != ASSEMBLERS}
+        lacking = list(self._jobs.lacking(windows, workers.assemblers()))
+        self._say_what_is_missing(lacking, workers)
+        sent += self._dispatch([found.job for found in lacking if found.ready], workers)
+        return sent + self._requeue_lost(lacking)
+
+    def end(self) -> None:
+        """Let another worker search at once."""
+        self._lead.release()
+
+    def _say_what_is_missing(self, lacking: Iterable[Lacking], workers: Summary) -> None:
+        unserved = {found.job: found for found in lacking if found.unserved}
+        for entry in self._ledger.entries(unserved):
+            reason = lacks(entry, unserved[entry.job].unserved, workers)
+            if reason != unserved[entry.job].waiting:
+                self._ledger.wait_for(entry.job, reason)
+
+    def _dispatch(self, jobs: list[str], workers: Summary) -> int:
+        sent, began = 0, time.monotonic()
+        for entry in self._ledger.entries(jobs):
+            if time.monotonic() - began > _DISPATCH_SECONDS or not self._lead.hold():
+                break
             sent += dispatch(self._ledger, workers, self._send, entry)
-            self._say_what_is_missing(entry, workers)
-        return sent + self._requeue_lost(entries)
+        return sent
 
-    def _say_what_is_missing(self, entry: Entry, workers: Fleet) -> None:
-        unfinished = set(self._ledger.waiting_seconds(entry.job)) if entry.state is State.RUNNING else set()
-        missing = needs(entry, workers, unfinished)
-        if missing:
-            self._ledger.wait_for(entry.job, missing)
-
-    def _requeue_lost(self, entries: list[Entry]) -> int:
-        """Send again the tasks that were missing twice in a row."""
-        candidates = dict(self._expected(entries))
-        missing = candidates.keys() - self._leases.leased(list(candidates)) if candidates else set()
-        if missing:
-            missing -= self._queued({entry.job: entry for entry in entries}) | delayed_ids(self._redis)
-        before: Any = self._redis.smembers(redis_keys.REQUEUE_SUSPECTS)
-        lost = missing & {as_text(name) for name in before}
-        self._redis.delete(redis_keys.REQUEUE_SUSPECTS)
-        if fresh := missing - lost:
-            self._redis.sadd(redis_keys.REQUEUE_SUSPECTS, *fresh)
-            self._redis.expire(redis_keys.REQUEUE_SUSPECTS, _SUSPECT_SECONDS)
-        for task_id in sorted(lost):
-            entry, number, speaker = candidates[task_id]
-            log.warning("lost work requeued: it was neither queued, running nor done", extra={"task_id": task_id})
-            if number is None:
-                self._send(assemble_message(entry))
-            else:
-                self._ledger.touch(entry.job, speaker, number)
-                self._send(chunk_message(entry, number, speaker))
+    def _requeue_lost(self, lacking: list[Lacking]) -> int:
+        """Send again the tasks that were missing in two searches of the queues."""
+        if self._census is None:
+            self._begin_census(lacking)
+        if self._census is None or not self._census.step(_CENSUS_PAGES):
+            return 0
+        missing, self._census = self._census.missing(), None
+        lost = [task for task in sorted(missing & self._suspects) if self._is_lost(task)]
+        self._suspects = missing - set(lost)
+        for task in lost:
+            self._requeue(task)
         return len(lost)
 
-    def _expected(self, entries: list[Entry]) -> Iterator[tuple[str, tuple[Entry, int | None, str]]]:
-        """Ids of the tasks that must be somewhere."""
-        for entry in entries:
-            if entry.state is State.ASSEMBLING:
-                yield assemble_task(entry.job), (entry, None, "")
-            for speaker in entry.speakers:
-                for number, _dispatched in self._ledger.open(entry.job, speaker):
-                    yield chunk_task(entry.job, number), (entry, number, speaker)
+    def _begin_census(self, lacking: Iterable[Lacking]) -> None:
+        tasks = {
+            assemble_task(found.job) if number < 0 else chunk_task(found.job, number): (found.job, speaker, number)
+            for found in lacking
+            for speaker, number in found.unleased
+        }
+        self._tasks = {name: self._tasks[name] for name in self._suspects if name in self._tasks} | tasks
+        if self._tasks:
+            speakers = sorted({speaker for _, speaker, number in self._tasks.values() if number >= 0})
+            queues = [ASSEMBLE_QUEUE, *(speaker_queue(speaker) for speaker in speakers)]
+            lists = [priority_list(queue, step) for queue in queues for step in PRIORITY_STEPS]
+            self._census = QueueCensus(self._redis, self._tasks, lists)
 
-    def _queued(self, entries: dict[str, Entry]) -> set[str]:
-        """Ids of the tasks in our queues and among the unacknowledged messages."""
-        speakers = {speaker for entry in entries.values() for speaker in entry.speakers}
-        queues = [ASSEMBLE_QUEUE, *(speaker_queue(speaker) for speaker in speakers)]
-        found: set[str] = set()
-        for queue in queues:
-            for step in PRIORITY_STEPS:
-                found.update(self._listed(priority_list(queue, step)))
-        for _tag, value in self._redis.hscan_iter(redis_keys.UNACKED, count=_PAGE):
-            found.add(_task_id(value, inside=True))
-        return found
+    def _is_lost(self, task: str) -> bool:
+        """Whether a task that was nowhere still has to be somewhere, and nobody runs it by now."""
+        job, speaker, number = self._tasks[task]
+        if self._leases.leased([task]):
+            return False
+        if number < 0:
+            return self._ledger.state(job) is State.ASSEMBLING
+        return self._ledger.is_open(job, speaker, number)
 
-    def _listed(self, name: str) -> Iterator[str]:
-        start = 0
-        while rows := self._page(name, start):
-            for row in rows:
-                yield _task_id(row)
-            start += _PAGE
-
-    def _page(self, name: str, start: int) -> list[bytes]:
-        rows: Any = self._redis.lrange(name, start, start + _PAGE - 1)
-        return list(rows)
-
-
-def _task_id(raw: bytes, *, inside: bool = False) -> str:
-    """Task id of a message as it lies in a queue, or in a list with its route; "" if it is not a task."""
-    try:
-        message = json.loads(raw)
-        return str((message[0] if inside else message)["headers"]["id"])
-    except (ValueError, TypeError, LookupError):
-        return ""
+    def _requeue(self, task: str) -> None:
+        job, speaker, number = self._tasks[task]
+        with contextlib.suppress(JobNotFound):
+            entry = self._ledger.entry(job)
+            log.warning("lost work requeued: it was neither queued, running nor done", extra={"task_id": task})
+            if number < 0:
+                self._send(assemble_message(entry))
+            else:
+                self._ledger.touch(job, speaker, number)
+                self._send(chunk_message(entry, number, speaker))

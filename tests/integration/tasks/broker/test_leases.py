@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from redis import Redis
 
 from koebin.tasks import redis_keys
@@ -15,9 +17,10 @@ def test_a_lease_that_is_given_back_while_it_is_renewed_is_not_set_again(redis_s
     redis: Redis = Redis.from_url(redis_server.url)
 
     class GivenBackMeanwhile(Leases):
-        def renew(self, task_id: str, nonce: str, delivery_tag: str = "") -> bool:
-            held_leases.release(task_id)
-            return super().renew(task_id, nonce, delivery_tag)
+        def renew_all(self, held: Sequence[tuple[str, str, str]]) -> list[bool]:
+            for task_id, _nonce, _tag in held:
+                held_leases.release(task_id)
+            return super().renew_all(held)
 
     held_leases = HeldLeases(GivenBackMeanwhile(redis, 30.0), Ledger(redis))
     assert held_leases.acquire("text", "tag", 60.0)

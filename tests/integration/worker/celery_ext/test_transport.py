@@ -97,3 +97,35 @@ def test_a_user_that_may_not_look_waits_all_the_same(redis_server: RedisServer, 
         lay_and_take(redis, idle, "speaker.mei", 0, taken)
         lay_and_take(redis, idle, "speaker.mei", 0, taken)
     assert len(taken) == 2
+
+
+def test_the_script_is_sent_once_and_again_when_the_server_has_forgotten_it(
+    redis_server: RedisServer, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "REST_SECONDS", 0.05)
+    taken: list[str] = []
+    with consumer(redis_server.url, taken) as idle:
+        for number in range(5):
+            seconds_until(redis, idle, "speaker.mei", 6, taken)
+            if number == 2:
+                redis.script_flush()
+        statistics = redis.info("commandstats")
+        assert statistics["cmdstat_eval"]["calls"] == 2
+        assert statistics["cmdstat_evalsha"]["calls"] > 5
+    assert len(taken) == 5
+
+
+@pytest.mark.parametrize(("workers", "looks"), [(1, 15), (2, 20), (10, 20), (100, 100), (1000, 1000)])
+def test_idle_workers_look_as_often_together_as_one_that_is_alone(
+    workers: int, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or as seldom as each may rest."""
+    monkeypatch.setattr(transport, "REST_SECONDS", 0.05)
+    rest, by_second = 0.05, 0.0
+    for _ in range(60):
+        by_second = workers / (rest + 0.02)
+        rest = transport.next_rest(rest, by_second)
+    assert 0.5 * looks <= by_second <= 1.5 * looks
+    for _ in range(8):  # all others are busy again
+        rest = transport.next_rest(rest, 1 / rest)
+    assert rest < 0.1
