@@ -202,7 +202,7 @@ class _SafeDelivery:
 
     def _rest(self) -> list[Any]:
         """Rest, but not past an urgent message in the queue that was served last; the message stays there."""
-        seconds = round(max(REST_SECONDS, self._rest_seconds) * random.uniform(0.8, 1.2), 3)
+        seconds = round(max(REST_SECONDS, min(LONGEST_REST_SECONDS, self._rest_seconds)) * random.uniform(0.8, 1.2), 3)
         if not self._may_watch or random.random() * self._idle_workers > _WATCHERS:
             return ["BRPOP", _NOTHING, seconds]
         watched = self._q_for_pri(self._queue_cycle.latest(), self.priority_steps[0])

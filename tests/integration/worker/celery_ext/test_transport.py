@@ -106,7 +106,7 @@ def test_the_script_is_sent_once_and_again_when_the_server_has_forgotten_it(
     taken: list[str] = []
     with consumer(redis_server.url, taken) as idle:
         for number in range(5):
-            seconds_until(redis, idle, "speaker.mei", 6, taken)
+            lay_and_take(redis, idle, "speaker.mei", 6, taken)
             if number == 2:
                 redis.script_flush()
         statistics = redis.info("commandstats")
