@@ -10,7 +10,7 @@ def test_a_large_block_goes_back_though_one_behind_it_is_kept(told: str, goes_ba
     """In a process of its own: a heap that has holes already gives its holes first."""
     script = f"""
 from koebin.worker.child.memory import map_large_blocks
-from tests.unit.engine.models.jp_extra.onnx.test_freed_memory import resident_mib
+from tests.integration.engine.models.jp_extra.onnx.test_freed_memory import resident_mib
 {told}
 bytearray(2**24)  # glibc takes the size of what is freed as its limit
 before = resident_mib()

@@ -28,7 +28,7 @@ def test_an_aivmx_speaks_as_torch_does(voice: Path, network: Synthesizer, tmp_pa
     file = write_file(voice, graph, tmp_path / "rin.aivmx")
     spoken = OnnxNetwork(prepare(unpack(file, tmp_path / "cache"), tmp_path / "cache"))
     assert spoken.speakers == network.sizes.n_speakers == 3
-    from tests.unit.engine.models.jp_extra.onnx.test_network import draw
+    from tests.integration.engine.models.jp_extra.onnx.test_network import draw
 
     for phones in (1, 23):
         given = draw(phones)

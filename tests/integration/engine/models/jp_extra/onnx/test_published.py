@@ -15,7 +15,7 @@ from koebin.engine.errors import BackendMissing, InvalidCheckpoint
 from koebin.engine.models.jp_extra.onnx.network import OnnxNetwork
 from koebin.engine.models.jp_extra.onnx.published import is_published, prepare
 from koebin.engine.models.jp_extra.voice_format import FILES
-from tests.unit.engine.models.jp_extra.onnx.test_network import draw
+from tests.integration.engine.models.jp_extra.onnx.test_network import draw
 from tests.unit.engine.models.jp_extra.onnx_voices import small_bert
 
 
