@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from koebin.engine.errors import InvalidOption, SourceCorrupt, SourceDenied, Sou
 from koebin.engine.sources import SourceOptions
 from tests.integration.engine.models.jp_extra.test_voices import TEXT, tree  # noqa: F401 - a fixture
 from tests.servers.hub import HubServer
+from tests.servers.speech import SpeechServer
 from tests.servers.waiting import PATIENCE
+from tests.unit.engine.models.jp_extra.aivm_files import CREATORS, LICENCE, write_file
+from tests.unit.engine.models.jp_extra.onnx_voices import ONNX
 from tests.unit.engine.sources.voices import read
 
 TOKEN = "hf_PlantedSecret0123456789"
@@ -124,3 +128,25 @@ def test_the_command_takes_its_token_from_a_file(hub, tmp_path, tree):  # noqa: 
     assert TOKEN not in done.stdout + done.stderr
     assert f'"exported" = "{(root / "tree").as_uri()}"' in (root / "voices.toml").read_text()
     check_baked(root)
+
+
+def test_a_file_and_a_remote_voice_are_baked_with_their_makers(tmp_path, tree):  # noqa: F811
+    root, key = tmp_path / "models", "sk-PlantedSecret0123456789"
+    file = write_file(ONNX / "published", ONNX / "published" / "synthesizer.onnx", tmp_path / "hana.aivmx")
+    with SpeechServer() as server:
+        server.key = key
+        sources = SourceOptions(tmp_path / "downloads", keys={server.place: key})
+        remote = f"openai+{server.url}/v1?model=m&voice=v&attempts=2"
+        lock = bake({"hana": str(file), "ami": remote}, root, sources, bert_source=str(tree))
+    hana, ami = lock["speakers"]["hana"], lock["speakers"]["ami"]
+    assert (hana["display_name"], hana["licence"], hana["creators"]) == ("声の名前", LICENCE, CREATORS)
+    assert hana["source"] == file.as_uri()
+    assert ami["source"] == f"openai+{server.url}/v1?model=m&voice=v"
+    listed = tomllib.loads((root / "voices.toml").read_text())["voices"]
+    assert listed == {"ami": remote, "hana": (root / "tree").as_uri()}
+    assert not any(key.encode() in path.read_bytes() for path in root.rglob("*") if path.is_file())
+    file.unlink()
+    with TTS(sources=SourceOptions(root, offline=True), bert_source=str(root / "tree")) as tts:
+        speaker = tts.load("hana", listed["hana"]).prepare(warmup=False).speakers["hana"]
+        assert speaker.card.creators == tuple(CREATORS)
+        assert speaker.revision == hana["model_revision"]

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from koebin.engine.errors import BackendMissing, InvalidCheckpoint
+from koebin.engine.models.jp_extra.file_kinds import kind_of, refuse
 from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
 from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
 
@@ -92,6 +93,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise InvalidCheckpoint("weights in a pickle are not loaded", path.name, _PICKLE_HINT)
     if not path.is_file():
         raise BackendMissing("there is no such weights file", str(path))
+    if (kind := kind_of(path)) in ("pickle", "zip", "pointer", "page"):
+        raise refuse(path, kind)
     tensors = {}
     try:
         with safe_open(path, framework="pt", device="cpu") as file:

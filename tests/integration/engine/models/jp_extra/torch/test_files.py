@@ -12,6 +12,7 @@ import pytest
 from koebin.engine.errors import InvalidCheckpoint, UnknownStyle
 from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
 from koebin.engine.models.jp_extra.styles import Styles
+from koebin.engine.models.jp_extra.torch.checkpoint import read_tensors
 
 
 def test_what_a_configuration_leaves_out_takes_the_published_values() -> None:
@@ -129,6 +130,22 @@ def test_a_configuration_that_would_exhaust_its_reader_is_refused(tmp_path: Path
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(InvalidCheckpoint, match=message):
         HyperParameters.load(tmp_path / "config.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", r"Git LFS pointer.*git lfs pull"),
+        (b"PK\x03\x04rest", "pickle"),
+        (b"<html>", "web page"),
+    ],
+)
+def test_weights_that_are_something_else_are_refused_by_what_they_are(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "rin.safetensors").write_bytes(content)
+    with pytest.raises(InvalidCheckpoint, match=message):
+        read_tensors(tmp_path / "rin.safetensors")
 
 
 def test_a_byte_order_mark_is_read_over(voice: Path, sizes: HyperParameters, tmp_path: Path) -> None:
