@@ -9,6 +9,7 @@ taken from. What is none of that becomes a message that nobody decodes, with wha
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any, Final
 
 from kombu.transport.virtual.base import Message as KombuMessage
@@ -47,11 +48,12 @@ def read(raw: bytes, queue: str, tag: str) -> bytes:
         queue: from which it was taken; requeued it goes back there, whatever it says itself.
         tag: under which it was noted as taken; senders may use one twice.
     """
-    payload: Any
-    try:
-        payload = _replaced(loads(raw), queue, tag) if len(raw) <= ENVELOPE_BYTES else None
-    except InvalidInput:
-        payload = None
+    payload: Any = None
+    if len(raw) > ENVELOPE_BYTES:
+        payload = _unreadable(raw[:_SHOWN].decode(errors="replace"), queue, tag) | {"content-type": TOO_LONG}
+    else:
+        with suppress(InvalidInput):
+            payload = _replaced(loads(raw), queue, tag)
     if payload is None:
         payload = _unreadable(raw.decode(errors="replace"), queue, tag)
     return json.dumps(payload).encode()

@@ -175,7 +175,7 @@ def _refuse_poison(request: Request, leases: Leases) -> bool:
         request.strikes = attempt.strikes
     if attempt.strikes <= MAX_STRIKES:
         return False
-    error = InferenceFailed(f"the text ended its worker's process {attempt.strikes} times", attempt.reason)
+    error = InferenceFailed(f"the text killed its worker's process {attempt.strikes} times", attempt.reason)
     log.error("refused a text: %s", error, extra={"task_id": request.id})
     context = request._context  # type: ignore[attr-defined]
     try:
