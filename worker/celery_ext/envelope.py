@@ -9,7 +9,7 @@ taken from. What is none of that becomes a message that nobody decodes, with wha
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+import logging
 from typing import Any, Final
 
 from kombu.transport.virtual.base import Message as KombuMessage
@@ -18,6 +18,8 @@ from koebin.engine.bounded_json import loads
 from koebin.engine.errors import InvalidInput
 from koebin.engine.limits import ENVELOPE_BYTES, MESSAGE_BYTES, TASK_ID_CHARS
 from koebin.tasks.contracts import PRIORITY_STEPS
+
+log = logging.getLogger(__name__)
 
 UNREADABLE: Final = "application/x-koebin-unreadable"
 TOO_LONG: Final = "application/x-koebin-too-long"
@@ -52,8 +54,12 @@ def read(raw: bytes, queue: str, tag: str) -> bytes:
     if len(raw) > ENVELOPE_BYTES:
         payload = _unreadable(raw[:_SHOWN].decode(errors="replace"), queue, tag) | {"content-type": TOO_LONG}
     else:
-        with suppress(InvalidInput):
+        try:
             payload = _replaced(loads(raw), queue, tag)
+        except InvalidInput:
+            pass
+        except Exception:  # one that nobody foresaw would end the worker's loop, and that of the next one
+            log.exception("a message could not be looked at")
     if payload is None:
         payload = _unreadable(raw.decode(errors="replace"), queue, tag)
     return json.dumps(payload).encode()
@@ -80,10 +86,10 @@ def checked(payload: Any) -> dict[str, Any]:
         return _refused(safe, COMPRESSED)
     if len(payload["body"]) > MESSAGE_BYTES:
         return _refused(safe, TOO_LONG)
-    if payload.get("content-type") in REFUSED:
+    kind, encoding = payload.get("content-type"), payload.get("content-encoding")
+    if isinstance(kind, str) and kind in REFUSED:
         return safe
-    encoding = payload.get("content-encoding")
-    if payload.get("content-type") != "application/json" or str(encoding).lower() not in _ENCODINGS:
+    if kind != "application/json" or str(encoding).lower() not in _ENCODINGS:
         return _refused(safe, UNSUPPORTED)
     return safe
 

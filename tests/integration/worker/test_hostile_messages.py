@@ -241,7 +241,7 @@ def test_what_is_compressed_is_refused_unread(sender: Sender, name: str, packed:
     sender.is_spoken()
 
 
-@pytest.mark.parametrize("encoding", ["bz2", "zip", "hex", "rot13", "utf-7", "binary", "idna", "", None, 7, ["a"]])
+@pytest.mark.parametrize("encoding", ["bz2", "zip", "hex", "rot13", "utf-7", "binary", "idna", "", None, 7, ["a"], {}])
 def test_another_encoding_is_refused_unread(sender: Sender, encoding: object) -> None:
     before = _peak(sender.worker.pid)
     message = sender.text(body=bomb())
@@ -251,7 +251,9 @@ def test_another_encoding_is_refused_unread(sender: Sender, encoding: object) ->
     sender.is_spoken()
 
 
-@pytest.mark.parametrize("kind", ["application/x-python-serialize", "application/x-yaml", "text/plain", "", None, 3])
+@pytest.mark.parametrize(
+    "kind", ["application/x-python-serialize", "application/x-yaml", "text/plain", "", None, 3, {}, []]
+)
 def test_another_content_type_is_refused(sender: Sender, kind: object) -> None:
     with pytest.raises(Exception, match="JSON"):
         sender.lay(sender.text() | {"content-type": kind}).get(timeout=PATIENCE)
