@@ -243,3 +243,58 @@ def test_a_host_that_does_not_answer(redis: Redis, tmp_path: Path, receiver: Rec
 def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(InvalidOption):
         check_webhook(url)
+
+
+STRANGE = [
+    "http://999.999.999.999/x",
+    "http://[::1/",
+    "http://[v1.x]/",
+    "http://0x7f.1/",
+    "http://1.2.3/",
+    "http://a..b/",
+    "http://-a/",
+    "http://xn--/",
+    "http://%41/",
+    "http://*.example/",
+    "http://a:99999/",
+    f"http://{'a' * 64}.example/",
+    "http://[fe80::1%25eth0]/",
+]
+
+
+@pytest.mark.parametrize("url", STRANGE)
+def test_hosts_that_are_none_are_refused_at_submission(url: str) -> None:
+    with pytest.raises(InvalidOption):
+        check_webhook(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.1:8080/x", "https://[2001:db8::1]/", "https://a_b.example./", "http://h"]
+)
+def test_hosts_that_are_some_are_taken(url: str) -> None:
+    assert check_webhook(url) == url
+
+
+def test_one_that_cannot_be_delivered_silences_no_other_and_is_given_up(
+    redis: Redis, tmp_path: Path, receiver: Receiver
+) -> None:
+    """As an older version has let them in, and one whose job cannot be read any more."""
+    bad = [f"bad-{number}" for number in range(len(STRANGE))]
+    for job, url in zip(bad, STRANGE, strict=True):
+        ended(redis, tmp_path, url, job)
+    good = [f"good-{number}" for number in range(3)]
+    for job in good:
+        ledger = ended(redis, tmp_path, receiver.url, job)
+    ended(redis, tmp_path, receiver.url, "unreadable")
+    redis.hset(redis_keys.job("unreadable"), "chunks", "many")
+    delivered = 0
+    for _ in range(MAX_ATTEMPTS + 4):
+        make_due(redis)
+        delivered += webhook_sender(redis).deliver_due()
+    assert delivered == 3
+    assert all(ledger.entry(job).webhook_state.startswith("delivered") for job in good)
+    for _ in range(MAX_ATTEMPTS * 3):
+        make_due(redis)
+        webhook_sender(redis).deliver_due()
+    assert redis.zcard(redis_keys.WEBHOOKS) == 0
+    assert all("given up" in ledger.entry(job).webhook_state for job in bad)
