@@ -15,6 +15,7 @@ from koebin.producers.commands import (
     export,
     gc,
     jobs,
+    podcast,
     voices,
 )
 from koebin.producers.commands import briefing as briefings
@@ -43,7 +44,7 @@ app = typer.Typer(
     help="Japanese speech synthesis through a queue: text goes in, finished audio comes back as a URI.",
     epilog="Settings come from KOEBIN_* variables: see docs/configuration.md. "
     "Exit codes: 0 done, 1 failed, 2 refused, 3 broker or store unavailable, 4 not found or not served, 5 partial, "
-    "130 interrupted. "
+    "6 parts are silent, 130 interrupted. "
     'Examples: koebin say "こんにちは。" -o hello.wav;  koebin narrate book.txt --format mp3;  '
     "koebin worker --speakers mei,ken --assemble",
 )
@@ -73,6 +74,7 @@ doors.register(app)
 jobs.register(app)
 dead.register(app)
 export.register(app)
+podcast.register(app)
 diagnosis.register(app)
 bake.register(app)
 voices.register(app)

@@ -327,6 +327,8 @@ class Output(Document):
         true_peak_dbtp: upper bound of the true peak.
         subtitles: side files besides the marks' JSON.
         player: also write ``index.html``.
+        epub: also write an EPUB with text and sound; needs MP3, M4A or Opus among the formats.
+        audiobookshelf: also write ``metadata.json`` for Audiobookshelf.
         bitrate_kbps: of lossy formats; None is the format's default.
         sample_rate_hz: of the programme; None is the highest rate among the speakers.
     """
@@ -338,12 +340,16 @@ class Output(Document):
     true_peak_dbtp: float = Field(default=-1.0, ge=-20.0, le=0.0)
     subtitles: tuple[SubtitleName, ...] = ()
     player: bool = False
+    epub: bool = False
+    audiobookshelf: bool = False
     bitrate_kbps: int | None = Field(default=None, ge=16, le=320)
     sample_rate_hz: int | None = Field(default=None, ge=8000, le=192_000)
 
     def model_post_init(self, _context: object) -> None:
         if not self.formats or not (self.whole or self.per_chapter):
             raise ValueError("no audio file is asked for")
+        if self.epub and not {"mp3", "m4a", "opus"} & set(self.formats):
+            raise ValueError("an EPUB needs mp3, m4a or opus among the formats")
         for name in self.formats:
             _check_bitrate(FORMATS[name], self.bitrate_kbps)
 

@@ -24,6 +24,15 @@ from zoneinfo import ZoneInfo
 from koebin.engine.errors import JobFailed
 from koebin.producers.briefings.compose import Composed, job_id
 from koebin.producers.briefings.spec import Briefing, edition_key
+from koebin.producers.publishing.podcast import (
+    FEED_NAME,
+    MEDIA_TYPES,
+    TRANSCRIPTS,
+    Episode,
+    Show,
+    feed,
+    public_url,
+)
 from koebin.tasks.keys import output
 from koebin.tasks.stores.base import Store
 
@@ -39,6 +48,7 @@ class Edition:
         home: prefix of ``latest`` and of the index.
         key: of the edition, without suffix.
         failures: reports of sources that had a problem.
+        podcast: fields of ``spec.Podcast`` and the briefing's title; None writes no feed.
     """
 
     briefing: str
@@ -51,6 +61,7 @@ class Edition:
     keep: int
     keep_days: int | None
     failures: tuple[dict[str, Any], ...] = ()
+    podcast: dict[str, Any] | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
@@ -78,7 +89,15 @@ def edition_of(briefing: Briefing, due: datetime, composed: Composed) -> Edition
         keep=delivery.keep,
         keep_days=delivery.keep_days,
         failures=tuple(source.as_json() for source in composed.rendered.failures),
+        podcast=_podcast(briefing),
     )
+
+
+def _podcast(briefing: Briefing) -> dict[str, Any] | None:
+    wanted = briefing.output.podcast
+    if wanted is None:
+        return None
+    return {**wanted.model_dump(), "title": wanted.title or briefing.title or briefing.name}
 
 
 def publish(edition: Edition, store: Store, result: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -119,11 +138,46 @@ def publish(edition: Edition, store: Store, result: dict[str, Any], now: datetim
     retired = _retired(editions, kept)
     index = {"version": INDEX_VERSION, "briefing": edition.briefing, "editions": kept, "retired": retired}
     store.put(f"{edition.home}/index.json", json.dumps(index, ensure_ascii=False).encode(), if_absent=False)
+    if edition.podcast:
+        store.put(f"{edition.home}/{FEED_NAME}", _feed(edition, edition.podcast, kept), if_absent=False)
     # A process that died between the index and its deletions left the names in the previous index.
     for name in {*before["retired"], *retired} - {name for each in kept for name in each["files"]}:
         store.delete(name)
     _tidy_latest(edition.home, editions[0], store)
     return entry
+
+
+def _feed(edition: Edition, wanted: dict[str, Any], editions: list[dict[str, Any]]) -> bytes:
+    """The podcast of the editions there are, latest first; replaced whole, after the files that it names."""
+    base = wanted["base_url"]
+    show = Show(
+        title=wanted["title"],
+        link=public_url(base, f"{edition.home}/"),
+        feed=public_url(base, f"{edition.home}/{FEED_NAME}"),
+        description=wanted["description"],
+        author=wanted["author"],
+        image=wanted["image"],
+    )
+    return feed(show, [episode for each in editions if (episode := _episode(edition.briefing, base, each))])
+
+
+def _episode(briefing: str, base: str, entry: dict[str, Any]) -> Episode | None:
+    result = entry["result"]
+    audio = f"{entry['key']}.{result.get('format', '')}"
+    if audio not in entry["files"] or result["format"] not in MEDIA_TYPES:
+        return None
+    transcripts = [f"{entry['key']}.{kind}" for kind in TRANSCRIPTS]
+    transcript = next((name for name in transcripts if name in entry["files"]), "")
+    return Episode(
+        guid=f"{briefing}/{entry['due']}",
+        title=entry["title"],
+        published=datetime.fromisoformat(entry["due"]),
+        url=public_url(base, audio),
+        media_type=MEDIA_TYPES[result["format"]],
+        bytes=int(result["bytes"]),
+        seconds=float(result["duration_seconds"]),
+        transcript=public_url(base, transcript) if transcript else "",
+    )
 
 
 def _home(pattern: str, name: str) -> str:

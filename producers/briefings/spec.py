@@ -32,6 +32,7 @@ from koebin.producers.briefings.schedule.crontab import problem_of
 from koebin.producers.briefings.toml_place import place_of
 from koebin.producers.durations import seconds
 from koebin.producers.formats import toml
+from koebin.producers.publishing.podcast import public_url
 from koebin.tasks.contracts import Output
 from koebin.tasks.stores.base import check_key
 from koebin.tasks.stores.uri import canonical_uri
@@ -191,6 +192,28 @@ class Template(_Frozen):
     max_characters: int = Field(default=20_000, ge=1, le=200_000)
 
 
+class Podcast(_Frozen):
+    """Feed of a briefing's editions, written beside its index.
+
+    Attributes:
+        base_url: public address of the store's root, or of the folder that its keys are served from.
+        title, author, description: of the podcast; the briefing's title where there is none.
+        image: address of a square picture.
+    """
+
+    base_url: str = Field(max_length=1000)
+    title: str = Field(default="", max_length=200)
+    author: str = Field(default="", max_length=200)
+    description: str = Field(default="", max_length=4000)
+    image: str = Field(default="", max_length=1000)
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        _as_value_error(lambda url: public_url(url, "feed.xml"), value)
+        return value
+
+
 class Delivery(_Frozen):
     """Destination of the audio.
 
@@ -200,6 +223,7 @@ class Delivery(_Frozen):
         keep: number of editions that stay.
         keep_days: days after which an edition goes; the latest one always stays.
         audio: formats, loudness, subtitles and so on, as for any job.
+        podcast: also write ``feed.xml`` beside the index.
     """
 
     store: str = Field(default="", max_length=1000)
@@ -207,6 +231,7 @@ class Delivery(_Frozen):
     keep: int = Field(default=14, ge=1, le=10_000)
     keep_days: int | None = Field(default=None, ge=1, le=36_500)
     audio: Output = Output(formats=("mp3",))
+    podcast: Podcast | None = None
 
     @field_validator("store")
     @classmethod

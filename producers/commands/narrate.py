@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +20,9 @@ from koebin.producers.commands.inputs import Files, load_inputs, tell_omissions,
 from koebin.producers.commands.say import AsJson, Pitch, Seed, Speaker, Speed, StoreOption, Style, Volume, Wait
 from koebin.producers.console import ProgressLine, clock, messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import FAILED, LEFT_OUT, PARTIAL
+from koebin.producers.formats.covers import MAX_COVER_BYTES, cover_from
 from koebin.producers.formats.voice import Voice
+from koebin.tasks.assembly.programme.epub import CORE_FORMATS
 from koebin.tasks.contracts import PRIORITIES, Output, Pauses, PlannedSpeaker, Quality, parse
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome
@@ -31,8 +33,6 @@ from koebin.tasks.script import Cover, Script
 from koebin.tasks.settings import Settings, load_settings
 from koebin.tasks.stores.uri import open_store
 
-_PICTURES: Final[Mapping[bytes, Any]] = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
-_MAX_COVER_BYTES: Final = 10_000_000
 _OUTPUT, _PAUSES = Output(), Pauses()
 """Defaults of the output options."""
 
@@ -69,6 +69,10 @@ def narrate(
         list[str] | None, typer.Option(help="srt vtt lab, or with a level: vtt:word; can be repeated.")
     ] = None,
     player: Annotated[bool, typer.Option(help="Also a page to listen to and read along.")] = False,
+    epub: Annotated[bool, typer.Option(help="Also an EPUB that highlights what it speaks; adds MP3.")] = False,
+    audiobookshelf: Annotated[bool, typer.Option(help="Also metadata.json for Audiobookshelf.")] = False,
+    series: Annotated[str | None, typer.Option(help="Series of the book, instead of the file's own.")] = None,
+    series_number: Annotated[str | None, typer.Option(help="Its place in the series.")] = None,
     sentence_pause: Annotated[
         float | None,
         typer.Option(min=0.0, max=60.0, help="Seconds after a sentence.", show_default=str(_PAUSES.sentence)),
@@ -102,10 +106,13 @@ def narrate(
     with messages_for_mistakes():
         options = options_from(style, speed, pitch, volume, seed)
         script = load_inputs(file, Voice(speaker, options), dictionary or (), strict=strict)
-        script = replace(script, **given(title=title, author=author, cover=_read_cover(cover)))
+        script = replace(
+            script, **given(title=title, author=author, cover=_read_cover(cover), series=series, volume=series_number)
+        )
+        extras = {"per_chapter": per_chapter, "player": player, "epub": epub, "audiobookshelf": audiobookshelf}
         numbers = given(bitrate_kbps=bitrate, loudness_lufs=loudness, true_peak_dbtp=true_peak)
         wishes = JobOptions(
-            output=_output(script, numbers, format, per_chapter, whole, subtitles, player),
+            output=_output(script, numbers, format, whole, subtitles, extras),
             pauses=Pauses(**given(sentence=sentence_pause, paragraph=paragraph_pause, chapter=chapter_pause)),
             priority=PRIORITIES[one_of(priority, tuple(PRIORITIES), "priority")],
             partial=partial,
@@ -143,10 +150,9 @@ def _output(
     script: Script,
     numbers: dict[str, Any],
     formats: list[str] | None,
-    per_chapter: bool,
     whole: bool,
     subtitles: list[str] | None,
-    player: bool,
+    extras: Mapping[str, bool],
 ) -> Output:
     """Output options of the script, overridden by the command line."""
     wanted: dict[str, Any] = {**script.output, **numbers}
@@ -156,9 +162,11 @@ def _output(
         for name in subtitles:
             subtitle_format(*name.split(":", 1))  # refuses an invalid one
         wanted["subtitles"] = tuple(subtitles)
-    wanted |= {name: True for name, on in (("per_chapter", per_chapter), ("player", player)) if on}
+    wanted |= {name: True for name, on in extras.items() if on}
     if not whole:
         wanted |= {"whole": False, "per_chapter": True}
+    if wanted.get("epub") and not set(wanted.get("formats", ())) & set(CORE_FORMATS):
+        wanted["formats"] = (*wanted.get("formats", ()), "mp3")
     return parse(Output, wanted)
 
 
@@ -168,13 +176,13 @@ def _read_cover(path: Path | None) -> Cover | None:
         return None
     try:
         with path.open("rb") as file:
-            data = file.read(_MAX_COVER_BYTES + 1)
+            data = file.read(4 * MAX_COVER_BYTES)
     except OSError as error:
         raise InvalidOption(f"the cover cannot be read ({error.strerror})", str(path)) from error
-    media_type = next((kind for magic, kind in _PICTURES.items() if data.startswith(magic)), None)
-    if media_type is None or len(data) > _MAX_COVER_BYTES:
+    cover = cover_from(data)
+    if cover is None:
         raise InvalidOption("not a valid cover picture", str(path), "Give a JPEG or PNG picture of at most 10 MB")
-    return Cover(data, media_type)
+    return cover
 
 
 def _check_stays(settings: Settings, option: str) -> None:

@@ -10,19 +10,26 @@ from pathlib import Path
 from koebin.engine.audio.encoding.files import translated, whole_file
 from koebin.engine.audio.marks import Marks
 from koebin.tasks.assembly.programme.blocks import Block, Place
+from koebin.tasks.assembly.programme.epub import EpubBook
 from koebin.tasks.assembly.programme.files import MarksFile, open_marks
 from koebin.tasks.assembly.programme.layout import Layout
 from koebin.tasks.assembly.programme.outline import Outline
 from koebin.tasks.assembly.programme.player import PlayerChapter, PlayerPage
 from koebin.tasks.assembly.programme.report import chapter_list
+from koebin.tasks.assembly.programme.shelf_metadata import audiobookshelf
 from koebin.tasks.assembly.programme.timeline import Slot, Timeline
 
 
-def write_descriptions(outlines: Iterable[tuple[Block, Outline]], layout: Layout) -> None:
-    """Write marks, player page, chapter list and cover in one pass over the blocks' marks."""
+def write_descriptions(outlines: Iterable[tuple[Block, Outline]], layout: Layout) -> EpubBook | None:
+    """Write marks, player page, chapter list and cover in one pass over the blocks' marks.
+
+    Returns:
+        The EPUB's text if one is wanted; it is written when the sound is there.
+    """
     wanted, timeline = layout.wanted, layout.timeline
     several = len(timeline.speakers) > 1
     page = _player(layout) if wanted.player else None
+    book = _book(layout) if wanted.epub else None
     chapter_marks: list[MarksFile] = []
     chapter = 0
     with ExitStack() as stack:
@@ -46,6 +53,8 @@ def write_descriptions(outlines: Iterable[tuple[Block, Outline]], layout: Layout
                 one.add(relative, place.name)
             if page:
                 page.add(marks if wanted.whole else relative, chapter - 1, place.line, place.name)
+            if book:
+                book.add(relative if wanted.per_chapter else marks, chapter - 1, place.line, place.name)
     if layout.lists_chapters():
         listing = json.dumps(chapter_list(layout), ensure_ascii=False, indent=1)
         _write(layout.folder / "chapters.json", listing.encode())
@@ -53,6 +62,29 @@ def write_descriptions(outlines: Iterable[tuple[Block, Outline]], layout: Layout
         _write(layout.cover_path(), wanted.cover)
     if page:
         _write(layout.folder / "index.html", page.render().encode())
+    if wanted.audiobookshelf:
+        _write(layout.folder / "metadata.json", audiobookshelf(layout))
+    return book
+
+
+def write_epub(book: EpubBook, layout: Layout) -> None:
+    """Write the EPUB with the sound that has been written."""
+    numbers = range(1, len(layout.timeline.chapters) + 1)
+    audio = {path.name: path for path in map(layout.epub_audio, numbers)}
+    with whole_file(layout.epub_path()) as temporary, translated(layout.epub_path()):
+        book.write(temporary, audio, layout.cover_path() if layout.wanted.cover else None)
+
+
+def _book(layout: Layout) -> EpubBook:
+    wanted, numbers = layout.wanted, range(1, len(layout.timeline.chapters) + 1)
+    return EpubBook(
+        title=wanted.title,
+        author=wanted.author,
+        chapters=[layout.title(number) for number in numbers],
+        audio=[layout.epub_audio(number).name for number in numbers],
+        series=wanted.series,
+        volume=wanted.volume,
+    )
 
 
 def _placed(outlines: Iterable[tuple[Block, Outline]], timeline: Timeline) -> Iterator[tuple[Place, Slot, Marks]]:

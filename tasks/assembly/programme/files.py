@@ -25,6 +25,7 @@ _MEDIA_TYPES = {
     "lab": "text/plain",
     "json": "application/json",
     "html": "text/html",
+    "epub": "application/epub+zip",
 }
 
 
@@ -34,7 +35,7 @@ class File:
 
     Attributes:
         path: of the file.
-        kind: ``audio``, ``marks``, ``chapters``, ``player`` or ``cover``.
+        kind: ``audio``, ``marks``, ``chapters``, ``player``, ``cover``, ``epub`` or ``metadata``.
         format: of audio or marks; otherwise the suffix.
         media_type: for HTTP.
         bytes: its size.

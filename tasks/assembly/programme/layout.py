@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from koebin.engine.audio.encoding import Chapter, Cover, Encoding, Tags
+from koebin.tasks.assembly.programme.epub import CORE_FORMATS
 from koebin.tasks.assembly.programme.files import File, audio_name, finished, marks_name
 from koebin.tasks.assembly.programme.parts import Deliverables
 from koebin.tasks.assembly.programme.timeline import Span, Timeline
@@ -86,6 +87,14 @@ class Layout:
     def cover_path(self) -> Path:
         return self.folder / f"cover{Cover(self.wanted.cover or b'').suffix}"
 
+    def epub_path(self) -> Path:
+        return self.folder / f"{self.stem(0)}.epub"
+
+    def epub_audio(self, number: int) -> Path:
+        """The sound file that a chapter is spoken from in the EPUB: its own, if it has one."""
+        known = [name for name in CORE_FORMATS if name in self.wanted.formats]
+        return self.folder / audio_name(self.stem(number if self.wanted.per_chapter else 0), known[0])
+
     def finished_audio(self) -> tuple[File, ...]:
         """Every audio file, measured and hashed."""
         return tuple(
@@ -107,4 +116,8 @@ class Layout:
             files.append(finished(self.cover_path(), "cover"))
         if wanted.player:
             files.append(finished(self.folder / "index.html", "player"))
+        if wanted.epub:
+            files.append(finished(self.epub_path(), "epub", duration_seconds=self.timeline.duration_seconds))
+        if wanted.audiobookshelf:
+            files.append(finished(self.folder / "metadata.json", "metadata"))
         return tuple(files)

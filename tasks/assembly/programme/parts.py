@@ -12,6 +12,7 @@ from koebin.engine.audio.encoding import Cover, find_format
 from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.audio.subtitles import subtitle_format
 from koebin.engine.errors import InvalidOption
+from koebin.tasks.assembly.programme.epub import CORE_FORMATS
 
 _NAME = re.compile(r"\w[\w.-]{0,179}")
 _LONGEST_PAUSE_SECONDS = 3600.0
@@ -69,6 +70,8 @@ class Deliverables:
         true_peak_dbtp: no peak stands above it, -20 to 0.
         subtitles: ``format`` or ``format:level``: ``srt``, ``vtt:word``, ``lab``, ``json``; beside every audio file.
         player: an ``index.html`` beside the audio.
+        epub: an EPUB that holds text and sound, in the first of ``formats`` that readers play (MP3, M4A, Opus).
+        audiobookshelf: a ``metadata.json`` for Audiobookshelf.
         bitrate_kbps: of the lossy formats, None for their defaults.
         sample_rate_hz: of the programme, None for the first part's.
         title, author, cover: written into the files; the cover is PNG or JPEG bytes.
@@ -86,12 +89,16 @@ class Deliverables:
     true_peak_dbtp: float = -1.0
     subtitles: tuple[str, ...] = ()
     player: bool = False
+    epub: bool = False
+    audiobookshelf: bool = False
     bitrate_kbps: int | None = None
     sample_rate_hz: int | None = None
     title: str = ""
     author: str = ""
     credits: tuple[str, ...] = ()
     cover: bytes | None = None
+    series: str = ""
+    volume: str = ""
     name: str = "programme"
 
     def __post_init__(self) -> None:
@@ -106,6 +113,8 @@ class Deliverables:
         object.__setattr__(self, "subtitles", tuple(dict.fromkeys(self.subtitles)))
         for name in names:
             find_format(name).bitrate_for(self.bitrate_kbps)
+        if self.epub and not set(names) & set(CORE_FORMATS):
+            raise InvalidOption("an EPUB needs sound that readers play", ", ".join(names), "Add the format mp3")
         for wanted in self.subtitles:
             subtitle_format(*wanted.split(":", 1))
         if self.cover is not None:

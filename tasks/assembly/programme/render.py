@@ -11,7 +11,7 @@ from typing import Any
 from koebin.engine.audio.encoding.flac_frames import BLOCK_FRAMES
 from koebin.engine.errors import InvalidInput
 from koebin.tasks.assembly.programme.blocks import Block
-from koebin.tasks.assembly.programme.descriptions import write_descriptions
+from koebin.tasks.assembly.programme.descriptions import write_descriptions, write_epub
 from koebin.tasks.assembly.programme.files import File, open_audio
 from koebin.tasks.assembly.programme.layout import Layout
 from koebin.tasks.assembly.programme.mastering import plan_master
@@ -78,8 +78,11 @@ def render_programme(
         sound = any(name != "flac" for name in wanted.formats)
         finished = material.finished(master, sections, sound=sound, flac="flac" in wanted.formats)
         with material.beside(lambda: _write_audio(finished, lengths, layout)) as audio:
-            write_descriptions(material.outlines(), layout)
-            files = (*audio(), *layout.finished_descriptions())
+            book = write_descriptions(material.outlines(), layout)
+            spoken = audio()
+            if book:
+                write_epub(book, layout)
+            files = (*spoken, *layout.finished_descriptions())
     return Programme(files, make_report(layout, master, achieved, files))
 
 

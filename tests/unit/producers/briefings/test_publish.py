@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import feedparser
 import pytest
 
 from koebin.engine.errors import JobFailed, StoreUnavailable
@@ -169,3 +170,18 @@ def test_the_hour_that_comes_twice_has_two_keys(write) -> None:
     composed = compose(briefing, due, Policy())
     made = [edition_of(briefing, due + timedelta(hours=hour), composed).key[-6:] for hour in (0, 1)]
     assert made == ["1-0130", "0130-2"]
+
+
+def test_a_podcast_names_the_editions_there_are(store: Store) -> None:
+    podcast = {"base_url": "https://cdn.example.jp", "title": "朝", "author": "", "description": "", "image": ""}
+    for day in range(5):
+        result = {"format": "mp3", "bytes": 15, "duration_seconds": 61.0}
+        publish(edition(store, day, podcast=podcast), store, result, BEGIN + timedelta(days=day))
+    parsed = feedparser.parse(store.get("briefings/morning/feed.xml"))
+    assert not parsed.bozo
+    assert [entry.id for entry in parsed.entries] == [
+        f"morning/{(BEGIN + timedelta(days=day)).isoformat()}" for day in (4, 3, 2)
+    ]
+    first = parsed.entries[0]
+    assert first.enclosures[0].href == "https://cdn.example.jp/briefings/morning/2026-11-27-0700.mp3"
+    assert b"2026-11-27-0700.vtt" in store.get("briefings/morning/feed.xml")

@@ -1,0 +1,1 @@
+"""Publishing: podcast feeds of briefings and narrations."""
