@@ -36,14 +36,15 @@ class ItemReader:
         self._cast = cast
         self._seen: dict[str, int] = {}
 
-    def add(self, row: Mapping[str, Any], number: int, written: str = "") -> None:
+    def add(self, row: Mapping[str, Any], number: int, written: str = "", default: str = "") -> None:
         """One row.
 
         Args:
             number: its line, from 1.
             written: the line as it stands in the input, for columns in errors; "" if the row is more than one line.
+            default: id of a row that names none; "" takes its line.
         """
-        item = f"line-{number:06d}"
+        item = default or f"line-{number:06d}"
         try:
             _check_strings(row, number)
             item = _item(row, item, number)

@@ -66,7 +66,7 @@ def read_json(text: str, builder: ScriptBuilder, cast: Cast) -> list[LineError]:
         if isinstance(row, str):
             row = {"text": row}
         if isinstance(row, dict):
-            reader.add(row, number)
+            reader.add(row, number, default=f"line-{index + 1:06d}")
         else:
             reader.refuse(InvalidScript("not an object", json.dumps(row)[:80], 'Write {"text": "…"}'), number)
     return reader.errors

@@ -155,7 +155,8 @@ def _decoded(data: bytes, format: Format | None) -> tuple[str, str]:  # noqa: A0
     if format == "html":
         from koebin.producers.formats.html import decode_html
 
-        return decode_html(data)
+        page, encoding = decode_html(data)
+        return page, _NAMES.get(encoding.lower(), encoding)
     if format not in _SELF_TOLD or b"\0" in data[:4]:
         return decode(data)
     declared = _XML_ENCODING.match(data)

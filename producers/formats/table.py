@@ -33,6 +33,7 @@ _NAMES: Final[Mapping[str, str]] = {
     **{name: name for name in FIELDS},
     **{called: name for name, names in _CALLED.items() for called in names.split()},
 }
+_SHOWN: Final = 20
 _WHOLE: Final = frozenset(("seed", "take"))
 _WORDS: Final = frozenset(("id", "custom_id", "text", "speaker", "style"))
 
@@ -96,7 +97,7 @@ def _columns(cells: Sequence[str], line: int) -> tuple[Sequence[str], bool]:
     if "text" in names:
         unread = [cell for cell, name in zip(cells, names, strict=True) if cell and not name]
         if unread:
-            log.warning("columns that are not read: %s", ", ".join(unread))
+            log.warning("columns that are not read: %s", ", ".join(unread[:_SHOWN]))
         for name in filter(None, names):
             if names.count(name) > 1:
                 raise InvalidScript("two columns have one name", name, "Keep one of them", line)

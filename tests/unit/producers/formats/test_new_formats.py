@@ -109,7 +109,7 @@ def test_srt_keeps_what_only_looks_like_a_tag_and_speaks_fast_where_time_is_shor
         ("id,text\n1,①番です。\n".encode("cp932"), "csv", [("1", "①番です。")]),
         ("id\ttext\n1\tはい。\n".encode("utf-16"), "csv", [("1", "はい。")]),
         ("id,text\n1,はい。\n".encode("utf-8-sig"), "csv", [("1", "はい。")]),
-        ('[{"id": "a", "text": "一。"}, "二。"]', "json", [("a", "一。"), ("line-000001", "二。")]),
+        ('[{"id": "a", "text": "一。"}, "二。"]', "json", [("a", "一。"), ("line-000002", "二。")]),
         ('{"items": ["一。"]}', "json", [("line-000001", "一。")]),
         ('{"id": "あい", "text": "一。", "speaker": ""}', None, [("あい", "一。")]),
     ],
