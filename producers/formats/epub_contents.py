@@ -77,7 +77,7 @@ def _navigations(root: Node) -> Iterator[tuple[Node, list[str]]]:
 def _nav_links(root: Node) -> Iterator[tuple[str, str]]:
     for nav, kinds in _navigations(root):
         if "toc" in kinds:
-            yield from ((link.get("href"), words(link)) for link in nav.iter() if link.tag == "a")
+            yield from ((link.get("href"), words(link)) for link in nav.iter(whole=("a",)) if link.tag == "a")
             return
 
 

@@ -168,7 +168,8 @@ def _read_item(node: Node, package: Package) -> None:
 
 def _read_metadata(root: Node, package: Package) -> None:
     metadata = next((node for node in root.iter() if node.tag == "metadata"), root)
-    inside = [node for node in metadata.iter() if node.tag in ("title", "creator", "meta")]
+    told = ("title", "creator", "meta")
+    inside = [node for node in metadata.iter(whole=told) if node.tag in told]
     refined: dict[tuple[str, str], str] = {}
     for node in inside:
         if node.tag == "meta" and node.get("refines"):

@@ -209,12 +209,14 @@ class Node:
         """The elements directly inside of it."""
         yield from (each for each in self.content if isinstance(each, Node))
 
-    def iter(self) -> Iterator[Node]:
-        """It and every element inside of it, in the order of their start tags."""
+    def iter(self, whole: Collection[str] = ()) -> Iterator[Node]:
+        """It and every element inside of it, in the order of their start tags; none inside of those called so."""
         waiting = [self]
         while waiting:
             node = waiting.pop()
             yield node
+            if node.tag in whole:
+                continue
             waiting.extend(reversed([each for each in node.content if isinstance(each, Node)]))
 
     def text(self, leave_out: Collection[str] = ()) -> str:

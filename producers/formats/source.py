@@ -27,6 +27,8 @@ _UNICODE_MARKS: Final = (
 _JAPANESE: Final = {"Shift_JIS": "cp932", "EUC-JP": "euc-jp"}
 _SELF_TOLD: Final[frozenset[Format]] = frozenset(("html", "fb2", "csv", "tsv", "srt", "vtt", "json"))
 """Formats whose look tells a right encoding from a wrong one, or that say their encoding themselves."""
+_WITHOUT_LINES: Final[frozenset[Format]] = frozenset(("html", "fb2", "ssml", "json"))
+"""Formats whose lines are no lines of speech: programs write them without breaks."""
 _XML_ENCODING: Final = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_.:-]{1,40})["']""")
 _AOZORA: Final = re.compile(
     r"［＃[^］\n]{1,200}］|^[ 　]*(?:翻訳の)?底本：|【テキスト中に現れる記号について】", re.MULTILINE
@@ -103,7 +105,7 @@ def source_from(data: bytes, format: Format | None = None, *, explicit: bool = T
             raise InvalidScript("the file is empty", hint="Give at least one line")
         return Source(text, format, encoding)
     text, left_out = without_controls(text)
-    _check(text)
+    _check(text, lines=format not in _WITHOUT_LINES)
     return Source(text, format, encoding, left_out=left_out)
 
 
@@ -192,15 +194,15 @@ def _look(text: str) -> Format:
     return "aozora" if _AOZORA.search(text) else "text"
 
 
-def _check(text: str) -> None:
-    """Raises: InvalidText: empty, or too long."""
+def _check(text: str, *, lines: bool) -> None:
+    """Raises: InvalidText: empty, or too long, as a whole or, where ``lines`` count, in a line."""
     if not text.strip():
         raise InvalidText("the text is empty", hint="Give at least one word")
     if len(text) > MAX_CHARS:
         raise InvalidText(
             f"the text has {len(text)} characters, more than {MAX_CHARS}", hint="Split it into several jobs"
         )
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text.split("\n") if lines else (), start=1):
         if len(line) > MAX_LINE_CHARS:
             what = f"the line has {len(line)} characters, more than {MAX_LINE_CHARS}"
             hint = "Break it into shorter lines, or check that this is a text file"

@@ -38,10 +38,10 @@ def koebin(*arguments: str) -> tuple[int, str]:
     [
         (b"", "empty"),
         (b" \n\t\n", "empty"),
-        (BEEP.encode(), "line 1, column 3: a control character"),
+        (BEEP.encode() * 21, "a control character"),
         (bytes(range(256)) * 20, "binary"),
         ("あ".encode() * 3_400_000, "characters"),
-        ("ก".encode(), "line 1, column 1"),
+        ("ก".encode(), "there is nothing to speak: cannot be read (THAI CHARACTER KO KAI)"),
     ],
     ids=["empty", "blank", "control", "binary", "long line", "script"],
 )
@@ -154,3 +154,63 @@ def test_doctor_names_what_is_no_device(monkeypatch: pytest.MonkeyPatch, home: P
     code, output = koebin("doctor")
     assert code == exits.FAILED
     assert f"FAILED\tdevice\tnot a valid device: '{device}'" in output
+
+
+def narrated(home: Path, name: str, content: str, *options: str) -> tuple[int, dict]:
+    """Exit code and result document of a narration with a private worker."""
+    (home / "keep").touch()
+    (home / name).write_text(content, encoding="utf-8")
+    code, output = koebin("narrate", name, "--json", *options)
+    return code, json.loads(output[output.index("{") : output.rindex("}") + 1])
+
+
+def test_what_is_silent_stands_in_the_result_and_has_an_exit_code(home: Path) -> None:
+    code, result = narrated(home, "book.txt", "[pause:1]はい(ㅂ)。\n二行目。", "-f", "wav")
+    assert code == exits.LEFT_OUT
+    assert [(left["line"], left["text"]) for left in result["left_out"]] == [(1, "ㅂ")]
+    sound = decode_segment(Path(result["result"]["uri"].removeprefix("file://")).read_bytes())
+    assert not sound.samples[: sound.sample_rate_hz].any(), "a pause before the first text is silence"
+    code, output = koebin("narrate", "book.txt", "--strict")
+    assert code == exits.INVALID
+    assert "line 1" in output
+
+
+def test_a_track_is_as_long_as_its_subtitles(home: Path) -> None:
+    cues = "1\n00:00:02,000 --> 00:00:03,500\nはい。\n\n2\n00:00:06,000 --> 00:00:09,250\nいいえ。\n"
+    code, result = narrated(home, "film.srt", cues, "-f", "wav")
+    assert code == exits.OK
+    assert result["result"]["duration_seconds"] == pytest.approx(9.25, abs=0.01)
+    assert result["report"]["late"] == []
+    marks = json.loads(Path(result["result"]["marks_uri"].removeprefix("file://")).read_text())["sentences"]
+    assert [mark["moras"][0]["start"] for mark in marks] == pytest.approx([2.0, 6.0], abs=0.02)
+
+
+def test_an_unknown_style_is_the_error_of_its_line_and_kana_name_files(home: Path) -> None:
+    lines = '{"id": "あいさつ", "text": "はい。"}\n{"id": "b", "text": "はい。", "style": "Happy"}\n'
+    lines += '{"id": "c", "text": "はい。", "speaker": "nobody"}\n'
+    code, result = narrated(home, "lines.jsonl", lines, "-f", "wav")
+    assert code == exits.PARTIAL
+    rows = Path(result["result"]["uri"].removeprefix("file://")).read_text().splitlines()
+    told = [(row["custom_id"], bool(row["error"])) for row in map(json.loads, rows)]
+    assert told == [("あいさつ", False), ("b", True), ("c", True)]
+    assert list(home.glob("out/jobs/*/out/000001-あいさつ.wav"))
+
+
+def test_a_folder_is_one_book(home: Path) -> None:
+    (home / "book").mkdir()
+    for name in ("10.txt", "2.md", "image.png"):
+        (home / "book" / name).write_text(f"{name}の文。", encoding="utf-8")
+    code, output = koebin("check", "book", "--json")
+    assert code == exits.OK
+    document = json.loads(output[output.index("{") : output.rindex("}") + 1])
+    assert document["chapters"] == ["2", "10"]
+    assert [line["text"] for line in document["lines"]] == ["2.mdの文。", "10.txtの文。"]
+
+
+def test_a_book_with_sound_and_a_podcast(home: Path) -> None:
+    code, result = narrated(home, "book.md", "# 一\n\n雨。\n\n# 二\n\n風。", "--epub", "--per-chapter", "-f", "mp3")
+    assert code == exits.OK
+    assert {file["kind"] for file in result["files"]} >= {"audio", "epub", "marks"}
+    code, output = koebin("podcast", result["job"], "--base-url", "https://example.jp/a")
+    assert code == exits.OK
+    assert output.strip().endswith("/out/feed.xml")

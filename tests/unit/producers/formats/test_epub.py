@@ -231,3 +231,10 @@ def test_damaged_content_is_noticed(tmp_path):
     script = load(path)
     assert [passage.text for passage in script.passages] == SAID[6:]
     assert "is damaged" in script.left_out[0].reason
+
+
+def test_nested_names_take_no_time_that_grows_with_their_depth(tmp_path):
+    depth = limits.XML_DEPTH - 10
+    nested = "<dc:creator>" * depth + "名" * 200_000 + "</dc:creator>" * depth
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/package.opf": package(NAV_ITEM, metadata=nested)}))
+    assert script.author.startswith("声便、もう一人、名名")

@@ -41,6 +41,11 @@ def test_the_article_of_a_page():
     assert script.author == "某"
 
 
+def test_a_page_on_one_line_is_read():
+    page = "<html><body>" + "<p>雨が降る。</p>" * 20_000 + "</body></html>"
+    assert len(read(page).passages) == 20_000
+
+
 def test_a_page_in_the_encoding_that_it_names():
     page = "<html><head><meta charset=Shift_JIS></head><body><p>①番の㈱声便。</p></body></html>"
     assert said(read(page.encode("cp932"))) == ["①番の㈱声便。"]
