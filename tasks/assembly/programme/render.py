@@ -79,10 +79,10 @@ def render_programme(
         finished = material.finished(master, sections, sound=sound, flac="flac" in wanted.formats)
         with material.beside(lambda: _write_audio(finished, lengths, layout)) as audio:
             book = write_descriptions(material.outlines(), layout)
-            spoken = audio()
+            sounds = audio()
             if book:
                 write_epub(book, layout)
-            files = (*spoken, *layout.finished_descriptions())
+            files = (*sounds, *layout.finished_descriptions())
     return Programme(files, make_report(layout, master, achieved, files))
 
 
