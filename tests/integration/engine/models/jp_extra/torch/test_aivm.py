@@ -19,6 +19,8 @@ from tests.unit.engine.models.jp_extra.aivm_files import write_file
 from tests.unit.engine.models.jp_extra.make_onnx_voices import publish_as_style_bert_vits2
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # traces, rewrites and loads a whole network
 @pytest.mark.parametrize("opset", [17, 18])
 @torch.inference_mode()
 def test_an_aivmx_speaks_as_torch_does(voice: Path, network: Synthesizer, tmp_path: Path, opset: int) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from koebin.engine.errors import InvalidCheckpoint
+from koebin.engine.models.card import read_card
 from koebin.engine.models.jp_extra.export import export_voice
 from koebin.engine.models.jp_extra.onnx.flow import Flow
 from koebin.engine.models.jp_extra.onnx.mapped_weights import mapped
@@ -20,6 +21,7 @@ from koebin.engine.models.jp_extra.torch.checkpoint import checksum, find_weight
 from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
 from koebin.engine.models.jp_extra.voice_format import FILES
 from koebin.engine.models.jp_extra.windows import one_by_one
+from tests.unit.engine.models.jp_extra.aivm_files import CREATORS, write_file
 
 TOLERANCE = 1e-4
 
@@ -116,3 +118,30 @@ def test_nothing_is_overwritten_and_nothing_is_left_half_done(voice: Path, tmp_p
     with pytest.raises(InvalidCheckpoint):
         export_voice(tmp_path / "broken", tmp_path / "target")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "full"]
+
+
+def test_a_file_is_exported_as_its_folder_is(voice: Path, exported: Path, tmp_path: Path) -> None:
+    file = write_file(voice, find_weights(voice), tmp_path / "rin.aivm")
+    folder = export_voice(file, tmp_path / "out")
+    for name in ("encoder.data", "flow.data", "decoder.data", "style_vectors.npy"):
+        assert (folder / name).read_bytes() == (exported / name).read_bytes()
+    assert read_card(folder).creators == tuple(CREATORS)
+    assert json.loads((folder / "voice.json").read_text("utf-8"))["styles"] == {"ノーマル": 0, "喜び": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x80\x02}q\x00.", r"pickle.*never loaded"),
+        (b"PK\x03\x04rest", r"PyTorch pickle.*never loaded"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        (b"\x08\x08rest", r"for ONNX Runtime already.*--speakers"),
+        (b"\x02\0\0\0\0\0\0\0{}", "without AIVM metadata"),
+        (b"{}", "is JSON"),
+    ],
+)
+def test_a_file_that_cannot_be_exported_is_refused_by_what_it_is(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "G_1000.pth").write_bytes(content)
+    with pytest.raises(InvalidCheckpoint, match=message):
+        export_voice(tmp_path / "G_1000.pth", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
