@@ -79,6 +79,8 @@ class RenderQueue:
         """When a speaker's last result came."""
         self._new = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
+        self._asked = 0.0
+        """When it was last asked who serves what is waited for."""
 
     async def start(self) -> None:
         self._watcher = asyncio.create_task(self._watch(), name="koebin-http-results")
@@ -165,30 +167,37 @@ class RenderQueue:
 
     async def _watch(self) -> None:
         """Look for results while anything is sent."""
-        asked = time.monotonic()
+        self._asked = time.monotonic()
         while True:
             self._new.clear()
             if not self._sent:
                 await self._new.wait()
                 continue
             try:
-                results = await self._in_thread(self._results, list(self._sent))
-            except Exception as error:  # noqa: BLE001 - looked for again, until the patience of those who wait ends
-                log.warning("results cannot be looked for: %s", error)
+                await self._look()
+            except Exception:  # whoever waits must not wait for ever for a defect
+                log.exception("a look for results failed")
                 await asyncio.sleep(_OUTAGE_SECONDS)
-                results = {}
-            for task_id, outcome in results.items():
-                self._settle(task_id, outcome)
-            now = time.monotonic()
-            if now - asked >= _CONCERN_SECONDS:
-                asked = now
-                await self._look_for_workers(now)
-            for speaker in list(self._lines):
-                await self._fill(speaker)
-                if not self._lines[speaker] and not self._count(speaker):
-                    del self._lines[speaker]
-                    self._moved.pop(speaker, None)
-            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        try:
+            results = await self._in_thread(self._results, list(self._sent))
+        except Exception as error:  # noqa: BLE001 - looked for again, until the patience of those who wait ends
+            log.warning("results cannot be looked for: %s", error)
+            await asyncio.sleep(_OUTAGE_SECONDS)
+            results = {}
+        for task_id, outcome in results.items():
+            self._settle(task_id, outcome)
+        now = time.monotonic()
+        if now - self._asked >= _CONCERN_SECONDS:
+            self._asked = now
+            await self._look_for_workers(now)
+        for speaker in list(self._lines):
+            await self._fill(speaker)
+            if not self._lines[speaker] and not self._count(speaker):
+                del self._lines[speaker]
+                self._moved.pop(speaker, None)
+        await asyncio.sleep(_LOOK_SECONDS)
 
     def _results(self, task_ids: list[str]) -> dict[str, RenderResult | Exception]:
         backend: Any = self._app.backend

@@ -21,6 +21,7 @@ from koebin.producers.http.errors import NotFound
 from koebin.producers.http.keys import Key
 from koebin.producers.http.speech import Utterance
 from koebin.tasks import keys as store_keys
+from koebin.tasks import redis_keys
 
 MOST_WORDS: Final = 10_000
 WordType = Literal["PROPER_NOUN", "COMMON_NOUN", "VERB", "ADJECTIVE", "SUFFIX"]
@@ -71,7 +72,7 @@ def change(door: Door, key: Key, added: Mapping[str, Word | None]) -> None:
         NotFound: a word to be removed that is not there.
         InvalidDictionary: too many words.
     """
-    lock = door.client.redis.lock(f"koebin:http:words:{key.name}", timeout=30, blocking_timeout=20)
+    lock = door.client.redis.lock(f"{redis_keys.HTTP}words:{key.name}", timeout=30, blocking_timeout=20)
     with lock:
         words = load(door, key)
         for word_id, word in added.items():

@@ -123,7 +123,7 @@ def test_a_book_that_is_dropped_becomes_a_file_that_plays(page: Page) -> None:
     tab_to(page, "make")
     page.press("Enter")
     page.wait("document.getElementById('message').textContent === 'The job is accepted.'", 30)
-    page.wait("document.querySelector('#jobs li audio')", 170)
+    page.wait("!!document.querySelector('#jobs li audio')", 120)
     page.eval("(() => { const a = document.querySelector('#jobs li audio'); a.preload = 'metadata'; a.load(); })()")
     page.wait("document.querySelector('#jobs li audio').duration > 1", 30)
     seconds = page.eval("document.querySelector('#jobs li audio').duration")
