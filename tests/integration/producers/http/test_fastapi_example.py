@@ -23,8 +23,8 @@ def test_the_example_speaks_and_streams() -> None:
     with TestClient(module.app) as client:
         whole = client.get("/speak", params={"text": text})
         streamed = client.get("/stream", params={"text": text})
-        refused = client.get("/speak", params={"text": "\x07"})
-        late = client.get("/stream", params={"text": "\x07"})
+        refused = client.get("/speak", params={"text": "　"})
+        late = client.get("/stream", params={"text": "　"})
     samples, rate = soundfile.read(io.BytesIO(whole.content), dtype="int16")
     parts = np.frombuffer(streamed.content, "<i2")
     assert int(streamed.headers["x-sample-rate"]) == rate
