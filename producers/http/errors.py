@@ -14,6 +14,8 @@ from koebin.engine.errors import (
     JobConflict,
     JobNotFound,
     KoebinError,
+    NotRegistered,
+    NotSigned,
     SpeakerNotServed,
     StoreFull,
     StoreNotFound,
@@ -91,6 +93,8 @@ _STATUS: Final[tuple[tuple[type[KoebinError], int], ...]] = (
     (JobNotFound, 404),
     (StoreNotFound, 404),
     (JobConflict, 409),
+    (NotSigned, 500),  # the deployment's fault, not the client's
+    (NotRegistered, 500),
     (InvalidInput, 400),
     (SpeakerNotServed, 503),
     (UnknownSpeaker, 400),
