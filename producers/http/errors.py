@@ -14,7 +14,6 @@ from koebin.engine.errors import (
     JobConflict,
     JobNotFound,
     KoebinError,
-    NotRegistered,
     NotSigned,
     SpeakerNotServed,
     StoreFull,
@@ -94,7 +93,6 @@ _STATUS: Final[tuple[tuple[type[KoebinError], int], ...]] = (
     (StoreNotFound, 404),
     (JobConflict, 409),
     (NotSigned, 500),  # the deployment's fault, not the client's
-    (NotRegistered, 500),
     (InvalidInput, 400),
     (SpeakerNotServed, 503),
     (UnknownSpeaker, 400),
