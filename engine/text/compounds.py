@@ -15,6 +15,13 @@ _KANJI: Final = re.compile("[㐀-䶿一-鿿々]")
 _FIGURES: Final = re.compile("[0-9０-９〇一二三四五六七八九十百千万億兆]")
 
 
+def _is_word(word: Morpheme) -> bool:
+    """Whether it is more than a number with what is counted, and no station, whose namesakes are read otherwise."""
+    if _FIGURES.search(word.surface):
+        return word.pos[2] == "地名"
+    return not (word.pos[1] == "固有名詞" and word.surface.endswith("駅"))
+
+
 def read_compounds(features: list[Feature], offsets: list[int | None], words: Sequence[Morpheme]) -> None:
     """Give such words Sudachi's reading, in place.
 
@@ -27,7 +34,7 @@ def read_compounds(features: list[Feature], offsets: list[int | None], words: Se
         first, last = places.get(word.start), places.get(word.end)
         if first is None or last is None or last - first < 2:
             continue
-        if not word.reading or not _KANJI.search(word.surface) or _FIGURES.search(word.surface):
+        if not word.reading or not _KANJI.search(word.surface) or not _is_word(word):
             continue
         parts = features[first:last]
         if any(part["is_reading_protected"] or not part["mora_size"] for part in parts):
