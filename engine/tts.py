@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from koebin.engine.cpu_quota import cpu_quota
 from koebin.engine.errors import EngineNotReady, InvalidOption, KoebinError, UnknownSpeaker
 from koebin.engine.models.base import AcousticModel, Utterance
 from koebin.engine.models.pool import ModelPool
@@ -259,8 +261,9 @@ class Speakers(Mapping[str, Speaker]):
 
 
 def available_cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Number of cores that this process may use: its affinity, and its container's quota, rounded up."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, math.ceil(cpu_quota() or cores)))
 
 
 def warm_up(model: AcousticModel) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, Final
 
 from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -85,6 +86,30 @@ def takes_writes(client: Redis) -> bool:
         if not str(error).startswith(_REFUSALS):
             raise
         return False
+
+
+def missing_rights(client: Redis) -> list[str]:
+    """What of Koebin's least ACL the user lacks: keys, channels and commands, by name; [] if nothing.
+
+    Raises:
+        RedisError: the server does not answer.
+    """
+    probe = f"koebin-probe-{secrets.token_hex(4)}"
+    questions: dict[str, tuple[Any, ...]] = {
+        **{f"keys {prefix}*": ("DEL", prefix + probe) for prefix in redis_keys.KEY_PREFIXES},
+        **{f"channels {prefix}*": ("PUBLISH", prefix + probe, "") for prefix in redis_keys.CHANNEL_PREFIXES},
+        "the command EVAL": ("EVAL", "return 1", 0),
+        "the command TIME": ("TIME",),
+        "the command INFO": ("INFO", "server"),
+    }
+    lacking = []
+    for name, command in questions.items():
+        try:
+            client.execute_command(*command)
+        except (NoPermissionError, ReadOnlyError) as error:
+            if isinstance(error, NoPermissionError):
+                lacking.append(name)
+    return lacking
 
 
 def as_text(value: Any) -> str:

@@ -15,7 +15,7 @@ from koebin.producers.commands.say import AsJson, StoreOption
 from koebin.producers.console import messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import FAILED
 from koebin.tasks.broker.fleet import fleet
-from koebin.tasks.connection import check, connect
+from koebin.tasks.connection import check, connect, missing_rights, takes_writes
 from koebin.tasks.settings import Settings, load_settings
 from koebin.tasks.stores.base import Finding
 from koebin.tasks.stores.uri import open_store
@@ -66,6 +66,15 @@ def _broker(settings: Settings) -> Iterator[Finding]:
     policy = info.get("maxmemory_policy", "noeviction")
     version = info.get("valkey_version") or info.get("redis_version")
     yield Finding("broker", ok=True, detail=f"{settings.masked_broker()}, version {version}")
+    if info.get("redis_mode") == "cluster":
+        hint = "Use one server with or without replicas, or Redis Sentinel"
+        yield Finding("broker mode", ok=False, detail="Redis Cluster is no transport of Celery", hint=hint)
+    if not takes_writes(client):
+        hint = "Is it a replica, full, or unable to save? See its log"
+        yield Finding("broker writes", ok=False, detail="the server takes no writes", hint=hint)
+    for lacking in missing_rights(client):
+        hint = "Give the user the rights of docs/operations.md, section Redis"
+        yield Finding("broker rights", ok=False, detail=f"the user may not use {lacking}", hint=hint)
     if policy != "noeviction":
         hint = "Set maxmemory-policy noeviction; otherwise the server may drop queued work"
         yield Finding("broker memory policy", ok=False, detail=str(policy), hint=hint)

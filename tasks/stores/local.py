@@ -29,7 +29,17 @@ TEMPORARY: Final = ".koebin-tmp"
 
 _COPY_BYTES: Final = 1 << 20
 _PLACE_ATTEMPTS: Final = 100
-_NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}
+_NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
+_NO_FOLDER_SYNC: Final = {
+    errno.EINVAL,
+    errno.EBADF,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EPERM,
+    errno.EACCES,
+}
+"""Answers of file systems whose folders cannot be synced: some network and FUSE mounts."""
 
 
 class LocalStore:
@@ -231,7 +241,20 @@ def _taken(given: Path, temporary: Path) -> bool:
 
 
 def _replace(temporary: Path, path: Path) -> bool:
-    os.replace(temporary, path)
+    try:
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # The object's folder is another file system: a copy there, and then a rename.
+        beside = path.with_name(f".{path.name[-100:]}.{secrets.token_hex(4)}.part")
+        try:
+            shutil.copyfile(temporary, beside)
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
     return True
 
 
@@ -280,9 +303,16 @@ def _make_folder(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    """Record a folder's entries on disk, where the file system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:  # a folder that may be written to and not be read
+        return
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
     finally:
         os.close(descriptor)
 

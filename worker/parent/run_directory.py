@@ -40,6 +40,7 @@ class RunDirectory:
 
     def __init__(self, path: Path, scratch: Path | None = None) -> None:
         self.path = path
+        self._known: list[ChildReport] = []
         self.scratch = scratch or path
 
     def create(self) -> None:
@@ -79,7 +80,10 @@ class RunDirectory:
 
     def reports(self) -> list[ChildReport]:
         """Reports of live processes, and of those whose engine could not be built."""
-        found = []
+        found: list[ChildReport] = []
+        if self._known and not self.path.exists():  # somebody has tidied up: the processes are ready all the same
+            for known in self._known:
+                self.report(known)
         for path in sorted(self.path.glob("child-*.json")):
             document = json.loads(path.read_text())
             speakers = tuple(
@@ -91,6 +95,7 @@ class RunDirectory:
                 path.unlink(missing_ok=True)
                 continue
             found.append(report)
+        self._known = found
         return found
 
     def discard(self, pid: int) -> None:
@@ -111,5 +116,6 @@ class RunDirectory:
     def write(self, name: str, text: str) -> None:
         """Write a file that appears whole or not at all."""
         temporary = self.path / f".{name}.{os.getpid()}"
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may tidy up in /tmp
         temporary.write_text(text)
         temporary.replace(self.path / name)

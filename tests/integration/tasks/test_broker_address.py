@@ -16,7 +16,7 @@ from redis import Redis
 
 from koebin.engine.display import mask
 from koebin.engine.errors import BrokerUnavailable, ConfigurationError
-from koebin.tasks.connection import check, connect
+from koebin.tasks.connection import check, connect, missing_rights, takes_writes
 from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.app import create_app
 from tests.servers.ports import HOST, free_ports, wait_for_port
@@ -127,3 +127,27 @@ def test_what_the_first_contact_tells(url: str, kind: type[Exception], said: str
         assert said in str(caught.value)
         assert caught.value.hint  # type: ignore[attr-defined]
         assert "right" not in str(caught.value)
+
+
+LEAST = [
+    *("~koebin*", "~speaker.*", "~assemble*", "~_kombu.*", "~celery-task-meta-*", "~*.reply.koebin.pidbox"),
+    *("&/*", "&celery-task-meta-*"),
+    *("+@read", "+@write", "+@connection", "+@transaction", "+@scripting", "+@pubsub", "-@dangerous", "+info", "+time"),
+]
+
+
+def test_the_least_acl_is_enough_and_each_right_that_lacks_is_named(redis: Redis, redis_server: RedisServer) -> None:
+    redis.execute_command("ACL", "SETUSER", "least", "on", ">x", "resetchannels", *LEAST)
+    url = redis_server.url.replace("redis://", "redis://least:x@")
+    client = connect(url, retries=0)
+    assert missing_rights(client) == []
+    assert takes_writes(client)
+    for rule, named in (
+        ("-@scripting", "EVAL"),
+        ("-time", "TIME"),
+        ("resetchannels", "channels /"),
+        ("resetkeys", "keys"),
+    ):
+        redis.execute_command("ACL", "SETUSER", "least", rule)
+        assert any(named in lacking for lacking in missing_rights(client)), rule
+    client.close()

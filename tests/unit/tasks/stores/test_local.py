@@ -1,5 +1,6 @@
 import errno
 import os
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -275,3 +276,38 @@ def test_content_types():
     assert content_type_of("a/b.m4b") == "audio/mp4"
     assert content_type_of("a/b.txt") == "text/plain"
     assert content_type_of("a.b/c") == "application/octet-stream"
+
+
+def test_a_file_system_whose_folders_cannot_be_synced(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def no_folders(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", no_folders)
+    store = LocalStore(tmp_path)
+    assert store.put("a/b", b"1")
+    assert store.get("a/b") == b"1"
+
+
+@pytest.mark.parametrize("if_absent", [True, False])
+def test_a_folder_of_objects_that_is_another_file_system(tmp_path, monkeypatch, if_absent):
+    rename = os.replace
+
+    def no_link(*_):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    def replace(source, target):
+        if ".koebin-tmp" in str(source):
+            no_link()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "link", no_link)
+    monkeypatch.setattr(os, "replace", replace)
+    store = LocalStore(tmp_path)
+    assert store.put("segments/a", b"1", if_absent=if_absent)
+    assert store.get("segments/a") == b"1"
+    assert [path.name for path in (tmp_path / "segments").iterdir()] == ["a"]
+    assert list(store.list()) == ["segments/a"]
