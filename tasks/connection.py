@@ -105,7 +105,7 @@ def missing_rights(client: Redis) -> list[str]:
     lacking = []
     for name, command in questions.items():
         try:
-            client.execute_command(*command)
+            client.execute_command(*command)  # type: ignore[no-untyped-call]
         except (NoPermissionError, ReadOnlyError) as error:
             if isinstance(error, NoPermissionError):
                 lacking.append(name)
