@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any, ClassVar
 
@@ -149,6 +150,7 @@ class World:
     def close(self) -> None:
         self.redis.close()
         self._stack.close()
+        rmtree(self.folder, ignore_errors=True)
 
 
 class Strangers(RuleBasedStateMachine):
