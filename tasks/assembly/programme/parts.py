@@ -38,7 +38,7 @@ class Part:
     speaker: str = ""
     pause_after: float = 0.0
     line: int = 0
-    pause_before: float = 0.0
+    pause_before: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         for pause in (self.pause_before, self.pause_after):
