@@ -87,3 +87,11 @@ REMOTE_AUDIO_SECONDS: Final = 300.0
 """Longest sentence of a remote voice."""
 REMOTE_RECENT_BYTES: Final = 64 << 20
 """Samples of a remote voice's latest sentences that are kept in memory."""
+
+
+STORE_OBJECT_BYTES: Final = 1 << 30
+"""An object of a store that is read whole: documents, segments, covers. Deliverables are copied piece by piece."""
+SEGMENT_SECONDS: Final = 3600.0
+"""A stored segment; 20,000 characters, the longest, are about an hour at half speed."""
+SAMPLE_RATE_HZ: Final = 384_000
+"""Highest rate of sound that is read back."""

@@ -8,6 +8,7 @@ from typing import Final
 from koebin.engine.errors import InvalidName
 
 _JOB: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_DOCUMENTS: Final = frozenset(("segments", "pieces", "dictionaries", "http"))
 _HEX: Final = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -84,6 +85,14 @@ def output(job: str, name: str) -> str:
 def user_words(owner: str) -> str:
     """Words that a key of the HTTP door has given readings for."""
     return f"http/{check_job(owner)}/words.json"
+
+
+def is_document(key: str) -> bool:
+    """Whether an object is Koebin's own, to be read by it alone: plans, segments, dictionaries; no deliverable."""
+    first, _, rest = key.partition("/")
+    if first == "jobs":
+        return not rest.partition("/")[2].startswith("out/")
+    return first in _DOCUMENTS
 
 
 def _hex(value: str) -> str:

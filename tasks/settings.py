@@ -77,6 +77,17 @@ class Settings(BaseSettings):
         default=(),
         description="Comma-separated roots under which a worker may write. Empty: KOEBIN_STORE alone.",
     )
+    store_document_mode: str = Field(
+        default="600",
+        pattern="^0?[0-7]{3}$",
+        description="Mode of files in a folder that only Koebin reads: plans, texts, segments. 660 where client and "
+        "workers are different users of one group.",
+    )
+    store_file_mode: str = Field(
+        default="",
+        pattern="^(0?[0-7]{3})?$",
+        description="Mode of finished files in a folder. Empty: as the umask says.",
+    )
     s3_endpoint_url: str = Field(default="", description="An S3-compatible endpoint. Empty: AWS.")
     s3_region: str = Field(default="", description="Region of the bucket.")
     s3_access_key_id: SecretStr = Field(default=SecretStr(""), description="Empty: boto3's own credential chain.")
@@ -281,6 +292,8 @@ class Settings(BaseSettings):
     def store_options(self) -> StoreOptions:
         return StoreOptions(
             message_keys=self.signing_keys(),
+            document_mode=int(self.store_document_mode, 8),
+            file_mode=int(self.store_file_mode, 8) if self.store_file_mode else None,
             endpoint=self.s3_endpoint_url,
             region=self.s3_region,
             access_key_id=self.s3_access_key_id.get_secret_value(),

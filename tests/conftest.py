@@ -8,12 +8,19 @@ import pytest
 from hypothesis import settings
 
 from tests.module_index import modules_by_test
+from tests.servers.reaper import end_with_parent
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 
 # The same examples in every run, however busy the machine: a run that passed says what the next one will say.
 settings.register_profile("koebin", derandomize=True, deadline=None)
 settings.load_profile("koebin")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """End a worker of pytest-xdist with the process that divides the tests, however that ends."""
+    if hasattr(config, "workerinput"):
+        end_with_parent()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

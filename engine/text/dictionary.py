@@ -166,7 +166,7 @@ class Dictionary:
             raise InvalidDictionary(
                 f"not JSON: {error.msg}", hint="Check quotation marks and commas", line=error.lineno, column=error.colno
             ) from error
-        except RecursionError as error:
+        except (RecursionError, ValueError) as error:
             raise InvalidDictionary("a dictionary is a JSON list of words") from error
         if not isinstance(words, list):
             raise InvalidDictionary("a dictionary is a JSON list of words", type(words).__name__)

@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from koebin.engine.audio.marks import LEVELS, Mark, Marks
-from koebin.engine.errors import InvalidMessage
+from koebin.engine.bounded_json import loads
+from koebin.engine.errors import InvalidInput, InvalidMessage
+from koebin.engine.limits import SAMPLE_RATE_HZ, SEGMENT_SECONDS
 from koebin.engine.observer import stage
 from koebin.tasks import keys
 from koebin.tasks.stores.base import Store
@@ -83,10 +85,12 @@ def load_marks(data: bytes) -> Marks:
 
 def _document(data: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(data)
-        if document["samples"] < 0 or document["sample_rate_hz"] <= 0:
+        document = loads(data)
+        if not 0 < document["sample_rate_hz"] <= SAMPLE_RATE_HZ:
+            raise ValueError("its rate is invalid")
+        if not 0 <= document["samples"] <= SEGMENT_SECONDS * document["sample_rate_hz"]:
             raise ValueError("its length is invalid")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, InvalidInput) as error:
         raise InvalidMessage("the stored marks of a segment cannot be read", str(error)) from error
     return dict(document)
 
@@ -94,7 +98,7 @@ def _document(data: bytes) -> dict[str, Any]:
 def _marks(document: dict[str, Any]) -> Marks:
     try:
         return Marks(*(_level(document[f"{name}s"]) for name in LEVELS))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise InvalidMessage("the stored marks of a segment cannot be read", str(error)) from error
 
 

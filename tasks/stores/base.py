@@ -14,6 +14,7 @@ from koebin.engine.errors import InvalidName
 from koebin.engine.s3.options import Checksums, S3Options
 from koebin.tasks.signing import NO_KEYS, MessageKeys
 
+DOCUMENT_MODE: Final = 0o600
 MAX_KEY_BYTES: Final = 800
 MAX_PART_BYTES: Final = 255
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -43,6 +44,8 @@ class StoreOptions:
         attempts: tries per request, the first included, with exponential backoff and jitter between them.
         multipart_threshold, part_size: bytes; larger files are sent in parts of at least that size.
         message_keys: that sign the documents of jobs, in a local store, too.
+        document_mode: of files in a folder that only Koebin reads, such as plans: they hold texts.
+        file_mode: of deliverables in a folder; None leaves it to the umask.
         checksums: ``when_required`` for servers that refuse the checksums which boto3 adds by itself.
     """
 
@@ -61,6 +64,8 @@ class StoreOptions:
     part_size: int = 16 << 20
     checksums: Checksums = "auto"
     message_keys: MessageKeys = NO_KEYS
+    document_mode: int = DOCUMENT_MODE
+    file_mode: int | None = None
 
     def s3(self) -> S3Options:
         """How the bucket is reached."""

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,12 +22,15 @@ from koebin.engine.errors import (
     StoreNotFound,
     StoreUnavailable,
 )
-from koebin.tasks.stores.base import Finding, Stat, check_key, check_prefix
+from koebin.engine.limits import STORE_OBJECT_BYTES
+from koebin.tasks.keys import is_document
+from koebin.tasks.stores.base import DOCUMENT_MODE, Finding, Stat, check_key, check_prefix
 from koebin.tasks.stores.uri import StoreUri
 
 TEMPORARY: Final = ".koebin-tmp"
 """Folder of unfinished files: inside the root, so that a rename stays on one file system."""
 
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _COPY_BYTES: Final = 1 << 20
 _PLACE_ATTEMPTS: Final = 100
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
@@ -45,12 +49,18 @@ _NO_FOLDER_SYNC: Final = {
 class LocalStore:
     """Store of objects as files below one folder.
 
+    Args:
+        document_mode: of files that only Koebin reads, such as plans: they hold texts.
+        file_mode: of all others; None leaves it to the umask.
+
     A write goes to a temporary file, fsync, then `os.link` (which refuses to replace) or `os.replace`, then fsync of
     the folder: after a power cut an object is there whole or not at all.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, document_mode: int = DOCUMENT_MODE, file_mode: int | None = None) -> None:
         self._root = Path(os.path.realpath(root))
+        self._document_mode = document_mode
+        self._file_mode = file_mode
 
     def __repr__(self) -> str:
         return f"LocalStore({self.uri!r})"
@@ -84,8 +94,11 @@ class LocalStore:
 
     def get(self, key: str) -> bytes:
         path = self._path(key)
-        with translated(path):
-            return path.read_bytes()
+        with translated(path), _opened(path) as file:
+            data = file.read(STORE_OBJECT_BYTES + 1)
+        if len(data) > STORE_OBJECT_BYTES:
+            raise StoreError("an object of the store is too large to be read whole", key)
+        return data
 
     def find(self, key: str) -> bytes | None:
         try:
@@ -95,7 +108,7 @@ class LocalStore:
 
     def get_range(self, key: str, first: int, count: int) -> bytes:
         path = self._path(key)
-        with translated(path), path.open("rb") as file:
+        with translated(path), _opened(path) as file:
             file.seek(first)
             return file.read(count)
 
@@ -103,7 +116,7 @@ class LocalStore:
         source = self._path(key)
         partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            with translated(source), source.open("rb") as reader, partial.open("xb") as writer:
+            with translated(source), _opened(source) as reader, partial.open("xb") as writer:
                 shutil.copyfileobj(reader, writer, _COPY_BYTES)
             with translated(path):
                 partial.replace(path)
@@ -161,7 +174,9 @@ class LocalStore:
 
     def sweep_temporary(self, older_than_seconds: float) -> int:
         limit, removed = time.time() - older_than_seconds, 0
-        for path in _files(self._root / TEMPORARY):
+        if not os.path.lexists(self._root / TEMPORARY):
+            return 0
+        for path in _files(self._temporaries()):
             with suppress(FileNotFoundError), translated(path):
                 if path.stat().st_mtime < limit:
                     path.unlink()
@@ -186,17 +201,34 @@ class LocalStore:
                 raise StoreDenied("a folder stands where the store needs a file", str(path), "Move it away")
             if if_absent and path.exists():
                 return False
-            _make_folder(temporary.parent)
+            self._temporaries()
+            mode = self._mode_of(key)
             try:
                 if given is None or not _taken(given, temporary):
-                    with temporary.open("xb") as file:
+                    with open(os.open(temporary, _NEW, 0o666 if mode is None else mode), "wb") as file:
                         fill(file)
                         file.flush()
                 with temporary.open("rb") as file:
+                    if mode is not None:
+                        os.fchmod(file.fileno(), mode)
                     os.fsync(file.fileno())
                 return self._commit(temporary, path, if_absent)
             finally:
                 temporary.unlink(missing_ok=True)
+
+    def _temporaries(self) -> Path:
+        """Folder of unfinished files, which is made; a link is not followed. Raises: StoreDenied."""
+        folder = self._root / TEMPORARY
+        if os.path.lexists(folder) and not stat.S_ISDIR(os.lstat(folder).st_mode):
+            raise StoreDenied(
+                "a link or a file stands where the store keeps unfinished files", str(folder), "Remove it"
+            )
+        _make_folder(folder)
+        return folder
+
+    def _mode_of(self, key: str) -> int | None:
+        """Mode of an object's file; None leaves it to the umask."""
+        return self._document_mode if is_document(key) else self._file_mode
 
     def _temporary(self, key: str) -> Path:
         job = key.replace("/", "~")[-60:]
@@ -341,6 +373,16 @@ def _files(folder: Path, name: str = "") -> Iterator[Path]:
             yield from _files(Path(entry.path))
         elif entry.is_file(follow_symlinks=False):
             yield Path(entry.path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file to read; a FIFO or a device would never end. Raises: StoreDenied."""
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        kind = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(kind):
+            raise StoreDenied("no regular file stands in the store", str(path), "Remove it")
+        yield file
 
 
 @contextmanager

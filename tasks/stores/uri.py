@@ -115,7 +115,8 @@ def open_store(uri: str, *, options: StoreOptions | None = None) -> Store:
     if not parsed.bucket:
         from koebin.tasks.stores.local import LocalStore
 
-        store: Store = LocalStore(parsed.folder)
+        chosen = options or StoreOptions()
+        store: Store = LocalStore(parsed.folder, chosen.document_mode, chosen.file_mode)
     else:
         store = _open_bucket(parsed, options or StoreOptions())
     return SignedStore(store, options.message_keys) if options and options.message_keys else store

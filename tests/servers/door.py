@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.servers.ports import HOST, free_ports
+from tests.servers.reaper import reap_later
 from tests.servers.waiting import PATIENCE
 from tests.servers.worker import ROOT, environment
 
@@ -57,6 +58,7 @@ class Door:
                 stdout=log,
                 stderr=log,
             )
+        reap_later(self._process, self.folder)
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._process.poll() is None:
             try:

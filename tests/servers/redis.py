@@ -19,6 +19,7 @@ from types import TracebackType
 from urllib.parse import quote
 
 from tests.servers.ports import HOST, free_ports, wait_for_port
+from tests.servers.reaper import reap_later
 from tests.servers.waiting import PATIENCE
 
 
@@ -66,6 +67,7 @@ class RedisServer:
             raise RuntimeError("the server is running already")
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        reap_later(self._process, self.folder)
         wait_for_port(self.port, self._process)
         return self
 

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.servers.ports import HOST, free_ports, wait_for_port
+from tests.servers.reaper import reap_later
 from tests.servers.waiting import PATIENCE
 
 
@@ -98,6 +99,7 @@ class S3Server:
             raise RuntimeError("the server is running already")
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        reap_later(self._process, self.folder)
         wait_for_port(self._ports[0], self._process, timeout=PATIENCE)
         self._wait_for_a_write(time.monotonic() + PATIENCE)
         return self

@@ -17,6 +17,7 @@ import psutil
 from redis import Redis
 
 from koebin.tasks.broker.fleet import fleet
+from tests.servers.reaper import reap_later
 from tests.servers.waiting import PATIENCE, wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -76,6 +77,7 @@ class Worker:
                 stderr=log,
                 start_new_session=True,
             )
+        reap_later(self._process, self.folder)
         if ready:
             self.wait_ready()
         return self

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from koebin.engine.bounded_json import loads
 from koebin.engine.errors import InvalidInput
 
 FloatArray = NDArray[np.float32]
@@ -101,8 +102,10 @@ class Frames:
         end = data.find(b"\n")
         rest = memoryview(data)[end + 1 :]  # a view: copying half a minute would dominate the cost
         try:
-            said: dict[str, Any] = json.loads(data[: max(end, 0)])
+            said: dict[str, Any] = loads(data[: max(end, 0)])
             count = said["frames"]
+            if not _is_count(count) or not _is_count(said["samples"]):
+                raise ValueError("its numbers are none")
             sizes = np.frombuffer(rest, "<u4", count).astype(np.int64)
             checks = np.frombuffer(rest, "<u2", count, offset=4 * count).astype(np.int64)
             (head, last), (extra, last_extra) = ([bytes.fromhex(p) for p in said[name]] for name in ("heads", "extras"))
@@ -112,6 +115,10 @@ class Frames:
         if len(frames.bodies) != sizes.sum():
             raise InvalidInput("FLAC frames are truncated", f"{len(frames.bodies)} of {sizes.sum()} bytes")
         return frames
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 36
 
 
 def encode_frames(sound: FloatArray, sample_rate_hz: int) -> Frames:

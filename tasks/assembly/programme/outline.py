@@ -13,6 +13,7 @@ from koebin.engine.audio.audio import resample
 from koebin.engine.audio.encoding.flac_frames import BLOCK_FRAMES, SHORTEST_FRAME
 from koebin.engine.audio.loudness import LoudnessMeter, Section
 from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.bounded_json import loads
 from koebin.engine.errors import InvalidInput
 from koebin.tasks.assembly.programme.blocks import Block
 from koebin.tasks.assembly.programme.parts import Part
@@ -41,9 +42,9 @@ class Outline:
     def marks(self) -> Iterator[Marks]:
         """Marks of each part, in seconds from its first sample. Raises: InvalidInput: these are not marks."""
         try:
-            for part in json.loads(self.rows):
+            for part in loads(self.rows):
                 yield Marks(*(tuple(Mark(*row) for row in level) for level in part))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise InvalidInput("the cached marks of a block cannot be read", str(error)) from error
 
     def dump(self) -> bytes:
@@ -55,9 +56,9 @@ class Outline:
         """Outline from ``dump``. Raises: InvalidInput: not an outline."""
         try:
             lengths, section, rows = data.split(b"\n")
-            spans = tuple((spoken, silence) for spoken, silence in json.loads(lengths))
+            spans = tuple((spoken, silence) for spoken, silence in loads(lengths))
             return cls(spans, load_section(section), rows)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise InvalidInput("a cached outline of a block cannot be read", str(error)) from error
 
 
@@ -125,9 +126,9 @@ def dump_section(section: Section) -> bytes:
 def load_section(data: bytes) -> Section:
     """Measurement from ``dump_section``. Raises: InvalidInput: not a measurement."""
     try:
-        steps, energy, peak, frames = json.loads(data)
+        steps, energy, peak, frames = loads(data)
         return Section(np.array(steps, dtype=np.float64), float(energy), float(peak), int(frames))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise InvalidInput("a cached loudness measurement cannot be read", str(error)) from error
 
 

@@ -20,6 +20,7 @@ from koebin.tasks.connection import check, connect, missing_rights, takes_writes
 from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.app import create_app
 from tests.servers.ports import HOST, free_ports, wait_for_port
+from tests.servers.reaper import reap_later
 from tests.servers.redis import RedisServer, server_binary
 from tests.servers.tls import TlsFront
 
@@ -90,6 +91,7 @@ def sentinel(master: RedisServer, *lines: str) -> Iterator[int]:
         configuration.write_text("\n".join([*monitored, *lines]) + "\n")
         command = [str(server_binary()), str(configuration), "--sentinel"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            reap_later(process)
             try:
                 wait_for_port(port, process)
                 yield port

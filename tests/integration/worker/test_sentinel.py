@@ -18,6 +18,7 @@ from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.app import create_app
 from tests.servers.ports import HOST, free_ports, wait_for_port
+from tests.servers.reaper import reap_later
 from tests.servers.redis import RedisServer, server_binary
 from tests.servers.waiting import PATIENCE, wait_until
 from tests.servers.worker import Worker
@@ -34,6 +35,7 @@ def sentinel(master: RedisServer) -> Iterator[int]:
         configuration.write_text("\n".join(lines) + "\n")
         command = [str(server_binary()), str(configuration), "--sentinel"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            reap_later(process)
             try:
                 wait_for_port(port, process)
                 yield port
