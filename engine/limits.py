@@ -45,7 +45,8 @@ INPUT_FILES: Final = 1_000
 BOOK_BYTES: Final = 2 << 30
 """An EPUB, DOCX or PDF, most of which is pictures."""
 
-TOML_DEPTH: Final = 50
+TOML_DEPTH: Final = 100
+"""Tables and lists inside of each other."""
 TOML_KEYS: Final = 60
 """Names joined by dots in one key."""
 

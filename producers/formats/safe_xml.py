@@ -53,6 +53,8 @@ class Handler(ContentHandler):
         if self._depth > limits.XML_DEPTH:
             hint = f"Nest at most {limits.XML_DEPTH} elements"
             raise InvalidScript("the document is nested too deeply", f"<{name}>", hint, *self.place())
+        if sum(map(len, attrs.values())) > limits.XML_ATTRIBUTE_CHARS:
+            raise InvalidScript("an element's attributes are too long", f"<{name}>", "Shorten them", *self.place())
         self.start(_local(name), {_local(key): value for key, value in attrs.items() if not _is_declaration(key)})
 
     def endElement(self, name: str) -> None:  # noqa: N802

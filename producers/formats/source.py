@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,6 +73,9 @@ def read_source(path: Path, format: Format | None = None) -> Source:  # noqa: A0
             named = format or SUFFIXES.get(path.suffix.lower())
             kind = sniff_bytes(head, path) if format is None else format
             if kind in BINARY_FORMATS or (named in BINARY_FORMATS and _claims(head)):
+                if os.fstat(file.fileno()).st_size > limits.BOOK_BYTES:
+                    what = f"the file is larger than {limits.BOOK_BYTES >> 30} GB"
+                    raise InvalidScript(what, str(path), "Split it into several jobs")
                 return Source("", kind if kind in BINARY_FORMATS else named, path=path)  # type: ignore[arg-type]
             data = head + file.read(MAX_BYTES + 1 - len(head))
     except FileNotFoundError as error:

@@ -80,6 +80,10 @@ def _rows(text: str, delimiter: str, skipped: int) -> Iterator[tuple[int, list[s
                 count += 1
                 if count > limits.TABLE_ROWS:
                     raise InvalidScript(f"a table of more than {limits.TABLE_ROWS} rows", "", "Split it", line)
+                if max(map(len, cells)) > limits.TABLE_CELL_CHARS:
+                    raise InvalidScript(
+                        f"a cell of more than {limits.TABLE_CELL_CHARS} characters", "", "Split it", line
+                    )
                 yield line, [cell.strip() for cell in cells]
             line = rows.line_num + 1 + skipped
     except csv.Error as error:

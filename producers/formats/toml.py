@@ -7,6 +7,8 @@ import tomllib
 from typing import Any, Final
 
 from koebin.engine import limits
+from koebin.engine.bounded_json import check_depth
+from koebin.engine.errors import InvalidInput
 
 _PART: Final = r"""(?:[A-Za-z0-9_-]{1,200}|"[^"\n]{0,200}"|'[^'\n]{0,200}')[ \t]*"""
 _LONG_KEY: Final = re.compile(
@@ -28,9 +30,11 @@ def loads(text: str) -> dict[str, Any]:
     if _LONG_KEY.search(text):
         raise TooDeep(f"a key has more than {limits.TOML_KEYS} names")
     try:
-        return tomllib.loads(text)
-    except RecursionError as error:
+        table = tomllib.loads(text)
+        check_depth(table, limits.TOML_DEPTH)
+    except (RecursionError, InvalidInput) as error:
         raise TooDeep("nested too deeply") from error
+    return table
 
 
 __all__ = ["TooDeep", "loads"]

@@ -34,8 +34,9 @@ def test_sleeps():
 def test_servers_end_with_pytest(number: signal.Signals, workers: str, tmp_path: Path) -> None:
     note, test = tmp_path / "note", tmp_path / "test_sleeper.py"
     test.write_text(SLEEPER.format(note=str(note)))
+    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_configure\n")
     command = [sys.executable, "-m", "pytest", "-q", "-n", workers, "-p", "no:cacheprovider", str(test)]
-    command += [f"--rootdir={ROOT}", f"--confcutdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), "-p", "tests.conftest"]
+    command += [f"--rootdir={tmp_path}", f"--confcutdir={tmp_path}", "-c", "/dev/null"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
     wait_until(lambda: note.exists() and " " in note.read_text(), 120, (tmp_path / "log").read_text)

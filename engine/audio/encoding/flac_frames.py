@@ -110,7 +110,7 @@ class Frames:
             checks = np.frombuffer(rest, "<u2", count, offset=4 * count).astype(np.int64)
             (head, last), (extra, last_extra) = ([bytes.fromhex(p) for p in said[name]] for name in ("heads", "extras"))
             frames = cls(said["samples"], (head, last), (extra, last_extra), sizes, checks, rest[6 * count :])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, InvalidInput) as error:
             raise InvalidInput("FLAC frames cannot be read", str(error)) from error
         if len(frames.bodies) != sizes.sum():
             raise InvalidInput("FLAC frames are truncated", f"{len(frames.bodies)} of {sizes.sum()} bytes")

@@ -44,7 +44,7 @@ class Outline:
         try:
             for part in loads(self.rows):
                 yield Marks(*(tuple(Mark(*row) for row in level) for level in part))
-        except (ValueError, TypeError, OverflowError) as error:
+        except (ValueError, TypeError, OverflowError, InvalidInput) as error:
             raise InvalidInput("the cached marks of a block cannot be read", str(error)) from error
 
     def dump(self) -> bytes:
@@ -58,7 +58,7 @@ class Outline:
             lengths, section, rows = data.split(b"\n")
             spans = tuple((spoken, silence) for spoken, silence in loads(lengths))
             return cls(spans, load_section(section), rows)
-        except (ValueError, TypeError, OverflowError) as error:
+        except (ValueError, TypeError, OverflowError, InvalidInput) as error:
             raise InvalidInput("a cached outline of a block cannot be read", str(error)) from error
 
 
@@ -128,7 +128,7 @@ def load_section(data: bytes) -> Section:
     try:
         steps, energy, peak, frames = loads(data)
         return Section(np.array(steps, dtype=np.float64), float(energy), float(peak), int(frames))
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, InvalidInput) as error:
         raise InvalidInput("a cached loudness measurement cannot be read", str(error)) from error
 
 
