@@ -10,11 +10,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1
 
 echo "== build"
 "$python" -m venv "$scratch/build"
-"$scratch/build/bin/pip" install build twine
+"$scratch/build/bin/pip" install build twine 'cyclonedx-bom>=7,<8'
 rm -rf dist
 "$scratch/build/bin/python" -m build --outdir dist . > "$scratch/log" 2>&1 || { tail -n 20 "$scratch/log"; exit 1; }
 "$scratch/build/bin/twine" check --strict dist/*
 wheel=$(realpath dist/*.whl)
+
+echo "== what is in it (CycloneDX)"
+"$scratch/build/bin/cyclonedx-py" requirements requirements/runtime.txt --pyproject pyproject.toml --mc-type library \
+    --of JSON --output-reproducible --output-file dist/koebin.cdx.json
+"$scratch/build/bin/python" requirements/check_sbom.py dist/koebin.cdx.json requirements/runtime.txt
 
 echo "== producers alone"
 "$python" -m venv "$scratch/producer"

@@ -7,7 +7,6 @@ be it by SIGTERM or SIGKILL. A death signal of the kernel's would come with the 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import shutil
@@ -15,11 +14,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 
+_LOOK_SECONDS: Final = 1.0
 _reapers: dict[int, subprocess.Popen[bytes]] = {}
 """By the process that started it: a fork has none."""
 
@@ -36,9 +38,18 @@ def reap_later(process: subprocess.Popen[Any], folder: Path | None = None) -> No
 
 
 def end_with_parent() -> None:
-    """End this process when its parent does, of which it is the only task: a worker of pytest-xdist."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)
+    """End this process when its parent is gone, of which it is the only task: a worker of pytest-xdist.
+
+    It looks for itself: a death signal of the kernel's would come with the end of the thread that started it.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="end with parent", daemon=True).start()
 
 
 def _reaper() -> subprocess.Popen[bytes]:
