@@ -32,8 +32,8 @@ demo: $(STAMPS)/runtime ## Set up, then narrate examples/ through a broker, a wo
 	@env $$(env | sed -n 's/^\(KOEBIN_[A-Za-z_0-9]*\)=.*/-u \1/p') PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
 
 ARGS ?=
-unit: $(STAMPS)/dev ## The fast tests alone; ARGS="-k marks" chooses among them.
-	$(BIN)/python -m pytest -q -n 2 tests/unit -m "not slow" $(ARGS)
+unit: $(STAMPS)/dev ## The fast tests alone, which start no process; ARGS="-k marks" chooses among them.
+	$(BIN)/python -m pytest -q -n 2 tests/unit -m "not slow and not process" $(ARGS)
 
 test: $(STAMPS)/dev lint ## Set up, lint, and run the tests but for those that wait long; ARGS="-k marks" chooses.
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow" $(ARGS)

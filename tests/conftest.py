@@ -24,8 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that need a Redis server, and let ``-k`` find the tests of a module by the module's name."""
+    """Mark the tests that need a server or start a process, and let ``-k`` find those of a module by its name."""
     for item in items:
+        if "subprocess" in getattr(getattr(getattr(item, "function", None), "__code__", None), "co_names", ()):
+            item.add_marker(pytest.mark.process)
         taken = {*getattr(item, "fixturenames", ()), *vars(getattr(item, "module", object))}
         if taken & {"redis_server", "RedisServer"}:
             item.add_marker(pytest.mark.broker)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-PATIENCE: Final = 240.0
+PATIENCE: Final = 600.0
 """Seconds after which an event is taken to never come: far longer than the busiest machine needs for one."""
 
 

@@ -16,7 +16,7 @@ def engine_answers() -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(not engine_answers(), reason="no engine for containers answers to `docker info`")
 def test_the_image_is_built_and_three_workers_of_it_narrate() -> None:
     """``DOCKER_BUILD_ARGUMENTS`` holds what ``docker build`` needs here: a base image, a mirror, a certificate."""

@@ -43,7 +43,7 @@ def test_lines_of_a_task_carry_job_chunk_speaker_and_task(
     worker: Worker, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     text = "\n".join(
-        f"{number}番目の内緒の文ですが、これは少し長いので、読み終えるまでに時間が掛かります。" for number in range(60)
+        f"{number}番目の内緒の文ですが、これは少し長いので、読み終えるまでに時間が掛かります。" for number in range(20)
     )
     settings = Settings(broker_url=redis_server.url, store=(tmp_path / "store").as_uri(), visibility_timeout=30.0)
     with Client(settings=settings) as client:

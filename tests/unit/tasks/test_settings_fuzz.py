@@ -75,7 +75,7 @@ def use(made: Settings) -> None:
         assert SECRET not in said
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), values, max_size=6))
 def test_any_value_gives_settings_or_an_error_of_ours(environment: dict[str, str]) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
@@ -86,20 +86,20 @@ def test_any_value_gives_settings_or_an_error_of_ours(environment: dict[str, str
             use(load_settings())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(anything.map(lambda name: PREFIX + name), anything, min_size=1, max_size=3))
 def test_any_name_is_known_or_refused(environment: dict[str, str]) -> None:
     with suppress(InvalidSettings):
         load_settings(environment)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(urls | anything, urls | anything | near_misses)
 def test_any_address_is_taken_or_refused(broker: str, store: str) -> None:
     use(Settings(broker_url=broker, store=store, stores=(store,), s3_endpoint_url=broker))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(urls | anything)
 def test_no_secret_survives_the_mask(url: str) -> None:
     assert f"{SECRET}@" not in mask(url)

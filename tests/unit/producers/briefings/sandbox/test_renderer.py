@@ -14,6 +14,8 @@ from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.sandbox import calls as isolated
 from koebin.producers.briefings.sandbox.renderer import RenderFailed, render
 
+pytestmark = pytest.mark.process  # of every template
+
 DUE = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 
 REFUSED = [

@@ -20,6 +20,8 @@ from koebin.producers.briefings.sources.file import read_below
 from koebin.producers.briefings.spec import Briefing
 from tests.servers.waiting import wait_until
 
+pytestmark = pytest.mark.process  # of every template and every feed
+
 DUE = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 
 RSS = """<?xml version="1.0" encoding="{encoding}"?>
