@@ -12,12 +12,12 @@ script = Script(
     ),
     title="朝",
 )
-wishes = JobOptions(output=Output(formats=("mp3",), subtitles=("srt",), loudness_lufs=-18.0))
+job_options = JobOptions(output=Output(formats=("mp3",), subtitles=("srt",), loudness_lufs=-18.0))
 
 with Client() as client:  # KOEBIN_BROKER_URL, KOEBIN_STORE
-    plan = client.preview(script, wishes)
+    plan = client.preview(script, job_options)
     print(f"{plan.segments} sentences, {plan.reused} of them stored, about {plan.seconds:.0f} s of audio")
-    job = client.submit(script, wishes=wishes)
+    job = client.submit(script, job_options=job_options)
     for event in client.events(job):
         print(event["event"])
     outcome = client.wait(job)

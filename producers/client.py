@@ -169,7 +169,7 @@ class Client:
         readings: Sequence[Reading] = (),
         dictionary: Dictionary | None = None,
         job_id: str | None = None,
-        wishes: JobOptions | None = None,
+        job_options: JobOptions | None = None,
         priority: str | None = None,
         wait_seconds: float = 0.0,
     ) -> str:
@@ -179,8 +179,8 @@ class Client:
             script: a parsed script, passages, or a text.
             speaker, options, readings, dictionary: of a text.
             job_id: an id of the caller's: submitting the same content under it again returns the same job.
-            wishes: job options: output, pauses, priority and others.
-            priority: ``interactive``, ``briefing`` or ``batch``; overrides that of ``wishes``.
+            job_options: output, pauses, priority and others.
+            priority: ``interactive``, ``briefing`` or ``batch``; overrides that of ``job_options``.
             wait_seconds: seconds to wait for a worker that serves the speakers.
 
         Raises:
@@ -190,7 +190,7 @@ class Client:
             StoreDenied, StoreFull, StoreUnavailable, BrokerUnavailable: nothing is queued.
         """
         job = keys.check_job(job_id) if job_id is not None else new_job_id()
-        wished = wishes or JobOptions()
+        wished = job_options or JobOptions()
         if priority is not None:
             wished = replace(wished, priority=PRIORITIES[priority])
         whole = _script(script, speaker, options or SynthesisOptions(), readings, dictionary)
@@ -199,7 +199,7 @@ class Client:
         whole = _speakable(whole, targets)
         return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
 
-    def preview(self, script: Script, wishes: JobOptions | None = None, wait_seconds: float = 0.0) -> Preview:
+    def preview(self, script: Script, job_options: JobOptions | None = None, wait_seconds: float = 0.0) -> Preview:
         """Preview of a submission: segments, those already stored, duration, time. Queues nothing.
 
         Raises:
@@ -207,13 +207,13 @@ class Client:
         """
         now, targets = self._serving(script, wait_seconds)
         script = _speakable(script, targets)
-        wishes = wishes or JobOptions()
-        now.check_formats(wishes.output.formats)
+        job_options = job_options or JobOptions()
+        now.check_formats(job_options.output.formats)
         processes = {
             name: now.children(name, target.planned.model_revision, target.engine_revision)
             for name, target in targets.items()
         }
-        return preview(script, targets, wishes.pauses, self._store, processes=processes)
+        return preview(script, targets, job_options.pauses, self._store, processes=processes)
 
     def targets(self, names: Iterable[str], wait_seconds: float = 0.0) -> dict[str, Target]:
         """Announcements of live workers for these speakers, for planning.

@@ -33,8 +33,8 @@ class Jobs:
         """
         paths = [Path(path) for path in submission.dictionaries]
         script = script_of(submission.text, submission.speaker, submission.options, paths, title=submission.title)
-        wishes = JobOptions(parse(Output, submission.output), priority=submission.priority)
-        return self._client(submission.store).submit(script, job_id=submission.job, wishes=wishes)
+        job_options = JobOptions(parse(Output, submission.output), priority=submission.priority)
+        return self._client(submission.store).submit(script, job_id=submission.job, job_options=job_options)
 
     def follow(self, submission: Submission) -> Outcome | None:
         """Outcome of a job, None while it runs; one that Redis has lost is entered again from the store.

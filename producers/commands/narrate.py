@@ -111,7 +111,7 @@ def narrate(
         )
         extras = {"per_chapter": per_chapter, "player": player, "epub": epub, "audiobookshelf": audiobookshelf}
         numbers = given(bitrate_kbps=bitrate, loudness_lufs=loudness, true_peak_dbtp=true_peak)
-        wishes = JobOptions(
+        job_options = JobOptions(
             output=_output(script, numbers, format, whole, subtitles, extras),
             pauses=Pauses(**given(sentence=sentence_pause, paragraph=paragraph_pause, chapter=chapter_pause)),
             priority=PRIORITIES[one_of(priority, tuple(PRIORITIES), "priority")],
@@ -123,12 +123,12 @@ def narrate(
         tell_omissions(script)
         settings = load_settings(**given(store=store_argument(store)))
         if dry_run:
-            _show(_preview(settings, script, wishes, wait), as_json)
+            _show(_preview(settings, script, job_options, wait), as_json)
             return
         if detach or webhook:
             _check_stays(settings, "--detach" if detach else "--webhook")
         with client_for(_speakers(script), store) as client:
-            job = client.submit(script, job_id=job_id, wishes=wishes, wait_seconds=wait)
+            job = client.submit(script, job_id=job_id, job_options=job_options, wait_seconds=wait)
             if detach:
                 say_json({"job": job}) if as_json else say(job)
                 return
@@ -191,12 +191,12 @@ def _check_stays(settings: Settings, option: str) -> None:
         raise ConfigurationError(f"{option} needs workers that keep running", "", "Set KOEBIN_BROKER_URL")
 
 
-def _preview(settings: Settings, script: Script, wishes: JobOptions, wait: float) -> Preview:
+def _preview(settings: Settings, script: Script, job_options: JobOptions, wait: float) -> Preview:
     if settings.broker_url.get_secret_value():
         with Client(settings=settings) as client:
-            return client.preview(script, wishes, wait)
+            return client.preview(script, job_options, wait)
     store = open_store(settings.store_uri(), options=settings.store_options())
-    return preview(script, {name: _local_target(name) for name in _speakers(script)}, wishes.pauses, store)
+    return preview(script, {name: _local_target(name) for name in _speakers(script)}, job_options.pauses, store)
 
 
 def _local_target(name: str) -> Target:

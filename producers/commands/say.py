@@ -72,9 +72,14 @@ def say_text(
         settings = load_settings(**given(store=store_argument(store)))
         if output is None and settings.broker_url.get_secret_value():
             with Client(settings=settings) as client:
-                wishes = JobOptions(Output(formats=("flac",)), priority=0)
+                job_options = JobOptions(Output(formats=("flac",)), priority=0)
                 job = client.submit(
-                    spoken, speaker=speaker, options=options, readings=readings, wishes=wishes, wait_seconds=wait
+                    spoken,
+                    speaker=speaker,
+                    options=options,
+                    readings=readings,
+                    job_options=job_options,
+                    wait_seconds=wait,
                 )
                 with ProgressLine("say") as line:
                     client.wait(job, on_progress=line.show)

@@ -87,7 +87,7 @@ class Submission(BaseModel):
     webhook: str = Field(default="", max_length=2000)
 
     def job_options(self, script: Script) -> JobOptions:
-        """The options of the job; what the input wishes for holds where nothing else is asked for.
+        """The options of the job; what the input asks for holds where nothing else is asked for.
 
         Raises:
             InvalidOption: no file is asked for.
@@ -222,7 +222,7 @@ async def submit(
     await door.in_thread(door.limits.spend, key, characters=sum(len(passage.text) for passage in script.passages))
     job = _job_id(key, idempotency_key)
     known = await door.in_thread(door.client.ledger.state, job) if idempotency_key else None
-    await door.in_thread(door.client.submit, script, job_id=job, wishes=options)
+    await door.in_thread(door.client.submit, script, job_id=job, job_options=options)
     response.status_code = 202 if known is None else 200
     response.headers["Location"] = f"/v1/jobs/{job}"
     return await door.in_thread(_job, door, job)

@@ -200,9 +200,9 @@ def _chunk(
     )
 
 
-def script_content(script: Script, wishes: Mapping[str, object], pauses: Pauses) -> str:
+def script_content(script: Script, job_options: Mapping[str, object], pauses: Pauses) -> str:
     """SHA-256 over a user's request, without revisions of voices: equal for two submissions of the same."""
-    digest = hashlib.sha256(canonical_json({"wishes": wishes, "dictionary": script.dictionary.revision}))
+    digest = hashlib.sha256(canonical_json({"wishes": job_options, "dictionary": script.dictionary.revision}))
     digest.update(canonical_json([script.title, script.author, [chapter.title for chapter in script.chapters]]))
     if script.cover:
         digest.update(script.cover.data)

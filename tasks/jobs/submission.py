@@ -65,7 +65,13 @@ class JobOptions:
 
 
 def submit(
-    redis: Redis, store: Store, send: Send, job: str, script: Script, wishes: JobOptions, targets: Mapping[str, Target]
+    redis: Redis,
+    store: Store,
+    send: Send,
+    job: str,
+    script: Script,
+    job_options: JobOptions,
+    targets: Mapping[str, Target],
 ) -> Manifest:
     """Submit a job. The same id with the same content is the same job: it is returned, and continued if it had stopped.
 
@@ -75,9 +81,9 @@ def submit(
         InvalidOption: an invalid webhook URL.
         InvalidText, UnknownStyle, StoreDenied, StoreUnavailable: nothing is queued then.
     """
-    if wishes.webhook:
-        check_webhook(wishes.webhook)
-    content = script_content(script, wishes.content(), wishes.pauses)
+    if job_options.webhook:
+        check_webhook(job_options.webhook)
+    content = script_content(script, job_options.content(), job_options.pauses)
     manifest = stored_manifest(store, job)
     if manifest is None:
         lock = redis_keys.SUBMITTING + job
@@ -89,7 +95,7 @@ def submit(
             wait_for_quiet(redis)
             keep()
             # Another process may have submitted it between the look above and the lock.
-            manifest = stored_manifest(store, job) or _write(store, job, script, wishes, targets, content, keep)
+            manifest = stored_manifest(store, job) or _write(store, job, script, job_options, targets, content, keep)
         finally:
             if redis.get(lock) == token.encode():
                 redis.delete(lock)
@@ -125,7 +131,7 @@ def _write(
     store: Store,
     job: str,
     script: Script,
-    wishes: JobOptions,
+    job_options: JobOptions,
     targets: Mapping[str, Target],
     content: str,
     keep: Callable[[], None],
@@ -134,7 +140,7 @@ def _write(
     segments = characters = 0
     if script.dictionary.revision:
         store.put(keys.dictionary(script.dictionary.revision), script.dictionary.to_json().encode())
-    for document in plan_chunks(script, targets, wishes.pauses, wishes.quality):
+    for document in plan_chunks(script, targets, job_options.pauses, job_options.quality):
         store.put(keys.chunk(job, document.chunk), dump(document), if_absent=False)
         table.append((document.speaker, document.seconds))
         segments += len(document.segments)
@@ -164,16 +170,16 @@ def _write(
         engine_revision=next(iter(targets.values())).engine_revision,
         dictionary_revision=script.dictionary.revision,
         store=store.uri,
-        priority=wishes.priority,
+        priority=job_options.priority,
         chunks=len(table),
         segments=segments,
         characters=characters,
         seconds=round(sum(seconds for _, seconds in table), 3),
-        output=wishes.output,
-        pauses=wishes.pauses,
-        partial=wishes.partial,
-        webhook=wishes.webhook,
-        quality=wishes.quality,
+        output=job_options.output,
+        pauses=job_options.pauses,
+        partial=job_options.partial,
+        webhook=job_options.webhook,
+        quality=job_options.quality,
     )
     keep()
     store.put(keys.manifest(job), dump(manifest))

@@ -32,7 +32,7 @@ from tests.servers.waiting import wait_until
 
 RANDOM: Final = "random moment"
 PRODUCER: Final = "SIGKILL producer"
-WISHES: Final = JobOptions(Output(subtitles=("srt",)))
+JOB_OPTIONS: Final = JobOptions(Output(subtitles=("srt",)))
 URGENT_SENTENCES: Final = 2
 
 
@@ -128,7 +128,7 @@ class Driver:
         if (book, sentences) not in self._undisturbed:
             uri = f"{self.arena.root('file')}/undisturbed-{book}-{sentences}"
             with self.arena.client(uri) as client:
-                job = client.submit(script(book, sentences), wishes=WISHES, wait_seconds=60)
+                job = client.submit(script(book, sentences), job_options=JOB_OPTIONS, wait_seconds=60)
                 outcome = client.wait(job, self.patience)
                 if outcome.state is not State.SUCCEEDED:
                     raise RuntimeError(f"the undisturbed job ended {outcome.state}: {outcome.error}")
@@ -189,7 +189,7 @@ class Driver:
         if plan.step != RANDOM:
             client.targets(VOICES, 60)
             self.arena.steps.arm(plan.step)
-        client.submit(book, job_id=job, wishes=WISHES, wait_seconds=60)
+        client.submit(book, job_id=job, job_options=JOB_OPTIONS, wait_seconds=60)
         if plan.step == MAKING_WAY:
             wait_until(
                 lambda: self.arena.redis.zcard(redis_keys.UNACKED_INDEX) >= workers,
@@ -208,7 +208,9 @@ class Driver:
     def _submit_urgent(self, plan: Plan, job: str) -> None:
         with self._urgent_client(plan) as client:
             book = script(0, URGENT_SENTENCES)
-            client.submit(book, job_id=f"{job}-urgent", wishes=WISHES, priority="interactive", wait_seconds=60)
+            client.submit(
+                book, job_id=f"{job}-urgent", job_options=JOB_OPTIONS, priority="interactive", wait_seconds=60
+            )
 
     def _urgent_client(self, plan: Plan) -> Client:
         return self.arena.client(f"{self.arena.root(plan.store)}/run-{plan.number}-urgent")
@@ -253,7 +255,7 @@ class Driver:
         started = time.monotonic()
         while True:
             try:
-                client.submit(script(plan.book, self._sentences), job_id=job, wishes=WISHES, wait_seconds=30)
+                client.submit(script(plan.book, self._sentences), job_id=job, job_options=JOB_OPTIONS, wait_seconds=30)
                 break
             except KoebinError as error:  # the dead producer's lock
                 if time.monotonic() > started + self.patience:

@@ -31,7 +31,7 @@ def main(job: str, book: int, sentences: int, at: int) -> None:
     from koebin.producers.client import Client
     from koebin.tasks.jobs import submission
     from koebin.tasks.jobs.ledger import Ledger
-    from tests.chaos.driver import WISHES
+    from tests.chaos.driver import JOB_OPTIONS
     from tests.chaos.texts import script
 
     writes = 0
@@ -50,7 +50,7 @@ def main(job: str, book: int, sentences: int, at: int) -> None:
         store = type(client.store)
         for owner, name in ((store, "put"), (Ledger, "create"), (Ledger, "move_to_open"), (submission, "dispatch")):
             setattr(owner, name, counted(getattr(owner, name)))
-        client.submit(script(book, sentences), job_id=job, wishes=WISHES, wait_seconds=30)
+        client.submit(script(book, sentences), job_id=job, job_options=JOB_OPTIONS, wait_seconds=30)
 
 
 if __name__ == "__main__":

@@ -77,8 +77,8 @@ def test_a_worker_makes_every_format_into_a_bucket(python: Path, settings: dict[
         Worker(settings["broker_url"], settings["store"], settings=settings, python=python),
         Client(settings=Settings(**settings)) as client,  # type: ignore[arg-type]
     ):
-        wishes = JobOptions(Output(formats=formats, player=True, loudness_lufs=-18.0))
-        outcome = client.wait(client.submit(CAT, wishes=wishes), PATIENCE)
+        job_options = JobOptions(Output(formats=formats, player=True, loudness_lufs=-18.0))
+        outcome = client.wait(client.submit(CAT, job_options=job_options), PATIENCE)
         assert outcome.state is State.SUCCEEDED, outcome.error
         assert {file.format for file in outcome.files} >= set(formats)
 
@@ -94,8 +94,10 @@ def test_without_av_other_formats_are_made_and_m4b_is_refused_when_it_is_submitt
         Worker(settings["broker_url"], settings["store"], settings=settings, python=lean / "bin/python") as worker,
         Client(settings=Settings(**settings)) as client,  # type: ignore[arg-type]
     ):
-        outcome = client.wait(client.submit(CAT, wishes=JobOptions(Output(formats=("flac", "mp3", "opus")))), PATIENCE)
+        outcome = client.wait(
+            client.submit(CAT, job_options=JobOptions(Output(formats=("flac", "mp3", "opus")))), PATIENCE
+        )
         assert outcome.state is State.SUCCEEDED, outcome.error
         with pytest.raises(BackendMissing, match=rf"cannot write m4b: '{worker.name}'.*koebin\[m4b\]"):
-            client.submit(CAT, job_id="audiobook", wishes=JobOptions(Output(formats=("mp3", "m4b"))))
+            client.submit(CAT, job_id="audiobook", job_options=JobOptions(Output(formats=("mp3", "m4b"))))
         assert client.ledger.state("audiobook") is None

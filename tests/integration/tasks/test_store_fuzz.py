@@ -58,8 +58,8 @@ class Bench:
         self.client._send = self.sent.append
         dictionary = Dictionary.from_json(json.dumps([{"surface": "番目", "reading": "バンメ"}]))
         script = Script([Passage(TEXT, "mei")], dictionary=dictionary)
-        wishes = JobOptions(quality=Quality(takes=2), priority=PRIORITIES["batch"])
-        submit(redis, self.client.store, self.sent.append, JOB, script, wishes, {"mei": TARGET})
+        job_options = JobOptions(quality=Quality(takes=2), priority=PRIORITIES["batch"])
+        submit(redis, self.client.store, self.sent.append, JOB, script, job_options, {"mei": TARGET})
         self.revision = dictionary.revision
         self.run_what_was_sent()
         outputs = list(self.client.store.list(f"jobs/{JOB}/out/"))

@@ -98,7 +98,7 @@ def test_dead_letters_are_listed_shown_and_driven_again(client: Client, server: 
 
 
 def test_partial_delivers_the_rest(client: Client, trapped: Worker) -> None:
-    outcome = client.wait(client.submit(script("毒の話です。"), wishes=JobOptions(partial=True)), PATIENCE)
+    outcome = client.wait(client.submit(script("毒の話です。"), job_options=JobOptions(partial=True)), PATIENCE)
     assert outcome.state is State.PARTIAL
     assert [failure.line for failure in outcome.failures] == [2]
     assert spoken(outcome) == GOOD
@@ -107,7 +107,7 @@ def test_partial_delivers_the_rest(client: Client, trapped: Worker) -> None:
 @pytest.mark.slow
 def test_the_one_that_hangs_is_found(client: Client, server: RedisServer, store: str) -> None:
     with Supervised(server.url, store, settings=LIMITED, variables={"CHAOS_TRAPS": "1"}):
-        outcome = client.wait(client.submit(script("眠りの話です。"), wishes=JobOptions(partial=True)), PATIENCE)
+        outcome = client.wait(client.submit(script("眠りの話です。"), job_options=JobOptions(partial=True)), PATIENCE)
     assert outcome.state is State.PARTIAL
     assert [(failure.line, failure.text) for failure in outcome.failures] == [(2, "眠りの話です。")]
     assert "time limit" in outcome.failures[0].reason

@@ -139,7 +139,7 @@ def test_a_store_outside_of_the_roots_is_refused(client: Client, tmp_path: Path)
 
 def test_what_is_left_behind(client: Client, server: RedisServer) -> None:
     """Nothing pending, leased or unacknowledged after a job."""
-    client.wait(client.submit("片付けの試験です。", wishes=JobOptions(Output(formats=("wav",)))), PATIENCE)
+    client.wait(client.submit("片付けの試験です。", job_options=JobOptions(Output(formats=("wav",)))), PATIENCE)
     redis: Redis = Redis.from_url(server.url)
     wait_until(lambda: not redis.keys("koebin:lease:*"), what="a lease is left")
     wait_until(lambda: not redis.exists("koebin.unacked"), what="a message is left unacknowledged")

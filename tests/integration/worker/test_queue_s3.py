@@ -40,12 +40,12 @@ def client(settings: dict[str, str]) -> Iterator[Client]:
 
 
 def test_a_job_ends_in_the_bucket_and_a_second_one_makes_nothing(client: Client, settings: dict[str, str]) -> None:
-    wishes = JobOptions(Output(formats=("mp3", "flac"), subtitles=("srt",)))
-    first = client.wait(client.submit(CAT, wishes=wishes), PATIENCE)
+    job_options = JobOptions(Output(formats=("mp3", "flac"), subtitles=("srt",)))
+    first = client.wait(client.submit(CAT, job_options=job_options), PATIENCE)
     assert first.state is State.SUCCEEDED, first.error
     assert first.result is not None
     assert first.result.uri.startswith(settings["store"] + "/jobs/")
-    second = client.wait(client.submit(CAT, wishes=wishes), PATIENCE).result
+    second = client.wait(client.submit(CAT, job_options=job_options), PATIENCE).result
     assert second is not None
     assert second.sha256 == first.result.sha256
     assert second.segments.reused == second.segments.total == CAT_SENTENCES

@@ -55,8 +55,8 @@ def test_a_job_is_spoken_by_a_server_each_sentence_once(
             Trouble("/synthesis", cut=500),
         ):
             speech.faults.append(trouble)
-        wishes = JobOptions(Output(formats=("flac",), player=True))
-        outcome = client.wait(client.submit(text, speaker="rin", wishes=wishes), 120)
+        job_options = JobOptions(Output(formats=("flac",), player=True))
+        outcome = client.wait(client.submit(text, speaker="rin", job_options=job_options), 120)
         assert outcome.state is State.SUCCEEDED
         assert outcome.result is not None
         assert outcome.result.voices["rin"].display_name == "声の人"
@@ -66,7 +66,7 @@ def test_a_job_is_spoken_by_a_server_each_sentence_once(
         made = Counter(speech.spoken)
         assert len(made) == 20
         assert sum(made.values()) <= 21
-        again = client.wait(client.submit(text, speaker="rin", wishes=wishes), 120).result
+        again = client.wait(client.submit(text, speaker="rin", job_options=job_options), 120).result
         assert again is not None
         assert again.segments.reused == 20
         assert Counter(speech.spoken) == made

@@ -26,7 +26,7 @@ def test_a_book_outlasts_the_time_limit_of_a_chunk(redis_server: RedisServer, tm
         Client(settings=settings) as client,
     ):
         job = client.submit(
-            script, wishes=JobOptions(output=Output(formats=("mp3", "m4b", "flac"), loudness_lufs=-18.0))
+            script, job_options=JobOptions(output=Output(formats=("mp3", "m4b", "flac"), loudness_lufs=-18.0))
         )
         outcome = client.wait(job, timeout=PATIENCE)
         log = assembler.log.read_text()

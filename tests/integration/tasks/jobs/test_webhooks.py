@@ -168,8 +168,8 @@ def test_an_end_that_redis_lost_is_told_again_under_the_same_id(
     store = open_store(tmp_path.as_uri())
     target = Target(PlannedSpeaker(model_revision="m1", sample_rate_hz=24_000), "e1", ("Neutral",), 10.0)
     script = Script([Passage("一つ目です。", "mei")])
-    wishes = JobOptions(webhook=receiver.url)
-    manifest = submit(redis, store, lambda _: None, "j1", script, wishes, {"mei": target})
+    job_options = JobOptions(webhook=receiver.url)
+    manifest = submit(redis, store, lambda _: None, "j1", script, job_options, {"mei": target})
     store.put(keys.result("j1"), dump(JobOutcome(job="j1", state=State.FAILED, error="理由")))
     Ledger(redis).end("j1", State.FAILED, "理由")
     assert webhook_sender(redis).deliver_due() == 1
@@ -223,7 +223,9 @@ def test_a_worker_that_tells_imports_nothing_by_it(
         Supervised(redis_server.url, stored["store"], settings=settings, variables={"CHAOS_IMPORTS": "1"}) as worker,
         Client(settings=Settings(broker_url=redis_server.url, **stored)) as client,
     ):
-        job = client.submit("一つ目です。", wishes=JobOptions(webhook=receiver.url.replace("127.0.0.1", "localhost")))
+        job = client.submit(
+            "一つ目です。", job_options=JobOptions(webhook=receiver.url.replace("127.0.0.1", "localhost"))
+        )
         assert client.wait(job, PATIENCE).state is State.SUCCEEDED
         wait_until(lambda: client.status(job).webhook.startswith("delivered"))
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
