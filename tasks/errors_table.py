@@ -1,4 +1,4 @@
-"""Who an error is about, and so who pays for it: one table for chunks, texts, assemblies and the doors.
+"""Payers of errors, by whom an error is about: one table for chunks, texts, assemblies and the doors.
 
 | payer | pays by |
 |---|---|

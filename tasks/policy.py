@@ -1,4 +1,4 @@
-"""How often, and after which delay, work is tried again."""
+"""Number of further attempts at work, and the delays before them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was taken from a queue as an envelope that Celery can be given, whatever it was.
+"""Entries of a queue as an envelope that Celery can be given, whatever it was.
 
 kombu takes it for granted that what it reads is an envelope of its own: another text raises in the worker's loop, and
 ends the worker. It also does what an envelope says: it decompresses, decodes with any codec of Python's, puts back to

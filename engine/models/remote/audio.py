@@ -1,4 +1,4 @@
-"""From a server's answer to samples: any container that libsndfile reads, mono, within bounds."""
+"""Samples of a server's answer: any container that libsndfile reads, mono, within bounds."""
 
 from __future__ import annotations
 

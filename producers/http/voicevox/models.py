@@ -1,4 +1,4 @@
-"""What VOICEVOX's clients send and expect."""
+"""Documents that VOICEVOX's clients send and expect."""
 
 from __future__ import annotations
 

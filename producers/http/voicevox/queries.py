@@ -1,4 +1,4 @@
-"""From a text to a query and back: what a client has edited becomes readings of the text.
+"""Queries of texts and texts of queries: what a client has edited becomes readings of the text.
 
 The text of a query is remembered for a while under its moras, so that a query whose accents were edited is spoken from
 the text, as a network reads it, with other accents. A query of which nothing is remembered, or whose moras were edited,

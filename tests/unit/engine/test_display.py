@@ -1,4 +1,4 @@
-"""What people read: nothing in it steers a terminal or a log, and no address shows a secret."""
+"""Texts that people read: nothing in it steers a terminal or a log, and no address shows a secret."""
 
 from __future__ import annotations
 

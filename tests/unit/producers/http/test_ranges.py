@@ -1,4 +1,4 @@
-"""Which bytes a Range header asks for."""
+"""Bytes that a Range header asks for."""
 
 from __future__ import annotations
 
