@@ -1,4 +1,4 @@
-"""Keeper of a private server and worker: ends both, and removes their folder, however their command ends.
+"""Commands of a private server and worker: ends both, and removes their folder, however their command ends.
 
 It is a process of its own. Its standard input is a pipe whose other end the command alone holds: when the command is
 gone, by a signal, with its terminal or by SIGKILL, the pipe ends. Its children have a death signal of the kernel's,
@@ -46,7 +46,7 @@ def death_signal(number: signal.Signals) -> Callable[[], None]:
     return prepare
 
 
-class Keeper:
+class Commands:
     """Starts commands, one after the other, and ends them in the opposite order.
 
     Args:
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str]) -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, leave)
-    keeper, seconds = Keeper(Path(arguments[0])), _HASTY_SECONDS
+    keeper, seconds = Commands(Path(arguments[0])), _HASTY_SECONDS
     try:
         for name, command in json.loads(arguments[1]).items():
             keeper.start(name, command)

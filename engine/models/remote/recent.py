@@ -1,4 +1,4 @@
-"""What a server spoke lately: a chunk that is tried again asks for nothing that was made but not stored."""
+"""Answers of a server spoken lately: a chunk that is tried again asks for nothing that was made but not stored."""
 
 from __future__ import annotations
 
