@@ -29,6 +29,8 @@ from tests.servers.waiting import PATIENCE, wait_until
 from tests.servers.worker import Worker
 
 TIMEOUT = 60.0
+SENTENCES = 120
+"""So many that a process which has stored four is still at work when it is killed."""
 MONITORING = Path(__file__).parents[4] / "deploy/monitoring"
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -93,19 +95,19 @@ def client(redis_server: RedisServer, tmp_path: Path, worker: Worker) -> Iterato
 def test_it_says_what_was_done_and_survives_the_child(worker: Worker, client: Client, port: int) -> None:
     scraper = Scraper(port)
     scraper.start()
-    first = client.submit(numbered(40), speaker="mei", job_id="first")
+    first = client.submit(numbered(SENTENCES), speaker="mei", job_id="first")
     wait_until(lambda: value(scrape(port), "koebin_stage_seconds_count", stage="store") > 3)
     worker.signal_child(signal.SIGKILL)
     client.wait(first, timeout=PATIENCE)
-    client.wait(client.submit(numbered(40), speaker="mei", job_id="second"), timeout=PATIENCE)
+    client.wait(client.submit(numbered(SENTENCES), speaker="mei", job_id="second"), timeout=PATIENCE)
     wait_until(lambda: value(scrape(port), "koebin_task_seconds_count", task="koebin.assemble") == 2)
     wait_until(lambda: value(scrape(port), "koebin_leases") == 0)
     seen = scraper.end()
     now = scrape(port)
 
-    assert value(now, "koebin_segments_total", speaker="mei", outcome="reused") >= 40
+    assert value(now, "koebin_segments_total", speaker="mei", outcome="reused") >= SENTENCES
     rendered = value(now, "koebin_segments_total", speaker="mei", outcome="rendered")
-    assert 0 < rendered <= 40
+    assert 0 < rendered <= SENTENCES
     assert value(now, "koebin_audio_seconds_total", speaker="mei") > 5
     speed = value(now, "koebin_audio_seconds_total", speaker="mei") / value(
         now, "koebin_synthesis_seconds_total", speaker="mei"
