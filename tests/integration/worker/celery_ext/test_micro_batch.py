@@ -209,7 +209,7 @@ def test_revoking_one_that_runs_ends_the_process_and_the_others_run_again(
     with Supervised(broker, store, assemble=False, settings=TOGETHER, variables={"CHAOS_TRAPS": "1"}) as worker:
         first = send(client, store, "眠りの話です。")
         others = [send(client, store, f"{number}番の荷物です。") for number in range(3)]
-        wait_until(lambda: all(result.id in worker.text() for result in others))
+        worker.wait_for_log(first.id)  # with those of the others that came in meanwhile
         time.sleep(1.0)
         first.revoke(terminate=True)
         assert [result.get(timeout=PATIENCE)["segments"]["total"] for result in others] == [1] * 3
