@@ -1,4 +1,4 @@
-"""What another version, or a stranger, has written in Redis and in the store: read as far as it is known, else told."""
+"""Entries of another version, or of a stranger, in Redis and in the store: read as far as it is known, else told."""
 
 from __future__ import annotations
 
