@@ -109,7 +109,7 @@ def test_full_batches_give_the_bytes_that_each_text_has_alone(
     together = [result.get(timeout=PATIENCE) for result in sent]
     nothing_is_left(server.url)
     found = fills(worker)[before:]
-    assert found[0] == (8, 8)  # gathered while the process stood still; the others while it was at work
+    assert found  # how full they are is a matter of speed
     assert sum(texts for _, texts in found) <= len(texts)
     assert all(sentences == texts <= 8 for sentences, texts in found)
     assert all(result["segments"] == {"total": 1, "reused": 0} for result in together)
@@ -148,8 +148,8 @@ def test_what_was_revoked_or_has_expired_is_left_out(
 ) -> None:
     before = len(fills(worker))
     with held_up(worker):
-        first = send(calm, shared, "長い文です。" * 42)
-        worker.wait_for_log(first.id)
+        full = [send(calm, shared, f"{number}番の手紙です。") for number in range(8)]
+        wait_until(lambda: all(result.id in worker.text() for result in full))
         sent = [send(calm, shared, f"{number}番の葉書です。") for number in range(4)]
         late = {"text": "遅れた葉書です。", "speaker": "mei", "store": shared}
         sent.append(calm.app.send_task(SYNTHESIZE, args=[late], queue=speaker_queue("mei"), expires=1.5))
@@ -160,9 +160,9 @@ def test_what_was_revoked_or_has_expired_is_left_out(
     for result in (sent[1], sent[4]):
         with pytest.raises(TaskRevokedError):
             result.get(timeout=PATIENCE)
-    assert all(result.get(timeout=PATIENCE)["uri"] for result in (first, sent[0], sent[2], sent[3]))
+    assert all(result.get(timeout=PATIENCE)["uri"] for result in (*full, sent[0], sent[2], sent[3]))
     nothing_is_left(server.url)
-    assert fills(worker)[before:] == [(3, 3)]
+    assert fills(worker)[before:] == [(8, 8), (3, 3)]
 
 
 def test_of_chunks_no_more_than_one_waits(calm: Client, server: RedisServer, worker: Worker) -> None:
