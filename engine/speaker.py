@@ -18,15 +18,16 @@ from koebin.engine.audio.audio import Audio
 from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.audio.silence import begin_after, shorten_end
 from koebin.engine.content import Reading, content_id, utterance_seed
-from koebin.engine.errors import InvalidOption, UnknownStyle
+from koebin.engine.errors import InvalidOption, InvalidText, UnknownStyle
 from koebin.engine.models.base import AcousticModel, Begun, PiecewiseModel, Rendering, Utterance
 from koebin.engine.models.card import VoiceCard, card_of
 from koebin.engine.names import known_style, nearest
 from koebin.engine.observer import stage
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.request import Request, merge_options, split_request
-from koebin.engine.text.checks import check_text
+from koebin.engine.text.checks import check_text, has_speech
 from koebin.engine.text.readings import check_readings
+from koebin.engine.text.unreadable import find_unreadable
 
 if TYPE_CHECKING:
     from koebin.engine.text.dictionary import Dictionary
@@ -243,6 +244,8 @@ class Speaker:
         readings: Sequence[Reading],
         changes: dict[str, Any],
     ) -> list[Request]:
+        if isinstance(text, str) and find_unreadable(text) and not has_speech(text):
+            raise InvalidText("nothing of the text can be read", text.strip(), "Give at least one word", 1, 1)
         whole = Request(text, merge_options(options, changes), tuple(readings), dictionary)
         return split_request(self._checked(whole))
 

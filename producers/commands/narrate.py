@@ -250,8 +250,7 @@ def _report(outcome: JobOutcome, seconds: float, as_json: bool) -> None:
         say_json({**outcome.model_dump(mode="json"), "wall_seconds": round(seconds, 3)})
         return
     for file in outcome.files:
-        length = f"\t{clock(file.duration_seconds)}" if file.duration_seconds else ""
-        say(f"{file.uri}{length}")
+        say(file.uri, *([clock(file.duration_seconds)] if file.duration_seconds else []))
     for failure in outcome.failures:
         note(f"line {failure.line}: {failure.text}: {failure.reason}")
     for judged in outcome.report.get("quality", ()):

@@ -77,7 +77,8 @@ def voices(
             page = _page(name, _address(source), settings, text, path)
             pages.append(page)
             if not as_json:
-                say("\n".join(_lines(page)))
+                for cells in _rows(page):
+                    say(*cells)
                 if path is not None and page.works:
                     note(f"spoken into {path}")
         if as_json:
@@ -178,7 +179,7 @@ def _printable(line: str) -> str:
     return "".join(char if char.isprintable() else " " for char in line)
 
 
-def _lines(page: _Page) -> Iterator[str]:
+def _rows(page: _Page) -> Iterator[tuple[str, ...]]:
     rows = (
         ("name", page.name),
         ("description", page.description),
@@ -195,9 +196,9 @@ def _lines(page: _Page) -> Iterator[str]:
         ("spoken with", page.works),
         ("cannot be spoken here", page.problem),
     )
-    yield page.source
+    yield (page.source,)
     for label, value in rows:
         if value:
             first, *others = [_printable(line) for line in value.splitlines()] or [""]
-            yield f"  {label}\t{first}"
-            yield from (f"  \t{line}" for line in others)
+            yield (f"  {label}", first)
+            yield from (("  ", line) for line in others)
