@@ -455,7 +455,7 @@ def test_commands_that_would_break_a_worker_are_refused(
     sender: Sender, command: str, arguments: dict[str, Any]
 ) -> None:
     answers = sender.client.app.control.broadcast(
-        command, [sender.worker.name], arguments=arguments, reply=True, timeout=PATIENCE
+        command, arguments, [sender.worker.name], reply=True, limit=1, timeout=PATIENCE
     )
     assert f"refuses {command}" in answers[0][sender.worker.name]["error"]
     sender.is_spoken()
