@@ -285,7 +285,7 @@ def plain_title(text: str) -> str:
             out.append("" if parse_reading(match["implicit"]) else match[0])
         elif (match["name"] or "").lower() not in _NAMES:
             out.append(match[0])
-    return " ".join("".join([*out, text[position:]]).split())
+    return re.sub(r"[ \t\r\n]+", " ", "".join([*out, text[position:]])).strip()
 
 
 UNKNOWN: Final = "〓"

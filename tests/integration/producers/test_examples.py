@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 LONG = ("kumo_no_ito.txt", "yume_juya_1.txt")
 SHORT = ("announcement.ssml", "book.md", "dialogue.dialogue", "lines.jsonl", "markup.txt", "mori.epub")
-PROGRAMS = ("client.py", "demo.sh", "webhook.py")
+PROGRAMS = ("client.py", "demo.sh", "fastapi_app.py", "webhook.py")
 OTHER = ("README.md", "briefings", "dictionary.toml")
 
 

@@ -232,7 +232,8 @@ def test_a_speaker_that_nobody_serves_is_refused_with_the_line(koebin: Koebin, t
 def test_jobs_are_found_by_their_state_however_old(koebin: Koebin, tmp_path: Path) -> None:
     (tmp_path / "one.txt").write_text("探される仕事です。")
     koebin.json("narrate", tmp_path / "one.txt", "--title", "探される仕事")
-    job = koebin("narrate", tmp_path / "one.txt", "--title", "止められた仕事", "--detach").stdout.strip()
+    (tmp_path / "two.txt").write_text("".join(f"これは{number}番目の文です。" for number in range(2000)))
+    job = koebin("narrate", tmp_path / "two.txt", "--title", "止められた仕事", "--detach").stdout.strip()
     koebin("cancel", job)
     assert [row["title"] for row in koebin.json("jobs", "--limit", 1, "--state", "succeeded")] == ["探される仕事"]
     assert job in [row["job"] for row in koebin.json("jobs", "--state", "cancelled")]
