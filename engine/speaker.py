@@ -244,10 +244,10 @@ class Speaker:
         readings: Sequence[Reading],
         changes: dict[str, Any],
     ) -> list[Request]:
-        if isinstance(text, str) and find_unreadable(text) and not has_speech(text):
+        whole = self._checked(Request(text, merge_options(options, changes), tuple(readings), dictionary))
+        if find_unreadable(text) and not has_speech(text):
             raise InvalidText("nothing of the text can be read", text.strip(), "Give at least one word", 1, 1)
-        whole = Request(text, merge_options(options, changes), tuple(readings), dictionary)
-        return split_request(self._checked(whole))
+        return split_request(whole)
 
     def _checked(self, request: Request) -> Request:
         check_text(request.text, allow_mute=True)

@@ -91,10 +91,9 @@ def jobs(
 
 
 def _state(name: str) -> State:
-    try:
-        return State(name.upper())
-    except ValueError as error:
-        raise InvalidInput("no such state", name, f"Use {', '.join(State).lower()}") from error
+    if name.upper() not in State.__members__:
+        raise InvalidInput("no such state", name, f"Use {', '.join(State).lower()}")
+    return State[name.upper()]
 
 
 def events(
