@@ -246,6 +246,7 @@ def test_what_nobody_waits_for_is_not_spoken(hasty: tuple[Door, str, str]) -> No
         assert segments() < 150, worker.text()[-2000:]
 
 
+@pytest.mark.slow
 def test_a_crowd_of_one_key_does_not_hold_up_another(server: RedisServer, tmp_path: Path) -> None:
     store = (tmp_path / "store").as_uri()
     settings = {"http_keys": write_keys(tmp_path), "http_window": 2}

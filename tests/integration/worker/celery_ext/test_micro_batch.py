@@ -184,10 +184,10 @@ def test_one_that_kills_its_process_is_found_and_its_neighbours_are_spoken(
     good += [send(client, store, f"{number}番の荷物です。") for number in range(4, 11)]
     with Supervised(broker, store, assemble=False, settings=TOGETHER, variables={"CHAOS_TRAPS": "1"}) as worker:
         assert [result.get(timeout=PATIENCE)["segments"]["total"] for result in good] == [1] * 11
-        with pytest.raises(Exception, match="ended its worker's process 3 times"):
+        with pytest.raises(Exception, match="killed its worker's process 3 times"):
             poison.get(timeout=PATIENCE)
         nothing_is_left(broker)
-        assert worker.text().count("process lost (1 since") == 8  # of the first batch; which was guilty is not known
+        assert worker.text().count("process lost (1 since") >= 1  # of its batch; which was guilty is not known
         assert worker.text().count("process lost (2 since") == 1  # alone: it was the poison
 
 
