@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from koebin.engine.audio.formats import FORMATS, STREAMED_FORMATS, Format
+from koebin.engine.audio.formats import EPUB_FORMATS, FORMATS, STREAMED_FORMATS, Format
 from koebin.engine.content import Reading, content_id
 from koebin.engine.errors import InvalidMessage, InvalidOption
 from koebin.engine.names import check_speaker
@@ -348,7 +348,7 @@ class Output(Document):
     def model_post_init(self, _context: object) -> None:
         if not self.formats or not (self.whole or self.per_chapter):
             raise ValueError("no audio file is asked for")
-        if self.epub and not {"mp3", "m4a", "opus"} & set(self.formats):
+        if self.epub and not EPUB_FORMATS.keys() & set(self.formats):
             raise ValueError("an EPUB needs mp3, m4a or opus among the formats")
         for name in self.formats:
             _check_bitrate(FORMATS[name], self.bitrate_kbps)

@@ -89,6 +89,8 @@ FORMATS: Final[dict[str, Format]] = {
         Format("m4b", "audio/mp4", "aac", "M4B ", "", "mp4", 1, (), _AAC_RATES, (16, 320), 96),
     )
 }
+EPUB_FORMATS: Final = {"mp3": "audio/mpeg", "m4a": "audio/mp4", "opus": "audio/ogg; codecs=opus"}
+"""Formats that every reader of EPUB plays, the best known first, with the media types of EPUB 3.3, section 3.2."""
 STREAMED_FORMATS: Final = tuple(known.name for known in FORMATS.values() if known.codec == "libsndfile")
 """Formats that every installation with the engine can write."""
 _ALIASES: Final = {alias: known.name for known in FORMATS.values() for alias in known.aliases}

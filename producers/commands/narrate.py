@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from koebin.engine.audio.formats import FORMATS
+from koebin.engine.audio.formats import EPUB_FORMATS, FORMATS
 from koebin.engine.audio.subtitles import subtitle_format
 from koebin.engine.errors import ConfigurationError, InvalidOption, SpeakerNotServed
 from koebin.producers.client import Client
@@ -22,7 +22,6 @@ from koebin.producers.console import ProgressLine, clock, messages_for_mistakes,
 from koebin.producers.exits import FAILED, LEFT_OUT, PARTIAL
 from koebin.producers.formats.covers import MAX_COVER_BYTES, cover_from
 from koebin.producers.formats.voice import Voice
-from koebin.tasks.assembly.programme.epub import CORE_FORMATS
 from koebin.tasks.contracts import PRIORITIES, Output, Pauses, PlannedSpeaker, Quality, parse
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome
@@ -165,7 +164,7 @@ def _output(
     wanted |= {name: True for name, on in extras.items() if on}
     if not whole:
         wanted |= {"whole": False, "per_chapter": True}
-    if wanted.get("epub") and not set(wanted.get("formats", ())) & set(CORE_FORMATS):
+    if wanted.get("epub") and not set(wanted.get("formats", ())) & EPUB_FORMATS.keys():
         wanted["formats"] = (*wanted.get("formats", ()), "mp3")
     return parse(Output, wanted)
 

@@ -15,11 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from koebin.engine.audio.formats import EPUB_FORMATS
 from koebin.engine.audio.marks import Marks
 
-CORE_FORMATS: Final = ("mp3", "m4a", "opus")
-"""Audio formats that every reader of EPUB plays, the best known first."""
-_MEDIA_TYPES: Final = {"mp3": "audio/mpeg", "m4a": "audio/mp4", "opus": "audio/ogg; codecs=opus"}
 _MODIFIED: Final = "2000-01-01T00:00:00Z"
 """The standard asks for a date; none of ours, so that the same programme is the same file."""
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -184,7 +182,7 @@ class EpubBook:
             items.append(f'<item id="c{number}" {page}/>')
             items.append(f'<item id="o{number}" href="chapter-{number:04d}.smil" media-type="application/smil+xml"/>')
         for number, name in enumerate(audio, start=1):
-            kind = _MEDIA_TYPES[name.rpartition(".")[2]]
+            kind = EPUB_FORMATS[name.rpartition(".")[2]]
             items.append(f'<item id="a{number}" href="{name}" media-type="{kind}"/>')
         if cover:
             kind = "image/png" if cover.suffix == ".png" else "image/jpeg"

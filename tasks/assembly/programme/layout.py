@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from koebin.engine.audio.encoding import Chapter, Cover, Encoding, Tags
-from koebin.tasks.assembly.programme.epub import CORE_FORMATS
+from koebin.engine.audio.formats import EPUB_FORMATS
 from koebin.tasks.assembly.programme.files import File, audio_name, finished, marks_name
 from koebin.tasks.assembly.programme.parts import Deliverables
 from koebin.tasks.assembly.programme.timeline import Span, Timeline
@@ -92,7 +92,7 @@ class Layout:
 
     def epub_audio(self, number: int) -> Path:
         """The sound file that a chapter is spoken from in the EPUB: its own, if it has one."""
-        known = [name for name in CORE_FORMATS if name in self.wanted.formats]
+        known = [name for name in EPUB_FORMATS if name in self.wanted.formats]
         return self.folder / audio_name(self.stem(number if self.wanted.per_chapter else 0), known[0])
 
     def finished_audio(self) -> tuple[File, ...]:

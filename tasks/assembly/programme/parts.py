@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from koebin.engine.audio.audio import Audio
 from koebin.engine.audio.encoding import Cover, find_format
+from koebin.engine.audio.formats import EPUB_FORMATS
 from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.audio.subtitles import subtitle_format
 from koebin.engine.errors import InvalidOption
-from koebin.tasks.assembly.programme.epub import CORE_FORMATS
 
 _NAME = re.compile(r"\w[\w.-]{0,179}")
 _LONGEST_PAUSE_SECONDS = 3600.0
@@ -113,7 +113,7 @@ class Deliverables:
         object.__setattr__(self, "subtitles", tuple(dict.fromkeys(self.subtitles)))
         for name in names:
             find_format(name).bitrate_for(self.bitrate_kbps)
-        if self.epub and not set(names) & set(CORE_FORMATS):
+        if self.epub and not set(names) & EPUB_FORMATS.keys():
             raise InvalidOption("an EPUB needs sound that readers play", ", ".join(names), "Add the format mp3")
         for wanted in self.subtitles:
             subtitle_format(*wanted.split(":", 1))
