@@ -43,6 +43,7 @@ from koebin.tasks.connection import check, connect
 from koebin.tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result, VoiceCredit
 from koebin.tasks.jobs.garbage_collection import storage
 from koebin.tasks.jobs.ledger import Entry, Ledger, State
+from koebin.tasks.jobs.older_release import readable_by_older
 from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
 from koebin.tasks.jobs.planning import Target
 from koebin.tasks.jobs.preview import Preview, preview
@@ -197,6 +198,8 @@ class Client:
         now, targets = self._serving(whole, wait_seconds)
         now.check_formats(wished.output.formats)
         whole = _speakable(whole, targets)
+        if older := now.older():
+            whole, targets = readable_by_older(older[0], whole, wished, targets)
         return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
 
     def preview(self, script: Script, job_options: JobOptions | None = None, wait_seconds: float = 0.0) -> Preview:
@@ -232,10 +235,11 @@ class Client:
         deadline = time.monotonic() + wait_seconds
         while True:
             now = self.fleet()
-            missing = [name for name in wanted if name not in now.speakers()]
+            alike = now.of_one_engine(wanted)
+            missing = [name for name in wanted if name not in alike.speakers()]
             late = time.monotonic() >= deadline
             if not missing or (some and late and len(missing) < len(wanted)):
-                return now, {name: _target(now, name) for name in wanted if name not in missing}
+                return now, {name: _target(alike, name) for name in wanted if name not in missing}
             if time.monotonic() >= deadline:
                 raise _not_served(missing[0], now)
             time.sleep(_POLL_SECONDS)
@@ -497,7 +501,7 @@ def _speakable(script: Script, targets: Mapping[str, Target]) -> Script:
 
 
 def _target(now: Fleet, name: str) -> Target:
-    """Newest announcement if workers differ; chunks run only where the revisions are the same."""
+    """The announcement of most processes if workers differ; chunks run only where the revisions are the same."""
     worker, served = max(now.speakers()[name], key=lambda found: (found[0].children, found[0].worker))
     planned = PlannedSpeaker(
         model_revision=served.model_revision,
@@ -509,6 +513,9 @@ def _target(now: Fleet, name: str) -> Target:
 
 def _not_served(name: str, now: Fleet) -> UnknownSpeaker | SpeakerNotServed:
     served = sorted(now.speakers())
+    if name in served:
+        hint = "A job is planned for one: wait until all workers are of the same release, or --wait"
+        return SpeakerNotServed("no workers of one engine revision serve all speakers", name, hint)
     close = nearest(name, served)
     if close:
         return UnknownSpeaker("no live worker serves this speaker", name, f"Did you mean {' or '.join(close)}?")

@@ -16,6 +16,7 @@ from koebin.tasks.connection import as_text
 
 ANNOUNCEMENT_SECONDS: Final = 15
 """Seconds after the last heartbeat at which an announcement expires."""
+_CREDIT: Final = ("display_name", "licence", "creators")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,24 @@ class Fleet:
 
         return {worker.worker for worker in self.workers if worker.children and may(worker)}
 
+    def older(self) -> list[str]:
+        """Names of the workers of an older release: they say no tasks."""
+        return [worker.worker for worker in self.workers if not worker.tasks]
+
+    def of_one_engine(self, speakers: Iterable[str]) -> Fleet:
+        """The workers of one engine revision: the one that serves most of these speakers, by most processes."""
+        wanted = set(speakers)
+        serving: dict[str, list[Announcement]] = {}
+        for worker in self.workers:
+            if any(served.name in wanted for served in worker.speakers):
+                serving.setdefault(worker.engine_revision, []).append(worker)
+
+        def rank(revision: str) -> tuple[int, int, str]:
+            names = {served.name for worker in serving[revision] for served in worker.speakers}
+            return len(names & wanted), sum(worker.children for worker in serving[revision]), revision
+
+        return Fleet(tuple(serving[max(serving, key=rank)])) if serving else Fleet()
+
     def assemblers(self) -> int:
         """Number of pool processes that assemble."""
         return sum(worker.children for worker in self.workers if worker.assembles)
@@ -114,11 +133,23 @@ class Fleet:
                         )
 
 
+def announcement_document(announcement: Announcement) -> str:
+    """JSON of an announcement, by which everybody reads it.
+
+    Readers of the release before this one take no further field of a speaker: what came later stands beside them.
+    """
+    fields = asdict(announcement)
+    makers = {}
+    for speaker in fields["speakers"]:
+        found = {name: speaker.pop(name) for name in _CREDIT}
+        makers |= {speaker["name"]: found} if any(found.values()) else {}
+    return json.dumps(fields | {"makers": makers})
+
+
 def announce(redis: Redis, announcement: Announcement) -> None:
     """Send a worker's heartbeat: write or refresh its announcement."""
-    document = json.dumps(asdict(announcement))
     pipe = redis.pipeline()
-    pipe.set(redis_keys.worker(announcement.worker), document, ex=ANNOUNCEMENT_SECONDS)
+    pipe.set(redis_keys.worker(announcement.worker), announcement_document(announcement), ex=ANNOUNCEMENT_SECONDS)
     pipe.sadd(redis_keys.WORKERS, announcement.worker)
     pipe.execute()
 
@@ -150,7 +181,7 @@ def _announcement(raw: bytes | str) -> Announcement | None:
             engine_revision=str(document["engine_revision"]),
             children=int(document["children"]),
             assembles=bool(document["assembles"]),
-            speakers=tuple(_served(speaker) for speaker in document["speakers"]),
+            speakers=tuple(_served(speaker, document.get("makers", {})) for speaker in document["speakers"]),
             formats=tuple(str(name) for name in document.get("formats", ())),
             tasks=tuple(str(name) for name in document.get("tasks", ())),
             problem=str(document.get("problem", "")),
@@ -159,14 +190,15 @@ def _announcement(raw: bytes | str) -> Announcement | None:
         return None
 
 
-def _served(speaker: Mapping[str, Any]) -> ServedSpeaker:
+def _served(speaker: Mapping[str, Any], makers: Mapping[str, Any]) -> ServedSpeaker:
+    credit = makers.get(speaker["name"], {})
     return ServedSpeaker(
         name=str(speaker["name"]),
         styles=tuple(str(style) for style in speaker["styles"]),
         sample_rate_hz=int(speaker["sample_rate_hz"]),
         model_revision=str(speaker["model_revision"]),
         speed_factor=float(speaker["speed_factor"]),
-        display_name=str(speaker.get("display_name", ""))[:200],
-        licence=str(speaker.get("licence", ""))[:200],
-        creators=tuple(str(creator)[:255] for creator in speaker.get("creators", ())[:100]),
+        display_name=str(credit.get("display_name", ""))[:200],
+        licence=str(credit.get("licence", ""))[:200],
+        creators=tuple(str(creator)[:255] for creator in credit.get("creators", ())[:100]),
     )

@@ -9,16 +9,15 @@ then all announcements are read, as before.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, Protocol
 
 from redis import Redis
 
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.fleet import ANNOUNCEMENT_SECONDS, Announcement, fleet
+from koebin.tasks.broker.fleet import ANNOUNCEMENT_SECONDS, Announcement, announcement_document, fleet
 from koebin.tasks.connection import as_text
 
 SUMMARY_SECONDS: Final = 60
@@ -218,5 +217,5 @@ def serving(redis: Redis, speakers: Mapping[str, str], engine_revision: str) -> 
 
 
 def _document(announcement: Announcement) -> tuple[str, str]:
-    document = json.dumps(asdict(announcement))
+    document = announcement_document(announcement)
     return document, hashlib.sha1(document.encode(), usedforsecurity=False).hexdigest()

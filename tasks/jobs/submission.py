@@ -32,6 +32,7 @@ from koebin.tasks.script import Script
 from koebin.tasks.stores.base import Store
 
 _LOCK_SECONDS: Final = 15
+_LATER_OUTPUT: Final = ("epub", "audiobookshelf")
 _MOST_OMITTED: Final = 10_000
 """Entries that a manifest lists."""
 
@@ -59,9 +60,16 @@ class JobOptions:
     quality: Quality | None = None
 
     def content(self) -> dict[str, object]:
-        """Those options that belong to the identity of a job."""
+        """Those options that belong to the identity of a job.
+
+        Fields that came later are left out at their defaults, so that a job of an older producer stays the same job.
+        """
+        output = self.output.model_dump(mode="json")
+        for name in _LATER_OUTPUT:
+            if output[name] == Output.model_fields[name].default:
+                del output[name]
         quality = {"quality": self.quality.model_dump(mode="json")} if self.quality else {}
-        return {"output": self.output.model_dump(mode="json"), "partial": self.partial, **quality}
+        return {"output": output, "partial": self.partial, **quality}
 
 
 def submit(

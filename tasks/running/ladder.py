@@ -91,9 +91,9 @@ def run(runtime: Runtime, duty: Duty, work: Callable[[], T]) -> T | None:
 
 def _pay(runtime: Runtime, duty: Duty, error: Exception) -> None:
     who = payer(error)
-    if who is None:
-        log.exception("the task stumbled", extra={"job": duty.job})
     kinds, otherwise = duty.elsewhere
+    if who is None and not isinstance(error, kinds):
+        log.exception("the task stumbled", extra={"job": duty.job})
     if who is Payer.WORLD:
         runtime.doubts.failed(error)
         _put_off(runtime, duty, as_ours(error))
