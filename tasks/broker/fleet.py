@@ -139,7 +139,7 @@ def announcement_document(announcement: Announcement) -> str:
     Readers of the release before this one take no further field of a speaker: what came later stands beside them.
     """
     fields = asdict(announcement)
-    makers = {}
+    makers: dict[str, dict[str, Any]] = {}
     for speaker in fields["speakers"]:
         found = {name: speaker.pop(name) for name in _CREDIT}
         makers |= {speaker["name"]: found} if any(found.values()) else {}

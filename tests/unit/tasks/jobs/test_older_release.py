@@ -1,4 +1,4 @@
-"""What an older worker cannot read in a job."""
+"""Parts of a job that an older worker cannot read."""
 
 import pytest
 
