@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 import shutil
@@ -21,13 +20,12 @@ from urllib.parse import quote
 from redis.exceptions import RedisError
 
 from koebin.engine.errors import BackendMissing, BrokerUnavailable, EngineNotReady
-from koebin.producers.private_keeper import ENDED
+from koebin.producers.private_keeper import Kept, kept
 from koebin.tasks.broker.fleet import fleet
 from koebin.tasks.connection import connect
 
 _START_SECONDS: Final = 15.0
 _READY_SECONDS: Final = 300.0
-_END_SECONDS: Final = 30.0
 _SYSTEM_SERVERS: Final = {"valkey-server": (7, 2), "redis-server": (7, 0)}
 """Servers that are looked for, and the oldest version with the protections that are relied on."""
 _SOCKET_PATH_BYTES: Final = 100
@@ -113,9 +111,9 @@ def embedded(speakers: Sequence[str], store: str, environment: Mapping[str, str]
     server += ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
     worker = [sys.executable, "-P", "-m", "koebin", "worker", "--assemble", "--speakers", ",".join(speakers)]
     try:
-        with _kept(folder, {"server": server, "worker": worker}, {**environment, **settings}) as kept:
-            _wait_for_server(url, kept)
-            _wait_for_worker(url, kept, folder / "worker.log")
+        with kept(folder, {"server": server, "worker": worker}, {**environment, **settings}) as running:
+            _wait_for_server(url, running)
+            _wait_for_worker(url, running, folder / "worker.log")
             yield Embedded(url, binary, folder / "worker.log")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -132,45 +130,10 @@ def _own_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="koebin-", dir=fitting[0] if fitting else "/tmp"))  # noqa: S108
 
 
-@contextmanager
-def _kept(folder: Path, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Iterator[Kept]:
-    """A keeper with its children; it ends them and removes the folder as soon as this process is gone."""
-    command = [sys.executable, "-P", "-m", "koebin.producers.private_keeper", str(folder), json.dumps(commands)]
-    with (folder / "keeper.log").open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, **environment},
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # a terminal that is closed ends the command alone, and the keeper sees that
-        )
-    try:
-        yield Kept(process, folder)
-    finally:
-        try:
-            process.communicate(b"!", timeout=_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            process.wait()
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A keeper; ``folder`` holds the logs of its children."""
-
-    process: subprocess.Popen[bytes]
-    folder: Path
-
-    def lives(self) -> bool:
-        """Whether it and all its children run."""
-        return self.process.poll() is None and not (self.folder / ENDED).exists()
-
-
-def _wait_for_server(url: str, kept: Kept) -> None:
+def _wait_for_server(url: str, running: Kept) -> None:
     client = connect(url, retries=0)
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and kept.lives():
+    while time.monotonic() < deadline and running.lives():
         try:
             client.ping()
         except RedisError:
@@ -181,10 +144,10 @@ def _wait_for_server(url: str, kept: Kept) -> None:
     raise BrokerUnavailable("the private server did not start", url, "Set KOEBIN_BROKER_URL to a server of your own")
 
 
-def _wait_for_worker(url: str, kept: Kept, log: Path) -> None:
+def _wait_for_worker(url: str, running: Kept, log: Path) -> None:
     client = connect(url, retries=0)
     deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline and kept.lives():
+    while time.monotonic() < deadline and running.lives():
         workers = fleet(client).workers
         if any(worker.children for worker in workers):
             client.close()

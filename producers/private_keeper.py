@@ -1,4 +1,4 @@
-"""Commands of a private server and worker: ends both, and removes their folder, however their command ends.
+"""Keeper of a command's folder and children: ends these and removes that, however the command ends.
 
 It is a process of its own. Its standard input is a pipe whose other end the command alone holds: when the command is
 gone, by a signal, with its terminal or by SIGKILL, the pipe ends. Its children have a death signal of the kernel's,
@@ -8,7 +8,6 @@ which follows the *thread* that started them: the keeper has one thread, so it c
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import select
@@ -16,10 +15,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from koebin.engine.errors import ConfigurationError
+from koebin.producers.death_signal import death_signal
 
 ENDED: Final = "ended"
 """File that names the child that ended by itself, and its exit code."""
@@ -28,22 +33,68 @@ _PATIENT_SECONDS: Final = 20.0
 _HASTY_SECONDS: Final = 2.0
 """For a command that was killed: what is spoken now nobody waits for."""
 _POLL_SECONDS: Final = 0.1
-_PR_SET_PDEATHSIG: Final = 1
+_END_SECONDS: Final = 30.0
 
 
-def death_signal(number: signal.Signals) -> Callable[[], None]:
-    """Function for ``preexec_fn``: the child gets ``number`` when the thread that started it ends. Linux alone."""
-    parent = os.getpid()
-    if not sys.platform.startswith("linux"):
-        return lambda: None
-    library = ctypes.CDLL(None, use_errno=True)
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A keeper; ``folder`` holds the logs of its children."""
 
-    def prepare() -> None:
-        library.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-        if os.getppid() != parent:  # it ended before that was said
-            os._exit(1)
+    process: subprocess.Popen[bytes]
+    folder: Path
 
-    return prepare
+    def lives(self) -> bool:
+        """Whether it and all its children run."""
+        return self.process.poll() is None and not (self.folder / ENDED).exists()
+
+
+@contextmanager
+def kept(folder: Path, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Iterator[Kept]:
+    """A keeper with its children; it ends them and removes the folder as soon as this process is gone.
+
+    Args:
+        folder: one that is there; it is removed at the end.
+        commands: what to start, by the names of their logs.
+        environment: variables of the children, beside this process's own.
+    """
+    command = [sys.executable, "-P", "-m", "koebin.producers.private_keeper", str(folder), json.dumps(commands)]
+    with (folder / "keeper.log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a terminal that is closed ends the command alone, and the keeper sees that
+        )
+    try:
+        yield Kept(process, folder)
+    finally:
+        try:
+            process.communicate(b"!", timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def scratch() -> Iterator[None]:
+    """A folder for all temporary files of this process, which is gone after it, however it ends.
+
+    Raises:
+        ConfigurationError: there is no place for one.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="koebin-"))
+    except OSError as error:
+        hint = "Set TMPDIR to a folder that can be written to"
+        raise ConfigurationError(f"no folder for temporary files can be made ({error.strerror})", "", hint) from error
+    with kept(folder, {}, {}):
+        before, tempfile.tempdir = tempfile.tempdir, str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 class Commands:
@@ -76,8 +127,9 @@ class Commands:
         Args:
             orders: descriptor of the pipe.
         """
+        seconds = _POLL_SECONDS if self._children else None
         while True:
-            readable, _, _ = select.select([orders], [], [], _POLL_SECONDS)
+            readable, _, _ = select.select([orders], [], [], seconds)
             if readable:
                 return os.read(orders, 1) != b""
             for name, child in self._children:

@@ -29,6 +29,7 @@ from koebin.producers.briefings.schedule.progress import Progress
 from koebin.producers.briefings.spec import Briefing, load_briefing, load_folder
 from koebin.producers.console import note, say, say_json
 from koebin.producers.exits import FAILED, INVALID
+from koebin.producers.private_keeper import scratch
 from koebin.tasks.connection import check as check_broker
 from koebin.tasks.connection import connect
 from koebin.tasks.settings import Settings
@@ -148,7 +149,7 @@ def beat(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: no folder, or no broker.
+        ConfigurationError: no folder, no broker, or no place for temporary files.
     """
     if not settings.briefings.is_dir():
         raise ConfigurationError(
@@ -159,15 +160,16 @@ def beat(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        run_beat(
-            settings.briefings,
-            redis,
-            jobs.submit,
-            jobs.follow,
-            stop,
-            policy=policy_of(settings),
-            stores=jobs.open_store,
-        )
+        with scratch():  # editions lie in files on their way
+            run_beat(
+                settings.briefings,
+                redis,
+                jobs.submit,
+                jobs.follow,
+                stop,
+                policy=policy_of(settings),
+                stores=jobs.open_store,
+            )
     finally:
         jobs.close()
 

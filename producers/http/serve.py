@@ -13,6 +13,7 @@ import uvicorn
 from koebin.engine.errors import ConfigurationError, InvalidSettings
 from koebin.producers.http.app import Application
 from koebin.producers.http.door import Door
+from koebin.producers.private_keeper import scratch
 from koebin.tasks.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,10 +28,15 @@ def serve(settings: Settings) -> None:
 
     Raises:
         InvalidSettings: other machines are listened to, and no keys are asked for.
-        ConfigurationError: the address cannot be listened to.
+        ConfigurationError: the address cannot be listened to; no temporary files can be made.
         BrokerUnavailable: the broker does not answer.
     """
     check_closed(settings)
+    with scratch():  # uploads lie in files
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
     _allow_connections()
     door = Door(settings)
     app = Application(door)

@@ -39,7 +39,8 @@ async def call_isolated(request: dict[str, Any], body: bytes, seconds: float) ->
         IsolatedFailed: refused, out of memory, or not done after ``seconds``.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-s", "-m", "koebin.producers.briefings.sandbox.child", str(math.ceil(seconds) + 1)),
+        *(sys.executable, "-P", "-s", "-m", "koebin.producers.briefings.sandbox.child"),
+        *(str(math.ceil(seconds) + 1), str(os.getpid())),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import sys
 from typing import Any, Final
 
 from koebin.producers.briefings.sandbox.renderer import RenderFailed, problems, render
+from koebin.producers.death_signal import end_with
 
 MEMORY_BYTES: Final = 512 << 20
 
 
 def main() -> None:
-    """Handle one request."""
+    """``SECONDS PARENT``: handle one request, in so much time, while the process of that number lives."""
     _limit(int(sys.argv[1]))
+    end_with(int(sys.argv[2]), signal.SIGKILL)
     answer = json.dumps(_serve(sys.stdin.buffer.read()), ensure_ascii=False)
     sys.stdout.buffer.write(answer.encode("utf-8", "replace"))
 

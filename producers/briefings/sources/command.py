@@ -6,12 +6,16 @@ import asyncio
 import contextlib
 import os
 import signal
-from typing import Any
+import sys
+from typing import Any, Final
 
+from koebin.producers.briefings.sandbox import leash
 from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.sources.base import SourceFailed
 from koebin.producers.briefings.sources.documents import document_values
 from koebin.producers.briefings.spec import Briefing, Command
+
+_LEASHED: Final = (sys.executable, "-I", "-S", leash.__file__)
 
 
 async def command_values(source: Command, briefing: Briefing, policy: Policy) -> dict[str, Any]:
@@ -24,10 +28,11 @@ async def command_values(source: Command, briefing: Briefing, policy: Policy) ->
         raise SourceFailed("command sources are disabled on this machine")
     try:
         process = await asyncio.create_subprocess_exec(
+            *_LEASHED,
             *source.argv,
             cwd=briefing.folder,
             env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
@@ -42,6 +47,8 @@ async def command_values(source: Command, briefing: Briefing, policy: Policy) ->
         raise SourceFailed(f"the command was not done after {source.timeout:g} seconds") from None
     finally:
         await _end(process)
+    if status >= leash.NOT_STARTED:
+        raise SourceFailed(f"the command could not be started ({os.strerror(status - leash.NOT_STARTED)})")
     if status != 0:
         raise SourceFailed(f"the command ended with status {status}")
     return document_values(data, source.format)
