@@ -24,7 +24,8 @@ from koebin.producers.briefings.spec import Briefing
 from koebin.producers.formats.load import parse_script
 from koebin.producers.formats.source import Source
 from koebin.producers.formats.voice import Voice
-from koebin.tasks.contracts import PRIORITIES
+from koebin.tasks.contracts import PRIORITIES, Pauses
+from koebin.tasks.jobs.planning import sentences
 from koebin.tasks.script import Script
 
 log = logging.getLogger(__name__)
@@ -231,11 +232,15 @@ def script_of(
     """Script from a briefing's text: plain text with Koebin's markup, every line a paragraph.
 
     Raises:
-        InvalidInput: a letter that cannot be read, or a mistake in the markup, with its line in the text.
+        InvalidInput: a letter that cannot be read, a mistake in the markup or a sentence without an end, with its line
+            in the text.
     """
     check_text(text)
     voice = Voice(speaker, SynthesisOptions(**options))
-    return replace(parse_script(Source(text, "text"), voice, dictionaries=dictionaries), title=title)
+    script = replace(parse_script(Source(text, "text"), voice, dictionaries=dictionaries), title=title)
+    for _ in sentences(script.passages, Pauses()):  # refuses what no job takes, such as a sentence without an end
+        pass
+    return script
 
 
 def _report(briefing: Briefing, name: str, fetched: Fetched, said: dict[str, Any]) -> SourceReport:

@@ -15,6 +15,7 @@ from koebin.engine.text.dictionary import Dictionary
 from koebin.engine.text.readings import check_readings
 from koebin.engine.text.sentences import split_sentences
 from koebin.tasks.contracts import (
+    MAX_SEGMENT_CHARACTERS,
     ChunkDocument,
     Pauses,
     Placement,
@@ -72,7 +73,7 @@ def sentences(passages: Iterable[Passage], pauses: Pauses, *, allow_mute: bool =
 
     Raises:
         InvalidText: a passage that cannot be spoken.
-        InvalidScript: a reading that crosses the end of a sentence or cannot be spoken.
+        InvalidScript: a sentence that is too long; a reading that crosses its end or cannot be spoken.
     """
     for passage in passages:
         check_text(passage.text, allow_mute=allow_mute)
@@ -81,6 +82,7 @@ def sentences(passages: Iterable[Passage], pauses: Pauses, *, allow_mute: bool =
         for number, piece in enumerate(pieces):
             last = number == len(pieces) - 1
             readings = tuple(_inside(passage, piece.start, piece.end))
+            _check_length(passage, piece.text)
             _check(passage, piece.text, readings)
             pause = _ending_pause(passage, pauses, between) if last else between
             yield Sentence(passage, piece.text, readings, pause, first=number == 0)
@@ -104,6 +106,12 @@ def _inside(passage: Passage, start: int, end: int) -> Iterator[Reading]:
                 passage.line,
             )
         yield replace(reading, start=reading.start - start, end=reading.end - start)
+
+
+def _check_length(passage: Passage, text: str) -> None:
+    if len(text) > MAX_SEGMENT_CHARACTERS:
+        what = f"a sentence of {len(text)} characters, of which {MAX_SEGMENT_CHARACTERS} are taken"
+        raise InvalidScript(what, text[:40], "End its sentences with 。 or a line break", passage.line)
 
 
 def _check(passage: Passage, text: str, readings: tuple[Reading, ...]) -> None:

@@ -251,6 +251,15 @@ def test_commands_that_are_allowed(write, monkeypatch, argv: list[str], text: st
     assert problem in only(rendered)[2]
 
 
+def test_a_source_without_an_end_of_a_sentence_falls_back(write) -> None:
+    command = source("command", argv=["sh", "-c", "yes あ | tr -d '\\n' | head -c 66000"], max_bytes=100_000)
+    written = write(command, "{{ news }}")
+    roomy = written.model_copy(update={"template": written.template.model_copy(update={"max_characters": 100_000})})
+    rendered = say(roomy, Policy(commands=True))
+    assert rendered.text == "届いていません。"
+    assert "of which 20000 are taken" in only(rendered)[2]
+
+
 def test_a_slow_command_is_ended_with_its_children(write, tmp_path: Path) -> None:
     seconds = f"3600.{os.getpid()}"
     script = f"sleep {seconds} & sleep {seconds}"
