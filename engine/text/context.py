@@ -9,6 +9,7 @@ from koebin.engine.text.features import Feature
 from koebin.engine.text.free_words import read_free_words
 from koebin.engine.text.heteronyms import read_heteronyms
 from koebin.engine.text.mapped import MappedText
+from koebin.engine.text.names import read_names
 from koebin.engine.text.openjtalk import mark_devoiced
 from koebin.engine.text.sudachi import morphemes
 
@@ -26,6 +27,7 @@ def read_in_context(text: str, features: list[Feature]) -> list[Feature]:
     offsets = node_boundaries(MappedText.of(text), [feature["string"] for feature in features], len(text))
     words = morphemes(text)
     read_compounds(features, offsets, words)
+    read_names(features, offsets, words)
     read_free_words(features)
     read_heteronyms(text, features, offsets)
     features = _whispered(features, before)

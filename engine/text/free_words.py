@@ -36,6 +36,8 @@ def read_free_words(features: list[Feature]) -> None:
             continue
         if surface == "方" and feature["pos"] == "名詞":
             _read_kata(features, index)
+        elif surface == "対" and _is_score(features, index):
+            reread(features, index, "タイ", 1)
         elif surface in _free() and _stands_free(features, index) and _is_bound_form(feature):
             pron, accent = _free()[surface]
             reread(features, index, pron, accent)
@@ -64,6 +66,12 @@ def _stands_free(features: Sequence[Feature], index: int) -> bool:
     before = features[index - 1]["pos"] if index else "記号"
     after = features[index + 1]["pos"] if index + 1 < len(features) else "記号"
     return before in _BEFORE and after in _AFTER
+
+
+def _is_score(features: Sequence[Feature], index: int) -> bool:
+    """Between two numbers."""
+    around = features[max(index - 1, 0) : index + 2]
+    return len(around) == 3 and around[0]["pos_group1"] == around[2]["pos_group1"] == "数"
 
 
 def _is_bound_form(feature: Feature) -> bool:
