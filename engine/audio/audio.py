@@ -143,12 +143,12 @@ def resample(samples: FloatArray, from_hz: int, to_hz: int) -> FloatArray:
     """
     import soxr
 
-    frames = round(len(samples) * to_hz / from_hz)
-    if frames == 0 or from_hz == to_hz:
-        return samples[:frames]
-    out: FloatArray = np.asarray(soxr.resample(samples, from_hz, to_hz, quality="HQ"), dtype=np.float32)[:frames]
+    length = round(len(samples) * to_hz / from_hz)
+    if length == 0 or from_hz == to_hz:
+        return samples[:length]
+    out: FloatArray = np.asarray(soxr.resample(samples, from_hz, to_hz, quality="HQ"), dtype=np.float32)[:length]
     # soxr may stop one sample early; silence fills the promised length.
-    return np.pad(out, (0, frames - len(out)))
+    return np.pad(out, (0, length - len(out)))
 
 
 def _gaps(pauses: float | Sequence[float], parts: int) -> list[float]:

@@ -35,12 +35,12 @@ class Loudness:
     Attributes:
         integrated_lufs: gated loudness of the whole; -inf for silence.
         true_peak_dbtp: highest peak between the samples, in dB of full scale; -inf for silence.
-        frames: number of measured samples.
+        samples: number of measured samples.
     """
 
     integrated_lufs: float
     true_peak_dbtp: float
-    frames: int
+    samples: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,18 +51,18 @@ class Section:
         steps: mean K-weighted power of every whole 100 ms, shape (N,), float64.
         energy: K-weighted power summed over all samples.
         peak: highest absolute value between the samples.
-        frames: number of measured samples.
+        samples: number of measured samples.
     """
 
     steps: DoubleArray
     energy: float
     peak: float
-    frames: int
+    samples: int
 
     def louder(self, db: float) -> Section:
         """Measurement of the same sound, ``db`` louder."""
         factor = 10.0 ** (db / 20.0)
-        return Section(self.steps * factor**2, self.energy * factor**2, self.peak * factor, self.frames)
+        return Section(self.steps * factor**2, self.energy * factor**2, self.peak * factor, self.samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,13 @@ class LoudnessMeter:
         self._pending: FloatArray = np.zeros(0, np.float32)
         self._energies = array("d")
         self._peak = TruePeakMeter()
-        self._frames = 0
+        self._samples = 0
 
     def update(self, block: FloatArray) -> None:
         """Add the next samples: shape (N,), float32."""
         if not len(block):
             return
-        self._frames += len(block)
+        self._samples += len(block)
         self._peak.update(block)
         sound = np.concatenate([self._pending, block])
         whole = len(sound) - len(sound) % self._piece
@@ -137,7 +137,7 @@ class LoudnessMeter:
         power = self._power(self._pending)
         energy = sum(self._energies) * self._step + float(power.sum())
         steps = np.array([*self._energies, *self._means(power)])
-        return Section(steps, energy, self._peak.read(), self._frames)
+        return Section(steps, energy, self._peak.read(), self._samples)
 
 
 def read_together(sections: Iterable[Section]) -> Loudness:
@@ -147,14 +147,14 @@ def read_together(sections: Iterable[Section]) -> Loudness:
     between two sections less than 100 ms are not heard, of what should be silence.
     """
     found = list(sections)
-    frames = sum(section.frames for section in found)
+    samples = sum(section.samples for section in found)
     steps = np.concatenate([section.steps for section in found]) if found else np.zeros(0)
     if len(steps) < _STEPS_PER_BLOCK:
-        blocks = np.array([sum(section.energy for section in found) / max(frames, 1)])
+        blocks = np.array([sum(section.energy for section in found) / max(samples, 1)])
     else:
         blocks = np.convolve(steps, np.full(_STEPS_PER_BLOCK, 1 / _STEPS_PER_BLOCK), mode="valid")
     peak = max((section.peak for section in found), default=0.0)
-    return Loudness(_gated(blocks), _decibels(peak), frames)
+    return Loudness(_gated(blocks), _decibels(peak), samples)
 
 
 class TruePeakMeter:

@@ -43,10 +43,10 @@ class FlacJoiner:
 
     def finish(self) -> None:
         """Write the header's final values. Raises: InferenceFailed: another number of samples than announced."""
-        if self._written != self._encoding.frames:
+        if self._written != self._encoding.samples:
             raise InferenceFailed(
                 "the sound's length differs from the announced one",
-                f"{self._written} of {self._encoding.frames} samples",
+                f"{self._written} of {self._encoding.samples} samples",
             )
         with translated(self._path):
             self._file.seek(0)
@@ -56,7 +56,7 @@ class FlacJoiner:
         wanted = self._encoding
         sizes = b"".join(size.to_bytes(2, "big") for size in (self._shortest, BLOCK_FRAMES))
         unknown = bytes(6)  # bytes of the shortest and of the longest frame
-        shape = wanted.sample_rate_hz << 44 | (_BITS - 1) << 36 | wanted.frames
+        shape = wanted.sample_rate_hz << 44 | (_BITS - 1) << 36 | wanted.samples
         body = (sizes + unknown + shape.to_bytes(8, "big")).ljust(_STREAMINFO_BYTES, b"\0")
         return metadata([(STREAMINFO, body)], wanted.tags, wanted.chapters, wanted.cover)
 

@@ -32,14 +32,14 @@ class LibsndfileEncoder:
         path: Path | RawIOBase,
         chosen: Format,
         sample_rate_hz: int,
-        frames: int,
+        samples: int,
         bitrate_kbps: int | None,
         tags: Tags,
     ) -> None:
         import soundfile
 
         self._path = path if isinstance(path, Path) else None
-        too_long = chosen.tags == "riff" and frames * 2 >= RIFF_LIMIT_BYTES
+        too_long = chosen.tags == "riff" and samples * 2 >= RIFF_LIMIT_BYTES
         self._gain = np.float32(1.0)
         control: dict[str, Any] = {}
         if bitrate_kbps is not None:

@@ -31,7 +31,7 @@ class Encoding:
     Attributes:
         format: a name that ``find_format`` knows.
         sample_rate_hz: of the blocks; resampled if the codec does not support it.
-        frames: total number of samples, at least 1; a file with another number is never finished.
+        samples: total number of samples, at least 1; a file with another number is never finished.
         bitrate_kbps: of a lossy format, None for its default; MP3 has no more than 160 below 32 kHz, and no more than
             64 below 16 kHz.
         tags, chapters, cover: written where the container has a place for them (WAV has none for the latter two).
@@ -39,7 +39,7 @@ class Encoding:
 
     format: str
     sample_rate_hz: int
-    frames: int
+    samples: int
     bitrate_kbps: int | None = None
     tags: Tags = field(default_factory=Tags)
     chapters: Sequence[Chapter] = ()
@@ -70,7 +70,7 @@ def open_writer(path: Path, encoding: Encoding) -> Iterator[Writer]:
         StoreDenied, StoreFull, StoreNotFound: the file cannot be written.
     """
     chosen = find_format(encoding.format)
-    if encoding.frames < 1:
+    if encoding.samples < 1:
         raise InvalidOption("there are no samples to write", str(path))
     rate = chosen.rate_for(encoding.sample_rate_hz)
     with whole_file(path) as temporary:
@@ -88,10 +88,10 @@ class Writer:
 
     def __init__(self, encoder: Encoder, encoding: Encoding, codec_rate_hz: int) -> None:
         self._encoder = encoder
-        self._announced = encoding.frames
+        self._announced = encoding.samples
         self._written = 0
         self._hash = hashlib.sha256()
-        self._left = round(encoding.frames * codec_rate_hz / encoding.sample_rate_hz)
+        self._left = round(encoding.samples * codec_rate_hz / encoding.sample_rate_hz)
         self._resampler = None
         self._open = True
         if codec_rate_hz != encoding.sample_rate_hz:
@@ -137,7 +137,7 @@ def _open_encoder(path: Path, chosen: Format, rate: int, encoding: Encoding) -> 
     bitrate = chosen.bitrate_for(encoding.bitrate_kbps)
     if chosen.codec == "aac":
         return AacEncoder(path, chosen.container, rate, bitrate or 0, encoding.tags, encoding.chapters, encoding.cover)
-    return LibsndfileEncoder(path, chosen, rate, encoding.frames, bitrate, encoding.tags)
+    return LibsndfileEncoder(path, chosen, rate, encoding.samples, bitrate, encoding.tags)
 
 
 def _describe(path: Path, chosen: Format, encoding: Encoding, digest: bytes) -> None:
@@ -151,7 +151,7 @@ def _describe(path: Path, chosen: Format, encoding: Encoding, digest: bytes) -> 
         with rewritten(path) as (source, target):
             flac.write_tags(source, target, tags, chapters, cover)
     elif chosen.tags == "id3" and (tags or chapters or cover):
-        duration = encoding.frames / encoding.sample_rate_hz
+        duration = encoding.samples / encoding.sample_rate_hz
         with rewritten(path) as (source, target):
             target.write(id3.id3_tag(tags, chapters, cover, duration))
             shutil.copyfileobj(source, target, 1 << 20)

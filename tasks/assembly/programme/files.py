@@ -18,7 +18,7 @@ from koebin.engine.audio.marks import Marks
 from koebin.engine.audio.subtitles import SubtitleFormat, subtitle_format
 from koebin.tasks.assembly.programme.material import FinishedBlock
 
-_BLOCK_FRAMES = 65_536
+_BLOCK_SAMPLES = 65_536
 _MEDIA_TYPES = {
     "srt": "application/x-subrip",
     "vtt": "text/vtt",
@@ -94,8 +94,8 @@ def _joining(joiner: FlacJoiner) -> Callable[[FinishedBlock], None]:
 def _writing(writer: Writer) -> Callable[[FinishedBlock], None]:
     def write_block(block: FinishedBlock) -> None:
         sound = block.sound if block.sound is not None else np.zeros(0, dtype=np.float32)
-        for first in range(0, len(sound), _BLOCK_FRAMES):
-            writer.write(sound[first : first + _BLOCK_FRAMES])
+        for first in range(0, len(sound), _BLOCK_SAMPLES):
+            writer.write(sound[first : first + _BLOCK_SAMPLES])
 
     return write_block
 

@@ -34,7 +34,7 @@ class Layout:
 
     def span(self, number: int) -> Span:
         if number == 0:
-            return Span(self.wanted.title, 0, self.timeline.frames)
+            return Span(self.wanted.title, 0, self.timeline.samples)
         return self.timeline.chapters[number - 1]
 
     def seconds(self, number: int) -> float:
@@ -73,7 +73,7 @@ class Layout:
         return Encoding(
             format="wav",
             sample_rate_hz=self.timeline.sample_rate_hz,
-            frames=span.end - span.start,
+            samples=span.end - span.start,
             bitrate_kbps=wanted.bitrate_kbps,
             tags=tags,
             chapters=() if number else self.chapters(),

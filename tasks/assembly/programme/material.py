@@ -130,7 +130,7 @@ class Material:
     def _finished(self, number: int, section: Section, master: Master, sound: bool, flac: bool) -> FinishedBlock:
         name = self._name(number) and shelf_name("frames", self._name(number), *master.decisive(section))
         frames = self._kept(name, Frames.load) if flac else None
-        if not sound and (frames or not flac or not section.frames):
+        if not sound and (frames or not flac or not section.samples):
             return FinishedBlock(None, frames)
         samples = master.apply(self._samples(number), section, self.sample_rate_hz)
         if flac and frames is None and len(samples):

@@ -36,7 +36,7 @@ class Outline:
     rows: bytes
 
     @property
-    def frames(self) -> int:
+    def samples(self) -> int:
         return sum(spoken + silence for spoken, silence in self.spans)
 
     def marks(self) -> Iterator[Marks]:
@@ -112,22 +112,22 @@ def _spoken(part: Part, sample_rate_hz: int) -> FloatArray:
     return resample(audio.samples, audio.sample_rate_hz, sample_rate_hz)
 
 
-def _short_of_a_frame(frames: int) -> int:
+def _short_of_a_frame(samples: int) -> int:
     """Number of samples without which a block's last FLAC frame would be too short for a frame inside a stream."""
-    rest = frames % BLOCK_FRAMES
+    rest = samples % BLOCK_FRAMES
     return SHORTEST_FRAME - rest if 0 < rest < SHORTEST_FRAME else 0
 
 
 def dump_section(section: Section) -> bytes:
     """JSON that ``load_section`` reads."""
-    return _json([section.steps.tolist(), section.energy, section.peak, section.frames])
+    return _json([section.steps.tolist(), section.energy, section.peak, section.samples])
 
 
 def load_section(data: bytes) -> Section:
     """Measurement from ``dump_section``. Raises: InvalidInput: not a measurement."""
     try:
-        steps, energy, peak, frames = loads(data)
-        return Section(np.array(steps, dtype=np.float64), float(energy), float(peak), int(frames))
+        steps, energy, peak, samples = loads(data)
+        return Section(np.array(steps, dtype=np.float64), float(energy), float(peak), int(samples))
     except (ValueError, TypeError, OverflowError, InvalidInput) as error:
         raise InvalidInput("a cached loudness measurement cannot be read", str(error)) from error
 

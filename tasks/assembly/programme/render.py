@@ -70,8 +70,8 @@ def render_programme(
             for place, (spoken, silence) in zip(block.places, outline.spans, strict=True):
                 timeline.add(place, spoken, silence)
             sections.append(outline.section)
-            lengths.append(outline.frames)
-        if timeline.frames == 0:
+            lengths.append(outline.samples)
+        if timeline.samples == 0:
             raise InvalidInput("there is nothing to assemble", "", "Give at least one part with sound")
         master, achieved = plan_master(sections, wanted, material.mastered)
         layout = Layout(wanted, timeline, workdir)

@@ -18,7 +18,7 @@ def make_report(layout: Layout, master: Master, achieved: Loudness, files: Itera
     return {
         "duration_seconds": round(timeline.duration_seconds, 6),
         "sample_rate_hz": timeline.sample_rate_hz,
-        "frames": timeline.frames,
+        "frames": timeline.samples,
         "parts": len(timeline),
         "speakers": timeline.speakers,
         "loudness": {

@@ -49,12 +49,12 @@ class Timeline:
         return len(self._slots) // 3
 
     @property
-    def frames(self) -> int:
+    def samples(self) -> int:
         return self._slots[-1] if self._slots else 0
 
     @property
     def duration_seconds(self) -> float:
-        return self.frames / self.sample_rate_hz if self.frames else 0.0
+        return self.samples / self.sample_rate_hz if self.samples else 0.0
 
     def slots(self) -> Iterator[Slot]:
         for first in range(0, len(self._slots), 3):
@@ -70,7 +70,7 @@ class Timeline:
             raise InvalidInput(
                 "a part belongs to an earlier chapter", str(place.chapter), "Sort the parts by chapter", place.line
             )
-        start = self.frames
+        start = self.samples
         end = start + spoken + silence
         if place.chapter == self._chapter:
             self.chapters[-1] = replace(self.chapters[-1], end=end)

@@ -96,7 +96,7 @@ def test_blocks_do_not_matter() -> None:
     readings = [measure(sound, 24_000, block) for block in (113, 4_096, len(sound))]
     assert readings[0].integrated_lufs == pytest.approx(readings[2].integrated_lufs, abs=1e-9)
     assert readings[0].true_peak_dbtp == pytest.approx(readings[2].true_peak_dbtp, abs=1e-9)
-    assert {reading.frames for reading in readings} == {len(sound)}
+    assert {reading.samples for reading in readings} == {len(sound)}
 
 
 def test_short_sound_counts_as_one_block_and_silence_as_none() -> None:

@@ -18,7 +18,7 @@ def timeline() -> Timeline:
 
 def test_parts_follow_each_other_with_their_pauses() -> None:
     assert list(timeline().slots()) == [Slot(0, 100, 600), Slot(600, 200, 1_800), Slot(1_800, 300, 2_100)]
-    assert (len(timeline()), timeline().frames, timeline().duration_seconds) == (3, 2_100, 2.1)
+    assert (len(timeline()), timeline().samples, timeline().duration_seconds) == (3, 2_100, 2.1)
 
 
 def test_chapters_have_no_gaps_and_speakers_their_order() -> None:
@@ -33,4 +33,4 @@ def test_refuses_chapters_out_of_order() -> None:
 
 
 def test_an_empty_timeline() -> None:
-    assert (Timeline(1).frames, Timeline(1).duration_seconds, len(Timeline(1))) == (0, 0.0, 0)
+    assert (Timeline(1).samples, Timeline(1).duration_seconds, len(Timeline(1))) == (0, 0.0, 0)
