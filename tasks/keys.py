@@ -40,7 +40,7 @@ def segment_marks(key: str) -> str:
     return f"segments/{_hex(key)[:2]}/{key}.json"
 
 
-def piece(name: str) -> str:
+def block_product(name: str) -> str:
     """Key of an intermediate product of a block, ``<digest>.<kind>``; see ``koebin.tasks.assembly.programme.shelf``."""
     return f"pieces/{_hex(name.partition('.')[0])[:2]}/{name}"
 

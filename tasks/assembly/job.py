@@ -53,10 +53,10 @@ class StoreShelf:
         self._store = store
 
     def get(self, name: str) -> bytes | None:
-        return self._store.find(keys.piece(name))
+        return self._store.find(keys.block_product(name))
 
     def put(self, name: str, data: bytes) -> None:
-        self._store.put(keys.piece(name), data, if_absent=False)  # the stored object may be damaged
+        self._store.put(keys.block_product(name), data, if_absent=False)  # the stored object may be damaged
 
 
 def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> JobOutcome:

@@ -16,7 +16,7 @@ from redis import Redis
 
 from koebin.producers.client import Client
 from koebin.tasks import celery_tasks
-from koebin.tasks.broker import preemption as precedence
+from koebin.tasks.broker import preemption
 from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.broker.delayed import Message
 from koebin.tasks.broker.preemption import Preemption
@@ -35,7 +35,7 @@ from tests.servers.redis import RedisServer
 from tests.servers.waiting import PATIENCE, wait_until
 from tests.servers.worker import Worker
 
-pytestmark = [pytest.mark.xdist_group("precedence")]
+pytestmark = [pytest.mark.xdist_group("preemption")]
 
 SENTENCES = 40
 BATCH, BRIEFING, INTERACTIVE = 6, 3, 0
@@ -157,7 +157,7 @@ def run_once(message: Message) -> Any:
 @pytest.fixture
 def looks(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> list[Preemption]:
     """Of two processes that serve one speaker and assemble, and may look as often as they like."""
-    monkeypatch.setattr(precedence, "_SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(preemption, "_SECONDS_BETWEEN_LOOKS", 0.0)
     return [Preemption(redis, ["speaker.mei", "assemble"]) for _ in range(2)]
 
 
@@ -202,13 +202,13 @@ def test_equal_texts_are_two_messages(redis_server: RedisServer, redis: Redis, l
 def test_a_process_looks_no_more_often_than_allowed_and_goes_on_without_redis(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precedence, "_SECONDS_BETWEEN_LOOKS", PATIENCE)
+    monkeypatch.setattr(preemption, "_SECONDS_BETWEEN_LOOKS", PATIENCE)
     redis: Redis = Redis.from_url(redis_server.url)
     look = Preemption(redis, ["speaker.mei"])
     lay(redis, "speaker.mei", INTERACTIVE, "a text")
     lay(redis, "speaker.mei", INTERACTIVE, "another")
     assert look.claim(BATCH)
     assert not look.claim(BATCH)
-    monkeypatch.setattr(precedence, "_SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(preemption, "_SECONDS_BETWEEN_LOOKS", 0.0)
     redis_server.stop()
     assert not look.claim(BATCH)

@@ -1,4 +1,4 @@
-"""Preemption benchmark ``python -m benchmarks.precedence``: latency of a short job beside long ones on one speaker and
+"""Preemption benchmark ``python -m benchmarks.preemption``: latency of a short job beside long ones on one speaker and
 worker.
 """
 
@@ -25,7 +25,7 @@ _numbers = itertools.count(1)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.precedence", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.preemption", description=__doc__)
     parser.add_argument("--tries", type=int, default=10)
     tries = parser.parse_args().tries
     with (
