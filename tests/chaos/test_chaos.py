@@ -26,13 +26,13 @@ def driver() -> Iterator[Driver]:
 @pytest.mark.parametrize(
     ("fault", "step", "store", "book"),
     [
-        ("SIGKILL child", BUSY, "file", JP_EXTRA),
+        pytest.param("SIGKILL child", BUSY, "file", JP_EXTRA, marks=pytest.mark.slow),
         ("SIGKILL group", BEFORE_TICK, "file", 0),
         pytest.param("SIGSTOP, SIGCONT", AFTER_WRITE, "file", 1, marks=pytest.mark.slow),
         pytest.param("connections dropped", TAKEN, "file", 2, marks=pytest.mark.slow),
-        ("Redis killed, data lost", ASSEMBLING, "file", 0),
+        pytest.param("Redis killed, data lost", ASSEMBLING, "file", 0, marks=pytest.mark.slow),
         pytest.param("Redis frozen", BEFORE_ACK, "file", 0, marks=pytest.mark.slow),
-        ("store half-written", BEFORE_WRITE, "s3", 0),
+        pytest.param("store half-written", BEFORE_WRITE, "s3", 0, marks=pytest.mark.slow),
         (PRODUCER, SUBMITTING, "file", 0),
         pytest.param("SIGTERM", RANDOM, "file", JP_EXTRA, marks=pytest.mark.slow),
     ],

@@ -29,8 +29,8 @@ def test_sleeps():
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
+@pytest.mark.parametrize("workers", ["0", pytest.param("1", marks=pytest.mark.slow)])
 def test_servers_end_with_pytest(number: signal.Signals, workers: str, tmp_path: Path) -> None:
     note, test = tmp_path / "note", tmp_path / "test_sleeper.py"
     test.write_text(SLEEPER.format(note=str(note)))

@@ -9,8 +9,8 @@ import signal
 import sys
 from typing import Any, Final
 
-from koebin.producers.briefings.sandbox import leash
 from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.sandbox import leash
 from koebin.producers.briefings.sources.base import SourceFailed
 from koebin.producers.briefings.sources.documents import document_values
 from koebin.producers.briefings.spec import Briefing, Command

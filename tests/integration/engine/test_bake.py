@@ -49,6 +49,7 @@ def revision(tree, cache):  # noqa: F811
         return tts.load("small", str(tree)).prepare(warmup=False).speakers["small"].revision
 
 
+@pytest.mark.slow
 def test_a_baked_folder_speaks_without_a_network_and_holds_no_credential(hub, sources, tmp_path, tree):  # noqa: F811
     root = tmp_path / "models"
     lock = baked(root, sources, small="hf://user/voices", plain=str(tree))

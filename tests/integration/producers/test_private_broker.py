@@ -99,7 +99,15 @@ def _take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        signal.SIGKILL,
+        signal.SIGHUP,
+    ],
+)
 def test_nothing_stays_when_the_command_is_ended_by(number: signal.Signals, tmp_path: Path) -> None:
     with command(tmp_path) as running:
         assert len(running.theirs) >= 4, "keeper, server, worker, pool process"
@@ -115,6 +123,7 @@ def test_nothing_stays_when_the_terminal_is_closed(tmp_path: Path) -> None:
         running.expect_nothing_left()
 
 
+@pytest.mark.slow
 def test_no_process_stays_when_the_keeper_is_killed(tmp_path: Path) -> None:
     with command(tmp_path) as running:
         keeper = next(process for process in running.theirs if process.ppid() == running.process.pid)

@@ -130,6 +130,7 @@ def _backlog(redis: Redis) -> list[Any]:
     return list(backlog(redis).values())
 
 
+@pytest.mark.slow
 def test_an_eta_beyond_the_visibility_timeout_is_kept_once_and_run_in_its_time(sender: Sender, redis: Redis) -> None:
     due = datetime.now(UTC) + timedelta(seconds=7)  # the visibility timeout is 3
     message = sender.text(headers={"eta": due.isoformat()}, properties={"priority": 3})
@@ -509,6 +510,7 @@ def test_bad_rows_among_the_unacknowledged_are_set_aside(sender: Sender, redis: 
     assert redis.type("koebin:workers") == b"set"
 
 
+@pytest.mark.slow
 def test_memory_and_descriptors_stay_flat(sender: Sender) -> None:
     parent = psutil.Process(sender.worker.pid)
 

@@ -288,6 +288,7 @@ def _done(store: str, job: str) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in folder.glob(f"jobs/{job}/done/*.json")]
 
 
+@pytest.mark.slow
 def test_health_is_live_and_ready(server: RedisServer, tmp_path: Path) -> None:
     def health(*args: str) -> int:
         command = [sys.executable, "-P", "-m", "koebin", "health", "--run-dir", str(worker.folder / "run"), *args]
@@ -304,6 +305,7 @@ def test_health_is_live_and_ready(server: RedisServer, tmp_path: Path) -> None:
         wait_until(lambda: health() == 0)  # the folder of the one that was killed is gone
 
 
+@pytest.mark.slow
 def test_a_worker_whose_first_process_hangs_as_it_loads_ends_itself(redis_server: RedisServer, store: str) -> None:
     """Celery waits for that one for ever."""
     worker = Worker(redis_server.url, store, "mei", settings=FAST | {"load_timeout": 5}).start(ready=False)

@@ -39,6 +39,7 @@ TOOLS = {"CELERY_CONFIG_MODULE": "koebin.tasks.broker.celeryconfig"}
 """So Celery's own tools speak with our workers, and not with those of other applications."""
 
 
+@pytest.mark.slow
 def test_lines_of_a_task_carry_job_chunk_speaker_and_task(
     worker: Worker, redis_server: RedisServer, tmp_path: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_lines_of_a_task_carry_job_chunk_speaker_and_task(
     assert "内緒" not in worker.text()
 
 
+@pytest.mark.slow
 def test_celerys_own_tools_see_the_worker(worker: Worker, redis_server: RedisServer) -> None:
     def celery(*arguments: str) -> str:
         command = [sys.executable, "-m", "celery", "--broker", redis_server.url, *arguments]
@@ -87,6 +89,7 @@ def test_celerys_own_tools_see_the_worker(worker: Worker, redis_server: RedisSer
     assert "speaker.mei" in celery(*inspect, "active_queues")
 
 
+@pytest.mark.slow
 def test_flower_sees_the_worker(worker: Worker, redis_server: RedisServer, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "celery", "--broker", redis_server.url, "flower", f"--port={port}"]

@@ -97,6 +97,7 @@ def test_dead_letters_are_listed_shown_and_driven_again(client: Client, server: 
     assert not client.dead_letters()
 
 
+@pytest.mark.slow
 def test_partial_delivers_the_rest(client: Client, trapped: Worker) -> None:
     outcome = client.wait(client.submit(script("毒の話です。"), job_options=JobOptions(partial=True)), PATIENCE)
     assert outcome.state is State.PARTIAL

@@ -169,6 +169,7 @@ def _names(consumers: dict[str, list[dict[str, str]]]) -> list[set[str]]:
     return [{queue["name"] for queue in queues} for queues in consumers.values()]
 
 
+@pytest.mark.slow
 def test_a_worker_whose_engine_cannot_be_built_takes_no_task(server: RedisServer, store: str) -> None:
     with Worker(server.url, store, "ghost=file:///nowhere/at/all").start(ready=False) as broken:
         assert broken.process.wait(PATIENCE) == ENGINE

@@ -77,6 +77,7 @@ def ended(client: Client, job: str, sha256: str) -> None:
     assert outcome.segments.total == SENTENCES
 
 
+@pytest.mark.slow
 def test_the_pool_process_is_killed(client: Client, server: RedisServer, store: str, undisturbed: str) -> None:
     with Worker(server.url, store, settings=FAST) as worker:
         job = in_the_middle(client, worker)
@@ -84,6 +85,7 @@ def test_the_pool_process_is_killed(client: Client, server: RedisServer, store: 
         ended(client, job, undisturbed)
 
 
+@pytest.mark.slow
 def test_the_whole_worker_is_killed(client: Client, server: RedisServer, store: str, undisturbed: str) -> None:
     with Worker(server.url, store, settings=FAST) as first:
         job = in_the_middle(client, first)
@@ -144,6 +146,7 @@ def given(client: Client, redis: Redis) -> str:
     return job
 
 
+@pytest.mark.slow
 def test_told_to_go_it_gives_back_what_its_process_was_given_and_had_not_begun(
     client: Client, server: RedisServer, redis: Redis, store: str
 ) -> None:
@@ -235,6 +238,7 @@ def test_redis_forgets_everything(client: Client, server: RedisServer, store: st
         ended(client, job, undisturbed)
 
 
+@pytest.mark.slow
 def test_waiting_outlives_a_redis_that_comes_back_empty(
     client: Client, server: RedisServer, store: str, undisturbed: str
 ) -> None:

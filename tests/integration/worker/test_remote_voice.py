@@ -82,6 +82,7 @@ def has_key(path: Path) -> bool:
     return path.is_file() and KEY.encode() in path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_voice_that_changes_is_not_stored_as_the_old_one(
     server: RedisServer, store: str, speech: SpeechServer
 ) -> None:

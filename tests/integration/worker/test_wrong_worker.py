@@ -75,8 +75,8 @@ def both(
     ("wrong", "variables", "reason"),
     [
         ({"s3_secret_access_key": "not-the-secret"}, {}, "credentials"),
-        ({}, {"CHAOS_CLOCK_SECONDS": "1200"}, "clock"),
-        ({"s3_endpoint_url": "http://127.0.0.1:9"}, {}, "reached"),
+        pytest.param({}, {"CHAOS_CLOCK_SECONDS": "1200"}, "clock", marks=pytest.mark.slow),
+        pytest.param({"s3_endpoint_url": "http://127.0.0.1:9"}, {}, "reached", marks=pytest.mark.slow),
     ],
     ids=["secret", "clock", "endpoint"],
 )
@@ -91,6 +91,7 @@ def test_it_takes_nothing_from_the_good_one(
         assert "not-the-secret" not in bad.text() + health(bad)
 
 
+@pytest.mark.slow
 def test_one_that_may_not_write_to_the_jobs_store_leaves_it_to_the_good_one(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
@@ -114,6 +115,7 @@ def test_one_that_loses_what_it_needs_while_it_works_gives_its_work_back(
         everything_succeeds(client, store)
 
 
+@pytest.mark.slow
 def test_it_works_once_it_is_mended(redis_server: RedisServer, tmp_path: Path) -> None:
     folder = tmp_path / "store"
     folder.write_text("a file stands where the store is to be")
@@ -129,6 +131,7 @@ def test_it_works_once_it_is_mended(redis_server: RedisServer, tmp_path: Path) -
     assert not list(folder.glob("doctor/*"))
 
 
+@pytest.mark.slow
 def test_a_store_that_refuses_one_jobs_place_fails_that_job_after_some_tries(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:

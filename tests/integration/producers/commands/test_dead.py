@@ -73,6 +73,7 @@ def test_only_a_live_job_waits(redis: Redis) -> None:
     assert not redis.exists("koebin:job:forgotten")
 
 
+@pytest.mark.slow
 def test_what_was_seen_to_is_forgotten(redis: Redis, redis_server: RedisServer) -> None:
     ledger = Ledger(redis)
     for job in ("book", "book-2"):

@@ -246,6 +246,7 @@ def segments_of(koebin: Koebin) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in koebin.store.glob("segments/*/*")}
 
 
+@pytest.mark.slow
 def test_one_edited_line_makes_one_segment(koebin: Koebin, tmp_path: Path) -> None:
     script = tmp_path / "script.txt"
     lines = [f"これは{n}行目の文です。" for n in range(1, 61)]
@@ -298,6 +299,7 @@ def test_check_reads_without_speaking(koebin: Koebin, tmp_path: Path) -> None:
     assert "line 2" in refused.stderr
 
 
+@pytest.mark.slow
 def test_bad_takes_are_spoken_again_and_reported(koebin: Koebin, tmp_path: Path) -> None:
     script = tmp_path / "quality.txt"
     script.write_text("よい文です。\n二度目でよい文です。\nどれもだめな文です。")

@@ -148,6 +148,7 @@ def test_bodies_are_bounded_while_they_come(house: House) -> None:
     assert house.door.ask("GET", "/v1/jobs", key=BOB).status == 200
 
 
+@pytest.mark.slow
 def test_a_body_that_does_not_come_is_given_up(server: RedisServer, tmp_path: Path) -> None:
     settings = {"http_keys": write_keys(tmp_path), "http_upload_timeout": 1}
     with Door(server.url, tmp_path.as_uri(), settings) as door:
@@ -203,6 +204,7 @@ def stream(door: Door, text: str) -> tuple[http.client.HTTPConnection, http.clie
     return connection, connection.getresponse()
 
 
+@pytest.mark.slow
 def test_a_client_gets_the_rest_when_its_worker_is_killed(hasty: tuple[Door, str, str]) -> None:
     door, broker, store = hasty
     text = numbered(60)
@@ -218,6 +220,7 @@ def test_a_client_gets_the_rest_when_its_worker_is_killed(hasty: tuple[Door, str
         connection.close()
 
 
+@pytest.mark.slow
 def test_a_stream_ends_clearly_when_the_last_worker_is_gone(hasty: tuple[Door, str, str]) -> None:
     door, broker, store = hasty
     with Worker(broker, store) as only:
@@ -230,6 +233,7 @@ def test_a_stream_ends_clearly_when_the_last_worker_is_gone(hasty: tuple[Door, s
         assert door.ask("GET", "/health/live").status == 200
 
 
+@pytest.mark.slow
 def test_what_nobody_waits_for_is_not_spoken(hasty: tuple[Door, str, str]) -> None:
     door, broker, store = hasty
     with Worker(broker, store) as worker, Client(broker, store) as client:

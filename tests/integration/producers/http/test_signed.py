@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.servers.door import Door
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker
@@ -11,6 +13,7 @@ from tests.servers.worker import Worker
 KEY = "first:" + "0123456789abcdef" * 2
 
 
+@pytest.mark.slow
 def test_signed_messages_are_taken_and_others_refused(redis_server: RedisServer, tmp_path: Path) -> None:
     store = (tmp_path / "store").as_uri()
     body = {"input": "署名のある文です。", "voice": "mei", "response_format": "wav"}

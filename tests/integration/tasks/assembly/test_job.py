@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from koebin.producers.client import Client
 from koebin.tasks.contracts import Output
 from koebin.tasks.jobs.ledger import State
@@ -17,6 +19,7 @@ from tests.servers.worker import Worker
 SENTENCES = [f"これは{word}についての、少しばかり長い説明の文です。" for word in ("犬", "猫", "鳥", "魚", "花", "星")]
 
 
+@pytest.mark.slow
 def test_a_book_outlasts_the_time_limit_of_a_chunk(redis_server: RedisServer, tmp_path: Path) -> None:
     script = Script(tuple(Passage(sentence, "mei") for sentence in SENTENCES * 15))
     settings = Settings(broker_url=redis_server.url, store=tmp_path.as_uri())

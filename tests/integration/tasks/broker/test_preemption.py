@@ -48,6 +48,7 @@ def outputs(folder: Path, job: str) -> dict[str, str]:
     return {name: digest for name, digest in found.items() if not name.endswith("result.json")}
 
 
+@pytest.mark.slow
 def test_a_text_is_spoken_while_a_narration_is_in_its_only_chunk(
     server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -277,6 +277,7 @@ def test_hosts_that_are_some_are_taken(url: str) -> None:
     assert check_webhook(url) == url
 
 
+@pytest.mark.slow
 def test_one_that_cannot_be_delivered_silences_no_other_and_is_given_up(
     redis: Redis, tmp_path: Path, receiver: Receiver
 ) -> None:

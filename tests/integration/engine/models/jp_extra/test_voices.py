@@ -174,6 +174,7 @@ def test_seed_and_take_change_the_noise_and_nothing_else_does(tree: Path, cache:
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("changes", [{}, {"pause": 0.0}, {"volume": -6.0, "speed": 0.5}, {"pitch": 2.0}])
+@pytest.mark.slow
 def test_a_stream_begins_before_its_first_sentence_has_ended(
     tree: Path, cache: Path, threads: int, changes: dict[str, float]
 ) -> None:
@@ -262,6 +263,7 @@ def test_threads_change_nothing(tree: Path, cache: Path) -> None:
         assert np.array_equal(one, three)
 
 
+@pytest.mark.slow
 async def test_twenty_threads_and_twenty_coroutines_at_once_on_three_voices(tree: Path, cache: Path) -> None:
     names, texts = ("small", "exported", "plain"), [f"{number}番の文です。" for number in range(7)]
     with make(tree, cache, *names, threads=1).prepare(warmup=False) as tts:

@@ -87,7 +87,7 @@ def digests(programme: Programme) -> dict[str, str]:
     return {file.path.name: file.sha256 for file in programme.files}
 
 
-@pytest.mark.parametrize("lufs", [None, -20.0])
+@pytest.mark.parametrize("lufs", [None, pytest.param(-20.0, marks=pytest.mark.slow)])
 def test_a_changed_line_makes_its_neighbourhood_again(
     lufs: float | None, store: LocalStore, script: list[Placed], tmp_path: Path
 ) -> None:
@@ -132,7 +132,7 @@ def test_joined_blocks_are_one_programme(store: LocalStore, script: list[Placed]
     assert loudness["true_peak_dbtp"] <= -0.9
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped"])
+@pytest.mark.parametrize("damage", ["cut", pytest.param("flipped", marks=pytest.mark.slow)])
 def test_what_is_damaged_is_made_again(damage: str, store: LocalStore, script: list[Placed], tmp_path: Path) -> None:
     good, _ = render(store, script, tmp_path / "good", -20.0)
     pieces = list(store.list("pieces/"))

@@ -53,6 +53,7 @@ def test_the_metadata_are_read_from_both_forms(aivm: Path, aivmx: Path) -> None:
         assert found.style_vectors == (WEIGHTS / "style_vectors.npy").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_aivmx_gives_the_samples_of_the_plain_voice(aivmx: Path, tmp_path: Path) -> None:
     bert = OnnxBert(small_bert(tmp_path / "bert" / "bert_q8.onnx", quantize=True).parent)
     folders = [prepare(unpack(aivmx, tmp_path), tmp_path), prepare(ONNX / "published", tmp_path)]

@@ -32,6 +32,7 @@ def test_preparing_again_finds_what_is_there(published: Path, prepared: Path) ->
     assert sorted(before) == sorted([*FILES, "voice.json"])
 
 
+@pytest.mark.slow
 def test_newer_files_and_external_weights_come_out_the_same(published: Path, prepared: Path, tmp_path: Path) -> None:
     """A second output, the weights beside the graph, and a duration predictor that nobody needs."""
     folder = Path(shutil.copytree(published, tmp_path / "voice"))
@@ -56,6 +57,7 @@ def test_newer_files_and_external_weights_come_out_the_same(published: Path, pre
         prepare(folder, tmp_path / "cache")
 
 
+@pytest.mark.slow
 def test_two_processes_prepare_a_voice_once(published: Path, tmp_path: Path) -> None:
     code = (
         "import sys, pathlib, koebin.engine.models.jp_extra.onnx.published as p\n"
@@ -94,6 +96,7 @@ def test_a_cache_that_cannot_be_written_is_named(published: Path, tmp_path: Path
         prepare(published, tmp_path / "cache")
 
 
+@pytest.mark.slow
 def test_tables_of_positions_that_a_simplifier_made_one(published: Path, tmp_path: Path) -> None:
     """Keys and values of a layer take one constant, padded once and turned for the keys, as exporters write it."""
     folder = Path(shutil.copytree(published, tmp_path / "voice"))

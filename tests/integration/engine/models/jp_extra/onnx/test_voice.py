@@ -170,6 +170,7 @@ def test_a_closed_voice_says_so(exported: Path, bert: OnnxBert) -> None:
         voice.synthesize([utterance()])
 
 
+@pytest.mark.slow
 def test_the_revision_follows_the_files(exported: Path, prepared: Path, bert: OnnxBert, voice: JpExtraOnnx) -> None:
     assert JpExtraOnnx(exported, bert, small_tokens, IdleThreads(1)).revision == voice.revision
     assert JpExtraOnnx(prepared, bert, small_tokens, IdleThreads(1)).revision != voice.revision

@@ -51,6 +51,7 @@ def assert_close(graph: np.ndarray[Any, Any], network: Tensor) -> None:
 
 
 @torch.inference_mode()
+@pytest.mark.slow
 def test_the_encoder_graph(
     exported: Path,
     graphs: dict[str, Any],
@@ -120,6 +121,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_half_done(voice: Path, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "full"]
 
 
+@pytest.mark.slow
 def test_a_file_is_exported_as_its_folder_is(voice: Path, exported: Path, tmp_path: Path) -> None:
     file = write_file(voice, find_weights(voice), tmp_path / "rin.aivm")
     folder = export_voice(file, tmp_path / "out")
