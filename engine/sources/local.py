@@ -93,7 +93,9 @@ class LocalSource:
         return self._root / check_prefix(prefix)
 
     def _check_access(self) -> None:
-        if self._root.exists() and not os.access(self._root, os.R_OK | os.X_OK):
+        if not self._root.exists():
+            raise SourceNotFound("there is no such folder or file", self.uri, "Check the path")
+        if not os.access(self._root, os.R_OK | os.X_OK):
             raise SourceDenied("no permission to read the folder of the voices", str(self._root))
 
 

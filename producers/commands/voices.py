@@ -110,21 +110,24 @@ def _shown(source: str) -> str:
 
 
 def _described(page: _Page, source: str, settings: Settings) -> _Page:
-    """What a file says of itself, also where it cannot be spoken."""
+    """What a file or a folder says of itself, also where it cannot be spoken."""
+    from koebin.engine.models.jp_extra.aivm import read_aivm
+    from koebin.engine.models.jp_extra.folder_card import describe_folder
     from koebin.engine.models.remote.address import is_remote
     from koebin.engine.sources.base import SingleFile
+    from koebin.engine.sources.local import LocalSource
     from koebin.engine.sources.uri import open_source
 
     if is_remote(source) or source in BUILTIN_SPEAKERS:
         return page
     opened = open_source(source, settings.source_options())
-    if not isinstance(opened, SingleFile):
-        return page
-    from koebin.engine.models.jp_extra.aivm import read_aivm
-
-    path = opened.fetch_file()
-    found = read_aivm(path)
-    return replace(page, **_of_card(found.card), bytes=path.stat().st_size)
+    if isinstance(opened, SingleFile):
+        path = opened.fetch_file()
+        return replace(page, **_of_card(read_aivm(path).card), bytes=path.stat().st_size)
+    if isinstance(opened, LocalSource):
+        sizes = (path.stat().st_size for path in opened.root.glob("*") if path.is_file())
+        return replace(page, **_of_card(describe_folder(opened.root)), bytes=sum(sizes))
+    return page
 
 
 def _of_card(card: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,26 @@ def test_a_folder_and_a_built_in_voice_are_shown(tmp_path: Path) -> None:
     folder, builtin = json.loads(shown.stdout)
     assert (folder["architecture"], folder["styles"]) == ("Style-Bert-VITS2 (JP-Extra)", ["Neutral", "Happy"])
     assert (builtin["architecture"], builtin["sample_rate_hz"]) == ("Open JTalk (HTS)", 48000)
+
+
+@pytest.mark.parametrize(("version", "is_one"), [("2.7.0-JP-Extra", True), ("2.4.1", False)])
+def test_a_folder_that_cannot_be_spoken_says_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, is_one: bool
+) -> None:
+    monkeypatch.setenv("KOEBIN_BERT", (tmp_path / "nowhere").as_uri())
+    folder = tmp_path / "hana"
+    shutil.copytree(ONNX / "published", folder)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config["data"]["spk2id"] = {"花": 0, "雪": 1}
+    (folder / "config.json").write_text(json.dumps({**config, "version": version}), "utf-8")
+    shown = CliRunner().invoke(app, ["voices", str(folder), str(tmp_path / "missing"), "--json"])
+    assert shown.exit_code == 1
+    page, missing = json.loads(shown.stdout)
+    assert (page["architecture"] == "Style-Bert-VITS2 (JP-Extra)") is is_one
+    assert (page["name"], page["speakers"], page["styles"]) == ("small", ["0: 花", "1: 雪"], ["Neutral", "Happy"])
+    assert page["bytes"] > 100_000
+    assert (page["works"], bool(page["problem"])) == ("", True)
+    assert "there is no such folder" in missing["problem"]
 
 
 def test_what_cannot_be_spoken_is_told_and_the_others_are_shown(tmp_path: Path) -> None:

@@ -128,7 +128,6 @@ def test_a_job_says_what_it_waits_for(redis: Redis, send: Callable[[Message], No
     assert "mei@m1/e2" in waiting
 
 
-@pytest.mark.slow
 def test_ten_thousand_jobs_over_a_network_cost_few_round_trips_and_nothing_twice(
     redis: Redis, redis_server: RedisServer, send: Callable[[Message], None]
 ) -> None:

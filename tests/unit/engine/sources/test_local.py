@@ -25,7 +25,7 @@ def test_an_empty_prefix_lists_what_is_there(tmp_path):
         source.fetch("onnx/speakers/hanna")
     with pytest.raises(SourceNotFound):
         source.fetch("onnx/speakers/nobody")
-    with pytest.raises(SourceNotFound, match="is empty"):
+    with pytest.raises(SourceNotFound, match="there is no such folder"):
         LocalSource(tmp_path / "absent").fetch("x")
 
 
