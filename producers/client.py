@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -52,6 +53,7 @@ from koebin.tasks.script import LeftOut, Passage, Script
 from koebin.tasks.settings import Settings, load_settings
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store
+from koebin.tasks.traces import VARIABLE, current, set_up_traces, span
 
 _POLL_SECONDS: Final = 0.25
 _OUTAGE_POLL_SECONDS: Final = 1.0
@@ -110,6 +112,7 @@ class Client:
         url = settings.broker_url.get_secret_value()
         if not url:
             raise ConfigurationError("no broker is configured", "", "Set KOEBIN_BROKER_URL to redis://host:6379/0")
+        set_up_traces(settings.traces, "koebin-producer")
         self._settings = settings
         self._redis = connect(url)
         check(self._redis, mask(url))
@@ -200,7 +203,8 @@ class Client:
         whole = _speakable(whole, targets)
         if older := now.older():
             whole, targets = readable_by_older(older[0], whole, wished, targets)
-        return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
+        with span("koebin.submit", current() or os.environ.get(VARIABLE), **{"koebin.job": job}):
+            return submit(self._redis, self._store, self._send, job, whole, wished, targets).job
 
     def preview(self, script: Script, job_options: JobOptions | None = None, wait_seconds: float = 0.0) -> Preview:
         """Preview of a submission: segments, those already stored, duration, time. Queues nothing.

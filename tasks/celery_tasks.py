@@ -25,6 +25,7 @@ from koebin.engine.errors import (
     StoreNotFound,
     UnknownSpeaker,
 )
+from koebin.tasks import traces
 from koebin.tasks.assembly.job import assemble_job, fail_job
 from koebin.tasks.broker.unreadable import keep_unreadable
 from koebin.tasks.connection import OUTAGE
@@ -105,8 +106,9 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
     def work() -> None:
         if not is_wanted():
             return
-        chunk = open_chunk(runtime, wanted, task_id(task))
-        finish_chunk(runtime, chunk, run_chunk(runtime, chunk, guard))
+        with _traced(task, runtime, "koebin.chunk", wanted.job, **{"koebin.chunk": wanted.chunk}):
+            chunk = open_chunk(runtime, wanted, task_id(task))
+            finish_chunk(runtime, chunk, run_chunk(runtime, chunk, guard))
 
     def fail(error: KoebinError) -> None:
         missing = "the job's documents are missing: " if isinstance(error, StoreNotFound) else ""
@@ -153,7 +155,8 @@ def _speak(
 
     def work() -> dict[str, Any]:
         try:
-            result = speak(runtime, wanted, guard, made_together(task))
+            with traces.span("koebin.text", task.request.get(traces.HEADER), **{"koebin.speaker": wanted.speaker}):
+                result = speak(runtime, wanted, guard, made_together(task))
         except Exception as error:
             if payer(error) is not None or not speaks(runtime.speakers[wanted.speaker]):
                 raise
@@ -216,9 +219,18 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
             log.error("unreadable message set aside (see koebin dead): job %s lies in another store", wanted.job)
             keep_unreadable(runtime.redis, "the job lies in another store", request)
             return
-        assemble_job(runtime, wanted, guard)
+        with _traced(task, runtime, "koebin.assemble", wanted.job):
+            assemble_job(runtime, wanted, guard)
 
     ladder.run(runtime, duty, work)
+
+
+def _traced(
+    task: Task[Any, Any], runtime: Runtime, name: str, job: str, **attributes: str | int
+) -> contextlib.AbstractContextManager[None]:
+    """A span of the job's own trace, whoever sent the message; Redis is asked only where spans are made."""
+    parent = runtime.ledger.trace(job) if traces.are_made() else ""
+    return traces.span(name, parent or task.request.get(traces.HEADER), **{"koebin.job": job}, **attributes)
 
 
 def task_id(task: Task[Any, Any]) -> str:

@@ -187,6 +187,11 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         default="text", description="Format of the log; json writes one object per line."
     )
+    traces: str = Field(
+        default="",
+        description="Where spans of OpenTelemetry go: otlp (to where OTEL_EXPORTER_OTLP_* say), file:///path (a line "
+        "of JSON each), global (the embedding application's own). Empty: none are made.",
+    )
     briefings: LocalPath = Field(default=Path("briefings"), description="Folder of briefing files, for `koebin beat`.")
     briefing_hosts: Commas = Field(
         default=("*",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Callable
@@ -72,7 +73,10 @@ class Door:
 
     async def in_thread(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run what blocks."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: call(*args, **kwargs))
+        context = contextvars.copy_context()  # with the trace that the request belongs to
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: context.run(call, *args, **kwargs)
+        )
 
     async def fleet(self) -> Fleet:
         """The workers that live now, or did a second ago."""

@@ -20,6 +20,7 @@ from koebin.producers.http.answers import answer
 from koebin.producers.http.door import Door
 from koebin.producers.http.errors import Forbidden, TooLarge, TooSlow, Unauthorized, as_koebin
 from koebin.producers.http.keys import ALONE, Key
+from koebin.tasks.traces import HEADER, span
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ class Gate:
         visit = _Visit(scope, send, self._origins)
         started = time.monotonic()
         try:
-            await self._admit(scope, receive, visit)
+            with span("koebin.http", _headers(scope).get(HEADER), **{"http.request.method": scope["method"]}):
+                await self._admit(scope, receive, visit)
         except Exception as error:
             told = as_koebin(error)
             if visit.begun or told is None:

@@ -23,6 +23,7 @@ from koebin.engine.errors import BrokerUnavailable, InferenceFailed, KoebinError
 from koebin.producers.http.errors import TookTooLong
 from koebin.producers.http.fair import FairShares
 from koebin.producers.http.keys import Key
+from koebin.tasks import traces
 from koebin.tasks.broker.delayed import Message, Send
 from koebin.tasks.contracts import PRIORITIES, RENDER, RenderRequest, RenderResult, parse
 from koebin.tasks.jobs.planning import predicted_seconds
@@ -44,6 +45,7 @@ class _Part:
     future: asyncio.Future[RenderResult]
     task_id: str = field(default_factory=lambda: f"http-{secrets.token_hex(12)}")
     sent: float = 0.0
+    trace: dict[str, str] = field(default_factory=traces.headers)
 
 
 class RenderQueue:
@@ -160,7 +162,7 @@ class RenderQueue:
     def _send_part(self, part: _Part) -> None:
         request = part.request.model_dump(mode="json")
         queue = speaker_queue(part.request.speaker)
-        self._send(Message(RENDER, part.task_id, request, queue, PRIORITIES["interactive"]))
+        self._send(Message(RENDER, part.task_id, request, queue, PRIORITIES["interactive"], headers=part.trace))
 
     async def _in_thread(self, call: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)

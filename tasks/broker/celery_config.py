@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from celery import Celery
 
-from koebin.tasks import redis_keys
+from koebin.tasks import redis_keys, traces
 from koebin.tasks.broker.delayed import Message
 from koebin.tasks.broker.routing import DEFAULT_QUEUE, route
 from koebin.tasks.broker_address import (
@@ -123,7 +123,7 @@ class Sender:
             task_id=message.task_id,
             queue=message.queue,
             priority=message.priority,
-            headers={SENT_HEADER: time.time(), **signed},
+            headers={SENT_HEADER: time.time(), **traces.headers(), **message.headers, **signed},
             retry=True,
             retry_policy={"max_retries": 5, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 2.0},
         )

@@ -103,6 +103,7 @@ class Entry:
     waiting: str
     webhook: str = ""
     webhook_state: str = ""
+    trace: str = ""
 
 
 # 0: the ledger knows the job; 1: write its slices; 2: another process is writing them.
@@ -364,6 +365,10 @@ class Ledger:
         state: Any = self._redis.hget(redis_keys.job(job), "state")
         return State(as_text(state)) if state else None
 
+    def trace(self, job: str) -> str:
+        """``traceparent`` that a job was submitted with, "" without one."""
+        return as_text(self._redis.hget(redis_keys.job(job), "trace") or "")
+
     def seconds(self, job: str) -> float:
         """Predicted seconds of a job's audio, 0 if the ledger does not know it."""
         value: Any = self._redis.hget(redis_keys.job(job), "seconds")
@@ -560,6 +565,7 @@ def _read_entry(job: str, f: Mapping[str, str]) -> Entry:
         waiting=f.get("waiting", ""),
         webhook=f.get("webhook", ""),
         webhook_state=f.get("webhook_state", ""),
+        trace=f.get("trace", ""),
     )
 
 

@@ -18,7 +18,7 @@ from pydantic import RootModel
 from redis import Redis
 
 from koebin.engine.errors import InvalidMessage, InvalidScript, JobConflict
-from koebin.tasks import keys, redis_keys
+from koebin.tasks import keys, redis_keys, traces
 from koebin.tasks.broker.delayed import Send
 from koebin.tasks.broker.fleet_summary import serving
 from koebin.tasks.contracts import InputError, Manifest, OmittedInput, Output, Pauses, Quality, dump, parse_json
@@ -248,6 +248,7 @@ def _create(ledger: Ledger, store: Store, manifest: Manifest, state: State = Sta
         "dictionary_revision": manifest.dictionary_revision,
         "title": manifest.title,
         "webhook": manifest.webhook,
+        "trace": traces.current(),
     }
     created = ledger.create(manifest.job, fields, chunks, done)
     if created and len(done) == manifest.chunks:

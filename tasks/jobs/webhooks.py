@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from redis import Redis
 
 from koebin.engine.errors import InvalidOption, JobNotFound
-from koebin.tasks import redis_keys
+from koebin.tasks import redis_keys, traces
 from koebin.tasks.connection import as_text, server_time
 from koebin.tasks.contracts import dump
 from koebin.tasks.jobs.ledger import Entry, Ledger
@@ -131,6 +131,7 @@ def notice(entry: Entry, store: Store, secret: str, attempt: int, now: float) ->
         "User-Agent": "koebin-webhook/1",
         "Koebin-Event": "job.ended",
         "Koebin-Event-Id": document["id"],
+        **({traces.HEADER: trace} if (trace := traces.checked(entry.trace)) else {}),
     }
     if secret:
         headers["Koebin-Signature"] = signature(secret, int(now), body)

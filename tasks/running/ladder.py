@@ -18,6 +18,7 @@ from koebin.engine.errors import (
     StoreNotFound,
     TransientError,
 )
+from koebin.tasks import traces
 from koebin.tasks.broker.delayed import Message, delay_message
 from koebin.tasks.broker.fleet import fleet
 from koebin.tasks.broker.unreadable import keep_unreadable
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LINKS: Final = ("callbacks", "errbacks", "chain", "chord")
-_HEADERS: Final = ("group", "expires")
+_HEADERS: Final = ("group", "expires", traces.HEADER)
 _CANVAS: Final = ("root_id", "parent_id", "group_index")
 """Of a message that is sent again: what follows on it, and who waits for it."""
 

@@ -28,6 +28,7 @@ from koebin.tasks.running.runtime import Runtime, install
 from koebin.tasks.settings import Settings
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store, under_root
+from koebin.tasks.traces import set_up_traces
 from koebin.worker.child.gpu_claim import claim_device, cuda_devices
 from koebin.worker.child.memory import gpu_memory, map_large_blocks
 from koebin.worker.child.proof import Proof, install_proof
@@ -71,6 +72,7 @@ def build_in_children(
 def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metrics | None, name: str) -> None:
     started = time.monotonic()
     run_dir.clear_scratch()
+    set_up_traces(settings.traces, "koebin-worker")
     map_large_blocks()
     wanted = voices(settings)
     redis = connect(settings.broker_url.get_secret_value())
