@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 MASK: Final = "***"
 
 # Controls (C0, DEL, C1), line and paragraph separators, marks of direction, tags, and halves of pairs.
-_STEERING: Final = re.compile(
+STEERING: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e0fff\ud800-\udfff]"
 )
@@ -28,7 +28,7 @@ _CLOSING: Final = ".,;:!?)]}、。"
 
 def escaped(text: str) -> str:
     """A text in which nothing steers: each such character is written as ``\\x1b`` or ``\\u202e``."""
-    return _STEERING.sub(_name, text)
+    return STEERING.sub(_name, text)
 
 
 def escaped_lines(text: str) -> str:
@@ -43,7 +43,7 @@ def shown(text: str) -> str:
 
 def json_text(document: Any, *, indent: int | None = None) -> str:
     """JSON for a program that also a person may read: nothing in it steers a terminal, and nothing is lost."""
-    return _STEERING.sub(_json_name, json.dumps(document, ensure_ascii=False, indent=indent))
+    return STEERING.sub(_json_name, json.dumps(document, ensure_ascii=False, indent=indent))
 
 
 def mask(url: str) -> str:
