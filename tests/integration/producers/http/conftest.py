@@ -19,6 +19,7 @@ KEYS = f"""
 sha256 = "{digest(ALICE)}"
 requests_per_minute = 100000
 characters_per_minute = 10000000
+concurrent = 200
 
 [keys.bob]
 sha256 = "{digest(BOB)}"
