@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise, takewhile
@@ -36,6 +36,8 @@ DEFAULT_PAUSE_SECONDS: Final = 0.3
 """Default pause between sentences in seconds, if neither the options nor the voice decide."""
 _WINDOW_BATCHES: Final = 4
 """Batches among which utterances are sorted by length: enough to fill them evenly, few enough for memory."""
+_LOOK_SECONDS: Final = 0.1
+"""Seconds between two questions whether to go on, while a sentence is awaited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,8 @@ class Speaker:
         sentences at once, each as if it were the only one. Bad input is refused here, before anything is computed.
 
         Args:
-            go_on: called before anything further is begun; if False, only what has begun is finished.
+            go_on: called before anything further is begun, and ten times a second while a thread's sentence is
+                awaited; if False, only what has begun is finished.
                 Batches of what is left are then those that it would have been in.
 
         Raises:
@@ -339,13 +342,12 @@ class Speaker:
     ) -> Iterator[_Spoken]:
         if self._info.batch_size > 1:
             return self._render_batches(requests, cancelled, go_on)
-        wanted = takewhile(lambda _: go_on(), requests)
         if self._info.parallel > 1 and len(requests) > 1:
-            return self._render_threads(wanted, cancelled, pauses)
-        return (self._speak(request, cancelled) for request in wanted)
+            return self._render_threads(requests, cancelled, _final(go_on), pauses)
+        return (self._speak(request, cancelled) for request in takewhile(lambda _: go_on(), requests))
 
     def _render_threads(
-        self, requests: Iterable[Request], cancelled: threading.Event, pauses: bool
+        self, requests: Iterable[Request], cancelled: threading.Event, go_on: Callable[[], bool], pauses: bool
     ) -> Iterator[_Spoken]:
         """Sentences rendered a few ahead of the consumer, in as many threads as the model allows.
 
@@ -356,14 +358,14 @@ class Speaker:
         ahead: deque[Future[_Spoken]] = deque()
         with ThreadPoolExecutor(self._info.parallel, f"koebin-{self.name}") as pool:
             try:
-                for request in requests:
+                for request in takewhile(lambda _: go_on(), requests):
                     predicted = pauses and request.options.pause is None
                     ahead.append(pool.submit(self._speak, request, cancelled, before if predicted else None))
                     before = request
                     if len(ahead) >= 2 * self._info.parallel:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
+                        yield _finished(ahead, go_on)
+                while ahead and not ahead[0].cancelled():
+                    yield _finished(ahead, go_on)
             finally:
                 cancelled.set()
                 for future in ahead:
@@ -444,6 +446,29 @@ class Speaker:
 def _stop_if(cancelled: threading.Event) -> None:
     if cancelled.is_set():
         raise CancelledError
+
+
+def _final(go_on: Callable[[], bool]) -> Callable[[], bool]:
+    """The same question; after the first no it is not asked again."""
+    refused = False
+
+    def ask() -> bool:
+        nonlocal refused
+        refused = refused or not go_on()
+        return not refused
+
+    return ask
+
+
+def _finished(ahead: deque[Future[_Spoken]], go_on: Callable[[], bool]) -> _Spoken:
+    """The first of the sentences ahead. As soon as ``go_on`` says no, those that no thread has begun are cancelled."""
+    first = ahead.popleft()
+    while go_on() and not wait([first], _LOOK_SECONDS).done:
+        pass
+    if not go_on():
+        for future in ahead:
+            future.cancel()
+    return first.result()
 
 
 def _length(utterance: Utterance) -> int:

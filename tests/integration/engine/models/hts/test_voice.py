@@ -243,12 +243,21 @@ def test_abandoned_streams_and_renders_leave_nothing_behind(mei: Speaker) -> Non
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_render_that_shall_not_go_on_gives_what_it_has_begun_and_no_more(threads: int) -> None:
+    given: list[Audio] = []
+    asked_after = 0
+
+    def go_on() -> bool:
+        nonlocal asked_after
+        asked_after += len(given) >= 3
+        return len(given) < 3
+
+    texts = [f"{number}番です。" for number in range(1, 13)]
     with TTS("cpu", threads=threads).load("mei").prepare(warmup=False) as tts:
-        answers = iter([True] * 5 + [False])
-        rendered = list(
-            tts.speakers["mei"].render([Request("はい。", SynthesisOptions(speed=3.0))] * 9, lambda: next(answers))
-        )
-    assert len(rendered) == 5
+        for audio in tts.speakers["mei"].render([Request(text, SynthesisOptions(speed=3.0)) for text in texts], go_on):
+            given.append(audio)
+    assert 3 <= len(given) <= 3 + 2 * threads < len(texts)
+    assert [audio.marks.sentences[0].text for audio in given] == texts[: len(given)]
+    assert asked_after == 1, "a no is final"
 
 
 def test_render_speaks_each_request_as_if_alone(mei: Speaker) -> None:
