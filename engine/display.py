@@ -72,6 +72,8 @@ def _masked(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or not scheme:
         return MASK
+    if not rest:
+        return url  # a form of address, as in advice
     if scheme.lower() in _PLACES:
         return _masked_place(scheme, rest)
     path_and_more = rest

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
+import time
 from typing import Any, Final
 
 from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -26,6 +26,7 @@ from koebin.tasks.broker_address import (
 
 OUTAGE: Final = (RedisError, OperationalError)
 """Errors while Redis is away or refuses writes, from our own connection and from Celery's."""
+_MOST_SKEW_SECONDS: Final = 60.0
 _REFUSALS: Final = ("MISCONF", "NOREPLICAS")
 """Error codes of refused writes that redis-py has no class for: saving fails; too few replicas."""
 
@@ -72,6 +73,16 @@ def server_time(client: Redis) -> float:
     return float(seconds) + float(microseconds) / 1e6
 
 
+def clock_skew(client: Redis) -> float:
+    """Seconds by which this machine's clock is ahead of the server's; 0 below a minute.
+
+    Raises:
+        RedisError: the server does not answer.
+    """
+    skew = time.time() - server_time(client)
+    return skew if abs(skew) > _MOST_SKEW_SECONDS else 0.0
+
+
 def takes_writes(client: Redis) -> bool:
     """Whether the server accepts writes: it is the master, has memory and disk space, and enough replicas.
 
@@ -86,30 +97,6 @@ def takes_writes(client: Redis) -> bool:
         if not str(error).startswith(_REFUSALS):
             raise
         return False
-
-
-def missing_rights(client: Redis) -> list[str]:
-    """What of Koebin's least ACL the user lacks: keys, channels and commands, by name; [] if nothing.
-
-    Raises:
-        RedisError: the server does not answer.
-    """
-    probe = f"koebin-probe-{secrets.token_hex(4)}"
-    questions: dict[str, tuple[Any, ...]] = {
-        **{f"keys {prefix}*": ("DEL", prefix + probe) for prefix in redis_keys.KEY_PREFIXES},
-        **{f"channels {prefix}*": ("PUBLISH", prefix + probe, "") for prefix in redis_keys.CHANNEL_PREFIXES},
-        "the command EVAL": ("EVAL", "return 1", 0),
-        "the command TIME": ("TIME",),
-        "the command INFO": ("INFO", "server"),
-    }
-    lacking = []
-    for name, command in questions.items():
-        try:
-            client.execute_command(*command)  # type: ignore[no-untyped-call]
-        except (NoPermissionError, ReadOnlyError) as error:
-            if isinstance(error, NoPermissionError):
-                lacking.append(name)
-    return lacking
 
 
 def as_text(value: Any) -> str:

@@ -10,7 +10,9 @@ from typing import Final
 from koebin.engine.names import check_speaker
 
 KEY_PREFIXES: Final = ("koebin", "speaker.", "assemble", "_kombu.", "celery-task-meta-")
-"""Of all keys that a user must be allowed, Celery's own included; replies to ``celery inspect`` come on top."""
+"""Of all keys that a user must be allowed, Celery's own included."""
+CONTROL_SUFFIX: Final = ".koebin.pidbox"
+"""Of the lists of Celery's remote control, behind the name of a worker or of who asks it."""
 CHANNEL_PREFIXES: Final = ("/", "celery-task-meta-")
 """Of all channels: kombu's broadcasts, and results."""
 ASSEMBLE_QUEUE: Final = "assemble"

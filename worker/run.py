@@ -17,6 +17,7 @@ from koebin.tasks.connection import check, connect
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.jobs.webhooks import Webhooks
 from koebin.tasks.settings import Settings
+from koebin.worker.broker_start import look_at_broker
 from koebin.worker.celery_ext.app import create_app
 from koebin.worker.celery_ext.consumer import Station, install_station
 from koebin.worker.celery_ext.requests import HeldLeases, install_held_leases
@@ -68,6 +69,7 @@ def run_worker(settings: Settings, name: str = "") -> int:
 def _run(settings: Settings, name: str) -> int:
     redis = connect(settings.broker_url.get_secret_value())
     check(redis, settings.masked_broker())
+    look_at_broker(redis, settings.masked_broker())
     run_dir = RunDirectory(
         worker_folder(settings.run_folder(), os.getpid()), worker_folder(settings.scratch_folder(), os.getpid())
     )

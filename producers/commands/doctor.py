@@ -7,19 +7,22 @@ from collections.abc import Callable, Iterator
 import typer
 from redis.exceptions import RedisError
 
-from koebin.engine.display import mask_text
+from koebin.engine.display import mask, mask_text
 from koebin.engine.errors import KoebinError
 from koebin.engine.names import check_device
 from koebin.producers.commands.common import given, store_argument
+from koebin.producers.commands.doctor_machine import folders, packages
 from koebin.producers.commands.say import AsJson, StoreOption
-from koebin.producers.console import messages_for_mistakes, note, say, say_json
+from koebin.producers.console import EXTRAS, messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import FAILED
-from koebin.tasks.broker.fleet import fleet
-from koebin.tasks.connection import check, connect, missing_rights, takes_writes
+from koebin.tasks.broker.fleet import Fleet, fleet
+from koebin.tasks.broker_findings import broker_findings
+from koebin.tasks.connection import check, connect, refusal
 from koebin.tasks.settings import Settings, load_settings
 from koebin.tasks.stores.base import Finding
 from koebin.tasks.stores.uri import open_store
 from koebin.worker.child.gpu_claim import candidates, cuda_devices
+from koebin.worker.voices import Voice, voices
 
 
 def register(app: typer.Typer) -> None:
@@ -28,29 +31,48 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(store: StoreOption = None, as_json: AsJson = False) -> None:
-    """Check settings, broker, workers, store, dictionary, device, engine: one OK per line; exit code 1 if one fails."""
+    """Check settings, folders, broker, workers, store, dictionary, device and the voices of KOEBIN_SPEAKERS.
+
+    One OK per line; what fails is named, with what to do. Exit code 1 if something fails.
+    """
     with messages_for_mistakes():
         settings = load_settings(**given(store=store_argument(store)))
+        voices(settings)
+        settings.signing_keys()
         findings = [Finding("settings", ok=True, detail="all KOEBIN_* variables are known")]
-        for ask in (_broker, _workers, _store, _dictionary, _device, _engine):
+        for ask in (packages, folders, _broker, _result_backend, _store, _dictionary, _device, _engine):
             findings += _asked(ask, settings)
         if as_json:
             say_json([{"check": f.check, "ok": f.ok, "detail": mask_text(f.detail), "hint": f.hint} for f in findings])
         else:
             for found in findings:
-                say("OK" if found.ok else "FAILED", found.check, mask_text(found.detail))
+                detail = found.detail.removesuffix(f". {found.hint}")
+                say("OK" if found.ok else "FAILED", found.check, mask_text(detail))
                 if not found.ok and found.hint:
                     note(f"  {found.hint}")
     raise typer.Exit(0 if all(found.ok for found in findings) else FAILED)
 
 
 def _asked(ask: Callable[[Settings], Iterator[Finding]], settings: Settings) -> list[Finding]:
+    """Findings of one kind, up to the first error, which is one itself."""
+    found: list[Finding] = []
+    name = ask.__name__.strip("_").replace("_", " ")
     try:
-        return list(ask(settings))
+        for finding in ask(settings):
+            found.append(finding)
     except RedisError as error:
-        return [Finding(ask.__name__.strip("_"), ok=False, detail=f"the broker refuses the connection: {error}")]
+        meant = refusal(error, settings.masked_broker())
+        found.append(Finding(name, ok=False, detail=str(meant), hint=meant.hint))
     except KoebinError as error:
-        return [Finding(ask.__name__.strip("_"), ok=False, detail=str(error), hint=error.hint)]
+        found.append(Finding(name, ok=False, detail=str(error), hint=error.hint))
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0], "engine")
+        hint = f"Run: pip install 'koebin[{extra}]'"
+        found.append(Finding(name, ok=False, detail=f"{error.name} is not installed", hint=hint))
+    except OSError as error:
+        hint = "Correct the path, or the rights of this user"
+        found.append(Finding(name, ok=False, detail=f"{error.strerror}: {error.filename}", hint=hint))
+    return found
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
@@ -62,29 +84,23 @@ def _broker(settings: Settings) -> Iterator[Finding]:
         return
     client = connect(url, retries=0)
     check(client, settings.masked_broker())
-    info = client.info()
-    policy = info.get("maxmemory_policy", "noeviction")
-    version = info.get("valkey_version") or info.get("redis_version")
-    yield Finding("broker", ok=True, detail=f"{settings.masked_broker()}, version {version}")
-    if info.get("redis_mode") == "cluster":
-        hint = "Use one server with or without replicas, or Redis Sentinel"
-        yield Finding("broker mode", ok=False, detail="Redis Cluster is no transport of Celery", hint=hint)
-    if not takes_writes(client):
-        hint = "Is it a replica, full, or unable to save? See its log"
-        yield Finding("broker writes", ok=False, detail="the server takes no writes", hint=hint)
-    for lacking in missing_rights(client):
-        hint = "Give the user the rights of docs/operations.md, section Redis"
-        yield Finding("broker rights", ok=False, detail=f"the user may not use {lacking}", hint=hint)
-    if policy != "noeviction":
-        hint = "Set maxmemory-policy noeviction; otherwise the server may drop queued work"
-        yield Finding("broker memory policy", ok=False, detail=str(policy), hint=hint)
+    yield from broker_findings(client, settings.masked_broker())
+    yield from _workers(fleet(client))
 
 
-def _workers(settings: Settings) -> Iterator[Finding]:
-    url = settings.broker_url.get_secret_value()
-    if not url:
-        return
-    live = fleet(connect(url, retries=0))
+def _result_backend(settings: Settings) -> Iterator[Finding]:
+    url = settings.result_backend.get_secret_value()
+    if url and url != settings.broker_url.get_secret_value():
+        try:
+            check(connect(url, retries=0), mask(url))
+        except KoebinError as error:
+            hint = error.hint.replace("KOEBIN_BROKER_URL", "KOEBIN_RESULT_BACKEND")
+            yield Finding("result backend", ok=False, detail=f"{error.what}: {mask(url)}", hint=hint)
+            return
+        yield Finding("result backend", ok=True, detail=mask(url))
+
+
+def _workers(live: Fleet) -> Iterator[Finding]:
     served = ", ".join(sorted(live.speakers())) or "no speaker"
     hint = "Start one with: koebin worker --speakers mei --assemble"
     ready = [worker for worker in live.workers if worker.children]
@@ -98,7 +114,7 @@ def _workers(settings: Settings) -> Iterator[Finding]:
 def _store(settings: Settings) -> Iterator[Finding]:
     store = open_store(settings.store_uri(), options=settings.store_options())
     for found in store.probe():
-        yield Finding(f"store {found.check}", found.ok, found.detail or store.uri, found.hint)
+        yield Finding(found.check, found.ok, found.detail or store.uri, found.hint)
 
 
 def _dictionary(settings: Settings) -> Iterator[Finding]:
@@ -122,10 +138,13 @@ def _device(settings: Settings) -> Iterator[Finding]:
 
 
 def _engine(settings: Settings) -> Iterator[Finding]:
+    """The voices that the settings name, loaded as a worker loads them; else a built-in one."""
     try:
-        from koebin import TTS
+        from koebin.engine.tts import TTS
     except ModuleNotFoundError:
         return
-    with TTS(device=settings.device, sources=settings.source_options()) as tts:
-        audio = tts.load("mei").prepare(warmup=False).speakers["mei"].generate("テストです。")
-    yield Finding("engine", ok=audio.duration_seconds > 0.3, detail=f"mei spoke {audio.duration_seconds:.2f} s")
+    with TTS(device=settings.device, sources=settings.source_options(), bert_source=settings.bert) as tts:
+        for voice in voices(settings) or (Voice("mei", None),):
+            speaker = tts.load(voice.name, voice.source).prepare(warmup=False).speakers[voice.name]
+            spoken = speaker.generate("テストです。").duration_seconds
+            yield Finding("engine", ok=spoken > 0.3, detail=f"{voice.name} spoke {spoken:.2f} s")

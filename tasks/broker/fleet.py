@@ -47,6 +47,7 @@ class Announcement:
         formats: output formats that it can write; empty if unknown.
         tasks: names of the tasks that it knows; empty if unknown.
         problem: why it takes nothing now, until it has proved itself again; "" if it does.
+        instance: tells two workers of one name apart; "" if unknown.
     """
 
     worker: str
@@ -57,6 +58,12 @@ class Announcement:
     formats: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     problem: str = ""
+    instance: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name under which it is announced, one for each process."""
+        return f"{self.worker}#{self.instance}" if self.instance else self.worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +156,23 @@ def announcement_document(announcement: Announcement) -> str:
 def announce(redis: Redis, announcement: Announcement) -> None:
     """Send a worker's heartbeat: write or refresh its announcement."""
     pipe = redis.pipeline()
-    pipe.set(redis_keys.worker(announcement.worker), announcement_document(announcement), ex=ANNOUNCEMENT_SECONDS)
-    pipe.sadd(redis_keys.WORKERS, announcement.worker)
+    pipe.set(redis_keys.worker(announcement.key), announcement_document(announcement), ex=ANNOUNCEMENT_SECONDS)
+    pipe.sadd(redis_keys.WORKERS, announcement.key)
     pipe.execute()
 
 
-def withdraw(redis: Redis, worker: str) -> None:
+def withdraw(redis: Redis, key: str) -> None:
     """Remove a worker's announcement."""
-    redis.delete(redis_keys.worker(worker))
-    redis.srem(redis_keys.WORKERS, worker)
+    redis.delete(redis_keys.worker(key))
+    redis.srem(redis_keys.WORKERS, key)
+
+
+def namesakes(redis: Redis, announcement: Announcement) -> int:
+    """Number of other live workers of the same name."""
+    members: Any = redis.smembers(redis_keys.WORKERS)
+    named = {as_text(name) for name in members if as_text(name).rpartition("#")[0] == announcement.worker}
+    others = [redis_keys.worker(name) for name in named - {announcement.key}]
+    return int(redis.exists(*others)) if others else 0
 
 
 def fleet(redis: Redis) -> Fleet:
@@ -185,6 +200,7 @@ def _announcement(raw: bytes | str) -> Announcement | None:
             formats=tuple(str(name) for name in document.get("formats", ())),
             tasks=tuple(str(name) for name in document.get("tasks", ())),
             problem=str(document.get("problem", "")),
+            instance=str(document.get("instance", "")),
         )
     except (KoebinError, LookupError, TypeError, ValueError, AttributeError, OverflowError):
         return None

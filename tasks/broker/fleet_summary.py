@@ -167,19 +167,19 @@ class FleetSummary:
         """
         document, digest = _document(announcement)
         if digest == last_digest:
-            known = self._heartbeat(keys=[redis_keys.worker(announcement.worker)], args=[digest, ANNOUNCEMENT_SECONDS])
+            known = self._heartbeat(keys=[redis_keys.worker(announcement.key)], args=[digest, ANNOUNCEMENT_SECONDS])
             if known:
                 return digest
-        self._say(announcement.worker, document)
+        self._say(announcement.key, document)
         return digest
 
-    def withdraw(self, worker: str) -> None:
+    def withdraw(self, key: str) -> None:
         """Withdraw a worker's announcement."""
-        self._say(worker, "")
+        self._say(key, "")
 
-    def _say(self, worker: str, document: str) -> None:
-        keys = [redis_keys.worker(worker), redis_keys.WORKERS, redis_keys.FLEET]
-        self._announce(keys=keys, args=[document, worker, ANNOUNCEMENT_SECONDS])
+    def _say(self, key: str, document: str) -> None:
+        keys = [redis_keys.worker(key), redis_keys.WORKERS, redis_keys.FLEET]
+        self._announce(keys=keys, args=[document, key, ANNOUNCEMENT_SECONDS])
 
     def count(self) -> Summary:
         """Count all live announcements, and keep the result for those who dispatch."""

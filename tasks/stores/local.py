@@ -27,6 +27,8 @@ from koebin.tasks.keys import is_document
 from koebin.tasks.stores.base import DOCUMENT_MODE, Finding, Stat, check_key, check_prefix
 from koebin.tasks.stores.uri import StoreUri
 
+LEAST_FREE_BYTES: Final = 16 << 20
+"""Below this a store counts as full: a minute of segments takes five megabytes."""
 TEMPORARY: Final = ".koebin-tmp"
 """Folder of unfinished files: inside the root, so that a rename stays on one file system."""
 
@@ -162,6 +164,9 @@ class LocalStore:
         except (StoreError, StoreUnavailable) as error:
             return [Finding("store", False, str(error), error.hint)]
         free = shutil.disk_usage(self._root).free
+        if free < LEAST_FREE_BYTES:
+            hint = "Make room there, or run: koebin gc"
+            return [Finding("store", False, f"only {free >> 20} MiB of disk space are left at {self.uri}", hint)]
         how = (
             "hard links"
             if _links(self._root)

@@ -184,7 +184,7 @@ class Driver:
         workers = len(self.arena.workers)
         if plan.step == MAKING_WAY:  # all are to be busy: whoever is idle would take what is urgent
             for live in client.fleet().workers:
-                withdraw(self.arena.redis, live.worker)  # it may have been killed; if not, it says so again
+                withdraw(self.arena.redis, live.key)  # it may have been killed; if not, it says so again
             wait_until(lambda: len(client.fleet().workers) == workers, self.patience, "not all workers are ready")
         if plan.step != RANDOM:
             client.targets(VOICES, 60)

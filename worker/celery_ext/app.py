@@ -8,6 +8,7 @@ from typing import Final
 from celery import Celery
 
 from koebin.tasks.broker.celery_config import configure
+from koebin.tasks.redis_keys import ASSEMBLE_QUEUE
 from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.consumer import ReadinessStep
 from koebin.worker.celery_ext.control import restrict_control
@@ -45,6 +46,8 @@ def create_app(settings: Settings) -> Celery:
     )
     app.conf.update(
         broker_channel_error_retry=True,  # a server that is full, or a replica for a while, takes no writes
+        # What it declares as it starts: not the queue of other applications, to which it may have no right.
+        task_default_queue=ASSEMBLE_QUEUE,
         worker_concurrency=1,
         worker_pool="koebin.worker.celery_ext.pool:Prefork",
         worker_proc_alive_timeout=settings.load_timeout,

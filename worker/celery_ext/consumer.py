@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from celery import bootsteps
@@ -45,6 +46,7 @@ class Station:
     Attributes:
         keys: that have to have signed a message, if there are any.
         micro_batch_size: most single texts in one micro-batch; 1 runs them one by one.
+        instance: tells this worker from another one of its name.
     """
 
     worker: str
@@ -55,6 +57,7 @@ class Station:
     loop: LoopState
     micro_batch_size: int = 1
     keys: MessageKeys = NO_KEYS
+    instance: str = field(default_factory=lambda: secrets.token_hex(4))
 
 
 _station: list[Station] = []
@@ -148,6 +151,7 @@ class ReadinessStep(bootsteps.StartStopStep):
             formats=writable(),
             tasks=TASKS,
             problem="" if ready else reports[0].doubt,
+            instance=station.instance,
         )
 
     def _give_up_after_failures(self, reports: list[ChildReport]) -> None:

@@ -7,11 +7,7 @@ and room for files. One wrong worker beside good ones would fail what they could
 from __future__ import annotations
 
 import logging
-import os
-import resource
 import secrets
-import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,21 +16,17 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from koebin.engine.errors import KoebinError
-from koebin.tasks.connection import server_time
+from koebin.tasks.connection import clock_skew
 from koebin.tasks.errors_table import Payer, payer
 from koebin.tasks.running.doubts import PROOF_TEXT
 from koebin.tasks.stores.base import Store
-from koebin.worker.child.memory import available_memory
+from koebin.worker.child.room import lacking_room
 
 if TYPE_CHECKING:
     from koebin.engine.speaker import Speaker
 
 log = logging.getLogger(__name__)
 
-_LEAST_MEMORY: Final = 64 << 20
-_LEAST_DISK: Final = 64 << 20
-_LEAST_DESCRIPTORS: Final = 32
-_MOST_SKEW_SECONDS: Final = 60.0
 _FOLDER: Final = "doctor"
 """In a store, beside what ``koebin doctor`` tries."""
 
@@ -79,17 +71,8 @@ class Proof:
 
     def _room(self) -> None:
         """Raises: OSError: too little memory, disk or descriptors."""
-        memory = available_memory()
-        if memory is not None and memory < _LEAST_MEMORY:
-            raise OSError(f"only {memory >> 20} MiB of memory are left")
-        free = shutil.disk_usage(self._work_dir).free
-        if free < _LEAST_DISK:
-            raise OSError(f"only {free >> 20} MiB are left on the disk of {self._work_dir}")
-        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if most != resource.RLIM_INFINITY and Path("/proc/self/fd").exists():
-            left = most - len(os.listdir("/proc/self/fd"))
-            if left < _LEAST_DESCRIPTORS:
-                raise OSError(f"only {left} of {most} file descriptors are left")
+        for lacking, _hint in lacking_room(self._work_dir):
+            raise OSError(lacking)
 
     def _segment(self) -> bytes:
         """The audio of a sentence as it would be stored; any bytes where nobody speaks."""
@@ -126,10 +109,10 @@ class Proof:
     def _skew(self) -> str:
         """How far this machine's clock is off, where that may be why."""
         try:
-            skew = time.time() - server_time(self._redis)
+            skew = clock_skew(self._redis)
         except RedisError:
             return ""
-        return f" (this machine's clock is {skew:+.0f} s off the broker's)" if abs(skew) > _MOST_SKEW_SECONDS else ""
+        return f" (this machine's clock is {skew:+.0f} s off the broker's)" if skew else ""
 
 
 _installed: list[Proof] = []

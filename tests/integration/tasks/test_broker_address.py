@@ -16,7 +16,8 @@ from redis import Redis
 
 from koebin.engine.display import mask
 from koebin.engine.errors import BrokerUnavailable, ConfigurationError
-from koebin.tasks.connection import check, connect, missing_rights, takes_writes
+from koebin.tasks.connection import check, connect, takes_writes
+from koebin.tasks.rights import missing_rights
 from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.app import create_app
 from tests.servers.ports import HOST, free_ports, wait_for_port
@@ -132,8 +133,8 @@ def test_what_the_first_contact_tells(url: str, kind: type[Exception], said: str
 
 
 LEAST = [
-    *("~koebin*", "~speaker.*", "~assemble*", "~_kombu.*", "~celery-task-meta-*", "~*.reply.koebin.pidbox"),
-    *("&/*", "&celery-task-meta-*"),
+    *("~koebin*", "~speaker.*", "~assemble*", "~_kombu.*", "~celery-task-meta-*", "~*.koebin.pidbox*"),
+    *("&/*", "&/0.koebin.pidbox", "&celery-task-meta-*"),
     *("+@read", "+@write", "+@connection", "+@transaction", "+@scripting", "+@pubsub", "-@dangerous", "+info", "+time"),
 ]
 
@@ -145,9 +146,14 @@ def test_the_least_acl_is_enough_and_each_right_that_lacks_is_named(redis: Redis
     assert missing_rights(client) == []
     assert takes_writes(client)
     for rule, named in (
+        ("-zadd", "the command ZADD"),
+        ("-brpop", "the command BRPOP"),
+        ("resetchannels", "the pattern of channels /0.koebin.pidbox"),
+        ("resetchannels", "channels /"),
+        ("-psubscribe", "the command PSUBSCRIBE"),
+        ("-watch", "the command WATCH"),
         ("-@scripting", "EVAL"),
         ("-time", "TIME"),
-        ("resetchannels", "channels /"),
         ("resetkeys", "keys"),
     ):
         redis.execute_command("ACL", "SETUSER", "least", rule)
