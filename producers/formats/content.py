@@ -114,6 +114,9 @@ _LYRICS: Final = re.compile(r"(?:^\[[0-9]{1,3}:[0-9]{2}(?:[.:][0-9]{1,3})?\].*\s
 _MIME: Final = re.compile(
     r"(?:From:|MIME-Version:|Return-Path:|Received:).{0,2000}?^Content-Type:", re.DOTALL | re.MULTILINE
 )
+_TEX: Final = re.compile(
+    r"(?:[ \t]*(?:%.*)?\n|\\PassOptionsTo\w+(?:\{[^{}\n]*\}){2})*[ \t]*\\document(?:class|style)\b"
+)
 _ROOT: Final = re.compile(r"<(?![?!])(?:[\w.-]+:)?([A-Za-z][\w.-]*)")
 _HTML: Final = re.compile(
     r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*(?:<!doctype\s+html\b|<html\b)", re.IGNORECASE | re.DOTALL
@@ -167,6 +170,12 @@ def sniff_text(text: str) -> Format | None:
         raise InvalidScript("lyrics with times", hint="Remove the times, or convert them to SRT")
     if _MIME.match(start):
         raise InvalidScript("a mail or a web archive", hint="Save its text, or the page as HTML")
+    if _TEX.match(start):
+        raise InvalidScript("a TeX document", hint="Convert it to HTML, EPUB or Markdown, with pandoc for instance")
+    if start.startswith("#!"):
+        raise InvalidScript("a program", hint="Give a text file")
+    if re.match(r"BEGIN:(?:VCARD|VCALENDAR)\s", start):
+        raise InvalidScript("a calendar or an address book", hint="Export its texts as CSV")
     return _sniff_markup(start)
 
 

@@ -9,9 +9,9 @@ from typing import Final
 from urllib.parse import unquote
 
 from koebin.engine.errors import InvalidScript
+from koebin.producers.formats import white_space
 from koebin.producers.formats.archive import Archive, resolve
 from koebin.producers.formats.safe_xml import Node, tree
-from koebin.producers.formats.xhtml import JAPANESE
 
 _HINT: Final = "Check that the file is a whole EPUB"
 _AUTHORS: Final = frozenset(("", "aut", "cre", "author", "creator"))
@@ -37,7 +37,6 @@ _NO_AUTHORS: Final = frozenset(
     )
 )
 _COVER_NAME: Final = re.compile(r"(?:^|[^a-z])(?:front)?cover|表紙|hyoushi", re.IGNORECASE)
-_GAP: Final = re.compile(f"(?<=[{JAPANESE}]) (?=[{JAPANESE}])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +133,10 @@ def words(node: Node) -> str:
         elif each.tag in ("img", "image"):
             parts.append(each.get("alt") or each.get("title"))
         else:
-            parts.append(" " if each.tag == "br" else "")
+            parts.append("\n" if each.tag == "br" else "")
             waiting.extend(reversed(each.content))
-    return " ".join(_GAP.sub("", re.sub(r"[ \t\r\n]+", " ", "".join(parts))).split())
+    title, _ = white_space.join_lines(white_space.collapse("".join(parts)), [])
+    return " ".join(title.split())
 
 
 def _package_path(archive: Archive, text_of: Callable[[Archive, str], str]) -> str:

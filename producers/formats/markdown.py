@@ -16,7 +16,7 @@ from koebin.engine.text.checks import MAX_LINE_CHARS
 from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.markup import MarkupReader, plain_title
 from koebin.producers.formats.voice import Cast
-from koebin.producers.formats.xhtml import JAPANESE
+from koebin.producers.formats.white_space import JAPANESE
 
 _TAG: Final = re.compile(r"<[^<>]*>")
 _RUBY: Final = re.compile(r"<(/?)(ruby|rt|rp|rb|br)\b[^<>]*>", re.IGNORECASE)

@@ -15,11 +15,10 @@ from typing import Final
 from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidInput, InvalidScript
 from koebin.engine.text.kana import has_phrases
-from koebin.producers.formats import safe_xml
+from koebin.producers.formats import safe_xml, white_space
 from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.readings import MAX_WORD, Spoken, parse_phrases, parse_reading
 from koebin.producers.formats.voice import Cast, Voice
-from koebin.producers.formats.xhtml import without_gaps
 from koebin.tasks.script import Ending
 
 _ATTRIBUTES: Final = {
@@ -43,7 +42,6 @@ _PERCENT: Final = re.compile(r"([+-]?)([0-9]+(?:\.[0-9]*)?)%")
 _FACTOR: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _SEMITONES: Final = re.compile(r"([+-]?[0-9]+(?:\.[0-9]*)?)st")
 _DECIBELS: Final = re.compile(r"([+-]?[0-9]+(?:\.[0-9]*)?)dB")
-_SPACE: Final = re.compile(r"\s+")
 
 
 def read_ssml(document: str, builder: ScriptBuilder, cast: Cast) -> None:
@@ -124,11 +122,11 @@ class _Speech(safe_xml.Handler):
     def characters(self, content: str) -> None:
         if self._open and self._open[-1].tag == "break" and content.strip():
             raise InvalidScript("text inside of break", content.strip(), "Write <break/>", *self.place())
-        self._append(_SPACE.sub(" ", content))
+        self._append(white_space.collapse(content))
 
     def _append(self, text: str) -> None:
-        if not self._parts or self._parts[-1].endswith(" "):
-            text = text.lstrip(" ")
+        if not self._parts or self._parts[-1].endswith((" ", "\n")):
+            text = text.lstrip(" \n")
         if text:
             self._line = self._line or self.place()[0]
             self._parts.append(text)
@@ -152,7 +150,7 @@ class _Speech(safe_xml.Handler):
         self._append(element.alias)
 
     def _flush(self, ends: Ending, voice: Voice) -> None:
-        text, readings = without_gaps("".join(self._parts), self._readings)
+        text, readings = white_space.join_lines("".join(self._parts), self._readings)
         if text.strip():
             self._builder.add(text, voice, readings=readings, line=self._line, ends=ends)
         self._parts, self._length, self._readings, self._line = [], 0, [], 0

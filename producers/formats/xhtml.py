@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Final
 
 from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidScript
-from koebin.producers.formats import safe_xml
+from koebin.producers.formats import safe_xml, white_space
 from koebin.producers.formats.aozora_characters import character_of
 from koebin.producers.formats.markup import UNKNOWN
 from koebin.producers.formats.readings import MAX_WORD, parse_reading
@@ -36,10 +35,6 @@ _GAIJI_FILE: Final = re.compile(r"(?:^|/)(?:gaiji[-_])?([12]-[0-9]{1,2}-[0-9]{1,
 _ONE_LETTER: Final = re.compile(
     "[\u3041-\u3096\u30a1-\u30fa\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々〆][\ufe00-\ufe0f\U000e0100-\U000e01ef]?"
 )
-_SPACE: Final = re.compile(r"[ \t\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+")
-"""White space, and the control characters that books hold by mistake."""
-JAPANESE: Final = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
-_GAP: Final = re.compile(f"(?<=[{JAPANESE}]) (?=[{JAPANESE}])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +247,9 @@ class PageReader(safe_xml.Handler):
             self.characters(said)
 
     def _append(self, text: str) -> None:
-        text = _SPACE.sub(" ", text)
-        if not self._parts or self._parts[-1].endswith(" "):
-            text = text.lstrip(" ")
+        text = white_space.collapse(text)
+        if not self._parts or self._parts[-1].endswith((" ", "\n")):
+            text = text.lstrip(" \n")
         if text:
             self._parts.append(text)
             self._length += len(text)
@@ -277,8 +272,8 @@ class PageReader(safe_xml.Handler):
         ruby, self._ruby = self._ruby, None
         if not ruby:
             return
-        words = [_SPACE.sub("", word) for word, _ in ruby.pairs]
-        spoken = [parse_reading(_SPACE.sub("", reading)) for _, reading in ruby.pairs]
+        words = [white_space.remove(word) for word, _ in ruby.pairs]
+        spoken = [parse_reading(white_space.remove(reading)) for _, reading in ruby.pairs]
         if all(each and each.accent is None for each in spoken):
             # One reading for the whole word: its accent depends on all of it.
             self._read("".join(words), "".join(each.kana for each in spoken if each), None)
@@ -308,7 +303,7 @@ class PageReader(safe_xml.Handler):
         if not text.strip() and self._level and self._mark:
             text = self._mark  # a heading that is nothing but the number of its chapter
         if text.strip():
-            plain, readings = without_gaps(text, self._readings)
+            plain, readings = white_space.join_lines(text, self._readings)
             targets = tuple(self._targets)
             block = Block(plain, readings, self._level, tuple(self._ids), self._linked, targets)
             self.page.blocks.append(block)
@@ -353,16 +348,3 @@ def _of_picture(attributes: dict[str, str], source: str, *, in_word: bool) -> st
     if alternative and is_gaiji and not alternative.startswith(("※", "外字")):
         return alternative
     return UNKNOWN
-
-
-def without_gaps(text: str, readings: list[Reading]) -> tuple[str, tuple[Reading, ...]]:
-    """Take out the spaces that a line break left between two Japanese characters."""
-    gaps = [match.start() for match in _GAP.finditer(text)]
-    if not gaps:
-        return text, tuple(readings)
-
-    def moved(offset: int) -> int:
-        return offset - bisect_left(gaps, offset)
-
-    shifted = tuple(Reading(moved(each.start), moved(each.end), each.kana, each.accent) for each in readings)
-    return _GAP.sub("", text), shifted
