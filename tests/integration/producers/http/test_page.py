@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
+import zipfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -110,9 +113,18 @@ def test_a_screen_reader_finds_names_and_news(page: Page) -> None:
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_a_book_that_is_dropped_becomes_a_file_that_plays(page: Page) -> None:
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """A book of more than 3 MB, as pictures make it."""
+    path = shutil.copy(EPUB, tmp_path / "mori.epub")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("OEBPS/picture.png", random.Random(1).randbytes(3_200_000))
+    return path
+
+
+def test_a_book_that_is_dropped_becomes_a_file_that_plays(page: Page, book: Path) -> None:
     language(page, "en")
-    data = {"items": [], "files": [str(EPUB)], "dragOperationsMask": 1}
+    data = {"items": [], "files": [str(book)], "dragOperationsMask": 1}
     x, y = page.eval(
         "(() => { const e = document.getElementById('drop'); e.scrollIntoView({block: 'center'});"
         " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
