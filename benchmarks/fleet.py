@@ -286,9 +286,10 @@ def jobs_row(jobs: int) -> dict[str, Any]:
         redis.delete(redis_keys.REQUEUE_LOCK)
         with SlowNetwork(server.port, 0.0015) as network:
             far = seconds_of_search(Redis(port=network.port))
+        counting = scripts.milliseconds()
     return {
         "jobs": f"{jobs:,}", "near": round(near, 2), "far": round(far, 2), "backlog": round(counted, 2),
-        "search script": search, "backlog script": scripts.milliseconds(),
+        "search script": search, "backlog script": counting,
     }  # fmt: skip
 
 
