@@ -20,7 +20,7 @@ from redis import Redis
 from koebin.engine.revision import engine_revision
 from koebin.producers.client import Client
 from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
-from koebin.tasks.contracts import PRIORITIES
+from koebin.tasks.priorities import PRIORITIES
 from koebin.tasks.redis_keys import priority_list, speaker_queue
 from koebin.tasks.script import Passage, Script
 from koebin.tasks.settings import Settings

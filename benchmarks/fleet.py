@@ -36,7 +36,7 @@ from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
 from koebin.tasks.redis_keys import speaker_queue
 from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.app import create_app
-from koebin.worker.celery_ext.requests import HeldLeases
+from koebin.worker.celery_ext.held_leases import HeldLeases
 from koebin.worker.parent.announcer import Announcer
 from koebin.worker.parent.requeue_lost import LostWork
 from koebin.worker.parent.supervisor import LoopState

@@ -63,8 +63,3 @@ def content_id(
             }
         )
     ).hexdigest()
-
-
-def utterance_seed(content: str, index: int) -> int:
-    """128-bit seed of the ``index``-th utterance of the sentence with that content id."""
-    return int.from_bytes(hashlib.sha256(f"{content}/{index}".encode()).digest()[:16], "big")

@@ -41,7 +41,7 @@ from koebin.tasks.broker.fleet import Fleet, ServedSpeaker, fleet
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.broker.unreadable import remove_unreadable, unreadable_messages
 from koebin.tasks.connection import check, connect
-from koebin.tasks.contracts import PRIORITIES, Manifest, PlannedSpeaker, Result, VoiceCredit
+from koebin.tasks.contracts import Manifest, PlannedSpeaker, Result, VoiceCredit
 from koebin.tasks.jobs.garbage_collection import storage
 from koebin.tasks.jobs.ledger import Entry, Ledger, State
 from koebin.tasks.jobs.older_release import readable_by_older
@@ -49,6 +49,7 @@ from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
 from koebin.tasks.jobs.planning import Target
 from koebin.tasks.jobs.preview import Preview, preview
 from koebin.tasks.jobs.submission import JobOptions, enter, stored_manifest, submit
+from koebin.tasks.priorities import PRIORITIES
 from koebin.tasks.script import LeftOut, Passage, Script
 from koebin.tasks.settings import Settings, load_settings
 from koebin.tasks.stores.base import Store

@@ -1,7 +1,7 @@
 """Celery tasks of a worker: ``koebin.synthesize_chunk``, ``koebin.synthesize``, ``koebin.render`` and
 ``koebin.assemble``.
 
-They are thin: validate, call, store, say so. What an error costs is one ladder, ``koebin.tasks.running.ladder``.
+They are thin: validate, call, store, say so. What an error costs is one ladder, ``koebin.tasks.running.error_ladder``.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from koebin.tasks.jobs.dispatch import foreign
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.policy import MAX_HEADLESS_STRIKES
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, speaker_queue
-from koebin.tasks.running import ladder
+from koebin.tasks.running import error_ladder
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.chunk import NeedsRevision, finish_chunk, open_chunk, run_chunk
-from koebin.tasks.running.doubts import speaks
-from koebin.tasks.running.ladder import Duty, message_of
+from koebin.tasks.running.error_ladder import Duty, message_of
 from koebin.tasks.running.runtime import Runtime, current
+from koebin.tasks.running.self_doubt import speaks
 from koebin.tasks.running.text import render_text, synthesize_text
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
         elsewhere=((NeedsRevision, UnknownSpeaker), give_back),
         parks=lambda _: runtime.ledger.state(wanted.job) is None,
     )
-    ladder.run(runtime, duty, work)
+    error_ladder.run(runtime, duty, work)
 
 
 @shared_task(name=SYNTHESIZE, bind=True)
@@ -170,7 +170,7 @@ def _speak(
         raise error
 
     message = message_of(runtime, task, name, wanted.model_dump(mode="json"), speaker_queue(wanted.speaker))
-    result = ladder.run(runtime, Duty(message, "", (wanted.speaker, "", ""), fail), work)
+    result = error_ladder.run(runtime, Duty(message, "", (wanted.speaker, "", ""), fail), work)
     if result is None:
         raise Ignore
     return result
@@ -222,7 +222,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
         with _traced(task, runtime, "koebin.assemble", wanted.job):
             assemble_job(runtime, wanted, guard)
 
-    ladder.run(runtime, duty, work)
+    error_ladder.run(runtime, duty, work)
 
 
 def _traced(

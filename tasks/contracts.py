@@ -5,20 +5,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from koebin.engine.audio.formats import EPUB_FORMATS, FORMATS, STREAMED_FORMATS, Format
-from koebin.engine.content import Reading, content_id
+from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidMessage, InvalidOption
 from koebin.engine.names import check_speaker
 from koebin.engine.options import SynthesisOptions
-from koebin.engine.text.dictionary import Dictionary
 from koebin.tasks.keys import check_job
 
 VERSION: Final = 1
@@ -33,9 +29,6 @@ TEXT_TASKS: Final = (SYNTHESIZE, RENDER)
 TASKS: Final = (*TEXT_TASKS, SYNTHESIZE_CHUNK, ASSEMBLE)
 """All that a worker of this version knows; it announces them."""
 
-PRIORITIES: Final = {"interactive": 0, "briefing": 3, "batch": 6}
-PRIORITY_STEPS: Final = (0, 3, 6, 9)
-"""Redis lists of one queue, read in this order."""
 
 MAX_SEGMENT_CHARACTERS: Final = 20_000
 MAX_TEXT_CHARACTERS: Final = 5_000
@@ -538,59 +531,3 @@ def changed_options(options: SynthesisOptions) -> dict[str, Any]:
     """Options that differ from their defaults, without the pause (not part of a segment)."""
     defaults = _DEFAULT_OPTIONS.content()
     return {name: value for name, value in options.content().items() if value != defaults.get(name)}
-
-
-def segment_key(content: str, model_revision: str, engine_revision: str) -> str:
-    """Key of the stored audio: SHA-256 over content id, model revision and engine revision."""
-    return hashlib.sha256(f"{content}\n{model_revision}\n{engine_revision}".encode()).hexdigest()
-
-
-def plan_segment(
-    text: str,
-    speaker: str,
-    options: SynthesisOptions,
-    readings: Sequence[Reading],
-    *,
-    dictionary_revision: str,
-    model_revision: str,
-    engine_revision: str,
-) -> SegmentSpec:
-    """Segment with its key; ``Dictionary.within`` has reduced the dictionary to this text."""
-    content = content_id(text, speaker, options, readings, dictionary_revision)
-    return SegmentSpec(
-        key=segment_key(content, model_revision, engine_revision),
-        text=text,
-        options=changed_options(options),
-        readings=tuple(ReadingSpec(start=r.start, end=r.end, kana=r.kana, accent=r.accent) for r in readings),
-    )
-
-
-def another_take(segment: SegmentSpec, take: int, request: ChunkRequest, dictionary: Dictionary) -> SegmentSpec:
-    """Further take of a segment with number ``take``, under its own key."""
-    options = segment.synthesis_options()
-    return plan_segment(
-        segment.text,
-        request.speaker,
-        replace(options, take=options.take + take),
-        segment.engine_readings(),
-        dictionary_revision=dictionary.within(segment.text).revision,
-        model_revision=request.model_revision,
-        engine_revision=request.engine_revision,
-    )
-
-
-def check_segment(segment: SegmentSpec, request: ChunkRequest, dictionary: Dictionary) -> None:
-    """Recompute the key of a received segment, with those words of the chunk's dictionary that it holds.
-
-    Raises:
-        InvalidMessage: the key does not belong to the text and options that came with it.
-    """
-    content = content_id(
-        segment.text,
-        request.speaker,
-        segment.synthesis_options(),
-        segment.engine_readings(),
-        dictionary.within(segment.text).revision,
-    )
-    if segment.key != segment_key(content, request.model_revision, request.engine_revision):
-        raise InvalidMessage("a segment's key does not match its content", segment.key)

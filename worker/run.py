@@ -6,9 +6,7 @@ import logging
 import os
 import socket
 import time
-from typing import TYPE_CHECKING, Any, Final
-
-from celery.signals import setup_logging, worker_shutting_down
+from typing import TYPE_CHECKING, Final
 
 from koebin.engine.errors import InvalidSettings
 from koebin.tasks.broker.celery_config import sender
@@ -20,7 +18,8 @@ from koebin.tasks.settings import Settings
 from koebin.worker.broker_start import look_at_broker
 from koebin.worker.celery_ext.app import create_app
 from koebin.worker.celery_ext.consumer import Station, install_station
-from koebin.worker.celery_ext.requests import HeldLeases, install_held_leases
+from koebin.worker.celery_ext.held_leases import HeldLeases
+from koebin.worker.celery_ext.leased_request import install_held_leases
 from koebin.worker.child.engine_process import build_in_children, store_opener
 from koebin.worker.exits import OK
 from koebin.worker.logs import set_up_logs
@@ -30,6 +29,7 @@ from koebin.worker.parent.duty import Duty
 from koebin.worker.parent.health import health_text
 from koebin.worker.parent.requeue_lost import LostWork
 from koebin.worker.parent.run_directory import RunDirectory, worker_folder
+from koebin.worker.parent.shutdown import connect_shutdown
 from koebin.worker.parent.supervisor import LoopState, Supervisor
 from koebin.worker.parent.watchdog import STEP_SECONDS, Watchdog
 from koebin.worker.parent.webhook_sender import WebhookSender
@@ -42,8 +42,6 @@ log = logging.getLogger(__name__)
 
 _EVENT_HEARTBEAT_SECONDS: Final = 10.0
 """Of Celery's events, for Flower; announcements say to Koebin that a worker lives."""
-_LEAVE_SECONDS: Final = 10.0
-"""Seconds after the grace period for a chunk to reach its next sentence; then its process is ended."""
 
 
 def run_worker(settings: Settings, name: str = "") -> int:
@@ -137,7 +135,7 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
         private=settings.webhook_private,
         interval_seconds=min(settings.sweep_interval, 5.0),
     )
-    _connect_signals(settings, run_dir, loop)
+    connect_shutdown(settings.grace_period, run_dir, loop)
     worker = app.Worker(
         hostname=name,
         loglevel=settings.log_level,
@@ -170,16 +168,3 @@ def _metrics(settings: Settings, run_dir: RunDirectory) -> Metrics | None:
             "KOEBIN_METRICS_PORT is set, but prometheus-client is not installed", str(error.name), hint
         ) from error
     return Metrics(run_dir.folder("metrics"), [voice.name for voice in voices(settings)])
-
-
-def _connect_signals(settings: Settings, run_dir: RunDirectory, loop: LoopState) -> None:
-    def keep_our_logs(**_: Any) -> None:
-        """Keep Celery from setting up its own logging, by being a receiver."""
-
-    def on_shutting_down(**_: Any) -> None:
-        loop.leave_by = time.monotonic() + settings.grace_period + _LEAVE_SECONDS
-        loop.stopping = True
-        run_dir.order_drain(time.monotonic() + settings.grace_period)
-
-    setup_logging.connect(keep_our_logs, weak=False)
-    worker_shutting_down.connect(on_shutting_down, weak=False)

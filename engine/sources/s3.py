@@ -93,7 +93,7 @@ class S3Source(CachedSource):
     def _locked(self, base: str) -> Listing:
         """Version in use, by the lock file."""
         with self._translated(base + LOCK):
-            from koebin.engine.s3.errors import read_again
+            from koebin.engine.s3.retries import read_again
 
             lock = read_again(
                 lambda: self._client().get_object(Bucket=self._bucket, Key=base + LOCK)["Body"],
@@ -186,7 +186,7 @@ class S3Source(CachedSource):
 
     def _asked(self, key: str, step: Callable[[], Answer]) -> Answer:
         """The answer of a request, made again where a refusal may pass."""
-        from koebin.engine.s3.errors import retried
+        from koebin.engine.s3.retries import retried
 
         with self._translated(key):
             return retried(step)

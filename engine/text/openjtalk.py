@@ -209,7 +209,7 @@ class _Instances:
         folder = os.fsencode(dictionary_folder())
         if dictionary is None:
             return _pyopenjtalk().OpenJTalk(dn_mecab=folder)
-        from koebin.engine.text.compilation import compiled
+        from koebin.engine.text.dictionary_compilation import compiled
 
         with compiled(dictionary) as path:
             return _pyopenjtalk().OpenJTalk(

@@ -24,8 +24,9 @@ from koebin.producers.briefings.spec import Briefing
 from koebin.producers.formats.load import parse_script
 from koebin.producers.formats.source import Source
 from koebin.producers.formats.voice import Voice
-from koebin.tasks.contracts import PRIORITIES, Pauses
+from koebin.tasks.contracts import Pauses
 from koebin.tasks.jobs.planning import sentences
+from koebin.tasks.priorities import PRIORITIES
 from koebin.tasks.script import Script
 
 log = logging.getLogger(__name__)

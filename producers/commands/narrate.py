@@ -22,12 +22,13 @@ from koebin.producers.console import ProgressLine, clock, messages_for_mistakes,
 from koebin.producers.exits import FAILED, LEFT_OUT, PARTIAL
 from koebin.producers.formats.covers import MAX_COVER_BYTES, cover_from
 from koebin.producers.formats.voice import Voice
-from koebin.tasks.contracts import PRIORITIES, Output, Pauses, PlannedSpeaker, Quality, parse
+from koebin.tasks.contracts import Output, Pauses, PlannedSpeaker, Quality, parse
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome
 from koebin.tasks.jobs.planning import Target
 from koebin.tasks.jobs.preview import Preview, preview
 from koebin.tasks.jobs.submission import JobOptions
+from koebin.tasks.priorities import PRIORITIES
 from koebin.tasks.script import Cover, Script
 from koebin.tasks.settings import Settings, load_settings
 from koebin.tasks.stores.uri import open_store

@@ -25,8 +25,9 @@ from koebin.producers.http.fair import FairShares
 from koebin.producers.http.keys import Key
 from koebin.tasks import traces
 from koebin.tasks.broker.delayed import Message, Send
-from koebin.tasks.contracts import PRIORITIES, RENDER, RenderRequest, RenderResult, parse
+from koebin.tasks.contracts import RENDER, RenderRequest, RenderResult, parse
 from koebin.tasks.jobs.planning import predicted_seconds
+from koebin.tasks.priorities import PRIORITIES
 from koebin.tasks.redis_keys import speaker_queue
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from koebin.engine.errors import InvalidMessage, JobFailed, KoebinError, StoreError
 from koebin.tasks import keys, redis_keys
-from koebin.tasks.assembly.blocks import Placed, cut
+from koebin.tasks.assembly.block_boundaries import Placed, cut
 from koebin.tasks.assembly.programme import Deliverables, render_programme
 from koebin.tasks.assembly.timed import is_timed, on_time
 from koebin.tasks.contracts import (

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from koebin.engine.audio.silence import KEPT_SECONDS
-from koebin.tasks.assembly.blocks import Placed
+from koebin.tasks.assembly.block_boundaries import Placed
 from koebin.tasks.segments import store as segments
 from koebin.tasks.segments.joints import Ends
 from koebin.tasks.stores.base import Store

@@ -17,7 +17,7 @@ from koebin.tasks.broker_address import (
     BrokerAddress,
     parse_broker_url,
 )
-from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.priorities import PRIORITY_STEPS
 from koebin.tasks.signing import NO_KEYS, MessageKeys
 
 CONTROL_EXCHANGE: Final = "koebin"

@@ -12,7 +12,7 @@ from typing import Any, Final
 from redis import Redis
 
 from koebin.tasks import redis_keys
-from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.priorities import priority_step
 from koebin.tasks.redis_keys import priority_list
 
 _MOST_AT_ONCE: Final = 1000
@@ -40,8 +40,7 @@ _BAD: Final = "a held message belongs to no queue of ours"
 
 def hold(redis: Redis, queue: str, priority: int, message: dict[str, Any], due: float) -> None:
     """Lay a message aside until ``due``, in seconds since the epoch by the server's clock."""
-    step = max((step for step in PRIORITY_STEPS if step <= priority), default=PRIORITY_STEPS[0])
-    member = f"{priority_list(queue, step)}\n{json.dumps(message)}"
+    member = f"{priority_list(queue, priority_step(priority))}\n{json.dumps(message)}"
     redis.zadd(redis_keys.HELD, {member: due})
 
 

@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from koebin.tasks import redis_keys
-from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.priorities import PRIORITY_STEPS, priority_step
 from koebin.tasks.redis_keys import priority_list
 
 log = logging.getLogger(__name__)
@@ -71,5 +71,5 @@ class Preemption:
             return False
 
     def _more_urgent(self, priority: int) -> list[Any]:
-        own = max(step for step in PRIORITY_STEPS if step <= max(priority, PRIORITY_STEPS[0]))
+        own = priority_step(priority)
         return [priority_list(queue, step) for step in PRIORITY_STEPS if step < own for queue in self._queues]

@@ -22,9 +22,9 @@ from koebin.tasks.contracts import (
     PlannedSegment,
     PlannedSpeaker,
     Quality,
-    plan_segment,
 )
 from koebin.tasks.script import Passage, Script
+from koebin.tasks.segment_key import plan_segment
 
 SECONDS_PER_CHARACTER: Final = 0.15
 """Characters per second of Japanese narration at speed 1.0."""

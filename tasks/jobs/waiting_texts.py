@@ -17,8 +17,9 @@ from koebin.tasks import redis_keys
 from koebin.tasks.broker.delayed import delayed_messages
 from koebin.tasks.broker.held import held_messages
 from koebin.tasks.connection import as_text
-from koebin.tasks.contracts import PRIORITY_STEPS, RENDER, SYNTHESIZE
+from koebin.tasks.contracts import RENDER, SYNTHESIZE
 from koebin.tasks.jobs.planning import predicted_seconds
+from koebin.tasks.priorities import PRIORITY_STEPS, priority_step
 
 MOST_READ: Final = 2000
 """Messages of one list that are read; the rest of a longer list is estimated from their mean."""
@@ -119,7 +120,7 @@ def _count_list(redis: Redis, name: str, counter: _Counter) -> None:
 
 def _priority(message: Mapping[str, Any]) -> int:
     priority = (message.get("properties") or {}).get("priority")
-    return max((step for step in PRIORITY_STEPS if step <= (priority or 0)), default=0)
+    return priority_step(priority or 0)
 
 
 def _seconds(message: Mapping[str, Any]) -> float:

@@ -23,17 +23,15 @@ from koebin.tasks.contracts import (
     Placement,
     PlannedSegment,
     SegmentSpec,
-    another_take,
-    check_segment,
     dump,
     parse_json,
 )
-from koebin.tasks.errors_table import Payer, payer
 from koebin.tasks.jobs.dispatch import assemble_message, dispatch
 from koebin.tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES
 from koebin.tasks.running.cancellation import Guard
-from koebin.tasks.running.doubts import speaks
+from koebin.tasks.running.isolation import own_error, render_alone
 from koebin.tasks.running.runtime import Runtime
+from koebin.tasks.segment_key import another_take, check_segment
 from koebin.tasks.segments import store as segments
 from koebin.tasks.segments.quality import QualityGate
 from koebin.tasks.segments.takes import Take, choose_take, judge
@@ -220,7 +218,7 @@ def _further_takes(
             made: Audio | KoebinError = segments.read(chunk.store, spec.key)
             yield judge(chunk.gate, spec, chunk.request.speaker, made, stored=True)
             continue
-        for _, made in _render_alone(runtime, chunk, [spec], guard, watched=isolated):
+        for _, made in _alone(runtime, chunk, [spec], guard, watched=isolated):
             yield judge(chunk.gate, spec, chunk.request.speaker, made)
 
 
@@ -236,7 +234,7 @@ def _render(
     """Each missing segment's key with its audio, or with an error of its own, until the guard stops the chunk."""
     if isolated:
         runtime.leases.isolate(chunk.task_id)
-        yield from _render_alone(runtime, chunk, takewhile(lambda _: go_on(), missing), guard, watched=True)
+        yield from _alone(runtime, chunk, takewhile(lambda _: go_on(), missing), guard, watched=True)
         return
     finished = 0
     try:
@@ -246,42 +244,18 @@ def _render(
             finished += 1
             guard.check()
     except Exception as error:
-        if _segments_own(chunk.speaker, error) is None:
+        if own_error(chunk.speaker, error) is None:
             raise
         log.exception("isolating: segments of this chunk are rendered one by one", extra={"task_id": chunk.task_id})
         rest = takewhile(lambda _: go_on(), missing[finished:])
-        yield from _render_alone(runtime, chunk, rest, guard, watched=False)
+        yield from _alone(runtime, chunk, rest, guard, watched=False)
 
 
-def _render_alone(
+def _alone(
     runtime: Runtime, chunk: Chunk, missing: Iterable[SegmentSpec], guard: Guard, *, watched: bool
 ) -> Iterator[tuple[str, Audio | KoebinError]]:
-    for segment in missing:
-        guard.check()
-        if watched:
-            runtime.leases.alone(chunk.task_id, segment.key)
-        try:
-            audios = list(chunk.speaker.render([_request(chunk, segment)]))
-        except Exception as error:
-            own = _segments_own(chunk.speaker, error)
-            if own is None:
-                raise
-            yield segment.key, own
-            continue
-        if not audios:
-            raise InferenceFailed("the engine returned nothing", segment.text)
-        yield segment.key, audios[0]
-
-
-def _segments_own(speaker: Speaker, error: Exception) -> KoebinError | None:
-    """The error if it is a property of one segment, so that the others can still be spoken; None if it is not.
-
-    What nobody foresaw is the segment's own if the process can speak otherwise: the job must end, and name it.
-    """
-    who = payer(error)
-    if who is None and speaks(speaker):
-        return InferenceFailed(f"the engine stumbled over it ({type(error).__name__})", str(error)[:200])
-    return error if who is Payer.TEXT and isinstance(error, KoebinError) else None
+    requests = ((segment.key, _request(chunk, segment)) for segment in missing)
+    return render_alone(runtime.leases, chunk.task_id, chunk.speaker, requests, guard, watched=watched)
 
 
 def _request(chunk: Chunk, segment: SegmentSpec) -> Request:

@@ -14,7 +14,7 @@ from koebin.tasks.broker.delayed import Send
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
-from koebin.tasks.running.doubts import Doubts
+from koebin.tasks.running.self_doubt import Doubts
 from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:

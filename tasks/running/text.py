@@ -23,13 +23,13 @@ from koebin.tasks.contracts import (
     SynthesizeRequest,
     VoiceCredit,
     parse_options,
-    plan_segment,
 )
 from koebin.tasks.jobs.planning import Sentence, sentences
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.phrases import spoken_phrases
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.script import Passage
+from koebin.tasks.segment_key import plan_segment
 from koebin.tasks.segments import store as segments
 from koebin.tasks.segments.joints import Ends, joints
 from koebin.tasks.stores.base import Store

@@ -14,17 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from koebin.engine.errors import InvalidOption, KoebinError, StoreNotFound
 from koebin.engine.s3.client import connect
-from koebin.engine.s3.errors import (
-    Kind,
-    backoff,
-    code_of,
-    meaning,
-    read_again,
-    refuses_checksums,
-    retried,
-    status_of,
-)
+from koebin.engine.s3.errors import Kind, code_of, meaning, refuses_checksums, status_of
 from koebin.engine.s3.options import check_endpoint
+from koebin.engine.s3.retries import backoff, read_again, retried
 from koebin.tasks.stores.base import Finding, Stat, StoreOptions, check_key, check_prefix, content_type_of
 from koebin.tasks.stores.s3_errors import translated
 

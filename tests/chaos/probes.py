@@ -52,7 +52,7 @@ def install_probes() -> None:
     from koebin.engine.speaker import Speaker
     from koebin.tasks.broker.leases import Leases
     from koebin.tasks.jobs.ledger import Ledger
-    from koebin.worker.celery_ext.requests import LeasedRequest
+    from koebin.worker.celery_ext.leased_request import LeasedRequest
     from koebin.worker.celery_ext.transport import QoS
     from koebin.worker.parent.requeue_lost import LostWork
 

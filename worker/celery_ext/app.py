@@ -14,8 +14,9 @@ from koebin.worker.celery_ext.consumer import ReadinessStep
 from koebin.worker.celery_ext.control import restrict_control
 from koebin.worker.celery_ext.queue_order import QueueOrder
 from koebin.worker.celery_ext.results import BACKENDS
-from koebin.worker.celery_ext.signing import sign_published
+from koebin.worker.celery_ext.sign_published import sign_published
 from koebin.worker.celery_ext.transport import install_transport
+from koebin.worker.child.memory import child_limit
 
 ROUND_SECONDS: Final = 10.0
 """Least time that a worker which cannot hold all its voices stays with a loaded voice. Then the longest wait goes
@@ -29,7 +30,7 @@ def create_app(settings: Settings) -> Celery:
     sign_published(settings.signing_keys())
     app = Celery(
         "koebin",
-        task_cls="koebin.worker.celery_ext.requests:LeasedTask",
+        task_cls="koebin.worker.celery_ext.leased_request:LeasedTask",
         include=["koebin.tasks.celery_tasks"],
     )
     app.loader.override_backends = BACKENDS
@@ -53,7 +54,7 @@ def create_app(settings: Settings) -> Celery:
         worker_proc_alive_timeout=settings.load_timeout,
         task_time_limit=settings.time_limit,
         worker_max_tasks_per_child=settings.max_tasks_per_child or None,
-        worker_max_memory_per_child=settings.max_memory_per_child * 1024 or None,
+        worker_max_memory_per_child=child_limit(settings.max_memory_per_child),
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
     )

@@ -24,10 +24,11 @@ from koebin.tasks.connection import server_time, takes_writes
 from koebin.tasks.contracts import TASKS
 from koebin.tasks.signing import NO_KEYS, MessageKeys
 from koebin.worker.celery_ext.admission import Hold, Refuse, Run, judge
+from koebin.worker.celery_ext.held_leases import HeldLeases
+from koebin.worker.celery_ext.leased_request import run_leased
 from koebin.worker.celery_ext.micro_batch import MicroBatcher
 from koebin.worker.celery_ext.proving import Proving
 from koebin.worker.celery_ext.refusal import refuse
-from koebin.worker.celery_ext.requests import HeldLeases, run_leased
 from koebin.worker.exits import ENGINE
 from koebin.worker.parent.run_directory import ChildReport, RunDirectory
 from koebin.worker.parent.supervisor import LoopState

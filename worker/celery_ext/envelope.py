@@ -17,7 +17,7 @@ from kombu.transport.virtual.base import Message as KombuMessage
 from koebin.engine.bounded_json import loads
 from koebin.engine.errors import InvalidInput
 from koebin.engine.limits import ENVELOPE_BYTES, MESSAGE_BYTES, TASK_ID_CHARS
-from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.priorities import PRIORITY_STEPS
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from celery.worker.request import Request
 from celery.worker.state import task_ready
 
 from koebin.tasks.contracts import RENDER, SYNTHESIZE
-from koebin.worker.celery_ext.requests import HeldLeases
+from koebin.worker.celery_ext.held_leases import HeldLeases
 from koebin.worker.child.micro_batch import Call, speak_texts, text_of
 
 log = logging.getLogger(__name__)

@@ -23,8 +23,8 @@ from koebin.tasks.connection import connect
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
 from koebin.tasks.own_folder import own_folder
-from koebin.tasks.running.doubts import Doubts
 from koebin.tasks.running.runtime import Runtime, install
+from koebin.tasks.running.self_doubt import Doubts
 from koebin.tasks.settings import Settings
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store, under_root

@@ -1,4 +1,4 @@
-"""Memory use of processes and its limits, from Linux's ``/proc`` and control groups."""
+"""Memory limits and use, of the pool process and of the container, from Linux's ``/proc`` and control groups."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def map_large_blocks() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
+
+
+def child_limit(mebibytes: int) -> int | None:
+    """Resident KiB above which Celery replaces the pool process after its task; None for no limit."""
+    return mebibytes * 1024 or None
 
 
 def resident(pid: str) -> int:

@@ -14,7 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from koebin.engine.errors import InvalidSettings
 from koebin.engine.revision import engine_revision
 from koebin.tasks.contracts import VERSION
-from koebin.worker.celery_ext.requests import HeldLeases
+from koebin.worker.celery_ext.held_leases import HeldLeases
 from koebin.worker.child.memory import memory_limit, resident
 from koebin.worker.child.metrics import Metrics
 from koebin.worker.parent.supervisor import LoopState

@@ -23,10 +23,10 @@ from koebin.tasks.broker.fleet_summary import ASSEMBLERS, FleetSummary, Summary
 from koebin.tasks.broker.leadership import Leadership
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.broker.queue_census import QueueCensus
-from koebin.tasks.contracts import PRIORITY_STEPS
 from koebin.tasks.jobs.dispatch import CHUNKS_PER_CHILD, assemble_message, chunk_message, dispatch, lacks
 from koebin.tasks.jobs.ledger import Ledger, State
 from koebin.tasks.jobs.live_jobs import Lacking, LiveJobs
+from koebin.tasks.priorities import PRIORITY_STEPS
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, priority_list, speaker_queue
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from koebin.tasks.broker.fleet import Announcement
-from koebin.worker.celery_ext.requests import HeldLeases
+from koebin.worker.celery_ext.held_leases import HeldLeases
 from koebin.worker.parent.duty import Duty
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from koebin.tasks.connection import takes_writes
-from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.priorities import PRIORITY_STEPS
 from koebin.tasks.redis_keys import priority_list
-from koebin.worker.celery_ext.requests import HeldLeases
+from koebin.worker.celery_ext.held_leases import HeldLeases
 from koebin.worker.exits import DEAF
 from koebin.worker.parent.health import no_health_file
 from koebin.worker.parent.supervisor import LoopState

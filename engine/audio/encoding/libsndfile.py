@@ -13,13 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from koebin.engine.audio.encoding.tags import Tags
+from koebin.engine.audio.encoding.wav import RIFF_LIMIT_BYTES
 from koebin.engine.audio.formats import Format
 from koebin.engine.errors import StoreError, StoreFull
 
 FloatArray = NDArray[np.float32]
-
-RIFF_LIMIT_BYTES = 0xFFFF_FFFF - 65_536
-"""Most bytes of samples in a WAV file, less room for the header; a larger file becomes RF64 (EBU Tech 3306)."""
 
 _FREE_BYTES = 1 << 20
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from koebin.engine.audio.encoding.libsndfile import LibsndfileEncoder
 from koebin.engine.audio.encoding.tags import Tags
+from koebin.engine.audio.encoding.wav import wav_header
 from koebin.engine.audio.formats import FORMATS, Format, find_format
 from koebin.engine.errors import BackendMissing, InvalidOption
 
@@ -27,7 +27,6 @@ STREAM_TYPES: Final = {
 """Media types of the formats that can be streamed."""
 PCM_RATE: Final = 24_000
 """Raw samples have no header to tell their rate: 24 kHz, 16 bit, mono, little endian."""
-_UNKNOWN: Final = 0xFFFFFFFF
 _AAC: Final = FORMATS["m4a"]
 """The same codec, in frames of its own instead of MP4."""
 
@@ -86,7 +85,7 @@ class StreamEncoder:
 def _sink(name: str, rate: int, bitrate_kbps: int | None) -> _Sink:
     match name:
         case "wav":
-            return _Samples(_wav_header(rate))
+            return _Samples(wav_header(rate))
         case "pcm":
             return _Samples(b"")
         case "aac":
@@ -109,12 +108,6 @@ class _Samples:
     def finish(self) -> bytes:
         head, self._header = self._header, b""
         return head
-
-
-def _wav_header(rate: int) -> bytes:
-    """Of mono PCM whose length is unknown, which players take as: until the end."""
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
-    return struct.pack("<4sI4s", b"RIFF", _UNKNOWN, b"WAVE") + form + struct.pack("<4sI", b"data", _UNKNOWN)
 
 
 class _Growing(io.RawIOBase):

@@ -21,9 +21,10 @@ from koebin.engine.text.dictionary import Dictionary
 from koebin.producers.client import Client
 from koebin.tasks import celery_tasks, keys
 from koebin.tasks.broker.delayed import Message
-from koebin.tasks.contracts import PRIORITIES, Quality
+from koebin.tasks.contracts import Quality
 from koebin.tasks.jobs.garbage_collection import survey
 from koebin.tasks.jobs.submission import JobOptions, submit
+from koebin.tasks.priorities import PRIORITIES
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.script import Passage, Script
 from koebin.tasks.settings import Settings

@@ -15,8 +15,8 @@ from redis import Redis
 
 from koebin.producers.client import Client
 from koebin.tasks import redis_keys
-from koebin.tasks.contracts import PRIORITY_STEPS
 from koebin.tasks.jobs.ledger import State
+from koebin.tasks.priorities import PRIORITY_STEPS
 from koebin.tasks.redis_keys import chunk_task, priority_list
 from koebin.tasks.settings import Settings
 from tests.integration.queue_texts import numbered

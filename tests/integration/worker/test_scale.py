@@ -21,8 +21,9 @@ from celery.result import AsyncResult
 from redis import Redis
 
 from koebin.producers.client import Client
-from koebin.tasks.contracts import PRIORITY_STEPS, SYNTHESIZE
+from koebin.tasks.contracts import SYNTHESIZE
 from koebin.tasks.jobs.backlog import backlog
+from koebin.tasks.priorities import PRIORITY_STEPS
 from koebin.tasks.redis_keys import priority_list, speaker_queue
 from koebin.tasks.settings import Settings
 from tests.chaos.voice import NAME, small_voice

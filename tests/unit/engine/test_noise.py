@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from koebin.engine import noise
-from koebin.engine.content import utterance_seed
+from koebin.engine.seeds import utterance_seed
 
 SDP = [[-1.374834, -0.231097, 1.161724], [1.453676, -1.725673, 0.299268]]
 PRIOR = [[0.11832, -1.311384], [0.769771, -0.819906]]

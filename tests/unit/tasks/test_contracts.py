@@ -19,12 +19,11 @@ from koebin.tasks.contracts import (
     ChunkRequest,
     SegmentSpec,
     SynthesizeRequest,
-    check_segment,
     dump,
     parse,
     parse_json,
-    plan_segment,
 )
+from koebin.tasks.segment_key import check_segment, plan_segment
 
 
 def planned(text: str = "こんにちは。", **options: object) -> SegmentSpec:

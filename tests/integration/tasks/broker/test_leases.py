@@ -9,7 +9,7 @@ from redis import Redis
 from koebin.tasks import redis_keys
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk
-from koebin.worker.celery_ext.requests import HeldLeases
+from koebin.worker.celery_ext.held_leases import HeldLeases
 from tests.servers.redis import RedisServer
 
 

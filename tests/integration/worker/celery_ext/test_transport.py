@@ -11,7 +11,7 @@ import pytest
 from kombu import Connection, Consumer, Queue
 from redis import Redis
 
-from koebin.tasks.contracts import PRIORITY_STEPS
+from koebin.tasks.priorities import PRIORITY_STEPS
 from koebin.tasks.redis_keys import priority_list
 from koebin.worker.celery_ext import transport
 from koebin.worker.celery_ext.queue_order import QueueOrder

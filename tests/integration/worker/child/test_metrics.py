@@ -200,7 +200,7 @@ from koebin.tasks.jobs.ledger import Ledger
 from koebin.worker.parent import metrics_endpoint
 from koebin.worker.parent.supervisor import LoopState
 from koebin.worker.child.metrics import Metrics
-from koebin.worker.celery_ext.requests import HeldLeases
+from koebin.worker.celery_ext.leased_request import HeldLeases
 
 metrics = Metrics(Path({str(tmp_path)!r}), ["mei"])
 metrics.watch_tasks(lambda: {{"allocated": 3, "reserved": 5, "total": 7}})
@@ -250,7 +250,7 @@ from koebin.tasks.jobs.ledger import Ledger
 from koebin.worker.parent.metrics_endpoint import Present, serve
 from koebin.worker.parent.supervisor import LoopState
 from koebin.worker.child.metrics import Metrics
-from koebin.worker.celery_ext.requests import HeldLeases
+from koebin.worker.celery_ext.leased_request import HeldLeases
 
 present = Present(HeldLeases(Leases(Redis(), 1.0), Ledger(Redis())), LoopState(ticked=0.0))
 serve(Metrics(Path({str(tmp_path)!r}), ["mei"]), present, "127.0.0.1", {port})

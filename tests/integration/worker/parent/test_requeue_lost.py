@@ -19,7 +19,7 @@ from koebin.tasks.broker.leases import Leases
 from koebin.tasks.contracts import SYNTHESIZE
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
 from koebin.tasks.redis_keys import chunk_task, speaker_queue
-from koebin.worker.celery_ext.requests import HeldLeases
+from koebin.worker.celery_ext.held_leases import HeldLeases
 from koebin.worker.parent.duty import Duty
 from koebin.worker.parent.requeue_lost import LostWork
 from koebin.worker.parent.supervisor import Supervisor

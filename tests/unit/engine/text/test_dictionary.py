@@ -6,8 +6,8 @@ import pytest
 
 from koebin.engine.errors import InvalidDictionary
 from koebin.engine.text import openjtalk
-from koebin.engine.text.compilation import full_width
 from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.engine.text.dictionary_compilation import full_width
 from koebin.engine.text.frontend import analyze
 from koebin.engine.text.kana import to_kana
 

@@ -10,7 +10,8 @@ import pytest
 from koebin.engine.audio.audio import Audio
 from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidText
 from koebin.engine.options import SynthesisOptions
-from koebin.tasks.contracts import Placement, PlannedSegment, Quality, plan_segment
+from koebin.tasks.contracts import Placement, PlannedSegment, Quality
+from koebin.tasks.segment_key import plan_segment
 from koebin.tasks.segments import store as segments
 from koebin.tasks.segments.quality import QualityGate, Spoken, Verdict, check_samples
 from koebin.tasks.segments.takes import Take, choose_take, judge

@@ -11,7 +11,7 @@ import soundfile
 
 from koebin.engine.audio.audio import Audio
 from koebin.engine.audio.marks import Mark, Marks
-from koebin.tasks.assembly.blocks import Placed, cut
+from koebin.tasks.assembly.block_boundaries import Placed, cut
 from koebin.tasks.assembly.job import StoreShelf
 from koebin.tasks.assembly.programme import Deliverables, Programme, render_programme
 from koebin.tasks.contracts import Placement

@@ -13,7 +13,6 @@ import numpy as np
 import onnx
 import pytest
 
-from koebin.engine.content import utterance_seed
 from koebin.engine.errors import BackendMissing, InvalidCheckpoint, UnknownStyle
 from koebin.engine.models.base import Utterance
 from koebin.engine.models.jp_extra.aivm import read_aivm, unpack
@@ -22,6 +21,7 @@ from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
 from koebin.engine.models.jp_extra.onnx.published import prepare
 from koebin.engine.models.jp_extra.onnx.voice import JpExtraOnnx
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.seeds import utterance_seed
 from koebin.engine.text.frontend import analyze
 from tests.unit.engine.models.jp_extra.aivm_files import CREATORS, LICENCE, write_file
 from tests.unit.engine.models.jp_extra.onnx_voices import ONNX, small_bert, small_tokens

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from koebin.producers.briefings.beat import Seen
 from koebin.producers.briefings.calendar import (
     greeting,
     holiday_name,
@@ -16,6 +15,7 @@ from koebin.producers.briefings.calendar import (
     spoken_weekday,
     spoken_year,
 )
+from koebin.producers.briefings.schedule.catch_up import Seen
 from koebin.producers.briefings.schedule.due_times import next_ticks, ticks_between
 
 

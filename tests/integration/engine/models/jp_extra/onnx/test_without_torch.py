@@ -8,13 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from koebin.engine.content import content_id, utterance_seed
+from koebin.engine.content import content_id
 from koebin.engine.models.base import Utterance
 from koebin.engine.models.jp_extra.onnx.bert import OnnxBert
 from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
 from koebin.engine.models.jp_extra.onnx.published import prepare
 from koebin.engine.models.jp_extra.onnx.voice import JpExtraOnnx
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.seeds import utterance_seed
 from koebin.engine.text.frontend import analyze
 from koebin.engine.text.tokens import load_vocabulary, token_ids
 from tests.servers.waiting import PATIENCE

@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import DebertaV2Config, DebertaV2Model
 
-from koebin.engine.content import utterance_seed
 from koebin.engine.errors import BackendMissing, EngineNotReady, InferenceFailed, InvalidOption, UnknownStyle
 from koebin.engine.models.base import Utterance
 from koebin.engine.models.jp_extra.torch.batches import batches_within
 from koebin.engine.models.jp_extra.torch.bert import TorchBert
 from koebin.engine.models.jp_extra.torch.voice import JpExtraTorch
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.seeds import utterance_seed
 from koebin.engine.text.analysis import Analysis, Node
 from koebin.engine.text.frontend import analyze
 from koebin.engine.text.prosody import phonemes
