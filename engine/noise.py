@@ -18,7 +18,7 @@ def generator(seed: int) -> np.random.Generator:
     """Fresh counter-based generator (Philox 4x64) for one utterance.
 
     Args:
-        seed: 0 <= seed < 2**128, from ``koebin.engine.content.utterance_seed``; it is the cipher's key.
+        seed: 0 <= seed < 2**128, from ``koebin.engine.seeds.utterance_seed``; it is the cipher's key.
     """
     return np.random.Generator(np.random.Philox(key=seed))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidOption
 from koebin.engine.names import nearest
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.reading import Reading
 from koebin.engine.text.dictionary import Dictionary
 from koebin.engine.text.sentences import split_sentences
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from koebin.engine import errors
     from koebin.engine.audio.audio import Audio
     from koebin.engine.audio.marks import Mark, Marks
-    from koebin.engine.content import Reading
     from koebin.engine.errors import KoebinError
     from koebin.engine.options import SynthesisOptions
+    from koebin.engine.reading import Reading
     from koebin.engine.request import Request
     from koebin.engine.revision import engine_revision
     from koebin.engine.speaker import Speaker
@@ -54,7 +54,7 @@ __all__ = [
 _HOMES: Final = {
     "koebin.engine.audio.audio": ("Audio",),
     "koebin.engine.audio.marks": ("Mark", "Marks"),
-    "koebin.engine.content": ("Reading",),
+    "koebin.engine.reading": ("Reading",),
     "koebin.engine.errors": ("KoebinError",),
     "koebin.engine.options": ("SynthesisOptions",),
     "koebin.engine.request": ("Request",),

@@ -16,7 +16,6 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from koebin.engine.content import Reading
 from koebin.engine.display import mask
 from koebin.engine.errors import (
     ConfigurationError,
@@ -31,6 +30,7 @@ from koebin.engine.errors import (
 )
 from koebin.engine.names import check_speaker, nearest
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.reading import Reading
 from koebin.engine.text.checks import check_text
 from koebin.engine.text.dictionary import Dictionary
 from koebin.engine.text.unreadable import find_unreadable

@@ -11,10 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from koebin.engine.audio.formats import EPUB_FORMATS, FORMATS, STREAMED_FORMATS, Format
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidMessage, InvalidOption
 from koebin.engine.names import check_speaker
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.reading import Reading
 from koebin.tasks.keys import check_job
 
 VERSION: Final = 1

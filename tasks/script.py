@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from koebin.engine.content import Reading
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.reading import Reading
 from koebin.engine.text.dictionary import Dictionary
 
 Ending = Literal["span", "sentence", "paragraph", "chapter"]

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from koebin.engine.content import Reading, content_id
+from koebin.engine.content_id import content_id
 from koebin.engine.errors import InvalidMessage
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.reading import Reading
 from koebin.engine.text.dictionary import Dictionary
 from koebin.tasks.contracts import ChunkRequest, ReadingSpec, SegmentSpec, changed_options
 

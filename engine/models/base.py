@@ -23,7 +23,7 @@ class Utterance:
     Attributes:
         analysis: the front end's view of the text.
         options: synthesis options.
-        seed: 128-bit seed of the utterance's noise (``koebin.engine.content.utterance_seed``).
+        seed: 128-bit seed of the utterance's noise (``koebin.engine.seeds.utterance_seed``).
     """
 
     analysis: Analysis

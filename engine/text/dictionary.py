@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
-from koebin.engine.content import canonical_json
+from koebin.engine.content_id import canonical_json
 from koebin.engine.errors import InvalidDictionary
 from koebin.engine.text.katakana import is_katakana_reading, sounded, split_morae
 

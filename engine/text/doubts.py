@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
-from koebin.engine.content import Reading
+from koebin.engine.reading import Reading
 from koebin.engine.text.features import Feature
 from koebin.engine.text.frontend import Words, read_sentence
 from koebin.engine.text.katakana import sounded_alike

@@ -10,8 +10,8 @@ from functools import partial
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidText
+from koebin.engine.reading import Reading
 from koebin.engine.text.alignment import node_boundaries
 from koebin.engine.text.analysis import Analysis, Node
 from koebin.engine.text.context import read_in_context

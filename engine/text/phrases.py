@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from koebin.engine.content import Reading
+from koebin.engine.reading import Reading
 from koebin.engine.text.frontend import read_sentence
 from koebin.engine.text.kana import analyze_kana, has_phrases
 from koebin.engine.text.katakana import split_morae

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidText
+from koebin.engine.reading import Reading
 from koebin.engine.text.characters import is_speech
 from koebin.engine.text.features import Feature
 from koebin.engine.text.kana import check_kana, has_phrases, parse_accent

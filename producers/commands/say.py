@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import StoreNotFound
 from koebin.engine.names import BUILTIN_SPEAKERS, check_speaker
+from koebin.engine.reading import Reading
 from koebin.engine.text.checks import check_text
 from koebin.producers.client import Client
 from koebin.producers.commands.common import check_known, given, options_from, store_argument

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from koebin.engine import limits
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidScript, InvalidText
 from koebin.engine.options import RANGES
+from koebin.engine.reading import Reading
 from koebin.engine.text.checks import has_speech
 from koebin.engine.text.dictionary import Dictionary
 from koebin.engine.text.readings import repeated_kana

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidScript
+from koebin.engine.reading import Reading
 from koebin.engine.text.checks import has_speech
 from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.readings import MAX_WORD, parse_reading

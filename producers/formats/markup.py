@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidInput, InvalidScript
+from koebin.engine.reading import Reading
 from koebin.engine.text.characters import script
 from koebin.engine.text.readings import repeated_kana
 from koebin.producers.formats.builder import MAX_PAUSE, ScriptBuilder

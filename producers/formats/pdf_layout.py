@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from koebin.engine.content import Reading
+from koebin.engine.reading import Reading
 from koebin.engine.text.characters import is_japanese
 from koebin.producers.formats.readings import MAX_WORD, parse_reading
 

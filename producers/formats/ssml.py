@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidInput, InvalidScript
+from koebin.engine.reading import Reading
 from koebin.engine.text.kana import has_phrases
 from koebin.producers.formats import safe_xml, white_space
 from koebin.producers.formats.builder import ScriptBuilder

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from typing import Final
 
-from koebin.engine.content import Reading
+from koebin.engine.reading import Reading
 
 JAPANESE: Final = "\u3000-\u30ff\u3400-\u9fff\uff00-\uffef"
 _RUN: Final = re.compile(r"[ \t\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+")

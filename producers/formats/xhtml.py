@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidScript
+from koebin.engine.reading import Reading
 from koebin.producers.formats import safe_xml, white_space
 from koebin.producers.formats.aozora_characters import character_of
 from koebin.producers.formats.markup import UNKNOWN

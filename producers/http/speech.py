@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import StoreNotFound
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.reading import Reading
 from koebin.engine.text.checks import check_text
 from koebin.engine.text.sentences import split_sentences
 from koebin.producers.http.door import Door

@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidDictionary, InvalidMessage, StoreNotFound
+from koebin.engine.reading import Reading
 from koebin.engine.text.dictionary import Entry
 from koebin.engine.text.sentences import split_sentences
 from koebin.producers.http.door import Door

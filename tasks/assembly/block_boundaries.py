@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 from koebin.engine.audio.silence import clip
-from koebin.engine.content import canonical_json
+from koebin.engine.content_id import canonical_json
 from koebin.tasks.assembly.programme import Block, Part, Place
 from koebin.tasks.contracts import Placement
 from koebin.tasks.jobs.planning import SECONDS_PER_CHARACTER

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from koebin.engine.audio.marks import Mark, Marks
-from koebin.engine.content import Reading
+from koebin.engine.reading import Reading
 from koebin.tasks.contracts import SpokenMora, SpokenPhrase
 
 if TYPE_CHECKING:

@@ -143,7 +143,7 @@ def _render(
 
 
 def _passage(request: TextRequest) -> Passage:
-    from koebin.engine.content import Reading
+    from koebin.engine.reading import Reading
 
     readings = tuple(Reading(r.start, r.end, r.kana, r.accent) for r in request.readings)
     return Passage(request.text, request.speaker, parse_options(request.options), readings)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.audio.pitch import change_pitch
-from koebin.engine.content import canonical_json
+from koebin.engine.content_id import canonical_json
 from koebin.engine.errors import EngineNotReady, InvalidOption, UnknownStyle
 from koebin.engine.limits import REMOTE_RECENT_BYTES
 from koebin.engine.models.base import FloatArray, Rendering, Utterance

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from koebin.engine.content import canonical_json
+from koebin.engine.content_id import canonical_json
 
 
 @dataclass(frozen=True, slots=True)

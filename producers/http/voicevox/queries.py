@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidText
+from koebin.engine.reading import Reading
 from koebin.producers.http.door import Door
 from koebin.producers.http.keys import Key
 from koebin.producers.http.voicevox.models import AccentPhrase, Mora, Phrases

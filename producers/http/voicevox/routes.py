@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Body, Query, Response
 
 from koebin.engine.audio.audio import Audio
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidText, SpeakerNotServed, UnknownStyle
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.reading import Reading
 from koebin.producers.http.door import Door
 from koebin.producers.http.errors import NotFound
 from koebin.producers.http.keys import Key

@@ -10,7 +10,7 @@ import hashlib
 import zlib
 from typing import Final, Protocol
 
-from koebin.engine.content import canonical_json
+from koebin.engine.content_id import canonical_json
 from koebin.engine.errors import InvalidInput
 
 REVISION: Final = 2

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from koebin.engine.content import Reading, content_id
+from koebin.engine.content_id import content_id
 from koebin.engine.errors import InvalidOption
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.reading import Reading
 from koebin.engine.request import Request, merge_options, split_request
 
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import koebin.engine.errors
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidMessage, KoebinError
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.reading import Reading
 from koebin.engine.text.dictionary import Dictionary
 from koebin.tasks.contracts import (
     AssembleRequest,

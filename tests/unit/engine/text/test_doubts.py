@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidText
+from koebin.engine.reading import Reading
 from koebin.engine.text.dictionary import Dictionary, Entry
 from koebin.engine.text.doubts import doubts
 

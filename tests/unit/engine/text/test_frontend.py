@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidText, KoebinError
 from koebin.engine.models.jp_extra.network_input import network_input
+from koebin.engine.reading import Reading
 from koebin.engine.text import frontend, openjtalk
 from koebin.engine.text.analysis import Analysis
 from koebin.engine.text.characters import SPOKEN_SYMBOLS

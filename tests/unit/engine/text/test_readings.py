@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from koebin.engine.content import Reading
 from koebin.engine.errors import InvalidText
+from koebin.engine.reading import Reading
 from koebin.engine.text.frontend import analyze_utterances
 from koebin.engine.text.kana import analyze_kana, to_kana
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from koebin.engine.content import Reading
+from koebin.engine.reading import Reading
 from koebin.producers.formats import white_space
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from koebin.engine.content import content_id
+from koebin.engine.content_id import content_id
 from koebin.engine.models.base import Utterance
 from koebin.engine.models.jp_extra.onnx.bert import OnnxBert
 from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
