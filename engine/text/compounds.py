@@ -8,7 +8,7 @@ from typing import Final
 
 from koebin.engine.text.features import Feature
 from koebin.engine.text.katakana import sounded_alike, spelt_as_said
-from koebin.engine.text.rereading import merge
+from koebin.engine.text.rereading import merge, reread
 from koebin.engine.text.sudachi import Morpheme
 
 _KANJI: Final = re.compile("[㐀-䶿一-鿿々]")
@@ -32,7 +32,11 @@ def read_compounds(features: list[Feature], offsets: list[int | None], words: Se
     places = {offset: index for index, offset in enumerate(offsets) if offset is not None}
     for word in reversed(words):
         first, last = places.get(word.start), places.get(word.end)
-        if first is None or last is None or last - first < 2:
+        if first is None or last is None:
+            continue
+        if word.surface == "御" and word.reading == "オ" and not features[first]["is_reading_protected"]:
+            reread(features, first, "オ")  # Open JTalk says ゴ before every word (御歩き)
+        if last - first < 2:
             continue
         if not word.reading or not _KANJI.search(word.surface) or not _is_word(word):
             continue

@@ -11,7 +11,7 @@ from typing import Final
 from koebin.engine.text.features import Feature
 from koebin.engine.text.rereading import reread
 
-_BEFORE: Final = frozenset(("助詞", "助動詞", "動詞", "形容詞", "連体詞", "記号", "接続詞", "感動詞"))
+_BEFORE: Final = frozenset(("助詞", "助動詞", "動詞", "形容詞", "連体詞", "記号", "接続詞", "感動詞", "副詞"))
 _AFTER: Final = frozenset(("助詞", "助動詞", "記号"))
 _BETTER: Final = re.compile(
     "^(良|よ[いかくさけ]|いい|ま[しだず]|早|速|多|少|高|安|強|好|楽|大き|小さ|優|上|悪|遅|重|軽|近|遠|長|短|危|怖|つら|辛|嬉|うれし|"
@@ -63,7 +63,10 @@ def _lines(name: str) -> list[str]:
 
 
 def _stands_free(features: Sequence[Feature], index: int) -> bool:
-    before = features[index - 1]["pos"] if index else "記号"
+    if index and features[index]["string"] != "時" and features[index - 1]["pos_group1"] in ("代名詞", "副詞可能"):
+        before = "副詞"
+    else:
+        before = features[index - 1]["pos"] if index else "記号"
     after = features[index + 1]["pos"] if index + 1 < len(features) else "記号"
     return before in _BEFORE and after in _AFTER
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
 MAX_BYTES: Final = 40_000
@@ -45,6 +45,13 @@ def morphemes(text: str) -> list[Morpheme]:
         )
         for word in _tokenizer().tokenize(text)
     ]
+
+
+@lru_cache(maxsize=4096)
+def name_readings(word: str) -> frozenset[str]:
+    """The readings that Sudachi has for the spelling as a person's name, in katakana."""
+    found = _dictionary().lookup(word)
+    return frozenset(morpheme.reading_form() for morpheme in found if morpheme.part_of_speech()[2] == "人名")
 
 
 class _Tokenizers(threading.local):

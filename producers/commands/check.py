@@ -34,6 +34,7 @@ _REASONS: Final = {
     "differs": "another dictionary has",
     "composed": "put together of words",
     "name": "a name",
+    "usual": "two readings are usual",
 }
 
 

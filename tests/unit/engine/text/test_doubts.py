@@ -15,7 +15,9 @@ from koebin.engine.text.doubts import doubts
 @pytest.mark.parametrize(
     ("text", "word", "reading", "reason", "other"),
     [
-        ("最高値が出る。", "最高値", "サイコーチ", "differs", "サイタカネ"),
+        ("人徳がある。", "人徳", "ニントク", "differs", "ジントク"),
+        ("池に水面が映る。", "水面", "スイメン", "usual", ""),
+        ("酸い思いで牛脚を売る。", "牛脚", "ウシアシ", "composed", ""),
         ("魑魅が出る。", "魑魅", "スダマ", "differs", "チミ"),
         ("齉魎と言う。", "齉魎", "ドーリョー", "unknown", ""),
     ],
@@ -38,10 +40,18 @@ def test_ordinary_words_are_not(text: str) -> None:
     assert doubts(text) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["私は何も言わない。", "人気のない道。", "手作りの本棚。", "各駅に止まる。", "お茶を飲む。"],
+)
+def test_what_experience_settles_is_not(text: str) -> None:
+    assert doubts(text) == []
+
+
 def test_what_the_user_settled_is_not() -> None:
-    text = "魑魅と最高値、ＫＯＥＢＩＮ。"
-    words = Dictionary([Entry("最高値", "サイコーネ", 3), Entry("KOEBIN", "コエビン", 2)])
-    assert [doubt.word for doubt in doubts(text)] == ["魑魅", "最高値", "ＫＯＥＢＩＮ"]
+    text = "魑魅と人徳、ＫＯＥＢＩＮ。"
+    words = Dictionary([Entry("人徳", "ジントク", 0), Entry("KOEBIN", "コエビン", 2)])
+    assert [doubt.word for doubt in doubts(text)] == ["魑魅", "人徳", "ＫＯＥＢＩＮ"]
     assert doubts(text, [Reading(0, 2, "チミ")], words) == []
 
 
