@@ -124,7 +124,7 @@ class Client:
             result_backend=settings.result_backend.get_secret_value(),
             visibility_timeout=settings.visibility_timeout,
         )
-        self._send: Send = sender(self._app, settings.signing_keys())
+        self._send: Send = sender(self._app, settings.signing_keys(), self._redis)
         self._ledger = Ledger(self._redis)
         self._leases = Leases(self._redis, settings.visibility_timeout)
         self._store = open_store(settings.store_uri(), options=settings.store_options())

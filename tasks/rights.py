@@ -16,13 +16,18 @@ from koebin.tasks import redis_keys
 
 _KEY: Final = "KEY"
 _COMMANDS: Final[tuple[tuple[str, ...], ...]] = (
-    *((name, _KEY) for name in ("GET", "DEL", "UNLINK", "EXISTS", "PERSIST", "TYPE", "LLEN", "RPOP", "SMEMBERS")),
+    *(
+        (name, _KEY)
+        for name in ("GET", "DEL", "UNLINK", "EXISTS", "PERSIST", "TYPE", "LLEN", "LPOP", "RPOP", "SMEMBERS")
+    ),
     *((name, _KEY) for name in ("SCARD", "ZCARD", "ZPOPMIN", "HGETALL", "HLEN", "MGET")),
     *((name, _KEY, "1") for name in ("SET", "EXPIRE", "PEXPIRE", "LPUSH", "SADD", "SREM", "SISMEMBER", "INCRBY")),
     *((name, _KEY, "1") for name in ("HGET", "HDEL", "HEXISTS", "HMGET", "ZREM", "ZSCORE", "BRPOP", "SSCAN", "HSCAN")),
     *((name, _KEY, "1", "1") for name in ("HSET", "HSETNX", "HINCRBY", "HINCRBYFLOAT", "ZADD", "LRANGE", "LTRIM")),
     *((name, _KEY, "1", "1") for name in ("ZRANGE", "ZREVRANGE", "ZRANGEBYSCORE", "ZREMRANGEBYSCORE", "SETEX")),
     ("ZREVRANGEBYSCORE", _KEY, "1", "1"),
+    ("LINDEX", _KEY, "0"),
+    ("LINSERT", _KEY, "BEFORE", "1", "1"),
     ("XADD", _KEY, "*", "a", "b"),
     ("XREAD", "STREAMS", _KEY, "0"),
     ("EVAL", "return 1", "0"),

@@ -112,7 +112,7 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
             health_text(ready=bool(loop.consuming), problem=problem, consuming=loop.consuming, doubt=loop.doubt),
         ),
     )
-    lost_work = LostWork(redis, leases, sender(app, settings.signing_keys()), settings.sweep_interval)
+    lost_work = LostWork(redis, leases, sender(app, settings.signing_keys(), redis), settings.sweep_interval)
     announcer = Announcer(redis, loop)
 
     def requeue() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 from celery import Celery
+from redis import Redis
+from redis.exceptions import RedisError
 
 from koebin.tasks import redis_keys, traces
 from koebin.tasks.broker.delayed import Message
+from koebin.tasks.broker.place_in_queue import place
 from koebin.tasks.broker.routing import DEFAULT_QUEUE, route
 from koebin.tasks.broker_address import (
     ANSWER_SECONDS,
@@ -107,12 +111,16 @@ def _result_address(url: str, broker: BrokerAddress) -> BrokerAddress | None:
 class Sender:
     """Sends our messages through an app, signed if there are keys.
 
+    Args:
+        redis: finds a chunk its place in its queue; None leaves it at the end.
+
     Attributes:
         keys: of the deployment.
     """
 
-    def __init__(self, app: Celery, keys: MessageKeys = NO_KEYS) -> None:
+    def __init__(self, app: Celery, keys: MessageKeys = NO_KEYS, redis: Redis | None = None) -> None:
         self._app = app
+        self._redis = redis
         self.keys = keys
 
     def __call__(self, message: Message) -> None:
@@ -127,8 +135,11 @@ class Sender:
             retry=True,
             retry_policy={"max_retries": 5, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 2.0},
         )
+        if self._redis is not None:
+            with suppress(RedisError):  # it has been sent, and stays where it is
+                place(self._redis, message)
 
 
-def sender(app: Celery, keys: MessageKeys = NO_KEYS) -> Sender:
+def sender(app: Celery, keys: MessageKeys = NO_KEYS, redis: Redis | None = None) -> Sender:
     """What sends our messages through ``app``."""
-    return Sender(app, keys)
+    return Sender(app, keys, redis)

@@ -12,10 +12,12 @@ from redis import Redis
 from koebin.engine.bounded_json import loads
 from koebin.engine.errors import BackendMissing, KoebinError
 from koebin.tasks import redis_keys
-from koebin.tasks.connection import as_text
+from koebin.tasks.connection import as_text, server_time
 
 ANNOUNCEMENT_SECONDS: Final = 15
 """Seconds after the last heartbeat at which an announcement expires."""
+_SPEAKER_SECONDS: Final = 90 * 24 * 3600
+"""After which a speaker that nobody serves any more is forgotten."""
 _CREDIT: Final = ("display_name", "licence", "creators")
 
 
@@ -159,6 +161,21 @@ def announce(redis: Redis, announcement: Announcement) -> None:
     pipe.set(redis_keys.worker(announcement.key), announcement_document(announcement), ex=ANNOUNCEMENT_SECONDS)
     pipe.sadd(redis_keys.WORKERS, announcement.key)
     pipe.execute()
+    remember_speakers(redis, announcement)
+
+
+def remember_speakers(redis: Redis, announcement: Announcement) -> None:
+    """Enter the speakers that a worker serves among those whose queues may hold something."""
+    now = server_time(redis)
+    if announcement.speakers:
+        redis.zadd(redis_keys.SPEAKERS, dict.fromkeys((speaker.name for speaker in announcement.speakers), now))
+    redis.zremrangebyscore(redis_keys.SPEAKERS, "-inf", now - _SPEAKER_SECONDS)
+
+
+def known_speakers(redis: Redis) -> set[str]:
+    """Speakers that somebody serves or has served; nobody searches a database for the names of their queues."""
+    names: Any = redis.zrange(redis_keys.SPEAKERS, 0, -1)
+    return {as_text(name) for name in names}
 
 
 def withdraw(redis: Redis, key: str) -> None:

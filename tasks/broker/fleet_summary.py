@@ -17,7 +17,13 @@ from typing import Any, Final, Protocol
 from redis import Redis
 
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.fleet import ANNOUNCEMENT_SECONDS, Announcement, announcement_document, fleet
+from koebin.tasks.broker.fleet import (
+    ANNOUNCEMENT_SECONDS,
+    Announcement,
+    announcement_document,
+    fleet,
+    remember_speakers,
+)
 from koebin.tasks.connection import as_text
 
 SUMMARY_SECONDS: Final = 60
@@ -171,6 +177,7 @@ class FleetSummary:
             if known:
                 return digest
         self._say(announcement.key, document)
+        remember_speakers(self._redis, announcement)
         return digest
 
     def withdraw(self, key: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from koebin.tasks.broker.fleet import fleet
+from koebin.tasks.broker.fleet import fleet, known_speakers
 from koebin.tasks.jobs.live_jobs import LiveJobs
 from koebin.tasks.jobs.waiting_texts import WaitingTexts, waiting_texts
 
@@ -45,9 +45,9 @@ def backlog(redis: Redis) -> dict[str, Backlog]:
     Raises:
         redis.RedisError: the broker does not answer.
     """
-    texts = waiting_texts(redis)
-    waiting = _waiting(redis, texts)
     served = fleet(redis).speakers()
+    texts = waiting_texts(redis, known_speakers(redis) | served.keys())
+    waiting = _waiting(redis, texts)
     found = {}
     for speaker in sorted({*waiting, *served}):
         workers = served.get(speaker, [])

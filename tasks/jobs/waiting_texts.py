@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,10 +16,10 @@ from koebin.engine.names import check_speaker
 from koebin.tasks import redis_keys
 from koebin.tasks.broker.delayed import delayed_messages
 from koebin.tasks.broker.held import held_messages
-from koebin.tasks.connection import as_text
 from koebin.tasks.contracts import RENDER, SYNTHESIZE
 from koebin.tasks.jobs.planning import predicted_seconds
 from koebin.tasks.priorities import PRIORITY_STEPS, priority_step
+from koebin.tasks.redis_keys import priority_list, speaker_queue
 
 MOST_READ: Final = 2000
 """Messages of one list that are read; the rest of a longer list is estimated from their mean."""
@@ -67,15 +67,18 @@ class _Counter:
         return seconds
 
 
-def waiting_texts(redis: Redis) -> dict[str, dict[int, WaitingTexts]]:
+def waiting_texts(redis: Redis, speakers: Iterable[str]) -> dict[str, dict[int, WaitingTexts]]:
     """Texts that are queued, held by a worker or delayed, by speaker and priority.
+
+    Args:
+        speakers: whose queues are read.
 
     Held and delayed texts are read before the queues and after them: a text that moves meanwhile is not missed.
     """
     counter = _Counter()
     _count_outside(redis, counter)
-    for name in redis.scan_iter(match=f"{_PREFIX}*", count=1000, _type="list"):
-        _count_list(redis, as_text(name), counter)
+    for name in _filled_lists(redis, speakers):
+        _count_list(redis, name, counter)
     _count_outside(redis, counter)
     found: dict[str, dict[int, WaitingTexts]] = {}
     for (speaker, priority), (texts, seconds) in sorted(counter.found.items()):
@@ -97,6 +100,19 @@ def _count_outside(redis: Redis, counter: _Counter) -> None:
     for delayed in delayed_messages(redis):
         if delayed.task in _TEXTS and counter.is_new(delayed.task_id):
             counter.add(delayed.queue, delayed.priority, _seconds_of(delayed.request))
+
+
+def _filled_lists(redis: Redis, speakers: Iterable[str]) -> list[str]:
+    """Names of the speakers' lists that hold something; what is no speaker's name, or no list, is passed over."""
+    names = []
+    for speaker in sorted(speakers):
+        with suppress(InvalidName):
+            names += [priority_list(speaker_queue(speaker), step) for step in PRIORITY_STEPS]
+    with redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.llen(name)
+        lengths = pipe.execute(raise_on_error=False)
+    return [name for name, length in zip(names, lengths, strict=True) if isinstance(length, int) and length]
 
 
 def _count_list(redis: Redis, name: str, counter: _Counter) -> None:

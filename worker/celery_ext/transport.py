@@ -35,6 +35,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from koebin.tasks import redis_keys
 from koebin.tasks.broker.unreadable import keep_unreadable
 from koebin.worker.celery_ext.envelope import Message, read
+from koebin.worker.celery_ext.fair_turns import FairTurns
 
 log = logging.getLogger(__name__)
 
@@ -172,6 +173,7 @@ class _SafeDelivery:
     _script_known = True
     _rest_seconds = 0.0
     _idle_workers = 1.0
+    _turns: FairTurns | None = None
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Ask for a message, or rest if the last answer was empty."""
@@ -193,7 +195,7 @@ class _SafeDelivery:
 
     def _look(self, queues: Sequence[str], tag: str) -> list[Any]:
         """Take the next message, if there is one."""
-        lists = [self._q_for_pri(queue, priority) for priority in self.priority_steps for queue in queues]
+        lists = [self._q_for_pri(queue, priority) for priority in self._fair_turns().order() for queue in queues]
         looks = redis_keys.looks(random.choice(queues))
         keys = [self.qos.unacked_index_key, self.qos.unacked_key, looks, *lists]
         script = ["EVALSHA", _TAKE_DIGEST] if self._script_known else ["EVAL", _TAKE]
@@ -216,7 +218,14 @@ class _SafeDelivery:
         if not isinstance(answer, list):
             return None
         name, raw = answer
-        return name, read(raw, name.decode(errors="replace").partition(_SEPARATOR)[0], tag)
+        queue, _, step = name.decode(errors="replace").partition(_SEPARATOR)
+        self._fair_turns().taken(int(step) if step.isdecimal() else self.priority_steps[0])
+        return name, read(raw, queue, tag)
+
+    def _fair_turns(self) -> FairTurns:
+        if self._turns is None:
+            self._turns = FairTurns(self.priority_steps)
+        return self._turns
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

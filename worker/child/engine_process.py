@@ -95,7 +95,7 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
             speakers=speakers,
             engine_revision=engine_revision(),
             open_store=opener,
-            send=sender(app, settings.signing_keys()),
+            send=sender(app, settings.signing_keys(), redis),
             drain_deadline=run_dir.drain_deadline,
             work_dir=run_dir.scratch,
             more_urgent=Preemption(redis, queues(settings)).claim,

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from koebin.producers.commands.backlog import describe, metrics, server
 from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.broker.delayed import Message, delay_message
-from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
+from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce, withdraw
 from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
 from koebin.tasks.jobs import waiting_texts as waiting
 from koebin.tasks.jobs.backlog import backlog
@@ -24,6 +24,7 @@ from tests.servers.waiting import PATIENCE
 @pytest.fixture
 def client(redis_server):
     with redis.Redis.from_url(redis_server.url) as connection:
+        connection.zadd("koebin:speakers", dict.fromkeys(("mei", "ken", "ghost"), time.time()))
         yield connection
 
 
@@ -193,5 +194,28 @@ def test_whatever_lies_in_a_queue_of_whatever_name_is_counted_or_passed_over(cli
 
     found = backlog(client)
     assert list(found) == ["mei"]
-    assert found["mei"].texts == 2, "one in its own queue, one in a list that is named like it"
+    assert found["mei"].texts == 1
     assert list(text_string_to_metric_families(metrics(describe(client))))
+
+
+def test_no_key_of_others_is_looked_at(client, redis_server):
+    """A speaker is known by its workers, also when they are gone; what is no list of texts stops nothing."""
+    client.delete("koebin:speakers")
+    served = tuple(ServedSpeaker(name, ("Neutral",), 48000, "m1", 4.0) for name in ("mei", "ken", "no name"))
+    announce(client, Announcement("w", "e1", 1, False, served))
+    app = Celery("anybody")
+    configure(app, broker=redis_server.url, result_backend=redis_server.url, visibility_timeout=30)
+    request = {"text": "一二三四五六七八九十", "speaker": "mei", "store": "file:///out"}
+    app.send_task(SYNTHESIZE, args=[request], queue="speaker.mei", priority=6)
+    withdraw(client, "w")
+    client.set("speaker.ken", "another application's")
+    with client.monitor() as watched:
+        other = redis.Redis.from_url(redis_server.url)
+        assert backlog(other)["mei"].texts == 1
+        other.echo("end")
+        commands = []
+        for command in watched.listen():
+            commands.append(command["command"])
+            if command["command"].startswith("ECHO"):
+                break
+    assert not [command for command in commands if command.startswith(("SCAN", "KEYS"))]
