@@ -44,9 +44,7 @@ def load_inputs(files: Sequence[Path], narrator: Voice, dictionaries: Sequence[P
         if strict:
             refuse_omissions(script)
         return script
-    found = list(dict.fromkeys(path for file in files for path in _expanded(file)))
-    if len(found) > limits.INPUT_FILES:
-        raise InvalidScript(f"more than {limits.INPUT_FILES} files", str(len(found)), "Split them into several jobs")
+    found = _named(files)
     if len(found) == 1:
         return load_script(found[0], narrator, dictionaries=dictionaries, strict=strict)
     scripts = []
@@ -57,6 +55,41 @@ def load_inputs(files: Sequence[Path], narrator: Voice, dictionaries: Sequence[P
             what = f"{path.name}: {error.what}"
             raise type(error)(what, error.value, error.hint, error.line, error.column) from error
     return joined(scripts)
+
+
+def load_each(
+    files: Sequence[Path], narrator: Voice, dictionaries: Sequence[Path], *, strict: bool
+) -> tuple[list[Script], int]:
+    """A script of each file, and the number of files that are refused: each of them is told, and costs itself alone.
+
+    Raises:
+        InvalidInput: no file is left; the mistake of the last.
+    """
+    scripts: list[Script] = []
+    refused: list[InvalidInput] = []
+    for path in _named(files):
+        try:
+            script = load_script(path, narrator, dictionaries=dictionaries, strict=strict)
+        except InvalidInput as error:
+            note(f"{path}: {error}")
+            refused.append(error)
+        else:
+            scripts.append(script if script.title else replace(script, title=path.stem))
+    if refused and not scripts:
+        raise refused[-1]
+    return scripts, len(refused)
+
+
+def _named(files: Sequence[Path]) -> list[Path]:
+    """Every file that is named, once.
+
+    Raises:
+        InvalidScript: too many, or a folder or a pattern without any.
+    """
+    found = list(dict.fromkeys(path for file in files for path in _expanded(file)))
+    if len(found) > limits.INPUT_FILES:
+        raise InvalidScript(f"more than {limits.INPUT_FILES} files", str(len(found)), "Split them into several jobs")
+    return found
 
 
 def joined(scripts: Sequence[tuple[Path, Script]]) -> Script:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from koebin.engine.errors import ConfigurationError, InvalidOption, SpeakerNotSe
 from koebin.producers.client import Client
 from koebin.producers.commands.check import Dictionaries, Strict
 from koebin.producers.commands.common import client_for, given, one_of, options_from, store_argument
-from koebin.producers.commands.inputs import Files, load_inputs, tell_omissions, without_unknown_speakers
+from koebin.producers.commands.inputs import Files, load_each, load_inputs, tell_omissions, without_unknown_speakers
 from koebin.producers.commands.say import AsJson, Pitch, Seed, Speaker, Speed, StoreOption, Style, Volume, Wait
 from koebin.producers.console import ProgressLine, clock, messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import FAILED, LEFT_OUT, PARTIAL
@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
 
 def narrate(
     file: Files,
+    each: Annotated[bool, typer.Option("--each", help="One job for each file, instead of one book.")] = False,
     speaker: Speaker = "mei",
     style: Style = None,
     speed: Speed = None,
@@ -104,46 +105,82 @@ def narrate(
 ) -> None:
     """Narrate a file; without a broker (KOEBIN_BROKER_URL) with a private server and worker."""
     with messages_for_mistakes():
-        options = options_from(style, speed, pitch, volume, seed)
-        script = load_inputs(file, Voice(speaker, options), dictionary or (), strict=strict)
-        script = replace(
-            script, **given(title=title, author=author, cover=_read_cover(cover), series=series, volume=series_number)
-        )
+        narrator = Voice(speaker, options_from(style, speed, pitch, volume, seed))
+        scripts, refused = _load(file, narrator, dictionary or (), job_id, strict=strict, each=each)
+        settings = load_settings(**given(store=store_argument(store)))
+        changes = given(title=title, author=author, cover=_read_cover(cover), series=series, volume=series_number)
         extras = {"per_chapter": per_chapter, "player": player, "epub": epub, "audiobookshelf": audiobookshelf}
         numbers = given(bitrate_kbps=bitrate, loudness_lufs=loudness, true_peak_dbtp=true_peak)
-        job_options = JobOptions(
-            output=_output(script, numbers, format, whole, subtitles, extras),
-            pauses=Pauses(**given(sentence=sentence_pause, paragraph=paragraph_pause, chapter=chapter_pause)),
-            priority=PRIORITIES[one_of(priority, tuple(PRIORITIES), "priority")],
-            partial=partial,
-            webhook=webhook,
-            quality=parse(Quality, {"recognisers": recogniser or ()}) if quality or recogniser else None,
-        )
-        script = without_unknown_speakers(script, load_settings(**given(store=store_argument(store))))
-        tell_omissions(script)
-        settings = load_settings(**given(store=store_argument(store)))
+
+        def options_for(script: Script) -> JobOptions:
+            return JobOptions(
+                output=_output(script, numbers, format, whole, subtitles, extras),
+                pauses=Pauses(**given(sentence=sentence_pause, paragraph=paragraph_pause, chapter=chapter_pause)),
+                priority=PRIORITIES[one_of(priority, tuple(PRIORITIES), "priority")],
+                partial=partial,
+                webhook=webhook,
+                quality=parse(Quality, {"recognisers": recogniser or ()}) if quality or recogniser else None,
+            )
+
+        scripts = [without_unknown_speakers(replace(script, **changes), settings) for script in scripts]
+        for script in scripts:
+            tell_omissions(script)
+        wanted = [(script, options_for(script)) for script in scripts]
         if dry_run:
-            _show(_preview(settings, script, job_options, wait), as_json)
+            plans = [_preview(settings, script, options, wait) for script, options in wanted]
+            if as_json:
+                say_json([asdict(plan) for plan in plans] if each else asdict(plans[0]))
+            else:
+                for plan in plans:
+                    _show(plan)
             return
         if detach or webhook:
             _check_stays(settings, "--detach" if detach else "--webhook")
-        with client_for(_speakers(script), store) as client:
-            job = client.submit(script, job_id=job_id, job_options=job_options, wait_seconds=wait)
+        with client_for(_speakers(scripts), store) as client:
+            jobs = [
+                client.submit(script, job_id=job_id, job_options=options, wait_seconds=wait)
+                for script, options in wanted
+            ]
             if detach:
-                say_json({"job": job}) if as_json else say(job)
+                if as_json:
+                    say_json([{"job": job} for job in jobs] if each else {"job": jobs[0]})
+                else:
+                    for job in jobs:
+                        say(job)
                 return
-            outcome, seconds = _follow(client, job, script)
-        _report(outcome, seconds, as_json)
-    if outcome.state is State.PARTIAL:
-        raise typer.Exit(PARTIAL)
-    if outcome.state is not State.SUCCEEDED:
-        raise typer.Exit(FAILED)
-    if outcome.left_out:
-        raise typer.Exit(LEFT_OUT)
+            ended = [_follow(client, job, script) for job, (script, _) in zip(jobs, wanted, strict=True)]
+        if as_json:
+            told = [{**outcome.model_dump(mode="json"), "wall_seconds": round(took, 3)} for outcome, took in ended]
+            say_json(told if each else told[0])
+        else:
+            for outcome, took in ended:
+                _report(outcome, took)
+    raise typer.Exit(_exit_code([outcome for outcome, _ in ended], refused))
 
 
-def _speakers(script: Script) -> list[str]:
-    return list(dict.fromkeys(passage.speaker for passage in script.passages))
+def _load(
+    files: list[Path], narrator: Voice, dictionaries: Sequence[Path], job_id: str | None, *, strict: bool, each: bool
+) -> tuple[list[Script], int]:
+    """The scripts that become a job each, and the number of files that are refused."""
+    if not each:
+        return [load_inputs(files, narrator, dictionaries, strict=strict)], 0
+    if job_id is not None:
+        raise InvalidOption("--job-id names one job", job_id, "Leave it out with --each")
+    return load_each(files, narrator, dictionaries, strict=strict)
+
+
+def _exit_code(outcomes: Sequence[JobOutcome], refused: int) -> int:
+    """The worst of all: a job that failed, one without some of its lines or files, parts that are silent."""
+    states = {outcome.state for outcome in outcomes}
+    if states - {State.SUCCEEDED, State.PARTIAL}:
+        return FAILED
+    if refused or State.PARTIAL in states:
+        return PARTIAL
+    return LEFT_OUT if any(outcome.left_out for outcome in outcomes) else 0
+
+
+def _speakers(scripts: Sequence[Script]) -> list[str]:
+    return list(dict.fromkeys(passage.speaker for script in scripts for passage in script.passages))
 
 
 def _output(
@@ -196,7 +233,7 @@ def _preview(settings: Settings, script: Script, job_options: JobOptions, wait: 
         with Client(settings=settings) as client:
             return client.preview(script, job_options, wait)
     store = open_store(settings.store_uri(), options=settings.store_options())
-    return preview(script, {name: _local_target(name) for name in _speakers(script)}, job_options.pauses, store)
+    return preview(script, {name: _local_target(name) for name in _speakers([script])}, job_options.pauses, store)
 
 
 def _local_target(name: str) -> Target:
@@ -217,10 +254,7 @@ def _local_target(name: str) -> Target:
     return Target(planned, engine_revision(), voice.styles, speed_factor=0.0)
 
 
-def _show(plan: Preview, as_json: bool) -> None:
-    if as_json:
-        say_json(asdict(plan))
-        return
+def _show(plan: Preview) -> None:
     time_needed = "unknown without a worker" if plan.wall_seconds is None else f"about {clock(plan.wall_seconds)}"
     say("segments", f"{plan.segments}, of which {plan.reused} are stored already or repeated")
     say("characters", plan.characters)
@@ -245,10 +279,7 @@ def _follow(client: Client, job: str, script: Script) -> tuple[JobOutcome, float
     return outcome, time.monotonic() - started
 
 
-def _report(outcome: JobOutcome, seconds: float, as_json: bool) -> None:
-    if as_json:
-        say_json({**outcome.model_dump(mode="json"), "wall_seconds": round(seconds, 3)})
-        return
+def _report(outcome: JobOutcome, seconds: float) -> None:
     for file in outcome.files:
         say(file.uri, *([clock(file.duration_seconds)] if file.duration_seconds else []))
     for failure in outcome.failures:

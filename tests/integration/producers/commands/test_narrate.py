@@ -325,6 +325,25 @@ def test_bad_takes_are_spoken_again_and_reported(koebin: Koebin, tmp_path: Path)
     assert "Installed: strict" in refused.stderr
 
 
+def test_each_file_is_a_job_and_a_bad_one_costs_itself_alone(koebin: Koebin, tmp_path: Path) -> None:
+    for name, text in (("10.txt", "十番です。"), ("2.txt", "二番です。"), ("3.txt", "{\\rtf1 x}")):
+        (tmp_path / name).write_text(text)
+    run = koebin("narrate", "--each", tmp_path, "--json")
+    assert run.exit_code == PARTIAL
+    first, second = json.loads(run.stdout)
+    assert "3.txt: not a text but an RTF document" in run.stderr
+    titles = []
+    for outcome in (first, second):
+        assert outcome["state"] == "SUCCEEDED"
+        (audio,) = (Path(file["uri"].removeprefix("file://")) for file in outcome["files"] if file["kind"] == "audio")
+        with av.open(str(audio)) as container:
+            titles.append(container.metadata["TITLE"])
+    assert titles == ["2", "10"]
+    refused = koebin("narrate", "--each", tmp_path / "2.txt", "--job-id", "mine")
+    assert refused.exit_code == INVALID
+    assert "--job-id names one job" in refused.stderr
+
+
 def test_a_detached_job_is_followed_and_told(koebin: Koebin, tmp_path: Path) -> None:
     told: list[tuple[dict[str, str], bytes]] = []
 
