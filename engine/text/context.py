@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from koebin.engine.text.accent_rules import apply_accent_rules
 from koebin.engine.text.alignment import node_boundaries
 from koebin.engine.text.compounds import read_compounds
 from koebin.engine.text.features import Feature
 from koebin.engine.text.free_words import read_free_words
+from koebin.engine.text.glosses import Gloss, read_gloss
 from koebin.engine.text.heteronyms import read_heteronyms
 from koebin.engine.text.mapped import MappedText
 from koebin.engine.text.names import read_names
@@ -14,15 +17,21 @@ from koebin.engine.text.openjtalk import mark_devoiced
 from koebin.engine.text.sudachi import morphemes
 
 
-def read_in_context(text: str, features: list[Feature]) -> list[Feature]:
+def read_in_context(
+    text: str, features: list[Feature], glosses: Sequence[tuple[int, Gloss]] = ()
+) -> tuple[list[Feature], list[Gloss]]:
     """The words of a normalised text, read as their neighbours demand.
 
     Args:
         text: what Open JTalk was given.
         features: its words; those of a user's dictionary stay as they are.
+        glosses: readings in brackets that were left out of the text, with the place where they stood.
+
+    Returns:
+        The words, and the glosses that are no readings of the word before them.
     """
     if not features:
-        return features
+        return features, [gloss for _, gloss in glosses]
     before = [(feature["string"], feature["pron"]) for feature in features]
     offsets = node_boundaries(MappedText.of(text), [feature["string"] for feature in features], len(text))
     words = morphemes(text)
@@ -30,9 +39,10 @@ def read_in_context(text: str, features: list[Feature]) -> list[Feature]:
     read_names(features, offsets, words)
     read_free_words(features)
     read_heteronyms(text, features, offsets)
+    refused = [gloss for place, gloss in glosses if not read_gloss(text, features, offsets, place, gloss.kana)]
     features = _whispered(features, before)
     apply_accent_rules(features)
-    return features
+    return features, refused
 
 
 def _whispered(features: list[Feature], before: list[tuple[str, str]]) -> list[Feature]:

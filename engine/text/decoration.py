@@ -38,10 +38,9 @@ _SIGNS: Final = re.compile(r"[（(^＾=＝*＊_＿/／☆★wｗʕ━+＋T;；>-
 """In every text that may hold a drawing; most sentences have none of these."""
 
 
-def without_decoration(text: str) -> MappedText:
+def without_decoration(mapped: MappedText) -> MappedText:
     """The user's text with a pause for each drawing, nothing for a line of signs, and ワラ for a row of ``w``."""
-    mapped = MappedText.of(text)
-    if not _SIGNS.search(text):
+    if not _SIGNS.search(mapped.text):
         return mapped
     for pattern, said in _RULES:
         mapped = mapped.sub(pattern, said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from koebin.engine.text.alignment import node_boundaries
 from koebin.engine.text.analysis import Analysis, Node
 from koebin.engine.text.context import read_in_context
 from koebin.engine.text.features import Feature
+from koebin.engine.text.glosses import Gloss, glosses
 from koebin.engine.text.kana import analyze_kana, has_phrases
 from koebin.engine.text.mapped import MappedText
 from koebin.engine.text.normalize import normalize
@@ -27,7 +29,7 @@ from koebin.engine.text.sentences import split_long
 if TYPE_CHECKING:
     from koebin.engine.text.dictionary import Dictionary
 
-NORMALIZER_VERSION: Final = 6
+NORMALIZER_VERSION: Final = 7
 """Raise it with every change of this package that changes phones, tones or labels."""
 
 _DECIDING_PACKAGES: Final = ("pyopenjtalk-plus", "kanalizer", "SudachiPy", "SudachiDict-core")
@@ -142,9 +144,24 @@ def _read_aligned(text: str, dictionary: Dictionary | None) -> Words:
 
 
 def _read_plain(text: str, dictionary: Dictionary | None) -> tuple[MappedText, list[Feature]]:
-    norm = normalize(text, dictionary.protected if dictionary else ())
-    pieces = split_long(norm.text, MAX_CHARS)
-    return norm, [feature for piece in pieces for feature in read_in_context(piece, run_frontend(piece, dictionary))]
+    found = glosses(text)
+    while True:
+        norm = normalize(
+            text, dictionary.protected if dictionary else (), [(gloss.start, gloss.end) for gloss in found]
+        )
+        places = [(bisect_left(norm.starts, gloss.start), gloss) for gloss in found]
+        features: list[Feature] = []
+        refused: list[Gloss] = []
+        start = 0
+        for piece in split_long(norm.text, MAX_CHARS):
+            here = [(place - start, gloss) for place, gloss in places if 0 < place - start <= len(piece)]
+            words, others = read_in_context(piece, run_frontend(piece, dictionary), here)
+            features += words
+            refused += others
+            start += len(piece)
+        if not refused:
+            return norm, features
+        found = [gloss for gloss in found if gloss not in refused]
 
 
 def _read_around(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> Words:

@@ -28,13 +28,21 @@ _POINT: Final = "\ue000"
 _NOT_IN_NUMBER: Final = r"(?<![\d.,])"
 
 
-def normalize(text: str, protected: Sequence[str] = ()) -> MappedText:
-    """Rewrite ``text``; ``protected`` surfaces (a user dictionary's, in half-width form) are left as they are."""
-    folded = MappedText.of(text) if _PLAIN.fullmatch(text) else fold_compatibility(without_decoration(text))
+def normalize(text: str, protected: Sequence[str] = (), silent: Sequence[tuple[int, int]] = ()) -> MappedText:
+    """Rewrite ``text``; ``protected`` surfaces (a user dictionary's, in half-width form) are left as they are, and the
+    spans ``silent`` are left out.
+    """
+    spoken = _without(MappedText.of(text), silent)
+    folded = spoken if _PLAIN.fullmatch(spoken.text) else fold_compatibility(without_decoration(spoken))
     if not protected and _PLAIN.fullmatch(folded.text):
         return _apply(_PLAIN_RULES, folded)
     runs = _split_protected(folded, protected)
     return _tidy(_join([run if kept else _rewrite(run) for run, kept in runs]))
+
+
+def _without(text: MappedText, spans: Sequence[tuple[int, int]]) -> MappedText:
+    edges = [0, *(place for span in spans for place in span), len(text.text)]
+    return _join([text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)]) if spans else text
 
 
 def _split_protected(folded: MappedText, protected: Sequence[str]) -> list[tuple[MappedText, bool]]:

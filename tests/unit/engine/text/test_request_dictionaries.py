@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +32,19 @@ FIRM = Entry("ＡＢＣ商事", "エービーシーショージ", 0)
 def test_words_that_are_written_in_a_text(text: str, words: set[str]) -> None:
     dictionary = Dictionary([NAME, TOWN, FIRM, Entry("アメリカ", "アメリカ", 0)])
     assert {entry.surface for entry in dictionary.within(text).entries} == words
+
+
+def test_two_dictionaries_at_once_in_many_threads() -> None:
+    """Each request is read with its own words, whatever the others' dictionaries say of them."""
+    readings = ["ボイスビン", "セイビン", "ショーベン", ""]
+    dictionaries = [Dictionary([Entry("声便", kana, 0)]) if kana else None for kana in readings]
+    with ThreadPoolExecutor(8) as pool:
+        work = [(number % 4, f"{number}回目の声便です。") for number in range(200)]
+        said = list(pool.map(lambda one: analyze(one[1], dictionary=dictionaries[one[0]]), work))
+    for (which, text), analysis in zip(work, said, strict=True):
+        assert analysis == analyze(text, dictionary=dictionaries[which])
+        spoken = "".join(node.pron for node in analysis.nodes)
+        assert all((kana in spoken) == (kana == readings[which]) for kana in readings if kana), spoken
 
 
 @given(st.text("声便御徒町の朝。", max_size=20))
