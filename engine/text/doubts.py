@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from koebin.engine.reading import Reading
-from koebin.engine.text.frontend import Words, read_sentence
+from koebin.engine.text.frontend import Words, read_sentence, stretches
 from koebin.engine.text.openjtalk import MAX_CHARS, known_word, unknown_words
 from koebin.engine.text.opinions import differing
+from koebin.engine.text.readings import check_readings
 from koebin.engine.text.risks import composed, names, said, two_readings
 from koebin.engine.text.sentences import split_long
 from koebin.engine.text.sudachi import morphemes
@@ -57,6 +58,14 @@ def doubts(text: str, readings: Sequence[Reading] = (), dictionary: Dictionary |
     Raises:
         InvalidText, InvalidDictionary, BackendMissing: as ``analyze``.
     """
+    found: list[Doubt] = []
+    for stretch in stretches(text, check_readings(text, readings)):
+        inside = _doubts(stretch.text, stretch.readings, dictionary)
+        found += [replace(doubt, start=doubt.start + stretch.start, end=doubt.end + stretch.start) for doubt in inside]
+    return found
+
+
+def _doubts(text: str, readings: Sequence[Reading], dictionary: Dictionary | None) -> list[Doubt]:
     words = read_sentence(text, readings, dictionary)
     settled = [(reading.start, reading.end) for reading in readings]
     settled += _dictionary_spans(text, dictionary)

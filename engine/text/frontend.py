@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
@@ -98,13 +98,35 @@ def analyze_utterances(
     if len(text) <= limit or (ordered and has_phrases(ordered[0].kana)):
         return [analyze(text, readings=readings, dictionary=dictionary)]
     analyses: list[Analysis] = []
-    start = 0
-    for stretch in split_long(text, max(_WHOLE, limit)):
-        end = start + len(stretch)
-        words = _read(stretch, _within(ordered, start, end), dictionary)
-        analyses += _utterances(stretch, words, limit)
-        start = end
+    for stretch in stretches(text, ordered, max(_WHOLE, limit)):
+        words = _read(stretch.text, stretch.readings, dictionary)
+        analyses += _utterances(stretch.text, words, limit)
     return analyses
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a sentence that is read in one go: some rules take more than linear time. It begins at ``start``."""
+
+    start: int
+    text: str
+    readings: list[Reading]
+
+
+def stretches(text: str, ordered: Sequence[Reading], limit: int = _WHOLE) -> Iterator[Stretch]:
+    """The parts of a sentence, of at most ``limit`` characters.
+
+    Args:
+        ordered: of ``check_readings``.
+
+    Raises:
+        InvalidText: a reading lies across a place where the text had to be cut.
+    """
+    start = 0
+    for piece in split_long(text, limit):
+        end = start + len(piece)
+        yield Stretch(start, piece, _within(ordered, start, end))
+        start = end
 
 
 def read_sentence(text: str, readings: Sequence[Reading] = (), dictionary: Dictionary | None = None) -> Words:
@@ -113,7 +135,15 @@ def read_sentence(text: str, readings: Sequence[Reading] = (), dictionary: Dicti
     Raises:
         As ``analyze``.
     """
-    return _read(text, check_readings(text, readings), dictionary)
+    norms: list[str] = []
+    features: list[Feature] = []
+    boundaries: list[int | None] = []
+    for stretch in stretches(text, check_readings(text, readings)):
+        words = _read(stretch.text, stretch.readings, dictionary)
+        norms.append(words.norm)
+        features += words.features
+        boundaries += [None if place is None else place + stretch.start for place in words.boundaries[:-1]]
+    return Words("".join(norms), features, [*boundaries, len(text)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from koebin.producers.briefings.schedule.journal import Journal, State, Tick, ti
 from koebin.producers.briefings.schedule.lease import holding
 from koebin.producers.briefings.schedule.progress import Progress
 from koebin.producers.briefings.spec import Briefing, load_briefing, load_folder
-from koebin.producers.console import note, say, say_json
+from koebin.producers.console import note, say, say_json, say_result
 from koebin.producers.exits import FAILED, INVALID
 from koebin.producers.private_keeper import scratch
 from koebin.tasks.connection import check as check_broker
@@ -109,7 +109,7 @@ def run_once(settings: Settings, name: str, at: str, wait: float | None, as_json
         say_json({"briefing": briefing.name, "due": due.isoformat(), "job": job_id(briefing, due), **state})
     else:
         for line in uris.values() or [job_id(briefing, due)]:
-            say(line)
+            say_result(line)
     _end(tick, wait)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from koebin.engine.display import json_text
 from koebin.engine.errors import InvalidInput
 from koebin.producers.client import Client
 from koebin.producers.commands.common import given, store_argument
 from koebin.producers.commands.say import AsJson, StoreOption
-from koebin.producers.console import describe, megabytes, messages_for_mistakes, note, say, say_json
+from koebin.producers.console import describe, megabytes, messages_for_mistakes, note, say, say_json, say_result
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.settings import load_settings
 
@@ -53,7 +53,7 @@ def status(
         if found.webhook:
             say("webhook", found.webhook)
         if outcome is not None and outcome.result is not None:
-            say(outcome.result.uri)
+            say_result(outcome.result.uri)
         if outcome is not None and outcome.error:
             note(outcome.error)
         for failure in outcome.failures if outcome else ():
@@ -108,6 +108,6 @@ def events(
         client.status(job)
         for event in client.events(job, timeout):
             if json_lines:
-                say(json.dumps(dict(event), ensure_ascii=False))
+                typer.echo(json_text(dict(event)))
             else:
                 say(event["event"], *(f"{name}={event[name]}" for name in event if name != "event"))

@@ -18,7 +18,7 @@ from koebin.producers.commands.check import Dictionaries, Strict
 from koebin.producers.commands.common import client_for, given, one_of, options_from, store_argument
 from koebin.producers.commands.inputs import Files, load_each, load_inputs, tell_omissions, without_unknown_speakers
 from koebin.producers.commands.say import AsJson, Pitch, Seed, Speaker, Speed, StoreOption, Style, Volume, Wait
-from koebin.producers.console import ProgressLine, clock, messages_for_mistakes, note, say, say_json
+from koebin.producers.console import ProgressLine, clock, messages_for_mistakes, note, say, say_json, say_result
 from koebin.producers.exits import FAILED, LEFT_OUT, PARTIAL
 from koebin.producers.formats.covers import MAX_COVER_BYTES, cover_from
 from koebin.producers.formats.voice import Voice
@@ -281,7 +281,7 @@ def _follow(client: Client, job: str, script: Script) -> tuple[JobOutcome, float
 
 def _report(outcome: JobOutcome, seconds: float) -> None:
     for file in outcome.files:
-        say(file.uri, *([clock(file.duration_seconds)] if file.duration_seconds else []))
+        say_result(file.uri, *([clock(file.duration_seconds)] if file.duration_seconds else []))
     for failure in outcome.failures:
         note(f"line {failure.line}: {failure.text}: {failure.reason}")
     for judged in outcome.report.get("quality", ()):

@@ -8,7 +8,7 @@ import typer
 
 from koebin.producers.commands.common import given, store_argument
 from koebin.producers.commands.say import StoreOption
-from koebin.producers.console import messages_for_mistakes, say
+from koebin.producers.console import messages_for_mistakes, say_result
 from koebin.producers.publishing.narration import publish_narration
 from koebin.tasks.settings import load_settings
 from koebin.tasks.stores.uri import open_store
@@ -30,4 +30,4 @@ def podcast(
     with messages_for_mistakes():
         settings = load_settings(**given(store=store_argument(store)))
         opened = open_store(settings.store_uri(), options=settings.store_options())
-        say(publish_narration(opened, job, base_url, title=title, image=image))
+        say_result(publish_narration(opened, job, base_url, title=title, image=image))

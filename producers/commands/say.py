@@ -15,7 +15,7 @@ from koebin.engine.reading import Reading
 from koebin.engine.text.checks import check_text
 from koebin.producers.client import Client
 from koebin.producers.commands.common import check_known, given, options_from, store_argument
-from koebin.producers.console import ProgressLine, messages_for_mistakes, note, say, say_json
+from koebin.producers.console import ProgressLine, messages_for_mistakes, note, say, say_json, say_result
 from koebin.tasks.contracts import Output
 from koebin.tasks.jobs.submission import JobOptions
 from koebin.tasks.settings import load_settings
@@ -84,7 +84,7 @@ def say_text(
                 with ProgressLine("say") as line:
                     client.wait(job, on_progress=line.show)
                 result = client.result(job)
-            say_json(result) if as_json else say(result.uri)
+            say_json(result) if as_json else say_result(result.uri)
             return
         path = output or Path("say.wav")
         if not path.parent.is_dir():

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -15,6 +15,9 @@ from koebin.engine.names import BUILTIN_SPEAKERS, check_speaker
 from koebin.producers.console import messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import FAILED
 from koebin.tasks.settings import Settings, load_settings
+
+_LONG: Final = ("description", "licence")
+"""What may have several lines; a name has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +180,6 @@ def _with(source: str, settings: Settings) -> str:
     return "its server, over HTTP" if is_remote(source) else f"this machine ({settings.device})"
 
 
-def _printable(line: str) -> str:
-    """A line of foreign text that cannot command a terminal."""
-    return "".join(char if char.isprintable() else " " for char in line)
-
-
 def _rows(page: _Page) -> Iterator[tuple[str, ...]]:
     rows = (
         ("name", page.name),
@@ -202,6 +200,6 @@ def _rows(page: _Page) -> Iterator[tuple[str, ...]]:
     yield (page.source,)
     for label, value in rows:
         if value:
-            first, *others = [_printable(line) for line in value.splitlines()] or [""]
+            first, *others = value.splitlines() if label in _LONG else [value]
             yield (f"  {label}", first)
             yield from (("  ", line) for line in others)

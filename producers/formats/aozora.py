@@ -14,12 +14,15 @@ from typing import Final
 from koebin.producers.formats.aozora_characters import accented, character_of
 from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.markup import UNKNOWN, MarkupReader, lines
+from koebin.producers.formats.places import Places
 from koebin.producers.formats.voice import Cast
 
 Line = tuple[int, str]
 
 _GAIJI: Final = re.compile(r"※［＃([^［］]*)］")
 _NOTE: Final = re.compile(r"［＃[^［］]*］")
+_NESTED_NOTES: Final = 10
+"""Notes inside of each other that are taken out; people write two."""
 _HEADING: Final = re.compile(r"［＃「(?P<title>[^\n［］]{0,200})」は(?:同行|窓)?(?P<level>[大中小])見出し］")
 _HEADING_START: Final = re.compile(r"［＃(?:ここから)?(?:同行|窓)?(?P<level>[大中小])見出し］")
 _HEADING_END: Final = re.compile(r"［＃(?:ここで)?(?:同行|窓)?[大中小]見出し終わり］")
@@ -93,15 +96,16 @@ def plain(line: str) -> str:
     What would be markup and is not meant so has a backslash before it: Aozora Bunko describes a 《 that is no ruby.
     """
     line = _GAIJI.sub(_described, line.replace("\\", "\\\\"))
-    while (shorter := _NOTE.sub("", line)) != line:
-        line = shorter
+    for _ in range(_NESTED_NOTES):
+        line, before = _NOTE.sub("", line), line
+        if line == before:
+            break
     return _REPEAT.sub(_written_out, accented(line))
 
 
 def _add(number: int, line: str, reader: MarkupReader) -> None:
     spoken = plain(line)
-    # Notes that were taken out shift the columns: look for what stands there.
-    reader.paragraph(spoken, lambda offset: (number, max(0, line.find(spoken[offset : offset + 8])) + 1))
+    reader.paragraph(spoken, Places(spoken, (line,), number, base=number))
 
 
 def _split(everything: list[Line]) -> tuple[list[Line], list[Line]]:

@@ -15,6 +15,7 @@ from koebin.engine.errors import InvalidScript
 from koebin.engine.text.checks import MAX_LINE_CHARS
 from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.markup import MarkupReader, plain_title
+from koebin.producers.formats.places import Places
 from koebin.producers.formats.voice import Cast
 from koebin.producers.formats.white_space import JAPANESE
 
@@ -25,6 +26,8 @@ _SOFT, _ASIDE, _BACK = "\x00", "\x01", "\x02"
 _PARENTHESES: Final = re.compile(f"{_ASIDE}[^{_ASIDE}{_BACK}]*{_BACK}")
 _JOINT: Final = re.compile(f"(?<=[{JAPANESE}]){_SOFT}(?=[{JAPANESE}])")
 _MAX_NESTING: Final = 60
+_MAX_BRACKETS: Final = 50
+_BRACKET: Final = re.compile(r"(?<!\\)[\[\]]")
 _NOTE: Final = re.compile(r"^ {0,3}\[\^([^\]\s]{1,80})\]:(?=[ \t])", re.MULTILINE)
 _NOTE_MARK: Final = re.compile(r"\[\^([^\]\s]{1,80})\]")
 _PROPERTY: Final = re.compile(r"(title|author|authors|series|volume)\s*:\s*(.*)")
@@ -55,6 +58,7 @@ def read_markdown(text: str, builder: ScriptBuilder, cast: Cast) -> None:
     source = text.split("\n")
     parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING}).enable("table").disable("text_join")
     _refuse_length(source)
+    _refuse_brackets(source)
     tokens = parser.parse(text)
     _refuse_depth(tokens)
     paragraphs = list(_paragraphs(tokens))
@@ -83,6 +87,18 @@ def _refuse_length(source: Sequence[str]) -> None:
             raise InvalidScript(what, "", "Leave an empty line between paragraphs", start, 1)
 
 
+def _refuse_brackets(source: Sequence[str]) -> None:
+    """Each bracket of a paragraph that is not closed costs the parser a look through the rest of it."""
+    depth = 0
+    for number, row in enumerate(source, start=1):
+        depth = 0 if not row.strip() else depth
+        for sign in _BRACKET.findall(row):
+            depth = depth + 1 if sign == "[" else max(0, depth - 1)
+            if depth > _MAX_BRACKETS:
+                what = f"a paragraph has more than {_MAX_BRACKETS} brackets that are open at once"
+                raise InvalidScript(what, "", "Write \\[ for a plain bracket", number, 1)
+
+
 def _refuse_depth(tokens: Sequence[Token]) -> None:
     """The parser leaves out what is nested deeper than it goes, without a word."""
     for token in tokens:
@@ -92,17 +108,7 @@ def _refuse_depth(tokens: Sequence[Token]) -> None:
 
 
 def _add(paragraph: _Paragraph, source: Sequence[str], reader: MarkupReader) -> None:
-    def place(offset: int) -> tuple[int, int]:
-        # Emphasis and links that were taken out shift the columns: look for what stands there.
-        line = paragraph.line + paragraph.text.count("\n", 0, offset)
-        wanted = paragraph.text[offset : offset + 8].split("\n")[0]
-        for number in range(line, min(line + 50, len(source)) + 1):
-            column = source[number - 1].find(wanted) if wanted else -1
-            if column >= 0:
-                return number, column + 1
-        return line, 0
-
-    reader.paragraph(paragraph.text, place)
+    reader.paragraph(paragraph.text, Places(paragraph.text, source, paragraph.line))
 
 
 def _title(paragraphs: Sequence[_Paragraph]) -> _Paragraph | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from koebin.engine.display import mask_text
+from koebin.engine.display import json_text, mask_text
 from koebin.engine.errors import InvalidOption, InvalidText, KoebinError, SpeakerError
 from koebin.producers.http.errors import retry_after, status_of
 
@@ -17,15 +17,22 @@ OPENAI_PATHS = ("/v1/audio/", "/v1/models")
 PROBLEM = "application/problem+json"
 
 
+class Json(JSONResponse):
+    """JSON in which nothing steers a terminal: also people read answers."""
+
+    def render(self, content: Any) -> bytes:
+        return json_text(content).encode()
+
+
 def answer(path: str, error: KoebinError) -> JSONResponse:
     """An error as the route under ``path`` tells it."""
     headers = _headers(error)
     status = status_of(error)
     if path.startswith(OPENAI_PATHS):
-        return JSONResponse(openai_error(error), status, headers)
+        return Json(openai_error(error), status, headers)
     if not path.startswith("/v1/") and path not in ("/", "/session"):
-        return JSONResponse({"detail": str(error)}, status, headers)
-    return JSONResponse(problem(error), status, headers, media_type=PROBLEM)
+        return Json({"detail": str(error)}, status, headers)
+    return Json(problem(error), status, headers, media_type=PROBLEM)
 
 
 def _headers(error: KoebinError) -> dict[str, str]:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from koebin.engine.errors import KoebinError
 from koebin.producers.http import health, jobs, openai, page
-from koebin.producers.http.answers import answer, first_fault
+from koebin.producers.http.answers import Json, answer, first_fault
 from koebin.producers.http.door import Door
 from koebin.producers.http.errors import BadRequest, HttpError, NotFound, UnprocessableRequest, as_koebin
 from koebin.producers.http.gate import Gate
@@ -56,6 +56,7 @@ def _routes(door: Door) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # its page fetches scripts from elsewhere
         redoc_url=None,
+        default_response_class=Json,
     )
     app.state.door = door
     for router in (health.router, openai.router, jobs.router, voicevox.router, page.router):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import secrets
 import tempfile
@@ -19,6 +18,7 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
+from koebin.engine.display import json_text
 from koebin.engine.errors import InvalidName, InvalidOption, InvalidText, JobNotFound
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.checks import check_text
@@ -458,7 +458,7 @@ async def events(
 
 def _event(name: str, job: Job, event_id: str = "") -> str:
     head = f"id: {event_id}\n" if event_id else ""
-    return f"{head}event: {name}\ndata: {json.dumps(job.model_dump(mode='json'), ensure_ascii=False)}\n\n"
+    return f"{head}event: {name}\ndata: {json_text(job.model_dump(mode='json'))}\n\n"
 
 
 _FILE: Final[dict[int | str, dict[str, Any]]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import secrets
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, Literal
@@ -14,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from koebin.engine.audio.encoding.stream import STREAM_TYPES
+from koebin.engine.display import json_text
 from koebin.engine.errors import KoebinError
 from koebin.engine.options import SynthesisOptions
 from koebin.producers.http.answers import openai_error
@@ -205,7 +205,7 @@ async def _events(pieces: AsyncIterator[bytes], text: str) -> AsyncIterator[str]
 
 
 def _event(document: dict[str, Any]) -> str:
-    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n"
+    return f"data: {json_text(document)}\n\n"
 
 
 @router.post("/audio/speech/batch", responses=_ERRORS)
