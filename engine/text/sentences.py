@@ -20,6 +20,8 @@ from koebin.engine.text.characters import (
 _STOPS: Final = frozenset(".．")
 _CONTINUATIONS: Final = frozenset("とっのをがはにもでへやかだな、，,")
 """What goes on with the sentence after a closed quotation: 「はい。」と言った。"""
+_QUOTED: Final = 1000
+"""Characters before a straight quotation mark among which its opening one is looked for."""
 _ATTACHED: Final = frozenset("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶーｰ々〻゛゜ﾞﾟｧｨｩｪｫｬｭｮｯん")
 """Never begin a part: they belong to the character before them."""
 
@@ -111,7 +113,7 @@ def _skip_closers(text: str, start: int, position: int) -> int:
     """The position after closing brackets, also after a straight quotation mark that was opened in this piece."""
     while position < len(text):
         char = text[position]
-        straight = char in "\"'＂＇" and text.count(char, start, position) % 2 == 1
+        straight = char in "\"'＂＇" and text.count(char, max(start, position - _QUOTED), position) % 2 == 1
         if not (char in CLOSERS or straight or char in TERMINATORS):
             break
         position += 1

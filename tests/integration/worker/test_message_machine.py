@@ -1,7 +1,7 @@
 """A state machine that writes whatever it likes into broker and store while ordinary texts flow.
 
 Every ordinary text is spoken, the worker and its process stay, and so do its memory and its descriptors. The long run
-is ``pytest -m slow``; ``MESSAGE_MACHINE_RUNS`` makes it longer, and its seed is ``--hypothesis-seed``.
+is ``pytest -m slow``. ``MESSAGE_MACHINE_RUNS`` makes it longer, and ``MESSAGE_MACHINE_SEED`` gives it another seed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, ClassVar
 import psutil
 import pytest
 from celery.result import AsyncResult
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from redis import Redis
@@ -67,6 +68,7 @@ headers = st.fixed_dictionaries(
         "koebin": values,
         "koebin_sent": values,
         "koebin_signature": values,
+        "traceparent": st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") | values,
         "get": values,
     },
 )
@@ -269,4 +271,7 @@ def test_ordinary_texts_are_spoken_whatever_lies_beside_them(world: World) -> No
 @pytest.mark.timeout(4 * 3600)
 def test_a_long_run(world: World) -> None:
     runs = int(os.environ.get("MESSAGE_MACHINE_RUNS", "40"))
+    number = int(os.environ.get("MESSAGE_MACHINE_SEED") or secrets.randbelow(1 << 32))
+    print(f"MESSAGE_MACHINE_SEED={number} MESSAGE_MACHINE_RUNS={runs}")
+    seed(number)(Strangers)
     run(world, max_examples=runs, stateful_step_count=60, derandomize=False)

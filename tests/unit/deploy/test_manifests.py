@@ -181,6 +181,65 @@ def test_the_version_is_pyprojects_everywhere():
     assert released[:1] == [version] or (not released and f"The first release will be {version}." in changes)
 
 
+SECRETS = {
+    deployment["metadata"]["name"]: [
+        source["secretRef"]["name"]
+        for container in deployment["spec"]["template"]["spec"]["containers"]
+        for source in container["envFrom"]
+        if "secretRef" in source
+    ]
+    for deployment in DEPLOYMENTS
+}
+
+
+def test_every_workload_has_a_secret_of_its_own():
+    assert {len(names) for names in SECRETS.values()} == {1}
+    assert len({name for names in SECRETS.values() for name in names}) == len(SECRETS)
+    guide = (KUBERNETES / "README.md").read_text()
+    assert all(f"`{name}`" in guide for names in SECRETS.values() for name in names)
+
+
+def test_every_service_of_compose_can_have_logins_of_its_own():
+    logins = [
+        service["environment"]["KOEBIN_BROKER_URL"]
+        for name, service in COMPOSE["services"].items()
+        if str(service["image"]).startswith("${KOEBIN_") and name != "bucket"
+    ]
+    assert len(set(logins)) == len(logins)
+
+
+def test_every_pod_is_behind_a_network_policy():
+    policies = [document["spec"] for document in DOCUMENTS if document["kind"] == "NetworkPolicy"]
+    everything = [spec for spec in policies if set(spec["policyTypes"]) == {"Ingress", "Egress"}]
+    (closed,) = everything
+    assert closed["ingress"] == []
+    labels = closed["podSelector"]["matchLabels"]
+    (given,) = yaml.safe_load((KUBERNETES / "base/kustomization.yaml").read_text())["labels"]
+    assert labels.items() <= given["pairs"].items()
+    assert given["includeTemplates"] or given["includeSelectors"]
+
+
+def test_a_release_has_provenance_and_bills_of_materials_with_the_least_rights():
+    text = (ROOT / ".github/workflows/release.yml").read_text()
+    release = yaml.safe_load(text)
+    jobs, steps = release["jobs"], [step for job in release["jobs"].values() for step in job["steps"]]
+    assert release["permissions"] == {}
+    writing = {
+        name: {right for right, kind in job["permissions"].items() if kind == "write"} for name, job in jobs.items()
+    }
+    assert writing == {
+        "package": set(),
+        "attest": {"id-token", "attestations"},
+        "publish": {"id-token"},
+        "images": {"packages", "id-token", "attestations"},
+    }
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
+    for wanted in ("--sbom=true", "--provenance=mode=max", "subject-digest", "pip-audit", "SHA256SUMS"):
+        assert wanted in text
+    # What the runner expands in a script could be anybody's code: it comes by variables.
+    assert not any("${{" in step.get("run", "") for step in steps)
+
+
 def test_the_workflow_runs_what_there_is_with_actions_that_cannot_change():
     text = (ROOT / ".github/workflows/ci.yml").read_text()
     workflow = yaml.safe_load(text)
