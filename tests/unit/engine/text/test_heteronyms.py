@@ -16,5 +16,5 @@ def test_every_rule_is_an_expression_that_finds_its_word() -> None:
 
 def test_no_rule_is_compiled_before_a_text_holds_its_word() -> None:
     heteronyms._compiled.cache_clear()
-    heteronyms.read_heteronyms("これはなんですか", [], [0])
+    heteronyms.read_heteronyms("ABC", [], [0])
     assert heteronyms._compiled.cache_info().currsize == 0
