@@ -26,7 +26,8 @@ _SOFT, _ASIDE, _BACK = "\x00", "\x01", "\x02"
 _PARENTHESES: Final = re.compile(f"{_ASIDE}[^{_ASIDE}{_BACK}]*{_BACK}")
 _JOINT: Final = re.compile(f"(?<=[{JAPANESE}]){_SOFT}(?=[{JAPANESE}])")
 _MAX_NESTING: Final = 60
-_MAX_BRACKETS: Final = 50
+MAX_BRACKETS: Final = 50
+"""Of a paragraph, open at once; each costs the parser a look through the rest of it."""
 _BRACKET: Final = re.compile(r"(?<!\\)[\[\]]")
 _NOTE: Final = re.compile(r"^ {0,3}\[\^([^\]\s]{1,80})\]:(?=[ \t])", re.MULTILINE)
 _NOTE_MARK: Final = re.compile(r"\[\^([^\]\s]{1,80})\]")
@@ -94,8 +95,8 @@ def _refuse_brackets(source: Sequence[str]) -> None:
         depth = 0 if not row.strip() else depth
         for sign in _BRACKET.findall(row):
             depth = depth + 1 if sign == "[" else max(0, depth - 1)
-            if depth > _MAX_BRACKETS:
-                what = f"a paragraph has more than {_MAX_BRACKETS} brackets that are open at once"
+            if depth > MAX_BRACKETS:
+                what = f"a paragraph has more than {MAX_BRACKETS} brackets that are open at once"
                 raise InvalidScript(what, "", "Write \\[ for a plain bracket", number, 1)
 
 
