@@ -49,7 +49,7 @@ printf '吾輩は猫である。\n名前はまだ無い。\n' > book.txt
 "$scratch/whole/bin/koebin" narrate book.txt --store "$scratch/out"
 
 echo "== every extra can be resolved"
-for extra in hf m4b s3 briefings torch cuda; do
+for extra in hf m4b s3 briefings http documents traces torch cuda; do
   "$scratch/whole/bin/pip" install --dry-run "$wheel[$extra]"
   echo "$extra"
 done
