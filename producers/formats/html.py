@@ -19,6 +19,12 @@ from koebin.producers.formats.xhtml import Page, PageReader
 _TEXT: Final = "-text"
 _EMPTY: Final = re.compile(r"<(a|span|p|div|title|script|style|i|b|em|strong|td|th)\b([^<>]{0,2000})/>")
 _CHARSET: Final = re.compile(rb"""<meta\b[^>]{0,300}?charset\s*=\s*["']?\s*([A-Za-z0-9_.:-]{1,40})""", re.IGNORECASE)
+_CONTAINER: Final = re.compile(
+    r"<(/?)(address|article|aside|blockquote|center|details|dialog|dir|div|dl|fieldset|figcaption|figure|footer|header|"
+    r"hgroup|main|menu|nav|ol|optgroup|pre|r[bpt]|rtc|ruby|search|section|summary|ul)\b",
+    re.IGNORECASE,
+)
+"""Elements for each of which the parser looks through all that are open around it."""
 _AROUND: Final = frozenset(("nav", "footer", "aside", "form", "dialog", "menu"))
 """Not of the article, unless nothing else is there."""
 _ROLES: Final = frozenset(("navigation", "contentinfo", "complementary", "search", "dialog", "menu"))
@@ -29,7 +35,25 @@ def read_html_page(page: str) -> Page:
     parts = sections(page)
     for index in range(1, len(parts), 2):
         parts[index] = parts[index].removeprefix("<![CDATA[").removesuffix("]]>") if parts[index][2] == "[" else ""
-    return _walked(LexborHTMLParser(_EMPTY.sub(r"<\1\2></\1>", "".join(parts))).root)
+    return _walked(_parsed(_EMPTY.sub(r"<\1\2></\1>", "".join(parts))).root)
+
+
+def _parsed(page: str) -> LexborHTMLParser:
+    """The page's tree.
+
+    Raises:
+        InvalidScript: so many containers are open at once that building it would take for ever.
+    """
+    depth = in_ruby = 0
+    for closing, name in _CONTAINER.findall(page):
+        if name[0] in "rR":  # what is left open in a ruby ends with it
+            in_ruby = 0 if name.lower() == "ruby" else in_ruby + (not closing)
+        else:
+            depth = max(0, depth - 1) if closing else depth + 1
+        if depth + in_ruby > limits.XML_DEPTH:
+            hint = f"Nest at most {limits.XML_DEPTH} elements"
+            raise InvalidScript("the page is nested too deeply", f"<{name}>", hint)
+    return LexborHTMLParser(page)
 
 
 def read_html(document: str, builder: ScriptBuilder, cast: Cast) -> None:
@@ -41,7 +65,7 @@ def read_html(document: str, builder: ScriptBuilder, cast: Cast) -> None:
     Raises:
         InvalidScript: nested too deeply.
     """
-    parsed = LexborHTMLParser(document)
+    parsed = _parsed(document)
     builder.title = builder.title or _title(parsed)
     builder.author = builder.author or _meta(parsed, "author")
     page = _walked(_article(parsed), whole=False)

@@ -41,6 +41,18 @@ def test_the_article_of_a_page():
     assert script.author == "某"
 
 
+@pytest.mark.parametrize("tag", ["div", "rt", "SECTION", "ul class=x"])
+def test_containers_that_are_never_closed_are_refused_before_a_tree_is_made(tag: str) -> None:
+    """Sixteen thousand took half a second, and each further one longer than the one before."""
+    with pytest.raises(InvalidScript, match="nested too deeply"):
+        read("<html><body>" + f"<{tag}>" * 700_000)
+
+
+def test_what_browsers_close_themselves_is_not_nested() -> None:
+    page = "<html><body>" + "<p><ruby>漢<rt>かん</ruby>が<li>来る。" * 2_000
+    assert len(read(page).passages) >= 2_000
+
+
 def test_a_page_on_one_line_is_read():
     page = "<html><body>" + "<p>雨が降る。</p>" * 20_000 + "</body></html>"
     assert len(read(page).passages) == 20_000
