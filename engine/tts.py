@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from koebin.engine.cpu_quota import cpu_quota
 from koebin.engine.errors import EngineNotReady, InvalidOption, KoebinError, UnknownSpeaker
+from koebin.engine.home import expanded
 from koebin.engine.models.base import AcousticModel, Utterance
 from koebin.engine.models.pool import ModelPool
 from koebin.engine.models.registry import BUILTIN, VoiceLoaders
@@ -303,7 +304,7 @@ def _unknown(name: str, known: Mapping[str, str | None]) -> UnknownSpeaker:
 def _source_options(cache: Path | str | None, sources: SourceOptions | None) -> SourceOptions:
     folder = Path(cache) if cache is not None else None
     if sources is None:
-        return SourceOptions(folder or Path.home() / ".cache" / "koebin")
+        return SourceOptions(folder or expanded("~/.cache/koebin"))
     return replace(sources, cache_root=folder) if folder else sources
 
 

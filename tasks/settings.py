@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from koebin.engine.display import mask
 from koebin.engine.errors import InvalidSettings
+from koebin.engine.home import expanded
 from koebin.engine.names import DecoderMode, nearest
 from koebin.engine.s3.options import Checksums
 from koebin.engine.sources.base import SourceOptions
@@ -283,7 +284,7 @@ class Settings(BaseSettings):
         from koebin.tasks.stores.uri import canonical_uri
 
         if self.store and "://" not in self.store:
-            return canonical_uri(Path(self.store).expanduser().resolve().as_uri())
+            return canonical_uri(expanded(self.store).resolve().as_uri())
         return canonical_uri(self.store or (Path.cwd() / "out").as_uri())
 
     def store_roots(self) -> tuple[str, ...]:
@@ -329,7 +330,7 @@ class Settings(BaseSettings):
     def source_options(self) -> SourceOptions:
         """Options for fetching voices; S3 sources use the same endpoint and credentials as the store."""
         return SourceOptions(
-            self.cache.expanduser(),
+            expanded(self.cache),
             offline=self.offline,
             hub_token=self.hf_token.get_secret_value(),
             keys=voice_keys(self.voice_keys.get_secret_value()),

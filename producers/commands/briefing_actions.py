@@ -16,6 +16,7 @@ import typer
 from redis import Redis
 
 from koebin.engine.errors import ConfigurationError, InvalidBriefing, InvalidSettings
+from koebin.engine.home import expanded
 from koebin.engine.names import nearest
 from koebin.producers.briefings.beat import run_beat
 from koebin.producers.briefings.compose import compose, job_id, preview
@@ -52,9 +53,9 @@ def policy_of(settings: Settings) -> Policy:
     return Policy(
         hosts=settings.briefing_hosts,
         networks=networks,
-        file_roots=tuple(Path(folder).expanduser() for folder in settings.briefing_files),
+        file_roots=tuple(expanded(folder) for folder in settings.briefing_files),
         commands=settings.briefing_commands,
-        cache=settings.cache.expanduser() / "briefings",
+        cache=expanded(settings.cache) / "briefings",
         store=settings.store_uri(),
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from koebin.engine.errors import InvalidOption, StoreDenied, StoreFull, UnknownSpeaker
+from koebin.engine.home import expanded
 from koebin.engine.names import BUILTIN_SPEAKERS, PUBLISHED_SPEAKERS, check_speaker, nearest
 from koebin.engine.options import SynthesisOptions
 from koebin.producers.client import Client
@@ -33,7 +33,7 @@ def store_argument(value: str | None) -> str | None:
     """Store URI; on a command line a folder may be written as a path."""
     if value is None or "://" in value:
         return value
-    return Path(value).expanduser().resolve().as_uri()
+    return expanded(value).resolve().as_uri()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from koebin.engine.home import expanded
 from koebin.engine.names import BUILTIN_SPEAKERS
 from koebin.producers.console import EXTRAS
 from koebin.tasks.own_folder import own_folder
@@ -49,7 +50,7 @@ def folders(settings: Settings) -> Iterator[Finding]:
     yield Finding("run folder", ok=True, detail=str(run))
     for detail, hint in lacking_room(run, _DESCRIPTORS):
         yield Finding("room", ok=False, detail=detail, hint=hint)
-    cache = settings.cache.expanduser()
+    cache = expanded(settings.cache)
     if "cache" in settings.model_fields_set or any(_is_fetched(voice.name, voice.source) for voice in voices(settings)):
         reason = _why_not_writable(cache)
         hint = "Set KOEBIN_CACHE to a folder that this user may write to"

@@ -14,6 +14,7 @@ import typer
 
 from koebin.engine import limits
 from koebin.engine.errors import InvalidInput, InvalidScript, SpeakerError
+from koebin.engine.home import expanded
 from koebin.engine.text.dictionary import Dictionary
 from koebin.producers.commands.common import check_known
 from koebin.producers.console import note
@@ -169,7 +170,7 @@ def _expanded(file: Path) -> list[Path]:
             raise InvalidScript("the folder holds no file that can be read", str(file), f"Name them: {file}/*")
         return sorted(found, key=_counted)
     if not file.exists() and glob.has_magic(str(file)):
-        found = [Path(name) for name in glob.glob(str(file.expanduser()), recursive=True) if Path(name).is_file()]
+        found = [Path(name) for name in glob.glob(str(expanded(file)), recursive=True) if Path(name).is_file()]
         if not found:
             raise InvalidScript("no file has such a name", str(file), "Check the pattern")
         return sorted(found, key=_counted)

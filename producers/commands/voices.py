@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from koebin.engine.errors import KoebinError
+from koebin.engine.home import expanded
 from koebin.engine.names import BUILTIN_SPEAKERS, check_speaker
 from koebin.producers.console import messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import FAILED
@@ -93,7 +94,7 @@ def _address(source: str) -> str:
     """A path on a command line may be relative; a built-in voice has its name alone."""
     if source in BUILTIN_SPEAKERS and not Path(source).exists():
         return source
-    return source if "://" in source else str(Path(source).expanduser().absolute())
+    return source if "://" in source else str(expanded(source).absolute())
 
 
 def _page(name: str, source: str, settings: Settings, text: str | None, path: Path | None) -> _Page:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from koebin.tasks.own_folder import check_own_folder
+from koebin.worker.parent.run_directory import pid_namespace
 
 _STALE_SECONDS: Final = 30.0
 _FILE: Final = "health.json"
@@ -34,6 +35,7 @@ def health_text(*, ready: bool, problem: str, consuming: tuple[str, ...], doubt:
     """The health file's content."""
     document = {
         "pid": os.getpid(),
+        "namespace": pid_namespace(),
         "time": time.time(),
         "ready": ready,
         "problem": problem,
@@ -56,7 +58,9 @@ def read_health(run_dir: Path) -> list[Health]:
     for path in sorted(run_dir.glob(f"worker-*/{_FILE}")):
         document = json.loads(path.read_text())
         age = time.time() - document["time"]
-        alive = Path(f"/proc/{document['pid']}").exists() or not Path("/proc/self").exists()
+        # of a process in another PID namespace nothing is known here but what it writes
+        foreign = document.get("namespace", pid_namespace()) != pid_namespace()
+        alive = foreign or Path(f"/proc/{document['pid']}").exists() or not Path("/proc/self").exists()
         live = alive and age < _STALE_SECONDS and not document["problem"]
         said = f"consuming {', '.join(document['consuming'])}" if live else f"silent for {age:.0f} s"
         if live and document.get("doubt"):

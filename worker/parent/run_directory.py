@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -13,11 +14,20 @@ from koebin.tasks.broker.fleet import ServedSpeaker
 from koebin.tasks.own_folder import own_folder
 
 _PREFIX: Final = "worker-"
+_SILENT_SECONDS: Final = 24 * 3600
+
+
+def pid_namespace() -> int:
+    """Number of this process's PID namespace, 0 if unknown: containers may share a folder, and have equal ids."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
 
 
 def worker_folder(parent: Path, pid: int) -> Path:
     """The folder of the worker with this process id."""
-    return parent / f"{_PREFIX}{pid}"
+    return parent / f"{_PREFIX}{pid}.{pid_namespace()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +63,9 @@ class RunDirectory:
             own_folder(path.parent)
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(mode=0o700)
-            if Path("/proc/self").exists():
-                for old in path.parent.glob(f"{_PREFIX}*"):
-                    if not Path("/proc", old.name.removeprefix(_PREFIX)).exists():
-                        shutil.rmtree(old, ignore_errors=True)
+            for old in path.parent.glob(f"{_PREFIX}*"):
+                if _is_abandoned(old):
+                    shutil.rmtree(old, ignore_errors=True)
 
     def remove(self) -> None:
         """Remove the folders with all that they hold."""
@@ -119,3 +128,16 @@ class RunDirectory:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may tidy up in /tmp
         temporary.write_text(text)
         temporary.replace(self.path / name)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether its worker is gone; of another PID namespace's, where nobody knows, whether it is silent for long."""
+    pid, _, namespace = folder.name.removeprefix(_PREFIX).partition(".")
+    if namespace in ("", str(pid_namespace())):
+        return Path("/proc/self").exists() and not Path("/proc", pid).exists()
+    try:
+        return time.time() - max(folder.stat().st_mtime, *(path.stat().st_mtime for path in folder.iterdir()), 0.0) > (
+            _SILENT_SECONDS
+        )
+    except OSError:
+        return False
