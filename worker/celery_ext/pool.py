@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from celery.concurrency.asynpool import AsynPool
 from celery.concurrency.prefork import TaskPool
 
+_last_steps: list[Callable[[], None]] = []
+
+
+def last_in_new_process(step: Callable[[], None]) -> None:
+    """Set what a new pool process does last before it takes work: billiard has set its signal handlers by then."""
+    _last_steps[:] = [step]
+
+
+class _Worker(AsynPool.Worker):  # type: ignore[misc]
+    def after_fork(self) -> None:
+        super().after_fork()
+        for step in _last_steps:
+            step()
+
 
 class _Pool(AsynPool):
+    Worker = _Worker
     _cache: dict[int, Any]
 
     def flush(self) -> None:

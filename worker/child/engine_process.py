@@ -29,9 +29,11 @@ from koebin.tasks.settings import Settings
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store, under_root
 from koebin.tasks.traces import set_up_traces
+from koebin.worker.celery_ext.pool import last_in_new_process
 from koebin.worker.child.gpu_claim import claim_device, cuda_devices
 from koebin.worker.child.memory import gpu_memory, map_large_blocks
 from koebin.worker.child.proof import Proof, install_proof
+from koebin.worker.child.stop_signal import leave_group_signals_to_parent
 from koebin.worker.exits import ENGINE
 from koebin.worker.parent.run_directory import ChildReport, RunDirectory
 from koebin.worker.voices import queues, voices
@@ -65,6 +67,7 @@ def build_in_children(
     def stop(pid: int, **_: object) -> None:
         run_dir.discard(pid)
 
+    last_in_new_process(lambda: leave_group_signals_to_parent(run_dir.path / "drain"))
     worker_process_init.connect(start, weak=False)
     worker_process_shutdown.connect(stop, weak=False)
 

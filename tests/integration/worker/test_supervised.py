@@ -55,7 +55,7 @@ def test_systemds_stop_costs_no_strike(kill_mode: str, redis: Redis, redis_serve
                     process.send_signal(signal.SIGTERM)
                 assert worker.process.wait(PATIENCE) == 0
                 assert not [left for left in family[1:] if left.is_running() and left.status() != "zombie"]
-                assert "Traceback" not in worker.text()
+                assert "Traceback" not in worker.text(), worker.text()
             for key in redis.keys("koebin:attempt:*"):
                 assert redis.hget(key, "strikes") is None, redis.hgetall(key)
         assert client.dead_letters() == []
@@ -151,8 +151,8 @@ def test_a_read_only_system_is_enough(redis_server: RedisServer, tmp_path: Path)
     script = (
         f"set -e; mount --make-rprivate /; mount --bind {store} {store}; "
         "mount -o remount,bind,ro / ; "
-        f"mount -o remount,bind,rw {store}; cd /; "
-        'mount -t tmpfs -o size=64m tmpfs /run; export TMPDIR=/run KOEBIN_RUN_DIR=/run/koebin; exec "$@"'
+        f"mount -o remount,bind,rw {store}; cd /; ! touch /koebin 2>/dev/null; "
+        'mount -t tmpfs -o size=256m tmpfs /run; export TMPDIR=/run KOEBIN_RUN_DIR=/run/koebin; exec "$@"'
     )
     worker = Apart(redis_server.url, store.as_uri(), settings=FAST).behind(
         "unshare", "--mount", "sh", "-c", script, "sh"
