@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from celery.concurrency.asynpool import AsynPool
+from celery.concurrency.asynpool import AsynPool, Worker
 from celery.concurrency.prefork import TaskPool
 
 _last_steps: list[Callable[[], None]] = []
@@ -16,7 +16,7 @@ def last_in_new_process(step: Callable[[], None]) -> None:
     _last_steps[:] = [step]
 
 
-class _Worker(AsynPool.Worker):  # type: ignore[misc]
+class _Worker(Worker):
     def after_fork(self) -> None:
         super().after_fork()
         for step in _last_steps:
