@@ -20,6 +20,7 @@ from koebin.tasks.jobs.ledger import State
 from koebin.tasks.settings import Settings
 from tests.integration.queue_texts import numbered
 from tests.servers.redis import RedisServer
+from tests.servers.slow import SlowNetwork
 from tests.servers.waiting import PATIENCE, wait_until
 from tests.servers.worker import ROOT, Worker
 
@@ -161,3 +162,20 @@ def test_a_read_only_system_is_enough(redis_server: RedisServer, tmp_path: Path)
         outcome = client.wait(client.submit(numbered(6)), PATIENCE)
         assert outcome.state is State.SUCCEEDED, worker.text()
         assert worker.stop() == 0
+
+
+def test_connections_that_are_dropped_without_a_word_are_noticed(redis_server: RedisServer, store: str) -> None:
+    """As behind a firewall that forgets them: without time limits a socket waits for a quarter of an hour."""
+    with SlowNetwork(redis_server.port) as network:
+        through = redis_server.url.replace(str(redis_server.port), str(network.port))
+        with (
+            Worker(redis_server.url, store, settings=FAST | {"broker_url": through}) as worker,
+            client_of(redis_server, store) as client,
+        ):
+            assert client.wait(client.submit("一つ目の仕事です。"), PATIENCE).state is State.SUCCEEDED
+            network.silent = True
+            job = client.submit(numbered(5))
+            time.sleep(3)  # what is asked meanwhile is never answered
+            network.silent = False
+            assert client.wait(job, PATIENCE / 2).state is State.SUCCEEDED, worker.text()
+            assert worker.process.poll() is None
