@@ -19,7 +19,7 @@ from koebin.engine.errors import InvalidScript
 _ENTITY: Final = re.compile(r"&([A-Za-z_][\w.-]{0,63});", re.ASCII)
 _BARE: Final = re.compile(r"&(?!(?:[A-Za-z_][\w.-]{0,63}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)", re.ASCII)
 _SECTIONS: Final = (("<![CDATA[", "]]>"), ("<!--", "-->"))
-_DECLARATION: Final = re.compile(r"\s*<\?xml\s[^>\n]*\?>")
+_DECLARATION: Final = re.compile(r"\A\s*<\?xml\s[^>\n]*\?>")
 """The encoding it names is no longer that of the document; its place is kept, so that columns stay."""
 _SUBSET: Final = re.compile(r"(<!DOCTYPE[^\[<>]{0,1000})\[(.*?)\](\s*>)", re.DOTALL)
 _DECLARED: Final = re.compile(r"""<!ENTITY\s+([A-Za-z_][\w.-]{0,63})\s+(?:"([^"]*)"|'([^']*)')\s*>""", re.ASCII)
@@ -27,6 +27,8 @@ _CHARACTER: Final = re.compile(r"&#(?:[xX]([0-9A-Fa-f]{1,6})|([0-9]{1,7}));")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _OWN: Final = frozenset(("amp", "lt", "gt", "quot", "apos"))
 _ROUNDS: Final = 5
+_HEAD: Final = 100_000
+"""Characters in which a document declares what it has to."""
 
 
 class Handler(ContentHandler):
@@ -99,7 +101,8 @@ def prepared(document: str, what: str, *, lenient: bool) -> str:
         document = _CONTROL.sub("", document.lstrip())
     document = _DECLARATION.sub(lambda found: re.sub(r"\S", " ", found[0]), document, count=1)
     entities: dict[str, str] = {}
-    if subset := _SUBSET.search(document[:100_000]):
+    head = document[:_HEAD]
+    if subset := _SUBSET.match(head, max(0, head.find("<!DOCTYPE"))):
         entities = _entities(subset[2], what)
         kept = subset[1] + re.sub(r"[^\n]", " ", "[" + subset[2] + "]") + subset[3]
         document = document[: subset.start()] + kept + document[subset.end() :]
