@@ -22,6 +22,7 @@ from koebin.producers.briefings.schedule.journal import Journal, tick_id
 from tests.integration.producers.http.test_jobs import form
 from tests.integration.producers.test_private_broker import _lives, _take_terminal
 from tests.servers.ports import HOST, free_ports
+from tests.servers.reaper import reap_later
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
 from tests.servers.worker import ROOT, environment
@@ -72,6 +73,7 @@ class Command:
                 start_new_session=True,
                 preexec_fn=_take_terminal if terminal else None,
             )
+        reap_later(self.process)
         if terminal:
             os.close(theirs)
         self._theirs: list[psutil.Process] = []
