@@ -280,7 +280,7 @@ MISTAKES: Final[dict[str, tuple[Callable[[Bench], Variables], str, str]]] = {
     "a voice that is not there": (
         lambda _: {"speakers": "own=file:///nowhere/at/all"},
         "speaker own cannot be loaded",
-        "is empty",
+        "Check the path",
     ),
     "a folder that is no voice": (
         lambda bench: {"speakers": f"own={own_voice(bench).as_uri()}"},
