@@ -14,6 +14,7 @@ import pytest
 from redis import Redis
 
 from koebin.producers.briefings import beat as schedule
+from koebin.producers.briefings.schedule.catch_up import Seen
 from koebin.producers.briefings.schedule.journal import Journal
 from koebin.producers.client import Client
 from koebin.tasks import redis_keys
@@ -151,4 +152,4 @@ def test_a_briefing_is_due_by_the_servers_clock(
         threading.Timer(0.5, stop.set).start()
         schedule.run_beat(tmp_path, redis, nothing_is_due, nothing_is_due, stop)
         (seen,) = Journal(redis).seen().values()
-        assert abs(schedule.Seen.parse(seen).cursor.timestamp() - server_time(redis)) < MINUTES / 2
+        assert abs(Seen.parse(seen).cursor.timestamp() - server_time(redis)) < MINUTES / 2
