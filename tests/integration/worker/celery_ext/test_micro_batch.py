@@ -134,6 +134,7 @@ def test_one_that_fails_fails_alone(
             calm.app.send_task(SYNTHESIZE, args=[], queue=speaker_queue("mei")),
         ]
         good = [send(calm, shared, text) for text in ("朝の港です。", "船が出ます。", "朝の港です。")]
+        wait_until(lambda: all(result.id in worker.text() for result in (*bad, *good)), what=worker.text)
     results = [result.get(timeout=PATIENCE) for result in good]
     errors = [str(result.get(timeout=PATIENCE, propagate=False)) for result in bad]
     nothing_is_left(server.url)
@@ -149,7 +150,7 @@ def test_what_was_revoked_or_has_expired_is_left_out(
     before = len(fills(worker))
     with held_up(worker):
         full = [send(calm, shared, f"{number}番の手紙です。") for number in range(8)]
-        wait_until(lambda: all(result.id in worker.text() for result in full))
+        wait_until(lambda: all(result.id in worker.text() for result in full), what=worker.text)
         sent = [send(calm, shared, f"{number}番の葉書です。") for number in range(4)]
         late = {"text": "遅れた葉書です。", "speaker": "mei", "store": shared}
         sent.append(calm.app.send_task(SYNTHESIZE, args=[late], queue=speaker_queue("mei"), expires=1.5))
