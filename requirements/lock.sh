@@ -7,5 +7,5 @@ cd "$(dirname "$0")"
 common=(pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11)
 runtime=(--extra engine --extra embedded --extra s3 --extra hf --extra m4b --extra briefings --extra metrics --extra http --extra documents)
 "$uv" "${common[@]}" "${runtime[@]}" ../pyproject.toml -o runtime.txt
-"$uv" "${common[@]}" "${runtime[@]}" --extra dev --constraint runtime.txt ../pyproject.toml -o dev.txt
+"$uv" "${common[@]}" "${runtime[@]}" --extra traces --extra dev --constraint runtime.txt ../pyproject.toml -o dev.txt
 "$uv" "${common[@]}" --group ../pyproject.toml:docs --constraint dev.txt -o docs.txt
