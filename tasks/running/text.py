@@ -26,8 +26,8 @@ from koebin.tasks.contracts import (
 )
 from koebin.tasks.jobs.planning import Sentence, sentences
 from koebin.tasks.running.cancellation import Guard
-from koebin.tasks.running.phrases import spoken_phrases
 from koebin.tasks.running.runtime import Runtime
+from koebin.tasks.running.spoken_phrases import spoken_phrases
 from koebin.tasks.script import Passage
 from koebin.tasks.segment_key import plan_segment
 from koebin.tasks.segments import store as segments

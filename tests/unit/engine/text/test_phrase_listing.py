@@ -7,7 +7,7 @@ import pytest
 from koebin.engine.reading import Reading
 from koebin.engine.text.frontend import analyze
 from koebin.engine.text.kana import to_kana
-from koebin.engine.text.phrases import AccentPhrase, read_phrases
+from koebin.engine.text.phrase_listing import AccentPhrase, read_phrases
 
 TEXTS = [
     "今日は、とても良い天気ですね？",

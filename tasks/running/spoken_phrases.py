@@ -10,7 +10,7 @@ from koebin.engine.reading import Reading
 from koebin.tasks.contracts import SpokenMora, SpokenPhrase
 
 if TYPE_CHECKING:
-    from koebin.engine.text.phrases import AccentPhrase
+    from koebin.engine.text.phrase_listing import AccentPhrase
 
 _CLOSED: Final = {"q": "cl"}
 """JP-Extra's name for a closed consonant, and Open JTalk's."""
@@ -27,7 +27,7 @@ def spoken_phrases(text: str, readings: Sequence[Reading], marks: Marks) -> tupl
     Raises:
         InvalidText: as when the sentence was rendered.
     """
-    from koebin.engine.text.phrases import read_phrases
+    from koebin.engine.text.phrase_listing import read_phrases
 
     phrases = read_phrases(text, readings)
     timed = list(_timed(marks, sum(len(phrase.moras) for phrase in phrases)))
