@@ -36,6 +36,7 @@ from koebin.tasks import redis_keys
 from koebin.tasks.broker.unreadable import keep_unreadable
 from koebin.worker.celery_ext.envelope import Message, read
 from koebin.worker.celery_ext.fair_turns import FairTurns
+from koebin.worker.celery_ext.queue_order import QueueOrder
 
 log = logging.getLogger(__name__)
 
@@ -205,9 +206,11 @@ class _SafeDelivery:
     def _rest(self) -> list[Any]:
         """Rest, but not past an urgent message in the queue that was served last; the message stays there."""
         seconds = round(max(REST_SECONDS, min(LONGEST_REST_SECONDS, self._rest_seconds)) * random.uniform(0.8, 1.2), 3)
-        if not self._may_watch or random.random() * self._idle_workers > _WATCHERS:
+        order = self._queue_cycle
+        # A client that waits for answers, to an inspection for instance, serves no queue in rounds.
+        if not isinstance(order, QueueOrder) or not self._may_watch or random.random() * self._idle_workers > _WATCHERS:
             return ["BRPOP", _NOTHING, seconds]
-        watched = self._q_for_pri(self._queue_cycle.latest(), self.priority_steps[0])
+        watched = self._q_for_pri(order.latest(), self.priority_steps[0])
         return ["BLMOVE", watched, watched, "RIGHT", "RIGHT", seconds]
 
     def _taken(self, tag: str, answer: Any, **_: Any) -> tuple[bytes, bytes] | None:
