@@ -31,7 +31,13 @@ pytestmark = pytest.mark.xdist_group("ends")
 
 A_FEW_SECONDS = 40.0
 """On a machine that does much else; what stays would stay for an hour."""
-WAYS = ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL", "terminal closed"]
+WAYS = [
+    "SIGTERM",
+    pytest.param("SIGINT", marks=pytest.mark.slow),
+    pytest.param("SIGHUP", marks=pytest.mark.slow),
+    "SIGKILL",
+    pytest.param("terminal closed", marks=pytest.mark.slow),
+]
 BEAT = """
 [when]
 crontab = "0 7 * * *"

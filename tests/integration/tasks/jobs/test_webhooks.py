@@ -212,6 +212,7 @@ def test_a_job_that_lives_again_is_not_told(redis: Redis, tmp_path: Path, receiv
     assert redis.zcard(redis_keys.WEBHOOKS) == 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_tells_imports_nothing_by_it(
     redis_server: RedisServer, s3_server: S3Server, receiver: Receiver
 ) -> None:

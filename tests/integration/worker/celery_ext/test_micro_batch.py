@@ -97,6 +97,7 @@ def held_up(worker: Worker) -> Iterator[None]:
         os.kill(child, signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_full_batches_give_the_bytes_that_each_text_has_alone(
     calm: Client, server: RedisServer, shared: str, worker: Worker, client: Client, broker: str, store: str
 ) -> None:

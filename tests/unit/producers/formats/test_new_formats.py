@@ -45,7 +45,7 @@ def test_the_article_of_a_page():
 def test_containers_that_are_never_closed_are_refused_before_a_tree_is_made(tag: str) -> None:
     """Sixteen thousand took half a second, and each further one longer than the one before."""
     with pytest.raises(InvalidScript, match="nested too deeply"):
-        read("<html><body>" + f"<{tag}>" * 700_000)
+        read("<html><body>" + f"<{tag}>" * 20_000)
 
 
 def test_what_browsers_close_themselves_is_not_nested() -> None:
