@@ -22,6 +22,7 @@ from typing import Final, Literal
 
 from koebin.engine.errors import BackendMissing, InvalidCheckpoint, SourceNotFound
 from koebin.engine.models.jp_extra.aivm import unpack
+from koebin.engine.models.jp_extra.configuration import LFS_POINTER, refuse_pointer
 from koebin.engine.models.jp_extra.onnx.published import synthesizer_among, synthesizer_of
 from koebin.engine.models.jp_extra.voice_format import CONFIGURATION, DESCRIPTION, STYLE_VECTORS, SYNTHESIZER
 from koebin.engine.sources.base import PICKLES, SingleFile, Source
@@ -83,8 +84,17 @@ def fetch_voice(
         voice = source.fetch(found.prefix)
         if found.file:
             voice, backend = _unpacked((voice / found.file).absolute(), device, cache)
+        _refuse_pointers(voice)  # before BERT is fetched: it is the voice that is wrong
     _require_torch(backend, where)
     return VoiceFiles(backend, voice, _fetch_first(home, _BERTS[backend]), home.fetch(TOKENIZER))
+
+
+def _refuse_pointers(folder: Path) -> None:
+    """Raises: InvalidCheckpoint: a file is a Git LFS pointer."""
+    for path in sorted(folder.glob("*.*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                refuse_pointer(file.read(len(LFS_POINTER)), path)
 
 
 def _require_torch(backend: Backend, where: str) -> None:

@@ -83,6 +83,16 @@ def test_a_folder_that_cannot_be_spoken_says_what_it_is(
     assert "there is no such folder" in missing["problem"]
 
 
+def test_a_pointer_is_told_before_bert_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOEBIN_BERT", (tmp_path / "nowhere").as_uri())
+    folder = tmp_path / "hana"
+    shutil.copytree(ONNX / "published", folder)
+    (folder / "synthesizer.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
+    shown = CliRunner().invoke(app, ["voices", str(folder), "--json"])
+    assert shown.exit_code == 1
+    assert "Git LFS pointer" in json.loads(shown.stdout)[0]["problem"]
+
+
 def test_what_cannot_be_spoken_is_told_and_the_others_are_shown(tmp_path: Path) -> None:
     page = tmp_path / "page.aivmx"
     page.write_text("<!doctype html>")
