@@ -8,10 +8,12 @@ from typing import Final, Literal
 from koebin.engine.errors import BackendMissing, InvalidCheckpoint
 from koebin.engine.models.jp_extra.configuration import LFS_POINTER
 
-FileKind = Literal["safetensors", "onnx", "pickle", "pointer", "zip", "page", "json", "empty", "unknown"]
+FileKind = Literal["safetensors", "onnx", "pickle", "pointer", "zip", "page", "json", "empty", "cut", "unknown"]
 
 _START: Final = 512
 _SMALLEST_HEADER: Final = 2
+_LARGEST_HEADER: Final = 100_000_000
+"""Bytes; the format's own bound."""
 _PICKLE_HINT: Final = "A pickle can run code and is never loaded. Convert it to safetensors where it was trained"
 
 _REFUSALS: Final[dict[FileKind, tuple[str, str]]] = {
@@ -24,6 +26,7 @@ _REFUSALS: Final[dict[FileKind, tuple[str, str]]] = {
     "page": ("the file is a web page, not a voice", "Download the file itself, not the page about it"),
     "json": ("the file is JSON, not a voice", "Name the folder that it lies in"),
     "empty": ("the file is empty", "Download it again"),
+    "cut": ("the file is cut off in the header of its safetensors", "Download it again"),
     "unknown": (
         "the file is neither safetensors nor ONNX",
         "Use an .aivm or .aivmx file, or a folder of a Style-Bert-VITS2 JP-Extra voice",
@@ -61,6 +64,8 @@ def _kind(start: bytes, size: int) -> FileKind:
     header = int.from_bytes(start[:8], "little")
     if len(start) > 8 and start[8:9] == b"{" and _SMALLEST_HEADER <= header <= size - 8:
         return "safetensors"
+    if start[8:10] == b'{"' and size - 8 < header <= _LARGEST_HEADER:
+        return "cut"
     if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
         return "pickle"
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

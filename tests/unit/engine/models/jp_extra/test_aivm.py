@@ -169,6 +169,7 @@ def test_a_file_that_breaks_the_format_is_refused(tmp_path: Path, change: dict[s
         (b"<!DOCTYPE html><html>", "web page"),
         (b'{"version": 1}', "is JSON"),
         (b"RIFF....WAVE", "neither safetensors nor ONNX"),
+        (struct.pack("<Q", 5_000) + b'{"__metadata__":', "cut off"),
         (struct.pack("<Q", 1 << 40) + b"{" + b" " * 20, "neither safetensors nor ONNX"),
         (struct.pack("<Q", 20) + b"{" + b" " * 30, "not usable JSON"),
         (struct.pack("<Q", 2) + b"{}", "without AIVM metadata"),
