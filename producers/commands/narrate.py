@@ -133,7 +133,7 @@ def narrate(
             else:
                 for plan in plans:
                     _show(plan)
-            return
+            raise typer.Exit(PARTIAL if refused else 0)
         if detach or webhook:
             _check_stays(settings, "--detach" if detach else "--webhook")
         with client_for(_speakers(scripts), store) as client:
@@ -147,7 +147,7 @@ def narrate(
                 else:
                     for job in jobs:
                         say(job)
-                return
+                raise typer.Exit(PARTIAL if refused else 0)
             ended = [_follow(client, job, script) for job, (script, _) in zip(jobs, wanted, strict=True)]
         if as_json:
             told = [{**outcome.model_dump(mode="json"), "wall_seconds": round(took, 3)} for outcome, took in ended]
