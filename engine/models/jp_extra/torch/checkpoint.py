@@ -30,6 +30,7 @@ _NORM_NAMES: Final = {
     ".parametrizations.weight.original0": "g",
     ".parametrizations.weight.original1": "v",
 }
+_ALIGNMENT_BYTES: Final = 64
 _TRAINING_ONLY: Final = (
     "enc_q.",
     "iteration",
@@ -100,10 +101,17 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt", device="cpu") as file:
             for name in file.keys():  # noqa: SIM118 - the file is not a mapping
                 if not name.startswith(_TRAINING_ONLY):
-                    tensors[name] = _as_float32(name, file.get_tensor(name))
+                    tensors[name] = _aligned(_as_float32(name, file.get_tensor(name)))
     except (SafetensorError, OSError) as error:
         raise InvalidCheckpoint(f"the weights cannot be read ({error})", str(path), "Fetch the voice again") from error
     return tensors
+
+
+def _aligned(tensor: Tensor) -> Tensor:
+    """The tensor where torch itself would lay it: kernels round otherwise elsewhere, and a header moves a file's
+    tensors.
+    """
+    return tensor if tensor.data_ptr() % _ALIGNMENT_BYTES == 0 else tensor.clone()
 
 
 def fold_weight_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
