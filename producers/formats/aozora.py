@@ -20,7 +20,11 @@ from koebin.producers.formats.voice import Cast
 Line = tuple[int, str]
 
 _GAIJI: Final = re.compile(r"※［＃([^［］]*)］")
+_GAIJI_IN_NOTE: Final = re.compile(r"(?P<before>［＃[^［］]*)※［＃(?P<note>[^［］]*)］")
 _NOTE: Final = re.compile(r"［＃[^［］]*］")
+_HALF_WIDTH: Final = re.compile(r"(?:［＃|\[[＃#]|［#)(?P<note>[^［］\[\]]*)[］\]]")
+"""Notes with a bracket of the other width, as the hands of people typed them."""
+_OPEN_NOTE: Final = re.compile(r"［＃[^［］。」]*$")
 _NESTED_NOTES: Final = 10
 """Notes inside of each other that are taken out; people write two."""
 _HEADING: Final = re.compile(r"［＃「(?P<title>[^\n［］]{0,200})」は(?:同行|窓)?(?P<level>[大中小])見出し］")
@@ -42,12 +46,13 @@ _FOOT_SURE: Final = re.compile(
     r"[ 　\t]*(?:青空文庫(?:作成|収録|提供)?ファイル[：:]|(?:入力|校正)[：:]|このファイルは、)"
 )
 _FOOT_GAP: Final = 12
-_RULE: Final = re.compile(r"[-－]{10,}\s*")
+_END: Final = re.compile(r"[ 　\t]*［＃本文終わり］\s*")
+_RULE: Final = re.compile(r"[-－─━―=＝*＊]{10,}\s*")
 _EXPLANATION: Final = "【テキスト中に現れる記号について】"
 _RUBY: Final = re.compile(r"\\(?P<plain>[\\《｜［])|《[^《》]*》|｜")
 _REPEAT: Final = re.compile(r"／(″)?＼")
 _LAST_WORD: Final = re.compile(r"(?:[\u3400-\u9fff々〇]{1,3}[ぁ-ん]?|[ぁ-ん]{2}|[ァ-ヶー]{2}|[ぁ-んァ-ヶ])$")
-_CREDIT: Final = re.compile(r"(?:訳|譯|編|編纂|校訂|校註|著訳)$")
+_CREDIT: Final = re.compile(r"(?:訳|譯|編|編纂|校訂|校註|著訳|[ 　](?:やく|へん|え))$")
 _LONGEST_HEAD: Final = 6
 _LONGEST_FOOT: Final = 80
 _FARTHEST_FOOT: Final = 1_000
@@ -67,7 +72,7 @@ def read_aozora(text: str, builder: ScriptBuilder, cast: Cast) -> None:
     Raises:
         InvalidScript: a mistake in our own markup.
     """
-    head, body = _split(list(lines(text)))
+    head, body = _split([(number, _written_right(line)) for number, line in lines(text)])
     levels = _chapter_levels(line for _, line in body)
     reader = MarkupReader(builder, cast, ruby="lenient")
     _add_head(head, builder, reader)
@@ -76,6 +81,8 @@ def read_aozora(text: str, builder: ScriptBuilder, cast: Cast) -> None:
         for note in _GAIJI.finditer(line):
             if character_of(note[1]) == UNKNOWN and not line.startswith("《", note.end()):
                 builder.leave_out("a character that is only described", note[0], number, note.start() + 1)
+        if unclosed := _OPEN_NOTE.search(line):
+            builder.leave_out("a note that is not closed", unclosed[0], number, unclosed.start() + 1)
         if _PAGE_BREAK.match(line.strip()):
             builder.end("chapter")
         level, title = _heading(line)
@@ -100,7 +107,19 @@ def plain(line: str) -> str:
         line, before = _NOTE.sub("", line), line
         if line == before:
             break
-    return _REPEAT.sub(_written_out, accented(line))
+    return _REPEAT.sub(_written_out, accented(_OPEN_NOTE.sub("", line)))
+
+
+def _written_right(line: str) -> str:
+    """A line with the brackets of its notes in full width, and no gaiji within the description of another."""
+    if "［" not in line and "[" not in line:
+        return line
+    line = _HALF_WIDTH.sub(lambda found: f"［＃{found['note']}］", line)
+    for _ in range(_NESTED_NOTES):
+        line, before = _GAIJI_IN_NOTE.sub(lambda found: found["before"] + character_of(found["note"]), line), line
+        if line == before:
+            break
+    return line
 
 
 def _add(number: int, line: str, reader: MarkupReader) -> None:
@@ -130,6 +149,9 @@ def _foot(everything: list[Line]) -> int:
     It names the book near the end, or farther up where every few lines are of a kind that only a foot is made of.
     """
     count = len(everything)
+    ended = next((i for i in range(count) if _END.fullmatch(everything[i][1])), count)
+    if ended < count:
+        return ended
     near = range(max(0, count - _LONGEST_FOOT), count)
     start = next((i for i in near if _FOOT.match(everything[i][1])), None)
     if start is None:

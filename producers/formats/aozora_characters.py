@@ -16,6 +16,10 @@ _KANA: Final = re.compile(
 )
 _ROMAN: Final = re.compile(r"(?:ローマ|羅馬)数字(?:の|大文字|小文字)*([0-9]{1,4})")
 _CIRCLED: Final = re.compile(r"(?:丸|まる|四角|括弧)(?:付き|つき|入り|囲み)*(?:の|数字)*([0-9]{1,3})")
+_OTHER_FORM: Final = re.compile(
+    r"「([\u3400-\u9fff])」の(?:正字|旧字|本字|俗字|略字|異体字?|別体字?|古字|誤字|くずし字|草書体?|簡体字?|旧字体|新字体)"
+)
+"""A form of a character that is read like the one everybody has."""
 _SIGNS: Final = re.compile(r"(感嘆符|疑問符)(?:([二三四五六七八九十2-9])(?:つ|個)?)?")
 _COUNTS: Final = {name: count for count, name in enumerate("二三四五六七八九十", start=2)}
 _WORDS: Final = {
@@ -28,11 +32,11 @@ _WORDS: Final = {
 }
 _BRACKETED: Final = re.compile(r"〔((?:[\x20-\x7e\u00a0-\u024f｜|]|《[^《》〔〕\n]{0,200}》)+)〕")
 _RUBY: Final = re.compile(r"(《[^《》]*》)")
-_LIGATURE: Final = re.compile(r"(AE|OE|ae|oe|s)&")
+_LIGATURE: Final = re.compile(r"(AE|OE|ae|oe|s)&|([!?])@")
 _ACCENT: Final = re.compile(
-    r"([AEIOUYaeiouy])([`':_])|([ACEGHIJOSUWYaceghijosuwy])(\^)|([ANOano])(~)|([Aa])(&)|([Cc])(,)(?=[A-Za-z])|([ODLHodlh])(/)"
+    r"((?<![Qq])[Uu]|[AEIOYaeioy])([`':_])|([ACEGHIJOSUWYaceghijosuwy])(\^)|([ANOano])(~)|([Aa])(&)|([Cc])(,)(?=[A-Za-z])|([ODLHodlh])(/)"
 )
-_LIGATURES: Final = {"AE": "Æ", "OE": "Œ", "ae": "æ", "oe": "œ", "s": "ß"}
+_LIGATURES: Final = {"AE": "Æ", "OE": "Œ", "ae": "æ", "oe": "œ", "s": "ß", "!": "¡", "?": "¿"}
 _STROKES: Final = {"o": "ø", "O": "Ø", "d": "đ", "D": "Đ", "l": "ł", "L": "Ł", "h": "ħ", "H": "Ħ"}
 _COMBINING: Final = {
     "`": "\u0300",
@@ -73,6 +77,8 @@ def _by_place(plane: int, row: int, cell: int) -> str:
 def _spelt_out(note: str, folded: str) -> str:
     if read := _READ.search(note):
         return read[1] or read[2]
+    if form := _OTHER_FORM.match(note):
+        return form[1]
     if kana := _KANA.match(note):
         mark = {"濁点付き": "\u3099", "半濁点付き": "\u309a"}.get(kana[1] or "", "")
         composed = unicodedata.normalize("NFC", kana[2] + mark)
@@ -105,7 +111,7 @@ def _accented_words(match: re.Match[str]) -> str:
 
 
 def _accented_part(part: str) -> str:
-    return _ACCENT.sub(_accented_letter, _LIGATURE.sub(lambda each: _LIGATURES[each[1]], part))
+    return _ACCENT.sub(_accented_letter, _LIGATURE.sub(lambda each: _LIGATURES[each[0][:-1]], part))
 
 
 def _accented_letter(match: re.Match[str]) -> str:

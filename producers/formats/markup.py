@@ -124,7 +124,7 @@ class MarkupReader:
                 run.text += match["emphasis"] if self._ruby == "strict" else match[0]
             elif match["implicit"] is not None:
                 self._implicit(run, match, where)
-            elif not self._is_tag(match, where):
+            elif not self._is_tag(match, where) or self._is_print(match):
                 run.text += match[0]
             else:
                 self._flush(run, base, line, "span")
@@ -207,6 +207,9 @@ class MarkupReader:
         if not word and self._ruby == "lenient" and spoken and len(run.text) > taken and _is_sign(run.text[-1]):
             run.text = run.text[:-1] + spoken.kana  # a sign with a reading of its own
             return
+        if not word and self._ruby == "lenient" and run.text and taken == len(run.text):
+            self._builder.leave_out("a second reading of a word", match[0], *where, item=self._item)
+            return
         if self._ruby == "strict" and spoken is None and word and _MALFORMED.fullmatch(match["implicit"]):
             hint = "Write word《kana》 with one ' after the mora where the pitch falls; ｜ before it for a quotation"
             raise InvalidScript("not a reading", match[0], hint, *where)
@@ -236,12 +239,23 @@ class MarkupReader:
         name, value = match["name"].lower(), match["value"]
         if name in _NAMES:
             return bool(match["end"]) or value is not None
-        if value is None and not match["end"]:
+        if self._ruby == "lenient" or (value is None and not match["end"]):
             return False
         close = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.8)
         if close:
             raise InvalidScript("unknown markup", match[0], f"Use [{close[0]}:…], or \\[ for a plain bracket", *where)
         return False
+
+    def _is_print(self, match: re.Match[str]) -> bool:
+        """Whether full-width brackets of a book hold its own words, such as ［間：三分］."""
+        if self._ruby == "strict" or match[0][0] == "[":
+            return False
+        if match["end"]:
+            return not self._open
+        name, value = match["name"].lower(), unicodedata.normalize("NFKC", match["value"] or "").strip()
+        if name in PAUSES:
+            return not _SECONDS.fullmatch(value)
+        return SPANS[name] not in ("speaker", "style") and not _NUMBER.fullmatch(value)
 
     def _tag(self, match: re.Match[str], where: tuple[int, int]) -> None:
         name = match["name"].lower()

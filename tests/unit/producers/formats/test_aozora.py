@@ -102,6 +102,9 @@ def test_headings_of_the_two_highest_levels_are_chapters():
         ("「口＋世」、U+546D、123-4", "呭"),
         ("「口＋荒」、123-4", "〓"),
         ("「何か」、第3水準1-99-99", "〓"),
+        ("「姉」の正字、「女＋枾のつくり」、256-下-16", "姉"),
+        ("「藝」の俗字、12-3", "藝"),
+        ("「姉」のつくり、12-3", "〓"),
         ("U+DC00", "〓"),
     ],
 )
@@ -122,6 +125,8 @@ def test_a_character_that_is_only_described_is_said_by_its_reading():
         ("〔ae& s& o/ A& n~ a_〕", "æ ß ø Å ñ ā"),
         ("〔l'e'te', c'est d'or, musique〕", "l'été, c'est d'or, musique"),
         ("〔注〕〔abc〕", "〔注〕〔abc〕"),
+        ("〔Sito^t qu'on l'a dit, ou` e^tes-vous?〕", "Sitôt qu'on l'a dit, où êtes-vous?"),
+        ("〔?@Que' pasa?〕", "¿Qué pasa?"),
     ],
 )
 def test_letters_with_accents(written, plain):
@@ -159,8 +164,53 @@ def test_ruby_follows_words_of_any_script():
     assert words == ["ツアラトウストラ", "ＡＢＣ", "とひらがな"]
 
 
-def test_a_note_that_is_not_closed_stays():
-    assert said("本文［＃改ページ\n次［＃改ページ］") == "本文［＃改ページ次"
+def test_a_note_that_is_not_closed_is_told():
+    script = aozora("本文［＃改ページ\n次［＃改ページ］\n彼は［＃「あ」と言った。")
+    assert [passage.text for passage in script.passages] == ["本文", "次", "彼は［＃「あ」と言った。"]
+    (left,) = script.left_out
+    assert (left.line, left.column, left.text) == (1, 3, "［＃改ページ")
+
+
+def test_notes_with_a_bracket_of_the_other_width():
+    assert (
+        said("雨［＃「雨」に傍点]が[＃「が」に傍点］降［#「降」に傍点]る※[#「てへん＋劣」、第3水準1-84-77]。［＃改丁］")
+        == "雨が降る挘。"
+    )
+
+
+def test_a_gaiji_in_the_description_of_a_gaiji():
+    script = aozora(
+        "※［＃「姉」の正字、「女＋※［＃第3水準1-85-57］のつくり」、256-下-16］と※［＃「女＋※［＃二の字点、1-2-22］」、1］［＃改丁］"
+    )
+    assert script.passages[0].text == "姉と〓"
+    (left,) = script.left_out
+    assert (left.text, left.line) == ("※［＃「女＋〻」、1］", 1)
+
+
+def test_a_second_reading_of_a_word_is_told():
+    script = aozora("｜紅葉《もみじ》《こうよう》の山［＃改丁］")
+    assert [(passage.text, [r.kana for r in passage.readings]) for passage in script.passages] == [
+        ("紅葉の山", ["もみじ"])
+    ]
+    assert [left.text for left in script.left_out] == ["《こうよう》"]
+
+
+def test_brackets_of_the_print_that_look_like_our_markup_are_text():
+    line = "［Page：12］、［間：三分］、［アクセント：平板］、［／速さ］、[pase:1]"
+    assert said(f"{line}［＃改丁］") == line
+    assert [passage.pause for passage in aozora("雨。［間：2秒］風。［＃改丁］").passages] == [2.0, None]
+
+
+def test_a_picture_book_in_translation():
+    work = (
+        "きつねの話\nA TALE OF FOXES\n某　A. Nobody\nだれか　やく\n\n"
+        "［＃挿絵（fig1.png、横1×縦1）入る］\n　きつね。\n\n\n\n"
+        "［＃本文終わり］\n英語から訳した。\n"
+        '翻訳の底本：A. Nobody (1903) "A Tale"\n※この翻訳は自由に使えます。\n翻訳者：だれか\n'
+    )
+    script = aozora(work)
+    assert (script.title, script.author) == ("きつねの話", "某　A. Nobody")
+    assert [passage.text for passage in script.passages][-1] == "きつね。"
 
 
 @pytest.mark.parametrize(("codec", "name"), [("cp932", "Shift_JIS"), ("euc_jp", "EUC-JP"), ("utf-8", "UTF-8")])
