@@ -21,19 +21,21 @@ from koebin.producers.formats.epub_contents import contents_of, is_contents_page
 from koebin.producers.formats.epub_package import Item, read_package
 from koebin.producers.formats.safe_xml import Node, tree
 from koebin.producers.formats.voice import Cast
-from koebin.producers.formats.xhtml import LeftOut, Page, read_page
+from koebin.producers.formats.xhtml import LeftOut, Page, read_drawing, read_page
 from koebin.tasks.script import Cover
 
 _ENCODING: Final = re.compile(rb"""<\?xml[^>]{0,200}encoding\s*=\s*["']([A-Za-z0-9_.:-]{1,40})["']""")
 _PAGES: Final = frozenset(
     ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document", "application/xml", "")
 )
+_DRAWING: Final = "image/svg+xml"
 _PAGE_NAMES: Final = re.compile(r"\.(?:xhtml?|html?|xml)$", re.IGNORECASE)
 _FONTS: Final = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 _PROTECTIONS: Final = (
     ("META-INF/license.lcpl", "Readium LCP"),
     ("META-INF/sinf.xml", "Apple FairPlay"),
     ("META-INF/rights.xml", "Adobe ADEPT"),
+    ("rights.xml", "Kobo DRM"),
 )
 _BAD_SHARE: Final = 0.05
 
@@ -63,6 +65,7 @@ class _Book:
         _refuse_protection(archive, [self.package.path, *(item.path for item in self._pages)])
         self._contents, self._declared = contents_of(archive, self.package, _text_of)
         self._spine = frozenset(key_of(item.path) for item in self._pages)
+        self._sheets: dict[str, str] = {}
 
     def read(self, builder: ScriptBuilder, cast: Cast) -> None:
         levels = set() if self._contents else self._levels()
@@ -123,6 +126,9 @@ class _Book:
             page = self._page_for(item, spine)
             if page is None:
                 continue
+            if page.outside:
+                self.package.problems.append(("a page lies outside of the book", page.path))
+                continue
             if key_of(page.path) not in seen:
                 seen.add(key_of(page.path))
                 yield page
@@ -132,7 +138,7 @@ class _Book:
         while not _is_page(chosen):
             following = self.package.items.get(chosen.fallback)
             if following is None or following.path in seen:
-                self.package.problems.append(("a picture in the reading order has no text", item.path))
+                self.package.problems.append(("a file in the reading order is no page", item.path))
                 return None
             chosen = following
             seen.add(chosen.path)
@@ -140,10 +146,21 @@ class _Book:
 
     def _page(self, item: Item) -> Page:
         text, bad = _decoded(self._archive.read(item.path), item.path)
-        page = read_page(text, item.path)
+        if item.media_type == _DRAWING:
+            return read_drawing(text, item.path)
+        page = read_page(text, item.path, lambda href: self._sheet(resolve(item.path, _unquoted(href))))
         if bad:
             page.left_out.append(LeftOut(0, f"{bad} characters cannot be decoded", ""))
         return page
+
+    def _sheet(self, path: str) -> str:
+        """A style sheet, "" where there is none; those of a whole book are read once."""
+        if path not in self._sheets:
+            try:
+                self._sheets[path] = _text_of(self._archive, path)
+            except InvalidScript:
+                self._sheets[path] = ""
+        return self._sheets[path]
 
     def _is_contents(self, item: Item, page: Page) -> bool:
         if "nav" in item.properties and sum(len(block.text) for block in page.blocks) < 200:
@@ -166,6 +183,8 @@ class _Book:
 
 
 def _is_page(item: Item) -> bool:
+    if item.media_type == _DRAWING:
+        return not item.fallback
     if item.media_type in _PAGES:
         return bool(item.media_type) or bool(_PAGE_NAMES.search(item.path))
     return not item.media_type.startswith(("image/", "audio/", "video/", "font/", "text/css")) and bool(
@@ -229,7 +248,7 @@ def _encrypted(archive: Archive) -> Iterator[str]:
         algorithms = [node.get("algorithm") for node in data.iter() if node.tag == "encryptionmethod"]
         if algorithms and algorithms[0] in _FONTS:
             continue
-        yield from (_unquoted(node.get("uri")) for node in data.iter() if node.tag == "cipherreference")
+        yield from (resolve("", _unquoted(node.get("uri"))) for node in data.iter() if node.tag == "cipherreference")
 
 
 def _unquoted(href: str) -> str:

@@ -14,6 +14,8 @@ from koebin.producers.formats.archive import Archive, resolve
 from koebin.producers.formats.safe_xml import Node, tree
 
 _HINT: Final = "Check that the file is a whole EPUB"
+_OUTSIDE: Final = re.compile(r"(?:https?:|ftp:|file:|data:|//)", re.IGNORECASE)
+"""Begins an address outside of the book, or data instead of one."""
 _AUTHORS: Final = frozenset(("", "aut", "cre", "author", "creator"))
 _NO_AUTHORS: Final = frozenset(
     (
@@ -48,6 +50,7 @@ class Item:
     properties: frozenset[str]
     fallback: str = ""
     identity: str = ""
+    outside: bool = False
 
 
 @dataclass(slots=True)
@@ -145,8 +148,8 @@ def _package_path(archive: Archive, text_of: Callable[[Archive, str], str]) -> s
         roots = [node for node in container.iter() if node.tag == "rootfile" and node.get("full-path")]
         ours = [node for node in roots if node.get("media-type") == "application/oebps-package+xml"]
         for node in [*ours, *roots]:
-            if archive.has(node.get("full-path")):
-                return node.get("full-path")
+            if archive.has(path := resolve("", node.get("full-path"))):
+                return path
         if roots:
             raise InvalidScript("the EPUB lacks a file that it names", roots[0].get("full-path"), _HINT)
     found = [name for name in archive.names() if name.lower().endswith(".opf")]
@@ -156,13 +159,16 @@ def _package_path(archive: Archive, text_of: Callable[[Archive, str], str]) -> s
 
 
 def _read_item(node: Node, package: Package) -> None:
-    identity = node.get("id")
+    identity, href = node.get("id"), node.get("href")
+    if identity in package.items:
+        return  # the first one is meant, as with any other id
     package.items[identity] = Item(
-        path=resolve(package.path, unquote(node.get("href").partition("#")[0])),
+        path=href[:100] if _OUTSIDE.match(href) else resolve(package.path, unquote(href.partition("#")[0])),
         media_type=node.get("media-type").lower(),
         properties=frozenset(node.get("properties").split()),
         fallback=node.get("fallback"),
         identity=identity,
+        outside=bool(_OUTSIDE.match(href)),
     )
 
 

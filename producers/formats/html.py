@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from selectolax.lexbor import LexborHTMLParser
@@ -30,12 +30,12 @@ _AROUND: Final = frozenset(("nav", "footer", "aside", "form", "dialog", "menu"))
 _ROLES: Final = frozenset(("navigation", "contentinfo", "complementary", "search", "dialog", "menu"))
 
 
-def read_html_page(page: str) -> Page:
-    """All paragraphs of a page that need not be well-formed."""
+def read_html_page(page: str, sheet_of: Callable[[str], str] | None = None) -> Page:
+    """All paragraphs of a page that need not be well-formed; ``sheet_of`` finds its style sheets."""
     parts = sections(page)
     for index in range(1, len(parts), 2):
         parts[index] = parts[index].removeprefix("<![CDATA[").removesuffix("]]>") if parts[index][2] == "[" else ""
-    return _walked(_parsed(_EMPTY.sub(r"<\1\2></\1>", "".join(parts))).root)
+    return _walked(_parsed(_EMPTY.sub(r"<\1\2></\1>", "".join(parts))).root, PageReader(sheet_of))
 
 
 def _parsed(page: str) -> LexborHTMLParser:
@@ -68,9 +68,9 @@ def read_html(document: str, builder: ScriptBuilder, cast: Cast) -> None:
     parsed = _parsed(document)
     builder.title = builder.title or _title(parsed)
     builder.author = builder.author or _meta(parsed, "author")
-    page = _walked(_article(parsed), whole=False)
+    page = _walked(_article(parsed), _styled(parsed), whole=False)
     if not page.blocks:
-        page = _walked(parsed.body or parsed.root)
+        page = _walked(parsed.body or parsed.root, _styled(parsed))
     add_blocks(page, builder, cast)
 
 
@@ -133,9 +133,16 @@ def _meta(parsed: LexborHTMLParser, name: str) -> str:
     return ""
 
 
-def _walked(root: Any, *, whole: bool = True) -> Page:
-    """The page below ``root``, read without recursion."""
+def _styled(parsed: LexborHTMLParser) -> PageReader:
+    """A reader that knows the style sheets of the page's head."""
     reader = PageReader()
+    for node in parsed.css("head style"):
+        reader.styles.add(node.text(), node.attributes.get("media") or "")
+    return reader
+
+
+def _walked(root: Any, reader: PageReader, *, whole: bool = True) -> Page:
+    """The page below ``root``, read without recursion."""
     for node, entering, depth in _steps(root):
         if depth > limits.XML_DEPTH:
             hint = f"Nest at most {limits.XML_DEPTH} elements"

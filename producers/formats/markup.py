@@ -318,7 +318,7 @@ def _word_start(text: str, start: int, ruby: Ruby) -> int:
     kind = _kind(text[position - 1]) if position > start else ""
     if kind not in kinds:
         return len(text)
-    while position > start and _kind(text[position - 1]) == kind:
+    while position > start and (_kind(text[position - 1]) == kind or (kind == "latin" and _joins(text, position - 1))):
         position = _before_marks(text, position - 1, start)
     while position < len(text) and _is_mark(text[position]):
         position += 1  # marks of the character before the word
@@ -330,6 +330,11 @@ def _before_marks(text: str, position: int, start: int) -> int:
     while position > start and _is_mark(text[position - 1]):
         position -= 1
     return position
+
+
+def _joins(text: str, position: int) -> bool:
+    """Whether this is the apostrophe or hyphen of a word such as Barber's."""
+    return text[position] in "'’-‐" and _kind(text[position - 1 : position] or " ") == "latin"
 
 
 def _is_mark(character: str) -> bool:

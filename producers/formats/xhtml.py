@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,6 +13,7 @@ from koebin.producers.formats import safe_xml, white_space
 from koebin.producers.formats.aozora_characters import character_of
 from koebin.producers.formats.markup import UNKNOWN
 from koebin.producers.formats.readings import MAX_WORD, parse_reading
+from koebin.producers.formats.stylesheet import StyleSheet
 
 _BLOCKS: Final = frozenset(
     """address article aside blockquote body br caption dd details dialog div dl dt fieldset figcaption figure footer
@@ -22,13 +24,19 @@ _SILENT: Final = frozenset(
     """head script style rp template object iframe svg audio video noscript annotation annotation-xml case
     select textarea button""".split()  # noqa: SIM905
 )
+_NO_DRAWING: Final = frozenset(("style", "script", "metadata", "defs", "title", "desc"))
+_PAGE_NUMBERS: Final = frozenset(("pagenum", "pageno", "page-number", "pagenumber"))
+"""Classes that books give to the page numbers of their print."""
 _NOTE_MARKS: Final = frozenset(("noteref", "doc-noteref", "doc-backlink", "backlink"))
 _PAGE_BREAKS: Final = frozenset(("pagebreak", "doc-pagebreak"))
 _CONTENTS: Final = frozenset(("toc", "doc-toc", "landmarks", "page-list", "loi", "lot"))
-_HIDDEN: Final = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE)
 _NOTE_TEXT: Final = re.compile(
-    r"\s*[\[［(（〔【]?\s*(?:(?:原|訳|補|傍)?[注註])?\s*[*＊※†‡]?\s*[0-9０-９]{1,4}\s*[\]］)）〕】]?\s*"
-    r"|\s*[\[［(（〔【]?\s*(?:[*＊※†‡]{1,4}|[↩↑⏎↵⤴]\ufe0e?|(?:原|訳|補|傍)?[注註])\s*[\]］)）〕】]?\s*"
+    r"\s*[\[［(（〔【]?\s*(?:(?:原|訳|補|傍)?[注註]|note\s|fn)?\s*[*＊※†‡§]?\s*[0-9０-９⁰¹²³⁴-⁹①-⑳]{1,4}\s*[\]］)）〕】]?\s*"
+    r"|\s*[\[［(（〔【]?\s*(?:[*＊※†‡§]{1,4}|[↩↑⏎↵⤴⇧^]\ufe0e?|(?:原|訳|補|傍)?[注註])\s*[\]］)）〕】]?\s*"
+    r"|\s*[\[［(（〔【]?\s*(?:原|訳|補|傍)?[注註]\s*[一二三四五六七八九十百]{1,5}\s*[\]］)）〕】]?\s*"
+    r"|\s*[\[［(（〔【]\s*(?:[一二三四五六七八九十百]{1,5}|[a-z]|[ivx]{1,6})\s*[\]］)）〕】]\s*"
+    r"|\s*(?:(?:本文|もと|元)[へに])?(?:戻る|もどる)\s*|\s*(?:go\s|jump\s)?(?:back|return)(?:\sto\stext)?\s*",
+    re.IGNORECASE,
 )
 """A link's whole text that is the mark of a note, or the arrow back from it."""
 _GAIJI_FILE: Final = re.compile(r"(?:^|/)(?:gaiji[-_])?([12]-[0-9]{1,2}-[0-9]{1,2})\.\w+$")
@@ -115,11 +123,24 @@ class _Link:
 
 
 class PageReader(safe_xml.Handler):
-    """Collects the paragraphs of a page from its elements, whoever parses them."""
+    """Collects the paragraphs of a page from its elements, whoever parses them.
 
-    def __init__(self) -> None:
+    Args:
+        sheet_of: the text of a style sheet by its address.
+
+    Attributes:
+        styles: of its elements, as far as they hide some.
+    """
+
+    def __init__(self, sheet_of: Callable[[str], str] | None = None) -> None:
         super().__init__()
         self.page = Page()
+        self.styles = StyleSheet()
+        self._sheet_of = sheet_of
+        self._sheet: list[str] = []
+        self._sheet_media = ""
+        self._drawn: list[str] = []
+        self._pictured = 0
         self._parts: list[str] = []
         self._length = 0
         self._readings: list[Reading] = []
@@ -137,12 +158,13 @@ class PageReader(safe_xml.Handler):
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         around, self._around = self._around, "link" if tag == "a" and "#" in attributes.get("href", "") else tag
+        self._take_styles(tag, attributes)
+        if tag in _BLOCKS and not self._silent:
+            self._end_block()
+        self._take_ids(tag, attributes)
         if self._silent:
             self._silent.append(tag)
             return
-        if tag in _BLOCKS:
-            self._end_block()
-        self._take_ids(tag, attributes)
         if self._says_nothing(tag, attributes, around):
             self._silent.append(tag)
             return
@@ -171,7 +193,7 @@ class PageReader(safe_xml.Handler):
     def end(self, tag: str) -> None:
         self._around = ""
         if self._silent:
-            self._silent.pop()
+            self._end_silent(self._silent.pop())
             return
         if tag in ("rt", "rtc") and self._ruby:
             self._ruby.in_reading = False
@@ -191,6 +213,10 @@ class PageReader(safe_xml.Handler):
 
     def characters(self, content: str) -> None:
         if self._silent:
+            if self._silent[-1] == "style":
+                self._sheet.append(content)
+            elif "svg" in self._silent and "text" in self._silent and not _NO_DRAWING & set(self._silent):
+                self._drawn.append(content)
             return
         if self._ruby:
             self._ruby.text(content)
@@ -214,10 +240,32 @@ class PageReader(safe_xml.Handler):
             if identity := attributes.get(name, "").strip():
                 self._ids.append(identity)
 
+    def _take_styles(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag == "style":
+            self._sheet, self._sheet_media = [], attributes.get("media", "")
+        elif tag == "link" and self._sheet_of and "stylesheet" in attributes.get("rel", "").lower().split():
+            href = attributes.get("href", "").strip()
+            self.styles.add(self._sheet_of(href) if href else "", attributes.get("media", ""))
+
+    def _end_silent(self, tag: str) -> None:
+        if tag == "style":
+            self.styles.add("".join(self._sheet), self._sheet_media)
+        elif tag == "svg" and "svg" not in self._silent and self._drawn:
+            drawn, self._drawn = " ".join("".join(self._drawn).split()), []
+            if drawn:
+                self._leave_out("text of a picture", drawn)
+
     def _says_nothing(self, tag: str, attributes: dict[str, str], around: str) -> bool:
-        if tag in _SILENT or "hidden" in attributes or _HIDDEN.search(attributes.get("style", "")):
+        if tag in _SILENT or "hidden" in attributes:
             return True
-        kinds = {*attributes.get("type", "").split(), *attributes.get("role", "").split()}
+        if attributes.get("aria-hidden", "").strip().lower() == "true" or self.styles.hides(tag, attributes):
+            return True
+        kinds = {
+            kind.rpartition(":")[2]
+            for kind in (*attributes.get("type", "").split(), *attributes.get("role", "").split())
+        }
+        if _PAGE_NUMBERS & set(attributes.get("class", "").lower().split()):
+            return True
         if kinds & _PAGE_BREAKS or (tag == "nav" and kinds & _CONTENTS):
             return True
         if kinds & _NOTE_MARKS or {self._around, around} == {"link", "sup"}:
@@ -244,6 +292,7 @@ class PageReader(safe_xml.Handler):
         if said == UNKNOWN and not self._ruby:
             self._leave_out("a character that is only a picture", attributes.get("alt", "") or source)
         elif said:
+            self._pictured += len(said) if self._ruby is None else 0
             self.characters(said)
 
     def _append(self, text: str) -> None:
@@ -302,6 +351,8 @@ class PageReader(safe_xml.Handler):
         text = "".join(self._parts)
         if not text.strip() and self._level and self._mark:
             text = self._mark  # a heading that is nothing but the number of its chapter
+        if 0 < len(text.strip()) <= self._pictured:
+            text = ""  # a picture that stands alone is no character
         if text.strip():
             plain, readings = white_space.join_lines(text, self._readings)
             targets = tuple(self._targets)
@@ -310,18 +361,18 @@ class PageReader(safe_xml.Handler):
             self._ids = []
             self._level = 0
         self._parts, self._length, self._readings, self._mark = [], 0, [], ""
-        self._linked, self._targets = 0, []
+        self._linked, self._targets, self._pictured = 0, [], 0
 
 
-def read_page(page: str, what: str) -> Page:
-    """The paragraphs of a page, in order; ``what`` names the page.
+def read_page(page: str, what: str, sheet_of: Callable[[str], str] | None = None) -> Page:
+    """The paragraphs of a page, in order; ``what`` names the page, ``sheet_of`` finds its style sheets.
 
     A page that is not well-formed is read as browsers read it.
 
     Raises:
         InvalidScript: it is nested too deeply, or its entities come to too much.
     """
-    reader = PageReader()
+    reader = PageReader(sheet_of)
     try:
         safe_xml.parse(page, reader, what, lenient=True)
     except InvalidScript as error:
@@ -329,8 +380,24 @@ def read_page(page: str, what: str) -> Page:
             raise
         from koebin.producers.formats.html import read_html_page
 
-        return read_html_page(page)
+        return read_html_page(page, sheet_of)
     return reader.finish()
+
+
+def read_drawing(page: str, what: str) -> Page:
+    """The texts of an SVG that is a page of its own, each a paragraph.
+
+    Raises:
+        InvalidScript: it is no XML, or nested too deeply.
+    """
+    found = [
+        node.text(leave_out=_NO_DRAWING)
+        for node in safe_xml.tree(page, what).iter(whole=("text", *_NO_DRAWING))
+        if node.tag == "text"
+    ]
+    texts = [" ".join(text.split()) for text in found]
+    blocks = [Block(text, (), 0, ()) for text in texts if text]
+    return Page(blocks, left_out=[] if blocks else [LeftOut(0, "a picture in the reading order has no text", "")])
 
 
 def _of_picture(attributes: dict[str, str], source: str, *, in_word: bool) -> str:

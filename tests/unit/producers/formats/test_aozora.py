@@ -162,6 +162,8 @@ def test_ruby_follows_words_of_any_script():
     ).passages[0]
     words = [passage.text[r.start : r.end] for r in passage.readings]
     assert words == ["ツアラトウストラ", "ＡＢＣ", "とひらがな"]
+    passage = aozora("'Barber's《バーバース》 Shop《ショップ》とＬ’ａｍｉ《ラミ》［＃改丁］").passages[0]
+    assert [passage.text[r.start : r.end] for r in passage.readings] == ["Barber's", "Shop", "Ｌ’ａｍｉ"]
 
 
 def test_a_note_that_is_not_closed_is_told():

@@ -238,3 +238,114 @@ def test_nested_names_take_no_time_that_grows_with_their_depth(tmp_path):
     nested = "<dc:creator>" * depth + "名" * 200_000 + "</dc:creator>" * depth
     script = load(epub(tmp_path / "book.epub", {"OEBPS/package.opf": package(NAV_ITEM, metadata=nested)}))
     assert script.author.startswith("声便、もう一人、名名")
+
+
+SHEET = ".secret, #gone { display: none } .shown { display: block } @media print { p { display: none } }"
+HIDING = """<p class="secret">一</p><p id="gone">二</p><p aria-hidden="true">三</p><p hidden="hidden">四</p>
+<p style="display:none">五</p><p class="shown" aria-hidden="false">六<span class="secret">七</span>。</p>"""
+
+
+@pytest.mark.parametrize(
+    "head", ['<link rel="stylesheet" href="../OEBPS/css/a%20b.css"/>', f"<style type='text/css'>{SHEET}</style>"]
+)
+def test_what_a_style_sheet_hides_is_silent(head, tmp_path):
+    page = f"<html><head>{head}</head><body>{HIDING}</body></html>"
+    book = epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page, "OEBPS/css/a b.css": SHEET})
+    assert [passage.text for passage in load(book).passages] == ["六。", *SAID[6:]]
+    broken = page.replace("</body>", "")
+    book = epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": broken, "OEBPS/css/a b.css": SHEET})
+    assert [passage.text for passage in load(book).passages] == ["六。", *SAID[6:]]
+
+
+def test_a_chapter_that_begins_in_something_hidden_is_kept(tmp_path):
+    page = TWO.replace('<h2 id="second">', '<div hidden="hidden"><a id="second"/></div><h2>')
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/two.xhtml": page}))
+    assert [chapter.title for chapter in script.chapters] == ["第一章 朝", "第二章"]
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "1", "＊", "※２", "[3]", "（注四）", "〔五〕", "*6", "①", "¹", "[a]", "(iv)", "註", "↩", "†", "§2", "注 3",
+        "戻る", "本文へ戻る", "Back", "^",
+    ],
+)  # fmt: skip
+def test_marks_of_notes_are_silent(mark, tmp_path):
+    page = f'<html><body><p>雨<a href="#n">{mark}</a>が降る。</p></body></html>'
+    assert load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page})).passages[0].text == "雨が降る。"
+
+
+@pytest.mark.parametrize("text", ["一", "第三章", "注釈", "戻る道", "a", "12345"])
+def test_other_links_are_words(text, tmp_path):
+    page = f'<html><body><p>雨<a href="#n">{text}</a>が降る。</p></body></html>'
+    assert load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page})).passages[0].text == f"雨{text}が降る。"
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        '<span epub:type="pagebreak" id="p1">１２</span>',
+        '<a epub:type="z3998:pagebreak">12</a>',
+        '<span role="doc-pagebreak" aria-label="12">12</span>',
+        '<span class="pagenum x">[Pg 12]</span>',
+        '<span class="PageNo">12</span>',
+    ],
+)
+def test_page_numbers_of_the_print_are_silent(number, tmp_path):
+    page = f'<html xmlns:epub="http://www.idpf.org/2007/ops"><body><p>雨{number}が降る。</p></body></html>'
+    assert load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page})).passages[0].text == "雨が降る。"
+
+
+DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><title>題</title>{}</svg>'
+
+
+def test_a_drawing_in_the_reading_order_is_read_by_its_texts(tmp_path):
+    drawn = (
+        '<item id="d" href="d.svg" media-type="image/svg+xml"/><item id="e" href="e.svg" media-type="image/svg+xml"/>'
+    )
+    files = {
+        "OEBPS/package.opf": package(drawn, '<itemref idref="d"/><itemref idref="e"/><itemref idref="two"/>'),
+        "OEBPS/d.svg": DRAWING.format(
+            "<g><text>雨が<tspan>降る</tspan>。</text><defs><text>x</text></defs><text>夜。</text></g>"
+        ),
+        "OEBPS/e.svg": DRAWING.format("<path d='M0'/>"),
+    }
+    script = load(epub(tmp_path / "book.epub", files))
+    assert [passage.text for passage in script.passages] == ["雨が降る。", "夜。", *SAID[6:]]
+    assert [left.reason for left in script.left_out] == ["a picture in the reading order has no text"]
+
+
+def test_text_of_a_drawing_within_a_page_is_told(tmp_path):
+    page = f"<html><body><p>雨{DRAWING.format('<text>図の字</text>')}が降る。</p></body></html>"
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page}))
+    assert script.passages[0].text == "雨が降る。"
+    assert [(left.reason, left.text) for left in script.left_out] == [("text of a picture", "OEBPS/one.xhtml: 図の字")]
+
+
+def test_a_picture_that_stands_alone_is_no_character(tmp_path):
+    page = '<html><body><figure><img src="a.png" alt="図"/><figcaption>説明</figcaption></figure></body></html>'
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page}))
+    assert [passage.text for passage in script.passages] == ["説明", *SAID[6:]]
+
+
+@pytest.mark.parametrize("address", ["https://example.com/three.xhtml", "data:text/html;base64,PGI+"])
+def test_pages_outside_of_the_book_are_told(address, tmp_path):
+    item = f'<item id="far" href="{address}" media-type="application/xhtml+xml"/>'
+    files = {"OEBPS/package.opf": package(item, '<itemref idref="far"/><itemref idref="two"/>')}
+    script = load(epub(tmp_path / "book.epub", files))
+    assert [passage.text for passage in script.passages] == SAID[6:]
+    assert [(left.reason, left.text) for left in script.left_out] == [("a page lies outside of the book", address)]
+
+
+def test_the_first_of_two_files_with_one_id_is_meant(tmp_path):
+    twice = '<item id="one" href="two.xhtml" media-type="application/xhtml+xml"/>'
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/package.opf": package(twice)}))
+    assert [passage.text for passage in script.passages] == SAID
+
+
+def test_addresses_from_the_root_of_the_archive(tmp_path):
+    files = {"META-INF/container.xml": CONTAINER.replace("OEBPS/", "/./OEBPS/")}
+    assert load(epub(tmp_path / "book.epub", files)).passages
+    locked = {"META-INF/encryption.xml": ENCRYPTED.replace("OEBPS/one", "/OEBPS/%6Fne"), "rights.xml": "<kdrm/>"}
+    with pytest.raises(InvalidScript, match="protected with Kobo DRM"):
+        load(epub(tmp_path / "book.epub", locked))

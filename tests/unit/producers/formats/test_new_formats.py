@@ -33,6 +33,17 @@ PAGE = """<!DOCTYPE html><html><head><title>記事 - 声便新聞</title><meta n
 <aside>関連記事</aside></article><footer>著作権</footer></body></html>"""
 
 
+def test_what_a_page_hides_is_silent():
+    sheet = (
+        "<style>.sr, #menu{display:none} p.fold{visibility:hidden}</style><style media=print>p{display:none}</style>"
+    )
+    hidden = "<p class=sr>一<p id=menu>二<p class=fold>三<div aria-hidden=true><p>四</div><p hidden>五"
+    for page in (f"<html><head>{sheet}</head><body>{hidden}<p>雨。", f"<html><body>{sheet}{hidden}<p>雨。"):
+        assert said(read(page)) == ["雨。"]
+    article = f"<html><head>{sheet}</head><body><article>{hidden}<p>雨<span class=sr>六</span>だ。</article>"
+    assert said(read(article)) == ["雨だ。"]
+
+
 def test_the_article_of_a_page():
     script = read(PAGE)
     assert said(script) == ["雨の日", "今日は雨だ。", "傘を持って出かける。", "一つ", "二つ", "夕方", "R&D & é。"]
