@@ -24,6 +24,12 @@ _SPLIT: Final = {
 }
 
 
+_SPLIT_AFTER_FALL: Final = {
+    "た": {"もの", "時", "はず", "つもり"},
+    "て": {"くださる", "下さる", "いく", "もらう", "やる"},
+    "で": {"くださる", "下さる", "いく", "もらう", "やる"},
+}
+"""The same where the pitch has fallen before; behind verbs as behind た."""
 _JOIN: Final = {"なく": {"なる"}, "と": {"いう"}}
 
 
@@ -33,7 +39,7 @@ def divide_phrases(features: list[Feature]) -> None:
         before, word = features[index - 1], features[index]
         if before["is_reading_protected"] or word["is_reading_protected"] or not word["mora_size"]:
             continue
-        if word["chain_flag"] == 1 and _begins(before, word):
+        if word["chain_flag"] == 1 and (_begins(before, word) or _begins_after_fall(features, index)):
             _split(features, index)
         elif word["chain_flag"] != 1 and _goes_on(before, word):
             word["chain_flag"] = 1
@@ -57,12 +63,26 @@ def _begins(before: Feature, word: Feature) -> bool:
     return True
 
 
+def _begins_after_fall(features: Sequence[Feature], index: int) -> bool:
+    """Whether the pitch has fallen in the phrase before the word, which begins another therefore."""
+    before, word = features[index - 1], features[index]
+    place = "た" if before["pos"] == "動詞" else before["string"]
+    if word["pos_group1"] != "非自立" or word["orig"] not in _SPLIT_AFTER_FALL.get(place, ()):
+        return False
+    head = _head(features, index - 1)
+    return bool(0 < features[head]["acc"] < morae(features[head:index]))
+
+
+def _head(features: Sequence[Feature], index: int) -> int:
+    while index and features[index]["chain_flag"] == 1:
+        index -= 1
+    return index
+
+
 def _split(features: list[Feature], index: int) -> None:
     """Begin a phrase at ``index``: the accent that the phrase before it had behind this place is given up."""
-    head = index - 1
-    while head and features[head]["chain_flag"] == 1:
-        head -= 1
-    if features[head]["acc"] > sum(word["mora_size"] for word in features[head:index]):
+    head = _head(features, index - 1)
+    if features[head]["acc"] > morae(features[head:index]):
         features[head]["acc"] = 0
     features[index]["chain_flag"] = 0
     end = index + 1
@@ -94,6 +114,11 @@ def chained_accent(words: Sequence[Feature]) -> int:
             break
         size += word["mora_size"]
     return max(accent, 0)
+
+
+def morae(words: Sequence[Feature]) -> int:
+    """How many morae the words have together."""
+    return sum(int(word["mora_size"]) for word in words)
 
 
 def phrase_spans(features: Sequence[Feature]) -> Iterator[tuple[int, int]]:

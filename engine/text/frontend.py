@@ -29,7 +29,7 @@ from koebin.engine.text.sentences import split_long
 if TYPE_CHECKING:
     from koebin.engine.text.dictionary import Dictionary
 
-NORMALIZER_VERSION: Final = 8
+NORMALIZER_VERSION: Final = 9
 """Raise it with every change of this package that changes phones, tones or labels."""
 
 _DECIDING_PACKAGES: Final = ("pyopenjtalk-plus", "kanalizer", "SudachiPy", "SudachiDict-core")
