@@ -52,7 +52,7 @@ def measure(voice: Path, device: torch.device) -> dict[str, float]:
         elif device.type == "cpu":
             _imitate_tf32(coarse.dec)
         with arithmetic(device, tf32=True):
-            found[mode] = _ratio(exact, _decode(coarse, z))
+            found[mode] = signal_to_noise(exact, _decode(coarse, z))
     return found
 
 
@@ -60,7 +60,8 @@ def _decode(network: Synthesizer, z: Tensor) -> Tensor:
     return network.decode(z, None, torch.zeros(1, dtype=torch.int64, device=z.device))
 
 
-def _ratio(exact: Tensor, coarse: Tensor) -> float:
+def signal_to_noise(exact: Tensor, coarse: Tensor) -> float:
+    """Decibels of the exact audio, without its mean, above the error of the coarse one."""
     signal = exact - exact.mean()
     return float(10 * torch.log10(signal.square().sum() / (exact - coarse).square().sum()))
 

@@ -3,6 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """Limits of one padded batch.
+
+    Attributes:
+        utterances: most of them.
+        phones: most positions of the text encoder, padding counted.
+        frames: most positions of the flow, padding counted.
+        window_frames: most frames, over all utterances, in one call of the decoder.
+    """
+
+    utterances: int = 64
+    phones: int = 16_384
+    frames: int = 24_576
+    window_frames: int = 16_384
+
+
+ON_CUDA: Final = BatchLimits()
+ON_CPU: Final = BatchLimits(utterances=1, window_frames=512)
+"""On a CPU padding only costs, and a window is to stay in its caches."""
 
 
 def batches_within(lengths: Sequence[int], budget: int, most: int) -> list[list[int]]:

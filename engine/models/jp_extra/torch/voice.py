@@ -24,7 +24,7 @@ from koebin.engine.models.jp_extra.network_input import NetworkInput, network_in
 from koebin.engine.models.jp_extra.receptive_field import receptive_field_frames
 from koebin.engine.models.jp_extra.styles import Styles
 from koebin.engine.models.jp_extra.timings import boundary, frames_between, marks_of
-from koebin.engine.models.jp_extra.torch.batches import batches_within
+from koebin.engine.models.jp_extra.torch.batches import ON_CPU, ON_CUDA, BatchLimits, batches_within
 from koebin.engine.models.jp_extra.torch.bert import TorchBert, expand
 from koebin.engine.models.jp_extra.torch.checkpoint import checksum, find_weights, load_synthesizer
 from koebin.engine.models.jp_extra.torch.devices import arithmetic, open_device
@@ -40,13 +40,6 @@ Tokenizer = Callable[[str], Sequence[int]]
 _ARITHMETIC: Final = "torch 1"
 """Version, raised with every change that changes samples by more than rounding."""
 
-_MOST_PHONES: Final = 16_384
-"""Most positions of a padded batch of the text encoder."""
-_MOST_FRAMES: Final = 24_576
-"""Most positions of a padded batch of the flow."""
-_WINDOW_FRAMES: Final = 16_384
-"""Most frames, over all items of a batch, in one call of the decoder."""
-_CPU_WINDOW_FRAMES: Final = 512
 _LONGEST_SECONDS: Final = 300.0
 """Longest utterance in seconds: a broken voice's durations must not exhaust memory."""
 
@@ -89,7 +82,7 @@ class JpExtraTorch:
         tokens: for ``bert``.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         decoder: arithmetic of the decoder on CUDA. What comes before it is always float32.
-        batch_size: most utterances of a padded batch; None is 64 on CUDA, and 1 on a CPU, where padding only costs.
+        limits: of a padded batch; None is ``ON_CUDA`` or ``ON_CPU``.
 
     Raises:
         InvalidCheckpoint: files that do not fit.
@@ -103,7 +96,7 @@ class JpExtraTorch:
         tokens: Tokenizer,
         device: str = "cpu",
         decoder: DecoderMode = "float32",
-        batch_size: int | None = None,
+        limits: BatchLimits | None = None,
     ) -> None:
         self._device = open_device(device)
         self._sizes = HyperParameters.load(folder / "config.json")
@@ -113,7 +106,7 @@ class JpExtraTorch:
         self._bert = bert
         self._tokens = tokens
         self._decoder = decoder if self._device.type == "cuda" else "float32"
-        self._batch_size = batch_size or (64 if self._device.type == "cuda" else 1)
+        self._limits = limits or (ON_CUDA if self._device.type == "cuda" else ON_CPU)
         self._loaded: Synthesizer | None = load_synthesizer(self._weights, self._sizes).to(self._device)
         self._loaded.dec.to(torch.float16 if self._decoder == "float16" else torch.float32)
         self._overlap = receptive_field_frames(self._sizes)
@@ -147,15 +140,15 @@ class JpExtraTorch:
 
     @property
     def batch_size(self) -> int:
-        return self._batch_size
+        return self._limits.utterances
 
     @torch.inference_mode()
     def synthesize(self, utterances: Sequence[Utterance]) -> list[Rendering]:
         jobs = [self._prepare(utterance, phonemes(utterance.analysis)) for utterance in utterances]
-        for batch in self._batches([len(job.ids) for job in jobs], _MOST_PHONES):
+        for batch in self._batches([len(job.ids) for job in jobs], self._limits.phones):
             self._encode([jobs[index] for index in batch])
         samples: dict[int, FloatArray] = {}
-        for batch in self._batches([job.frames for job in jobs], _MOST_FRAMES):
+        for batch in self._batches([job.frames for job in jobs], self._limits.frames):
             batched("utterances", len(batch), self.batch_size)
             samples |= zip(batch, self._speak([jobs[index] for index in batch]), strict=True)
         return [self._finish(job, samples[index]) for index, job in enumerate(jobs)]
@@ -269,7 +262,7 @@ class JpExtraTorch:
         z [B, C, F] -> audio [B, F * hop], on the device.
         """
         hop, total = self._sizes.hop_length, z.shape[2]
-        width = _CPU_WINDOW_FRAMES if self._device.type == "cpu" else max(1, _WINDOW_FRAMES // len(z))
+        width = max(1, self._limits.window_frames // len(z))
         parts = []
         for start in range(0, total, width):
             end, left = min(start + width, total), max(0, start - self._overlap)

@@ -17,7 +17,7 @@ from transformers import DebertaV2Config, DebertaV2Model
 
 from koebin.engine.errors import BackendMissing, EngineNotReady, InferenceFailed, InvalidOption, UnknownStyle
 from koebin.engine.models.base import Utterance
-from koebin.engine.models.jp_extra.torch.batches import batches_within
+from koebin.engine.models.jp_extra.torch.batches import BatchLimits, batches_within
 from koebin.engine.models.jp_extra.torch.bert import TorchBert
 from koebin.engine.models.jp_extra.torch.voice import JpExtraTorch
 from koebin.engine.options import SynthesisOptions
@@ -68,7 +68,7 @@ def utterance(text: str, **options: object) -> Utterance:
 
 
 def test_a_padded_batch_says_the_same_as_one_after_another(voice: Path, bert: TorchBert, single: JpExtraTorch) -> None:
-    batched = JpExtraTorch(voice, bert, tokens, batch_size=3)
+    batched = JpExtraTorch(voice, bert, tokens, limits=BatchLimits(utterances=3))
     assert (single.batch_size, batched.batch_size) == (1, 3)
     utterances = [utterance(text, speaker_id=index % 3, speed=1 + index / 3) for index, text in enumerate(TEXTS)]
     alone = single.synthesize(utterances)
@@ -215,7 +215,9 @@ def test_a_batch_lies_on_the_card_and_is_waited_for_three_times(
         monkeypatch.setattr(
             f"koebin.engine.models.jp_extra.torch.{module}.open_device", lambda name: torch.device("meta")
         )
-    on_card = JpExtraTorch(voice, TorchBert(bert._folder, "cuda"), tokens, "cuda", batch_size=len(TEXTS))
+    on_card = JpExtraTorch(
+        voice, TorchBert(bert._folder, "cuda"), tokens, "cuda", limits=BatchLimits(utterances=len(TEXTS))
+    )
     utterances = [utterance(text) for text in TEXTS]
     with Card() as card:
         spoken = on_card.synthesize(utterances)
