@@ -157,6 +157,9 @@ def _feed(edition: Edition, wanted: dict[str, Any], editions: list[dict[str, Any
         description=wanted["description"],
         author=wanted["author"],
         image=wanted["image"],
+        category="News",
+        subcategory="Daily News",
+        medium="podcast",
     )
     return feed(show, [episode for each in editions if (episode := _episode(edition.briefing, base, each))])
 

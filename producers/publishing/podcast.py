@@ -49,6 +49,8 @@ class Show:
         feed: address of the feed itself.
         image: address of a square picture, "" for none.
         serial: its episodes are to be heard from the first to the last.
+        category, subcategory: of Apple's list.
+        medium: of the podcast namespace's list.
     """
 
     title: str
@@ -59,6 +61,9 @@ class Show:
     image: str = ""
     language: str = "ja"
     serial: bool = False
+    category: str = "Arts"
+    subcategory: str = "Books"
+    medium: str = "audiobook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +107,11 @@ def feed(show: Show, episodes: Iterable[Episode]) -> bytes:
         _add(channel, "itunes:author", show.author)
     if show.image:
         ElementTree.SubElement(channel, _name("itunes:image"), {"href": show.image})
+    category = ElementTree.SubElement(channel, _name("itunes:category"), {"text": show.category})
+    ElementTree.SubElement(category, _name("itunes:category"), {"text": show.subcategory})
     _add(channel, "itunes:explicit", "false")
     _add(channel, "itunes:type", "serial" if show.serial else "episodic")
+    _add(channel, "podcast:medium", show.medium)
     for episode in episodes:
         _add_episode(channel, episode)
     ElementTree.indent(rss)
@@ -117,7 +125,7 @@ def podcast_chapters(chapters: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def public_url(base: str, name: str) -> str:
-    """Address of a file below the public base address.
+    """Address of a file below the public base address, in the characters that addresses may have.
 
     Raises:
         InvalidOption: the base is no http address.
@@ -125,7 +133,16 @@ def public_url(base: str, name: str) -> str:
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
         raise InvalidOption("not a public base address", base, "Use https://host/path")
-    return f"{base.rstrip('/')}/{quote(name)}"
+    place = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+    return f"{parts.scheme}://{_host(parts.netloc)}{place}/{quote(name)}"
+
+
+def _host(place: str) -> str:
+    """Host and port, a name in other letters as the name system has it."""
+    try:
+        return place if place.isascii() else place.encode("idna").decode()
+    except UnicodeError as error:
+        raise InvalidOption("not a public base address", place, "Use https://host/path") from error
 
 
 def _add_episode(channel: ElementTree.Element, episode: Episode) -> None:

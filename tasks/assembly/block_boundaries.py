@@ -16,6 +16,7 @@ from typing import Final
 
 from koebin.engine.audio.silence import clip
 from koebin.engine.content_id import canonical_json
+from koebin.engine.reading import Reading
 from koebin.tasks.assembly.programme import Block, Part, Place
 from koebin.tasks.contracts import Placement
 from koebin.tasks.jobs.planning import SECONDS_PER_CHARACTER
@@ -36,6 +37,7 @@ class Placed:
     speaker: str
     text: str
     place: Placement
+    readings: tuple[Reading, ...] = ()
 
 
 def cut(store: Store, placed: Sequence[Placed], titles: Sequence[str]) -> list[Block]:
@@ -79,7 +81,9 @@ def _identity(segment: Placed) -> list[object]:
 
 def _place(segment: Placed, titles: Sequence[str], *, named: bool) -> Place:
     place = segment.place
-    return Place(place.chapter, titles[place.chapter], place.line, segment.speaker, place.name if named else None)
+    name = place.name if named else None
+    title = titles[place.chapter]
+    return Place(place.chapter, title, place.line, segment.speaker, name, segment.text, segment.readings)
 
 
 def _last_silence(segment: Placed, *, last: bool) -> float:

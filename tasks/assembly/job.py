@@ -132,8 +132,9 @@ def _placed(store: Store, manifest: Manifest) -> list[Placed]:
     for number in range(manifest.chunks):
         document = parse_json(ChunkDocument, store.get(keys.chunk(manifest.job, number)))
         found += [
-            Placed(planned.segment.key, document.speaker, planned.segment.text, planned.place)
+            Placed(segment.key, document.speaker, segment.text, planned.place, segment.engine_readings())
             for planned in document.segments
+            for segment in (planned.segment,)
         ]
     for segment in found:
         if segment.place.chapter >= len(manifest.chapters) or segment.speaker not in manifest.speakers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from koebin.engine.reading import Reading
 from koebin.tasks.assembly.programme.parts import Part
 
 
@@ -18,6 +19,7 @@ class Place:
         line: line in the script; another line begins a paragraph on the player page.
         speaker: name of the speaker.
         name: the speaker's name for listeners; "" for a narrator; None: ``speaker``.
+        text, readings: what the script says there, with the ruby that a book keeps.
     """
 
     chapter: int = 0
@@ -25,6 +27,8 @@ class Place:
     line: int = 0
     speaker: str = ""
     name: str | None = None
+    text: str = ""
+    readings: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ def write_descriptions(outlines: Iterable[tuple[Block, Outline]], layout: Layout
             if page:
                 page.add(marks if wanted.whole else relative, chapter - 1, place.line, place.name)
             if book:
-                book.add(relative if wanted.per_chapter else marks, chapter - 1, place.line, place.name)
+                spoken = relative if wanted.per_chapter else marks
+                book.add(spoken, chapter - 1, place.line, place.name, place.text, place.readings)
     if layout.lists_chapters():
         listing = json.dumps(chapter_list(layout), ensure_ascii=False, indent=1)
         _write(layout.folder / "chapters.json", listing.encode())
@@ -79,7 +80,7 @@ def _book(layout: Layout) -> EpubBook:
     wanted, numbers = layout.wanted, range(1, len(layout.timeline.chapters) + 1)
     return EpubBook(
         title=wanted.title,
-        author=wanted.author,
+        authors=wanted.authors,
         chapters=[layout.title(number) for number in numbers],
         audio=[layout.epub_audio(number).name for number in numbers],
         series=wanted.series,

@@ -11,17 +11,19 @@ import re
 import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from koebin.engine.audio.formats import EPUB_FORMATS
-from koebin.engine.audio.marks import Marks
+from koebin.engine.audio.marks import Mark, Marks
+from koebin.engine.reading import Reading
 
 _MODIFIED: Final = "2000-01-01T00:00:00Z"
 """The standard asks for a date; none of ours, so that the same programme is the same file."""
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_NO_KANA: Final = re.compile("[^ぁ-ゖァ-ヺー]")
 _ACTIVE: Final = "-epub-media-overlay-active"
 _STYLE: Final = f"""body {{ line-height: 1.8; margin: 1em; }}
 h1 {{ font-size: 1.4em; }}
@@ -58,7 +60,7 @@ class EpubBook:
     """
 
     title: str
-    author: str
+    authors: Sequence[str]
     chapters: Sequence[str]
     audio: Sequence[str]
     series: str = ""
@@ -68,16 +70,32 @@ class EpubBook:
     _paragraph: tuple[int, str] | None = None
     _named: str = ""
 
-    def add(self, marks: Marks, chapter: int, line: int, name: str | None) -> None:
-        """Add the next sentences, in seconds from the beginning of their audio file; ``name`` as in ``Place``."""
+    def add(
+        self,
+        marks: Marks,
+        chapter: int,
+        line: int,
+        name: str | None,
+        text: str = "",
+        readings: Sequence[Reading] = (),
+    ) -> None:
+        """Add the next sentences, in seconds from the beginning of their audio file.
+
+        Args:
+            name, text, readings: as in ``Place``.
+        """
         while len(self._pages) <= chapter:
             self._close()
             number = len(self._pages)
             self._pages.append(_Page(self.chapters[number], self.audio[number]))
             self._paragraph, self._named = None, ""
         page = self._pages[chapter]
+        position = 0
         for sentence in marks.sentences:
-            self._sentence(page, sentence.text, sentence.start, sentence.end, line, name or "")
+            start = text.find(sentence.text, position) if readings else -1
+            position = start + len(sentence.text) if start >= 0 else position
+            written = _with_ruby(sentence.text, _within(readings, start, position) if start >= 0 else ())
+            self._sentence(page, sentence, written, line, name or "")
 
     def write(self, path: Path, audio: Mapping[str, Path], cover: Path | None) -> None:
         """Write the book.
@@ -104,18 +122,19 @@ class EpubBook:
                     while block := source.read(1 << 20):
                         inside.write(block)
 
-    def _sentence(self, page: _Page, text: str, start: float, end: float, line: int, name: str) -> None:
+    def _sentence(self, page: _Page, sentence: Mark, written: str, line: int, name: str) -> None:
         self._count += 1
-        heading = not page.text and bool(page.title) and _same(text, page.title)
+        start, end = sentence.start, sentence.end
+        heading = not page.text and bool(page.title) and _same(sentence.text, page.title)
         if heading:
-            page.text.append(f'<h1 id="s{self._count}">{_escaped(text)}</h1>\n')
+            page.text.append(f'<h1 id="s{self._count}">{written}</h1>\n')
         else:
             if self._paragraph != (line, name) or not page.text or page.text[-1].endswith("</h1>\n"):
                 self._close()
                 said = f'<span class="name">{_escaped(name)}</span>　' if name and name != self._named else ""
                 page.text.append(f"<p>{said}")
                 self._paragraph, self._named = (line, name), name
-            page.text.append(f'<span id="s{self._count}">{_escaped(text)}</span>')
+            page.text.append(f'<span id="s{self._count}">{written}</span>')
         if end - start > 0.001:
             number = len(self._pages)
             page.overlay.append(
@@ -165,8 +184,7 @@ class EpubBook:
                 for number, page in zip(numbers, self._pages, strict=True)
             ),
         ]
-        if self.author:
-            metadata.append(f"<dc:creator>{_escaped(self.author)}</dc:creator>")
+        metadata += [f"<dc:creator>{_escaped(author)}</dc:creator>" for author in self.authors]
         if self.series:
             metadata.append(f'<meta property="belongs-to-collection" id="series">{_escaped(self.series)}</meta>')
             metadata.append('<meta property="collection-type" refines="#series">series</meta>')
@@ -198,7 +216,7 @@ class EpubBook:
         )
 
     def _identity(self) -> uuid.UUID:
-        digest = hashlib.sha256(f"{self.title}\n{self.author}\n".encode(errors="replace"))
+        digest = hashlib.sha256(f"{self.title}\n{'、'.join(self.authors)}\n".encode(errors="replace"))
         for page in self._pages:
             digest.update("".join(page.text).encode())
         return uuid.UUID(bytes=digest.digest()[:16], version=5)
@@ -217,6 +235,25 @@ _XHTML: Final = """<?xml version="1.0" encoding="UTF-8"?>
 
 def _escaped(text: str) -> str:
     return html.escape(_UNWRITABLE.sub("", text).replace("\n", " "), quote=True)
+
+
+def _within(readings: Sequence[Reading], start: int, end: int) -> list[Reading]:
+    """Those of a sentence, counted from its beginning."""
+    inside = (each for each in readings if start <= each.start and each.end <= end)
+    return [replace(each, start=each.start - start, end=each.end - start) for each in inside]
+
+
+def _with_ruby(text: str, readings: Sequence[Reading]) -> str:
+    """A sentence as markup, with readings above the words that are not kana themselves."""
+    parts, position = [], 0
+    for reading in readings:
+        word, kana = text[reading.start : reading.end], _NO_KANA.sub("", reading.kana)
+        if reading.start < position or not kana or not _NO_KANA.search(word):
+            continue
+        parts.append(_escaped(text[position : reading.start]))
+        parts.append(f"<ruby>{_escaped(word)}<rt>{kana}</rt></ruby>")
+        position = reading.end
+    return "".join([*parts, _escaped(text[position:])])
 
 
 def _same(text: str, title: str) -> bool:

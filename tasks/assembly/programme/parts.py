@@ -74,7 +74,7 @@ class Deliverables:
         audiobookshelf: a ``metadata.json`` for Audiobookshelf.
         bitrate_kbps: of the lossy formats, None for their defaults.
         sample_rate_hz: of the programme, None for the first part's.
-        title, author, cover: written into the files; the cover is PNG or JPEG bytes.
+        title, author, cover: written into the files; the cover is PNG or JPEG bytes. A 、 parts several authors.
         credits: a line for each voice that names its makers or its licence; in tags and on the page.
         name: stem of the file names.
 
@@ -126,6 +126,11 @@ class Deliverables:
         _check_range("loudness target", self.loudness_lufs, -70.0, 0.0)
         _check_range("true-peak ceiling", self.true_peak_dbtp, -20.0, 0.0)
         _check_range("sample rate", self.sample_rate_hz, 8_000, 192_000)
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """Each author by itself."""
+        return tuple(dict.fromkeys(name for each in self.author.split("、") if (name := each.strip())))
 
 
 def _check_range(name: str, value: float | None, low: float, high: float) -> None:

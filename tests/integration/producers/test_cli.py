@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from koebin.engine.audio.encoding import decode_segment
 from koebin.producers import exits
 from koebin.producers.cli import app
 from tests.servers.ports import free_ports
+from tests.unit.producers.publishing.feed_rules import broken
 
 BEEP = "こん\x07にちは。"
 
@@ -208,9 +210,20 @@ def test_a_folder_is_one_book(home: Path) -> None:
 
 
 def test_a_book_with_sound_and_a_podcast(home: Path) -> None:
-    code, result = narrated(home, "book.md", "# 一\n\n雨。\n\n# 二\n\n風。", "--epub", "--per-chapter", "-f", "mp3")
+    text = "---\nauthor: [山田花子, 佐藤次郎]\n---\n# 一\n\n雨｜明日《あした》。\n\n# 二\n\n風。"
+    options = ("--epub", "--audiobookshelf", "--series", "四季", "--series-number", "2", "--per-chapter", "-f", "mp3")
+    code, result = narrated(home, "book.md", text, *options)
     assert code == exits.OK
     assert {file["kind"] for file in result["files"]} >= {"audio", "epub", "marks"}
+    (book,) = home.glob("out/jobs/*/out/*.epub")
+    with zipfile.ZipFile(book) as archive:
+        pages = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith(".xhtml"))
+    assert "雨<ruby>明日<rt>あした</rt></ruby>。" in pages
+    (listing,) = home.glob("out/jobs/*/out/metadata.json")
+    shelf = json.loads(listing.read_text(encoding="utf-8"))
+    assert (shelf["authors"], shelf["series"]) == (["山田花子", "佐藤次郎"], ["四季 #2"])
     code, output = koebin("podcast", result["job"], "--base-url", "https://example.jp/a")
     assert code == exits.OK
     assert output.strip().endswith("/out/feed.xml")
+    (document,) = home.glob("out/jobs/*/out/feed.xml")
+    assert broken(document.read_bytes()) == []

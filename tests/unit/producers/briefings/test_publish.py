@@ -16,6 +16,7 @@ from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.publish import Edition, edition_of, publish
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store
+from tests.unit.producers.publishing.feed_rules import broken
 
 BEGIN = datetime(2026, 11, 22, 22, 0, tzinfo=UTC)
 
@@ -177,6 +178,7 @@ def test_a_podcast_names_the_editions_there_are(store: Store) -> None:
     for day in range(5):
         result = {"format": "mp3", "bytes": 15, "duration_seconds": 61.0}
         publish(edition(store, day, podcast=podcast), store, result, BEGIN + timedelta(days=day))
+    assert broken(store.get("briefings/morning/feed.xml")) == []
     parsed = feedparser.parse(store.get("briefings/morning/feed.xml"))
     assert not parsed.bozo
     assert [entry.id for entry in parsed.entries] == [

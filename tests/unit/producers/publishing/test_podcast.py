@@ -14,6 +14,7 @@ from koebin.tasks.contracts import Manifest, PlannedSpeaker, Result, SegmentCoun
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome, OutputFile
 from koebin.tasks.stores.uri import open_store
+from tests.unit.producers.publishing.feed_rules import broken
 
 BASE = "https://cdn.example.jp/声"
 
@@ -38,6 +39,7 @@ def test_a_reader_finds_every_part():
     document = feed(show, [episode])
     parsed = feedparser.parse(document)
     assert not parsed.bozo
+    assert broken(document) == []
     assert (parsed.feed.title, parsed.feed.language, parsed.feed.author) == ("題 & <名>", "ja", "著者")
     assert parsed.feed.image.href == "https://example.jp/a.png"
     (item,) = parsed.entries
@@ -59,6 +61,18 @@ def test_chapters_as_the_namespace_has_them():
 def test_a_base_address_is_public(base):
     with pytest.raises(InvalidOption, match="not a public base address"):
         public_url(base, "a.mp3")
+
+
+@pytest.mark.parametrize(
+    ("base", "address"),
+    [
+        ("https://example.jp", "https://example.jp/%E9%9B%A8%201.mp3"),
+        ("https://example.jp:8443/a%20b/", "https://example.jp:8443/a%20b/%E9%9B%A8%201.mp3"),
+        ("http://日本語.jp/声 の", "http://xn--wgv71a119e.jp/%E5%A3%B0%20%E3%81%AE/%E9%9B%A8%201.mp3"),
+    ],
+)
+def test_addresses_have_the_characters_that_they_may(base, address):
+    assert public_url(base, "雨 1.mp3") == address
 
 
 def stored(tmp_path, files, chapters):
@@ -129,7 +143,8 @@ def test_chapters_of_a_narration_are_episodes_the_latest_first(tmp_path):
     parsed = feedparser.parse(read(store, "feed.xml"))
     assert [entry.title for entry in parsed.entries] == ["第二章", "第一章"]
     assert [entry.id for entry in parsed.entries] == ["j/2", "j/1"]
-    assert parsed.entries[1].enclosures[0].href == f"{BASE}/programme-01.mp3"
+    assert broken(read(store, "feed.xml")) == []
+    assert parsed.entries[1].enclosures[0].href == "https://cdn.example.jp/%E5%A3%B0/programme-01.mp3"
     assert b"programme-01.vtt" in read(store, "feed.xml")
     assert parsed.feed.image.href.endswith("/cover.png")
     before = read(store, "feed.xml")
@@ -141,6 +156,7 @@ def test_a_narration_in_one_file_is_one_episode_with_chapters(tmp_path):
     store = stored(tmp_path, [("programme.mp3", "audio", 0)], ["一", "二"])
     publish_narration(store, "j", "https://example.jp/a/")
     (entry,) = feedparser.parse(read(store, "feed.xml")).entries
+    assert broken(read(store, "feed.xml")) == []
     assert (entry.title, entry.enclosures[0].href) == ("雨の本", "https://example.jp/a/programme.mp3")
     chapters = json.loads(read(store, "podcast-chapters.json"))["chapters"]
     assert [chapter["title"] for chapter in chapters] == ["一", "二"]

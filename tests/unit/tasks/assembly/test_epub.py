@@ -8,6 +8,7 @@ import pytest
 
 from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.errors import InvalidOption
+from koebin.engine.reading import Reading
 from koebin.tasks.assembly.programme.epub import EpubBook
 from koebin.tasks.assembly.programme.parts import Deliverables
 from tests.unit.producers.formats.books import PNG
@@ -17,12 +18,15 @@ MP3 = b"\xff\xfb\x90\x00" + b"\0" * 413
 
 def book(tmp_path, name="a.epub", cover=None, series="四季"):
     chapters = ["第一章 雨", "第二章"]
-    made = EpubBook("題 & <名>", "著者", chapters, ["p-01.mp3", "p-02.mp3"], series, "2")
+    made = EpubBook("題 & <名>", ["著者", "共著者"], chapters, ["p-01.mp3", "p-02.mp3"], series, "2")
     made.add(Marks((Mark("第一章　雨", 0.0, 1.0),)), 0, 1, None)
     made.add(Marks((Mark("雨が\x07降る。", 1.5, 2.5),)), 0, 2, None)
     made.add(Marks((Mark("<傘>を & 持つ。", 2.5, 3.0),)), 0, 2, None)
     made.add(Marks((Mark("はい。", 3.5, 4.0),)), 0, 3, "メイ<b>")
     made.add(Marks((Mark("……", 4.0, 4.0),)), 0, 3, "メイ<b>")
+    ruby = [Reading(0, 2, "あすか", 1), Reading(3, 4, "あめ"), Reading(6, 8, "カサ"), Reading(11, 13, "アシタ")]
+    whole = Marks((Mark("明日は雨。", 4.0, 5.0), Mark("かさ & 明日。", 5.0, 6.0)))
+    made.add(whole, 0, 4, None, "明日は雨。 かさ & 明日。", ruby)
     made.add(Marks((Mark("終わり。", 0.5, 1.0),)), 1, 4, None)
     for sound in ("p-01.mp3", "p-02.mp3"):
         (tmp_path / sound).write_bytes(MP3 * 20)
@@ -47,10 +51,20 @@ def test_each_sentence_has_its_time(tmp_path):
         ("s2", "1.500", "2.500"),
         ("s3", "2.500", "3.000"),
         ("s4", "3.500", "4.000"),
+        ("s6", "4.000", "5.000"),
+        ("s7", "5.000", "6.000"),
     ]
-    assert '<meta property="media:duration">3.500s</meta>' in package
-    assert '<meta property="media:duration" refines="#o1">3.000s</meta>' in package
+    assert '<meta property="media:duration">5.500s</meta>' in package
+    assert '<meta property="media:duration" refines="#o1">5.000s</meta>' in package
+    assert "<dc:creator>著者</dc:creator>\n<dc:creator>共著者</dc:creator>" in package
     assert '<meta property="belongs-to-collection" id="series">四季</meta>' in package
+
+
+def test_the_ruby_of_the_input_is_kept(tmp_path):
+    with zipfile.ZipFile(book(tmp_path)) as archive:
+        page = archive.read("EPUB/chapter-0001.xhtml").decode()
+    assert '<span id="s6"><ruby>明日<rt>あすか</rt></ruby>は<ruby>雨<rt>あめ</rt></ruby>。</span>' in page
+    assert '<span id="s7">かさ &amp; <ruby>明日<rt>アシタ</rt></ruby>。</span>' in page
 
 
 def test_the_same_programme_is_the_same_book(tmp_path):
