@@ -90,7 +90,12 @@ def _is_cut_off(features: Sequence[Feature], index: int) -> bool:
 
 def _has_adjective(features: Sequence[Feature], start: int) -> bool:
     """Within the next words, where two things are compared."""
-    return any(word["pos"] == "形容詞" or word["pos_group1"] == "形容動詞語幹" for word in features[start : start + 10])
+    for word in features[start : start + 10]:
+        if word["pos"] == "形容詞" or word["pos_group1"] == "形容動詞語幹":
+            return True
+        if word["pos"] == "動詞" and word["pos_group1"] == "自立":
+            return False
+    return False
 
 
 def _read_kata(features: Sequence[Feature], index: int) -> None:
