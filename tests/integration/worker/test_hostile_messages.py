@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import bz2
+import gc
 import json
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ pytestmark = [pytest.mark.xdist_group("hostile")]
 
 FAST = {"visibility_timeout": 3, "sweep_interval": 0.3, "batch_texts": 4}
 QUEUE = "speaker.mei"
+_NUMBERS = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +46,18 @@ def worker(server: RedisServer, store: str) -> Iterator[Worker]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def redis(server: RedisServer) -> Iterator[Redis]:
     client: Redis = Redis.from_url(server.url)
     yield client
     client.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(server: RedisServer, store: str, worker: Worker) -> Iterator[Client]:
     with Client(settings=Settings(broker_url=server.url, store=store, visibility_timeout=3)) as connected:
         yield connected
+        gc.collect()  # results end while their connection is open
 
 
 class Sender:
@@ -62,7 +66,6 @@ class Sender:
     def __init__(self, client: Client, redis: Redis, store: str, worker: Worker) -> None:
         self.client, self.redis, self.store, self.worker = client, redis, store, worker
         self.child = worker.child()
-        self._number = 0
 
     def lay(self, message: Any) -> AsyncResult[Any]:
         raw = message if isinstance(message, bytes | str) else json.dumps(message)
@@ -73,9 +76,7 @@ class Sender:
 
     def text(self, **changes: Any) -> dict[str, Any]:
         """An ordinary text that no other test has sent, as an envelope with such changes."""
-        self._number += 1
-        unique = f"{self._number}番目の文は{id(self)}です。"
-        return envelope("koebin.synthesize", text_request(unique, self.store), **changes)
+        return envelope("koebin.synthesize", text_request(f"{next(_NUMBERS)}。", self.store), **changes)
 
     def is_spoken(self) -> None:
         """An ordinary text is spoken by the worker that was there before, and its process."""
