@@ -25,7 +25,7 @@ from benchmarks.processes import ROOT
 from benchmarks.rows import ROWS, Figure, figures_from
 from benchmarks.table import notes, put_into, table
 from benchmarks.texts import BOOK, Texts
-from koebin.engine.names import DecoderMode
+from koebin.engine.checked_names import DecoderMode
 
 PAGE = ROOT / "docs" / "performance.md"
 _SPEAKING = {"sentence", "front_end", "first_audio", "paragraph", "chapter_speed", "chapter_cpu", "memory"}

@@ -13,7 +13,7 @@ from statistics import median
 from benchmarks.processes import Answer, Probe, ours, peer
 from benchmarks.rows import Figure
 from benchmarks.texts import Texts
-from koebin.engine.names import DecoderMode
+from koebin.engine.checked_names import DecoderMode
 
 
 @dataclass(frozen=True, slots=True)

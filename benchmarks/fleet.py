@@ -26,7 +26,7 @@ from redis import Redis
 
 from koebin.producers.client import Client
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.delayed import Message
+from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.broker.fleet import Announcement, ServedSpeaker
 from koebin.tasks.broker.fleet_summary import FleetSummary, serving
 from koebin.tasks.broker.leases import Leases

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from koebin import TTS, Request
-from koebin.engine.names import check_decoder
+from koebin.engine.checked_names import check_decoder
 from koebin.worker.child.memory import map_large_blocks
 
 

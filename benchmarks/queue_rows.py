@@ -18,7 +18,7 @@ from redis import Redis
 from benchmarks.engine_rows import Setting, busy
 from benchmarks.rows import Figure
 from koebin.producers.client import Client
-from koebin.tasks import keys
+from koebin.tasks import store_keys
 from koebin.tasks.broker.celery_config import sender
 from koebin.tasks.contracts import DoneDocument, Pauses, parse_json
 from koebin.tasks.jobs.planning import plan_chunks
@@ -102,7 +102,7 @@ class Bench:
     def done(self, job: str) -> list[DoneDocument]:
         """What the worker wrote of each chunk."""
         store = self.client.store
-        return [parse_json(DoneDocument, store.get(key)) for key in sorted(store.list(keys.done_prefix(job)))]
+        return [parse_json(DoneDocument, store.get(key)) for key in sorted(store.list(store_keys.done_prefix(job)))]
 
 
 @contextmanager
@@ -178,8 +178,8 @@ def _share(b: Bench, script: Script) -> float:
     for document in plan_chunks(script, targets, Pauses()):
         for planned in document.segments:
             for source, key in (
-                (marks, keys.segment_marks(planned.segment.key)),
-                (audio, keys.segment_audio(planned.segment.key)),
+                (marks, store_keys.segment_marks(planned.segment.key)),
+                (audio, store_keys.segment_audio(planned.segment.key)),
             ):
                 target = b.folder / "store" / key
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ class Texts:
 def _paragraphs(book: Path) -> list[str]:
     """Without titles."""
     from koebin.producers.formats.load import load_script
-    from koebin.producers.formats.voice import Voice
+    from koebin.producers.formats.speaker_names import Voice
 
     texts: list[str] = []
     open_ = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from koebin.engine.checked_names import nearest
 from koebin.engine.errors import InvalidOption
-from koebin.engine.names import nearest
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.reading import Reading
 from koebin.engine.text.dictionary import Dictionary

@@ -17,11 +17,11 @@ import numpy as np
 from koebin.engine.audio.audio import Audio
 from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.audio.silence import begin_after, shorten_end
+from koebin.engine.checked_names import known_style, nearest
 from koebin.engine.content_id import content_id
 from koebin.engine.errors import InvalidOption, InvalidText, UnknownStyle
 from koebin.engine.models.base import AcousticModel, Begun, PiecewiseModel, Rendering, Utterance
 from koebin.engine.models.card import VoiceCard, card_of
-from koebin.engine.names import known_style, nearest
 from koebin.engine.observer import stage
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.reading import Reading

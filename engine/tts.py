@@ -14,13 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from koebin.engine.checked_names import DecoderMode, check_decoder, check_device, check_speaker, nearest
 from koebin.engine.cpu_quota import cpu_quota
 from koebin.engine.errors import EngineNotReady, InvalidOption, KoebinError, UnknownSpeaker
 from koebin.engine.home import expanded
 from koebin.engine.models.base import AcousticModel, Utterance
 from koebin.engine.models.pool import ModelPool
 from koebin.engine.models.registry import BUILTIN, VoiceLoaders
-from koebin.engine.names import DecoderMode, check_decoder, check_device, check_speaker, nearest
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.sources.base import DEFAULT_SOURCE, SourceOptions
 from koebin.engine.speaker import Speaker, SpeakerInfo

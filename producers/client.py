@@ -16,6 +16,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from koebin.engine.checked_names import check_speaker, nearest
 from koebin.engine.display import mask
 from koebin.engine.errors import (
     ConfigurationError,
@@ -28,18 +29,17 @@ from koebin.engine.errors import (
     StoreUnavailable,
     UnknownSpeaker,
 )
-from koebin.engine.names import check_speaker, nearest
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.reading import Reading
 from koebin.engine.text.checks import check_text
 from koebin.engine.text.dictionary import Dictionary
 from koebin.engine.text.unreadable import find_unreadable
-from koebin.tasks import keys, redis_keys
+from koebin.tasks import redis_keys, store_keys
 from koebin.tasks.broker.celery_config import configure, sender
-from koebin.tasks.broker.delayed import Send
+from koebin.tasks.broker.delayed_messages import Send
 from koebin.tasks.broker.fleet import Fleet, ServedSpeaker, fleet
 from koebin.tasks.broker.leases import Leases
-from koebin.tasks.broker.unreadable import remove_unreadable, unreadable_messages
+from koebin.tasks.broker.unreadable_messages import remove_unreadable, unreadable_messages
 from koebin.tasks.connection import check, connect
 from koebin.tasks.contracts import Manifest, PlannedSpeaker, Result, VoiceCredit
 from koebin.tasks.jobs.garbage_collection import storage
@@ -194,7 +194,7 @@ class Client:
             JobConflict: ``job_id`` belongs to another content.
             StoreDenied, StoreFull, StoreUnavailable, BrokerUnavailable: nothing is queued.
         """
-        job = keys.check_job(job_id) if job_id is not None else new_job_id()
+        job = store_keys.check_job(job_id) if job_id is not None else new_job_id()
         wished = job_options or JobOptions()
         if priority is not None:
             wished = replace(wished, priority=PRIORITIES[priority])
@@ -263,7 +263,7 @@ class Client:
         Raises:
             JobNotFound: neither Redis nor the store knows it.
         """
-        keys.check_job(job)
+        store_keys.check_job(job)
         try:
             entry = self._ledger.entry(job)
             return _status(entry, self._ledger.remaining_seconds(entry))
@@ -278,7 +278,7 @@ class Client:
         return manifest
 
     def _count_done(self, job: str) -> int:
-        return sum(1 for _ in self._store.list(keys.done_prefix(job)))
+        return sum(1 for _ in self._store.list(store_keys.done_prefix(job)))
 
     def wait(
         self, job: str, timeout: float | None = None, on_progress: Callable[[Status], None] | None = None
@@ -318,7 +318,7 @@ class Client:
 
     def outcome(self, job: str) -> JobOutcome | None:
         """Outcome of a job; None while it runs."""
-        state = self._ledger.state(keys.check_job(job))
+        state = self._ledger.state(store_keys.check_job(job))
         if state in (State.RUNNING, State.ASSEMBLING):
             return None
         stored = stored_outcome(self._store, job)
@@ -367,7 +367,7 @@ class Client:
         Returns:
             The job's state; not CANCELLED if it had ended already.
         """
-        state = self._ledger.state(keys.check_job(job))
+        state = self._ledger.state(store_keys.check_job(job))
         if state is None:
             self._manifest(job)
         elif state.ended:
@@ -382,7 +382,7 @@ class Client:
         Raises:
             JobNotFound: the store does not know it either.
         """
-        return enter(self._redis, self._store, self._send, self._manifest(keys.check_job(job)))
+        return enter(self._redis, self._store, self._send, self._manifest(store_keys.check_job(job)))
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """Evidence of every dead letter of all jobs."""
@@ -394,7 +394,7 @@ class Client:
 
     def remove_dead_letters(self, job: str) -> int:
         """Remove a job's dead letters that were handled in another way; returns how many there were."""
-        letters = self._letters(keys.check_job(job))
+        letters = self._letters(store_keys.check_job(job))
         self._ledger.remove_dead_letters(job, [evidence["key"] for evidence in letters])
         return len(letters)
 
@@ -415,7 +415,7 @@ class Client:
             JobNotFound: the store does not know the job.
             JobCancelled: it was cancelled, which is final; its dead letters stay.
         """
-        manifest = self._manifest(keys.check_job(job))
+        manifest = self._manifest(store_keys.check_job(job))
         letters = self._letters(job)
         outcome = self.outcome(job)
         if outcome is not None and outcome.state is State.CANCELLED:
@@ -424,11 +424,11 @@ class Client:
         if not letters and (outcome is None or outcome.state is not State.FAILED):
             return 0
         for chunk in {evidence["chunk"] for evidence in letters}:
-            self._store.delete(keys.done(job, chunk))
+            self._store.delete(store_keys.done(job, chunk))
         for chunk in range(manifest.chunks):
             self._leases.forget(redis_keys.chunk_task(job, chunk))
         self._leases.forget(redis_keys.assemble_task(job))
-        self._store.delete(keys.result(job))
+        self._store.delete(store_keys.result(job))
         self._ledger.remove_dead_letters(job, [evidence["key"] for evidence in letters])
         self._ledger.forget(job)
         enter(self._redis, self._store, self._send, manifest)

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from redis.exceptions import RedisError
 
 from koebin.engine.errors import BackendMissing, BrokerUnavailable, EngineNotReady
-from koebin.producers.private_keeper import Kept, kept
+from koebin.producers.child_keeper import Kept, kept
 from koebin.tasks.broker.fleet import fleet
 from koebin.tasks.connection import connect
 

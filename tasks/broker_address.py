@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
+from koebin.engine.checked_names import nearest
 from koebin.engine.errors import ConfigurationError
-from koebin.engine.names import nearest
 
 FORMS: Final = "Use redis://host:6379/0, rediss://…, unix:///path/to.sock or sentinel://host:26379/0#master"
 CONNECT_SECONDS: Final = 5.0

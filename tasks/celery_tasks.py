@@ -27,7 +27,7 @@ from koebin.engine.errors import (
 )
 from koebin.tasks import traces
 from koebin.tasks.assembly.job import assemble_job, fail_job
-from koebin.tasks.broker.unreadable import keep_unreadable
+from koebin.tasks.broker.unreadable_messages import keep_unreadable
 from koebin.tasks.connection import OUTAGE
 from koebin.tasks.contracts import (
     ASSEMBLE,
@@ -43,14 +43,14 @@ from koebin.tasks.contracts import (
 from koebin.tasks.errors_table import payer
 from koebin.tasks.jobs.dispatch import foreign
 from koebin.tasks.jobs.ledger import State
-from koebin.tasks.policy import MAX_HEADLESS_STRIKES
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, speaker_queue
+from koebin.tasks.retry_policy import MAX_HEADLESS_STRIKES
 from koebin.tasks.running import error_ladder
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.chunk import NeedsRevision, finish_chunk, open_chunk, run_chunk
 from koebin.tasks.running.error_ladder import Duty, message_of
+from koebin.tasks.running.repeated_failures import speaks
 from koebin.tasks.running.runtime import Runtime, current
-from koebin.tasks.running.self_doubt import speaks
 from koebin.tasks.running.text import render_text, synthesize_text
 
 log = logging.getLogger(__name__)
@@ -248,5 +248,5 @@ def priority_of(task: Task[Any, Any]) -> int:
 
 
 def made_together(task: Task[Any, Any]) -> tuple[str, ...]:
-    """Keys of the sentences that a micro-batch rendered for this task (``koebin.tasks.running.micro_batch``)."""
+    """Keys of the sentences that a micro-batch rendered for this task (``koebin.tasks.running.render_together``)."""
     return tuple((task.request.get("koebin") or {}).get("made", ()))

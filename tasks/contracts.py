@@ -11,11 +11,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from koebin.engine.audio.formats import EPUB_FORMATS, FORMATS, STREAMED_FORMATS, Format
+from koebin.engine.checked_names import check_speaker
 from koebin.engine.errors import InvalidMessage, InvalidOption
-from koebin.engine.names import check_speaker
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.reading import Reading
-from koebin.tasks.keys import check_job
+from koebin.tasks.store_keys import check_job
 
 VERSION: Final = 1
 """Version of the contract; a worker refuses any other."""

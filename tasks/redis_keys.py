@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from koebin.engine.names import check_speaker
+from koebin.engine.checked_names import check_speaker
 
 KEY_PREFIXES: Final = ("koebin", "speaker.", "assemble", "_kombu.", "celery-task-meta-")
 """Of all keys that a user must be allowed, Celery's own included."""

@@ -12,14 +12,14 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from koebin.engine.checked_names import DecoderMode, nearest
 from koebin.engine.display import mask
 from koebin.engine.errors import InvalidSettings
 from koebin.engine.home import expanded
-from koebin.engine.names import DecoderMode, nearest
 from koebin.engine.s3.options import Checksums
 from koebin.engine.sources.base import SourceOptions
+from koebin.tasks.message_signing import MessageKeys, parse_keys
 from koebin.tasks.own_folder import run_folder, scratch_folder
-from koebin.tasks.signing import MessageKeys, parse_keys
 from koebin.tasks.stores.base import StoreOptions
 
 PREFIX: Final = "KOEBIN_"

@@ -25,15 +25,15 @@ from koebin.worker.exits import OK
 from koebin.worker.logs import set_up_logs
 from koebin.worker.native_output import native_output_as_records
 from koebin.worker.parent.announcer import LOOK_SECONDS, Announcer
-from koebin.worker.parent.duty import Duty
 from koebin.worker.parent.health import health_text
+from koebin.worker.parent.repeating_thread import Duty
 from koebin.worker.parent.requeue_lost import LostWork
 from koebin.worker.parent.run_directory import RunDirectory, worker_folder
 from koebin.worker.parent.shutdown import connect_shutdown
 from koebin.worker.parent.supervisor import LoopState, Supervisor
 from koebin.worker.parent.watchdog import STEP_SECONDS, Watchdog
 from koebin.worker.parent.webhook_sender import WebhookSender
-from koebin.worker.voices import queues, voices
+from koebin.worker.requested_voices import queues, voices
 
 if TYPE_CHECKING:
     from koebin.worker.child.metrics import Metrics

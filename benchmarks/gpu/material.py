@@ -14,11 +14,11 @@ import torch
 
 from benchmarks.gpu.analyses import Analyses
 from benchmarks.voices import FULL, NAMES, TINY, write_bert, write_vocabulary, write_voice
+from koebin.engine.checked_names import DecoderMode
 from koebin.engine.models.base import AcousticModel, Utterance
 from koebin.engine.models.jp_extra.torch.batches import BatchLimits
 from koebin.engine.models.jp_extra.torch.bert import TorchBert
 from koebin.engine.models.jp_extra.torch.voice import JpExtraTorch
-from koebin.engine.names import DecoderMode
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.request import Request
 from koebin.engine.seeds import utterance_seed

@@ -13,7 +13,7 @@ from redis import Redis
 from benchmarks.gpu.budget import NotRun
 from benchmarks.gpu.material import Material, seconds_of
 from benchmarks.voices import NAMES
-from koebin.engine.names import DecoderMode
+from koebin.engine.checked_names import DecoderMode
 from koebin.engine.speaker import Speaker
 from koebin.engine.text.dictionary import Dictionary
 from koebin.tasks.broker.leases import Leases

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from koebin.engine.checked_names import nearest
 from koebin.engine.errors import InvalidOption
-from koebin.engine.names import nearest
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Protocol
 
+from koebin.engine.checked_names import BUILTIN_SPEAKERS, DecoderMode
 from koebin.engine.models.base import AcousticModel
 from koebin.engine.models.remote.address import is_remote
-from koebin.engine.names import BUILTIN_SPEAKERS, DecoderMode
 from koebin.engine.sources.base import DEFAULT_SOURCE, SourceOptions
 
 BUILTIN: Final = BUILTIN_SPEAKERS

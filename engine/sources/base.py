@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
+from koebin.engine.checked_names import nearest
 from koebin.engine.errors import InvalidName, SourceCorrupt, SourceNotFound
-from koebin.engine.names import nearest
 from koebin.engine.s3.options import Checksums, S3Options
 
 DEFAULT_SOURCE: Final = "hf://lemondouble/hayakoe"

@@ -7,8 +7,8 @@ import secrets
 import shutil
 from pathlib import Path
 
+from koebin.engine.checked_names import nearest
 from koebin.engine.errors import SourceDenied, SourceError, SourceNotFound
-from koebin.engine.names import nearest
 from koebin.engine.sources.base import check_prefix, not_found, parents
 from koebin.engine.sources.manifest import content_revision, describe, sync, write_through
 from koebin.engine.sources.versions import FOLDER, LOCK, describe_upload, read_lock, version_folder

@@ -6,9 +6,9 @@ import re
 import unicodedata
 from typing import Final
 
+from koebin.engine.text.alphabets import hangul_kana, is_hangul, latin_letters
 from koebin.engine.text.mapped import MappedText
 from koebin.engine.text.radicals import RADICALS
-from koebin.engine.text.scripts import hangul_kana, is_hangul, latin_letters
 
 _CLUSTER: Final = re.compile(
     r"[\u1100-\u115f][\u1160-\u11a7][\u11a8-\u11ff]?|.[\u3099\u309a\uff9e\uff9f\u0300-\u036f]+"

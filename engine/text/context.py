@@ -12,8 +12,8 @@ from koebin.engine.text.free_words import read_free_words
 from koebin.engine.text.glosses import Gloss, read_gloss
 from koebin.engine.text.heteronyms import read_heteronyms
 from koebin.engine.text.mapped import MappedText
-from koebin.engine.text.names import read_names
 from koebin.engine.text.openjtalk import mark_devoiced
+from koebin.engine.text.person_names import read_names
 from koebin.engine.text.sudachi import morphemes
 
 

@@ -22,8 +22,8 @@ from koebin.engine.text.kana import analyze_kana, has_phrases
 from koebin.engine.text.mapped import MappedText
 from koebin.engine.text.normalize import normalize
 from koebin.engine.text.openjtalk import MAX_CHARS, make_label, mark_devoiced, nodes_of, run_frontend
-from koebin.engine.text.parts import cut_labels, cut_words, spread_boundaries
 from koebin.engine.text.readings import apply_reading, check_readings, spoken_word
+from koebin.engine.text.sentence_cuts import cut_labels, cut_words, spread_boundaries
 from koebin.engine.text.sentences import split_long
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from koebin.engine.errors import InvalidText
+from koebin.engine.text.alphabets import is_silent_letter
 from koebin.engine.text.characters import is_speech
 from koebin.engine.text.compatibility import fold_cluster
-from koebin.engine.text.scripts import is_silent_letter
 
 _UNUSUAL: Final = re.compile(
     r"[^\x09-\x0d\x20-\x7e\x80-\xff\u2000-\u206f\u2460-\u27bf\u3000-\u303f\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fef\uff01-\uff9f]"

@@ -19,13 +19,13 @@ from pathlib import Path
 
 from redis import Redis, RedisError
 
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.briefing_file import Briefing, load_folder
 from koebin.producers.briefings.compose import Submitter, compose
-from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.schedule.catch_up import notice
 from koebin.producers.briefings.schedule.journal import Journal, LeaseGone, schedule_key
 from koebin.producers.briefings.schedule.lease import holding
 from koebin.producers.briefings.schedule.progress import Compose, Follow, OpenStore, Progress
-from koebin.producers.briefings.spec import Briefing, load_folder
 from koebin.tasks.stores.uri import open_store
 
 log = logging.getLogger(__name__)

@@ -15,15 +15,15 @@ from zoneinfo import ZoneInfo
 from koebin.engine.errors import InvalidBriefing, InvalidInput
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.checks import check_text
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.briefing_file import Briefing
 from koebin.producers.briefings.calendar import spoken_date
-from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.sandbox.calls import IsolatedFailed, call_isolated
 from koebin.producers.briefings.sources.base import Fetched, SourceReport
 from koebin.producers.briefings.sources.gather import gather
-from koebin.producers.briefings.spec import Briefing
 from koebin.producers.formats.load import parse_script
 from koebin.producers.formats.source import Source
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from koebin.tasks.contracts import Pauses
 from koebin.tasks.jobs.planning import sentences
 from koebin.tasks.priorities import PRIORITIES

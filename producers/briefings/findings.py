@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from koebin.engine.errors import InvalidBriefing
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.briefing_file import Briefing, Command, Feed, File, Json
 from koebin.producers.briefings.compose import RENDER_SECONDS, render
-from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.sandbox.calls import IsolatedFailed, call_isolated
 from koebin.producers.briefings.schedule.due_times import next_ticks
-from koebin.producers.briefings.sources.addresses import check_host
+from koebin.producers.briefings.sources.allowed_hosts import check_host
 from koebin.producers.briefings.sources.base import Fetched, SourceFailed
 from koebin.producers.briefings.sources.clock import clock_values
-from koebin.producers.briefings.spec import Briefing, Command, Feed, File, Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from koebin.engine.errors import JobFailed
+from koebin.producers.briefings.briefing_file import Briefing, edition_key
 from koebin.producers.briefings.compose import Composed, job_id
-from koebin.producers.briefings.spec import Briefing, edition_key
 from koebin.producers.publishing.podcast import (
     FEED_NAME,
     MEDIA_TYPES,
@@ -33,7 +33,7 @@ from koebin.producers.publishing.podcast import (
     feed,
     public_url,
 )
-from koebin.tasks.keys import output
+from koebin.tasks.store_keys import output
 from koebin.tasks.stores.base import Store
 
 INDEX_VERSION: Final = 1

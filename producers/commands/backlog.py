@@ -12,8 +12,8 @@ from redis import Redis, RedisError
 from koebin.engine.errors import BackendMissing
 from koebin.producers.commands.say import AsJson
 from koebin.producers.console import clock, messages_for_mistakes, note, say, say_json
-from koebin.tasks.broker.delayed import count_delayed
-from koebin.tasks.broker.unreadable import count_unreadable
+from koebin.tasks.broker.delayed_messages import count_delayed
+from koebin.tasks.broker.unreadable_messages import count_unreadable
 from koebin.tasks.connection import check, connect
 from koebin.tasks.jobs.backlog import assembling, backlog
 from koebin.tasks.jobs.ledger import Ledger

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from koebin.engine.errors import InvalidOption
-from koebin.producers.commands.common import given
+from koebin.producers.commands.shared_options import given
 from koebin.producers.console import messages_for_mistakes, note, say_json
 from koebin.tasks.settings import Settings, load_settings
 
@@ -43,7 +43,7 @@ def bake(
             return
         settings = load_settings(**given(speakers=speakers, device=device))
         from koebin.engine.bake import bake as make
-        from koebin.worker.voices import voices
+        from koebin.worker.requested_voices import voices
 
         lock = make(
             {voice.name: voice.source for voice in voices(settings)},

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from koebin.engine.errors import BackendMissing, BrokerUnavailable
-from koebin.producers.commands.common import given
+from koebin.producers.commands.shared_options import given
 from koebin.producers.console import messages_for_mistakes
 from koebin.tasks.settings import Settings, load_settings
 

@@ -15,22 +15,22 @@ from zoneinfo import ZoneInfo
 import typer
 from redis import Redis
 
+from koebin.engine.checked_names import nearest
 from koebin.engine.errors import ConfigurationError, InvalidBriefing, InvalidSettings
 from koebin.engine.home import expanded
-from koebin.engine.names import nearest
+from koebin.producers.briefings.access_policy import Policy
 from koebin.producers.briefings.beat import run_beat
+from koebin.producers.briefings.briefing_file import Briefing, load_briefing, load_folder
 from koebin.producers.briefings.compose import compose, job_id, preview
 from koebin.producers.briefings.findings import Finding, check
 from koebin.producers.briefings.jobs import Jobs
-from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.schedule.due_times import next_ticks
 from koebin.producers.briefings.schedule.journal import Journal, State, Tick, tick_id
 from koebin.producers.briefings.schedule.lease import holding
 from koebin.producers.briefings.schedule.progress import Progress
-from koebin.producers.briefings.spec import Briefing, load_briefing, load_folder
+from koebin.producers.child_keeper import scratch
 from koebin.producers.console import note, say, say_json, say_result
 from koebin.producers.exits import FAILED, INVALID
-from koebin.producers.private_keeper import scratch
 from koebin.tasks.connection import check as check_broker
 from koebin.tasks.connection import connect
 from koebin.tasks.settings import Settings

@@ -15,7 +15,7 @@ from koebin.producers.commands.say import AsJson, Speaker
 from koebin.producers.console import messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import INVALID
 from koebin.producers.formats.dictionary import write_dictionary as write_words
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from koebin.tasks.contracts import Pauses
 from koebin.tasks.jobs.planning import sentences
 from koebin.tasks.script import Script

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from koebin.engine.errors import InvalidOption
-from koebin.producers.commands.common import given, store_argument
 from koebin.producers.commands.say import AsJson, StoreOption
+from koebin.producers.commands.shared_options import given, store_argument
 from koebin.producers.console import describe, messages_for_mistakes, note, say, say_json
 from koebin.tasks.settings import load_settings
 

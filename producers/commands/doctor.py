@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import typer
 from redis.exceptions import RedisError
 
+from koebin.engine.checked_names import check_device
 from koebin.engine.display import mask, mask_text
 from koebin.engine.errors import KoebinError
-from koebin.engine.names import check_device
-from koebin.producers.commands.common import given, store_argument
 from koebin.producers.commands.doctor_machine import folders, packages
 from koebin.producers.commands.say import AsJson, StoreOption
+from koebin.producers.commands.shared_options import given, store_argument
 from koebin.producers.console import EXTRAS, messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import FAILED
 from koebin.tasks.broker.fleet import Fleet, fleet
@@ -22,7 +22,7 @@ from koebin.tasks.settings import Settings, load_settings
 from koebin.tasks.stores.base import Finding
 from koebin.tasks.stores.uri import open_store
 from koebin.worker.child.gpu_claim import candidates, cuda_devices
-from koebin.worker.voices import Voice, voices
+from koebin.worker.requested_voices import Voice, voices
 
 
 def register(app: typer.Typer) -> None:

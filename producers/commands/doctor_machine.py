@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from koebin.engine.checked_names import BUILTIN_SPEAKERS
 from koebin.engine.home import expanded
-from koebin.engine.names import BUILTIN_SPEAKERS
 from koebin.producers.console import EXTRAS
 from koebin.tasks.own_folder import own_folder
 from koebin.tasks.settings import Settings
 from koebin.tasks.stores.base import Finding
-from koebin.worker.child.room import lacking_room
-from koebin.worker.voices import voices
+from koebin.worker.child.free_resources import lacking_room
+from koebin.worker.requested_voices import voices
 
 _DESCRIPTORS: Final = 200
 """Of a process: connections, segments that are joined, voices that are mapped."""

@@ -8,10 +8,10 @@ import typer
 
 from koebin.engine.errors import InvalidOption
 from koebin.producers.client import Client
-from koebin.producers.commands.common import given, store_argument
 from koebin.producers.commands.say import AsJson, StoreOption
+from koebin.producers.commands.shared_options import given, store_argument
 from koebin.producers.console import megabytes, messages_for_mistakes, note, say, say_json
-from koebin.producers.durations import seconds
+from koebin.producers.time_spans import seconds
 from koebin.tasks.jobs.garbage_collection import KINDS, Survey, remove, survey
 from koebin.tasks.settings import load_settings
 

@@ -16,12 +16,12 @@ from koebin.engine import limits
 from koebin.engine.errors import InvalidInput, InvalidScript, SpeakerError
 from koebin.engine.home import expanded
 from koebin.engine.text.dictionary import Dictionary
-from koebin.producers.commands.common import check_known
+from koebin.producers.commands.shared_options import check_known
 from koebin.producers.console import note
-from koebin.producers.formats.content import SUFFIXES
+from koebin.producers.formats.file_kinds import SUFFIXES
 from koebin.producers.formats.load import load_script, parse_script, refuse_omissions
 from koebin.producers.formats.source import MAX_BYTES, source_from
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from koebin.tasks.script import Chapter, Passage, Script
 from koebin.tasks.settings import Settings
 

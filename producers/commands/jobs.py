@@ -10,8 +10,8 @@ import typer
 from koebin.engine.display import json_text
 from koebin.engine.errors import InvalidInput
 from koebin.producers.client import Client
-from koebin.producers.commands.common import given, store_argument
 from koebin.producers.commands.say import AsJson, StoreOption
+from koebin.producers.commands.shared_options import given, store_argument
 from koebin.producers.console import describe, megabytes, messages_for_mistakes, note, say, say_json, say_result
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.settings import load_settings

@@ -15,13 +15,13 @@ from koebin.engine.audio.subtitles import subtitle_format
 from koebin.engine.errors import ConfigurationError, InvalidOption, SpeakerNotServed
 from koebin.producers.client import Client
 from koebin.producers.commands.check import Dictionaries, Strict
-from koebin.producers.commands.common import client_for, given, one_of, options_from, store_argument
 from koebin.producers.commands.inputs import Files, load_each, load_inputs, tell_omissions, without_unknown_speakers
 from koebin.producers.commands.say import AsJson, Pitch, Seed, Speaker, Speed, StoreOption, Style, Volume, Wait
+from koebin.producers.commands.shared_options import client_for, given, one_of, options_from, store_argument
 from koebin.producers.console import ProgressLine, clock, messages_for_mistakes, note, say, say_json, say_result
 from koebin.producers.exits import FAILED, LEFT_OUT, PARTIAL
 from koebin.producers.formats.covers import MAX_COVER_BYTES, cover_from
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from koebin.tasks.contracts import Output, Pauses, PlannedSpeaker, Quality, parse
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome

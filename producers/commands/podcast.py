@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from koebin.producers.commands.common import given, store_argument
 from koebin.producers.commands.say import StoreOption
+from koebin.producers.commands.shared_options import given, store_argument
 from koebin.producers.console import messages_for_mistakes, say_result
 from koebin.producers.publishing.narration import publish_narration
 from koebin.tasks.settings import load_settings

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
+from koebin.engine.checked_names import BUILTIN_SPEAKERS, check_speaker
 from koebin.engine.errors import StoreNotFound
-from koebin.engine.names import BUILTIN_SPEAKERS, check_speaker
 from koebin.engine.reading import Reading
 from koebin.engine.text.checks import check_text
 from koebin.producers.client import Client
-from koebin.producers.commands.common import check_known, given, options_from, store_argument
+from koebin.producers.commands.shared_options import check_known, given, options_from, store_argument
 from koebin.producers.console import ProgressLine, messages_for_mistakes, note, say, say_json, say_result
 from koebin.tasks.contracts import Output
 from koebin.tasks.jobs.submission import JobOptions

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from koebin.engine.errors import InvalidName
-from koebin.producers.commands.common import given, store_argument
 from koebin.producers.commands.say import StoreOption
+from koebin.producers.commands.shared_options import given, store_argument
 from koebin.producers.console import messages_for_mistakes, note, say
 from koebin.tasks.settings import load_settings
 
@@ -48,7 +48,7 @@ def serve(
 
 
 def _make_key(name: str) -> None:
-    from koebin.producers.http.keys import NAME, digest, new_token
+    from koebin.producers.http.api_keys import NAME, digest, new_token
 
     if not re.fullmatch(NAME, name):
         raise InvalidName("not the name of a key", name, "Use 1 to 32 of a-z 0-9 - and begin with a letter or a digit")

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from koebin.engine.checked_names import BUILTIN_SPEAKERS, check_speaker
 from koebin.engine.errors import KoebinError
 from koebin.engine.home import expanded
-from koebin.engine.names import BUILTIN_SPEAKERS, check_speaker
 from koebin.producers.console import messages_for_mistakes, note, say, say_json
 from koebin.producers.exits import FAILED
 from koebin.tasks.settings import Settings, load_settings

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from koebin.producers.commands.common import given
+from koebin.producers.commands.shared_options import given
 from koebin.producers.console import messages_for_mistakes, note, say
 from koebin.producers.exits import FAILED
 from koebin.tasks.settings import load_settings

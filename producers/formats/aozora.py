@@ -12,10 +12,10 @@ from itertools import pairwise
 from typing import Final
 
 from koebin.producers.formats.aozora_characters import accented, character_of
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.markup import UNKNOWN, MarkupReader, lines
 from koebin.producers.formats.places import Places
-from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast
 
 Line = tuple[int, str]
 

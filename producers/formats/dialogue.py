@@ -6,9 +6,9 @@ import re
 from typing import Final
 
 from koebin.engine.errors import InvalidInput, InvalidScript
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.markup import MarkupReader, lines, one_line, plain_title
-from koebin.producers.formats.voice import Cast, Voice
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast, Voice
 
 _HEADING: Final = re.compile(r"#{1,6}[ 　]+(?P<title>.*)")
 _LINE: Final = re.compile(

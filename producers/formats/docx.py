@@ -13,10 +13,10 @@ from typing import Final
 from koebin.engine.errors import InvalidScript
 from koebin.producers.formats import encodings, safe_xml
 from koebin.producers.formats.archive import Archive, open_archive
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.html import add_blocks
 from koebin.producers.formats.safe_xml import Node, tree
-from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast
 from koebin.producers.formats.xhtml import PageReader
 
 _HEADING: Final = re.compile(r"(?:heading|見出し|överskrift|titre)\s*([1-6])", re.IGNORECASE)

@@ -15,12 +15,12 @@ from urllib.parse import unquote
 from koebin.engine.errors import InvalidScript
 from koebin.producers.formats import encodings
 from koebin.producers.formats.archive import Archive, key_of, open_archive, resolve
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.covers import cover_from
-from koebin.producers.formats.epub_contents import contents_of, is_contents_page
 from koebin.producers.formats.epub_package import Item, read_package
+from koebin.producers.formats.epub_table_of_contents import contents_of, is_contents_page
 from koebin.producers.formats.safe_xml import Node, tree
-from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast
 from koebin.producers.formats.xhtml import LeftOut, Page, read_drawing, read_page
 from koebin.tasks.script import Cover
 

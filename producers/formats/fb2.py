@@ -7,11 +7,11 @@ import binascii
 from typing import Final
 
 from koebin.producers.formats import safe_xml
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.covers import MAX_COVER_BYTES, cover_from
 from koebin.producers.formats.html import add_blocks
 from koebin.producers.formats.safe_xml import Node
-from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast
 from koebin.producers.formats.xhtml import PageReader
 
 _PARAGRAPHS: Final = frozenset(

@@ -24,11 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from koebin.engine.checked_names import nearest
 from koebin.engine.errors import InvalidMessage, InvalidScript
-from koebin.engine.names import nearest
 from koebin.engine.options import SynthesisOptions
 from koebin.producers.formats import toml
-from koebin.producers.formats.voice import Cast, voice_from
+from koebin.producers.formats.speaker_names import Cast, voice_from
 from koebin.tasks.contracts import Output, parse
 
 FENCE: Final = "+++"

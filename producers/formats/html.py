@@ -11,9 +11,9 @@ from selectolax.lexbor import LexborHTMLParser
 from koebin.engine import limits
 from koebin.engine.errors import InvalidScript
 from koebin.producers.formats import encodings
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.safe_xml import sections
-from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast
 from koebin.producers.formats.xhtml import Page, PageReader
 
 _TEXT: Final = "-text"

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from koebin.engine import limits
+from koebin.engine.checked_names import nearest
 from koebin.engine.errors import InvalidInput, InvalidScript, InvalidText
-from koebin.engine.names import nearest
 from koebin.engine.text.checks import check_text
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.markup import MarkupReader, lines
+from koebin.producers.formats.script_builder import ScriptBuilder
 from koebin.producers.formats.source import without_controls
-from koebin.producers.formats.voice import OPTION_NAMES, Cast, Voice, changed
+from koebin.producers.formats.speaker_names import OPTION_NAMES, Cast, Voice, changed
 from koebin.tasks.script import LineError
 
 FIELDS: Final = ("id", "custom_id", "text", "speaker", *OPTION_NAMES)

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from koebin.engine import limits
 from koebin.engine.errors import InvalidInput, InvalidScript
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.items import ItemReader, parse_json
 from koebin.producers.formats.markup import lines
-from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast
 from koebin.tasks.script import LineError
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from koebin.engine.errors import InvalidScript, InvalidText
-from koebin.producers.formats.builder import ScriptBuilder
-from koebin.producers.formats.content import BINARY_FORMATS
 from koebin.producers.formats.dictionary import load_dictionaries
+from koebin.producers.formats.file_kinds import BINARY_FORMATS
 from koebin.producers.formats.frontmatter import FrontMatter, dictionary_paths, split_front_matter
+from koebin.producers.formats.script_builder import ScriptBuilder
 from koebin.producers.formats.source import Format, Source, read_source
-from koebin.producers.formats.voice import Cast, Voice
+from koebin.producers.formats.speaker_names import Cast, Voice
 from koebin.tasks.script import LineError, Script
 
 log = logging.getLogger(__name__)
@@ -102,8 +102,8 @@ _READERS: Final[Mapping[Format, tuple[str, str]]] = {
     "json": ("jsonl", "read_json"),
     "csv": ("table", "read_table"),
     "tsv": ("table", "read_table"),
-    "srt": ("cues", "read_cues"),
-    "vtt": ("cues", "read_cues"),
+    "srt": ("subtitle_scripts", "read_cues"),
+    "vtt": ("subtitle_scripts", "read_cues"),
     "ssml": ("ssml", "read_ssml"),
     "html": ("html", "read_html"),
     "fb2": ("fb2", "read_fb2"),

@@ -13,10 +13,10 @@ from markdown_it.token import Token
 
 from koebin.engine.errors import InvalidScript
 from koebin.engine.text.checks import MAX_LINE_CHARS
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.markup import MarkupReader, plain_title
 from koebin.producers.formats.places import Places
-from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast
 from koebin.producers.formats.white_space import JAPANESE
 
 _TAG: Final = re.compile(r"<[^<>]*>")

@@ -13,9 +13,9 @@ from koebin.engine.errors import InvalidInput, InvalidScript
 from koebin.engine.reading import Reading
 from koebin.engine.text.characters import script
 from koebin.engine.text.readings import repeated_kana
-from koebin.producers.formats.builder import MAX_PAUSE, ScriptBuilder
-from koebin.producers.formats.readings import MAX_WORD, Spoken, parse_phrases, parse_reading
-from koebin.producers.formats.voice import Cast, Voice
+from koebin.producers.formats.script_builder import MAX_PAUSE, ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast, Voice
+from koebin.producers.formats.written_readings import MAX_WORD, Spoken, parse_phrases, parse_reading
 from koebin.tasks.script import Ending
 
 Ruby = Literal["strict", "lenient"]

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from koebin.engine import limits
 from koebin.engine.errors import BackendMissing, InvalidScript
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.pdf_layout import Character, Paragraph, lines_of, paragraphs_of, without_margins
-from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast
 
 _LARGER: Final = 1.15
 """Times the size of the body that a heading has at least."""

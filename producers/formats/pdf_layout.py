@@ -13,7 +13,7 @@ from typing import Final
 
 from koebin.engine.reading import Reading
 from koebin.engine.text.characters import is_japanese
-from koebin.producers.formats.readings import MAX_WORD, parse_reading
+from koebin.producers.formats.written_readings import MAX_WORD, parse_reading
 
 _RUBY_SHARE: Final = 0.62
 """Print of at most this share of the body's size, close to a line, is ruby."""

@@ -14,7 +14,7 @@ from koebin.engine.errors import InvalidScript, InvalidText
 from koebin.engine.text.checks import MAX_CHARS, MAX_LINE_CHARS
 from koebin.producers.formats import encodings
 from koebin.producers.formats.archive import open_archive
-from koebin.producers.formats.content import BINARY_FORMATS, FORMATS, SUFFIXES, Format, sniff_bytes, sniff_text
+from koebin.producers.formats.file_kinds import BINARY_FORMATS, FORMATS, SUFFIXES, Format, sniff_bytes, sniff_text
 from koebin.tasks.script import LeftOut
 
 __all__ = ["FORMATS", "MAX_BYTES", "Format", "Source", "decode", "read_source", "source_from"]

@@ -16,9 +16,9 @@ from koebin.engine.errors import InvalidInput, InvalidScript
 from koebin.engine.reading import Reading
 from koebin.engine.text.kana import has_phrases
 from koebin.producers.formats import safe_xml, white_space
-from koebin.producers.formats.builder import ScriptBuilder
-from koebin.producers.formats.readings import MAX_WORD, Spoken, parse_phrases, parse_reading
-from koebin.producers.formats.voice import Cast, Voice
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast, Voice
+from koebin.producers.formats.written_readings import MAX_WORD, Spoken, parse_phrases, parse_reading
 from koebin.tasks.script import Ending
 
 _ATTRIBUTES: Final = {

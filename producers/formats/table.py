@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from koebin.engine import limits
 from koebin.engine.errors import InvalidScript
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.items import FIELDS, ItemReader
-from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast
 from koebin.tasks.script import LineError
 
 log = logging.getLogger(__name__)

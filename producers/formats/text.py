@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from koebin.producers.formats.builder import ScriptBuilder
 from koebin.producers.formats.markup import MarkupReader, lines, one_line
-from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast
 
 
 def read_text(text: str, builder: ScriptBuilder, cast: Cast) -> None:

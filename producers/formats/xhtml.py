@@ -12,8 +12,8 @@ from koebin.engine.reading import Reading
 from koebin.producers.formats import safe_xml, white_space
 from koebin.producers.formats.aozora_characters import character_of
 from koebin.producers.formats.markup import UNKNOWN
-from koebin.producers.formats.readings import MAX_WORD, parse_reading
 from koebin.producers.formats.stylesheet import StyleSheet
+from koebin.producers.formats.written_readings import MAX_WORD, parse_reading
 
 _BLOCKS: Final = frozenset(
     """address article aside blockquote body br caption dd details dialog div dl dt fieldset figcaption figure footer

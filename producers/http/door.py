@@ -12,14 +12,14 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from celery import Celery
 
+from koebin.engine.checked_names import check_speaker, nearest
 from koebin.engine.errors import BackendMissing, InvalidSettings, SpeakerNotServed, UnknownSpeaker, UnknownStyle
-from koebin.engine.names import check_speaker, nearest
 from koebin.producers.client import Client
+from koebin.producers.http.api_keys import Key, KeyRing
 from koebin.producers.http.errors import Forbidden, TooLarge
-from koebin.producers.http.keys import Key, KeyRing
-from koebin.producers.http.limits import Limits
+from koebin.producers.http.rate_limits import Limits
 from koebin.producers.http.render_queue import RenderQueue
-from koebin.producers.http.results import BACKENDS
+from koebin.producers.http.result_backends import BACKENDS
 from koebin.tasks.broker.celery_config import configure, sender
 from koebin.tasks.broker.fleet import Fleet, ServedSpeaker
 from koebin.tasks.contracts import RENDER

@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from koebin.engine.errors import KoebinError
 from koebin.producers.http.answers import answer
+from koebin.producers.http.api_keys import ALONE, Key
 from koebin.producers.http.door import Door
 from koebin.producers.http.errors import Forbidden, TooLarge, TooSlow, Unauthorized, as_koebin
-from koebin.producers.http.keys import ALONE, Key
 from koebin.tasks.traces import HEADER, span
 
 log = logging.getLogger(__name__)

@@ -24,15 +24,15 @@ from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.checks import check_text
 from koebin.producers.client import Status
 from koebin.producers.formats.load import load_script
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from koebin.producers.http.answers import PROBLEM, first_fault
+from koebin.producers.http.api_keys import Key
 from koebin.producers.http.door import Door
 from koebin.producers.http.errors import BadRequest, NotFound, TooLarge, TooMany, UnprocessableRequest
 from koebin.producers.http.events import job_events
-from koebin.producers.http.keys import Key
 from koebin.producers.http.openai import TheDoor, TheKey
 from koebin.producers.http.ranges import ranged
-from koebin.tasks import keys
+from koebin.tasks import store_keys
 from koebin.tasks.contracts import AudioFormat, Output, Pauses, Quality, SubtitleName
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome
@@ -357,7 +357,7 @@ async def job(job: JobId, door: TheDoor, key: TheKey) -> Job:
 
 def check_owner(key: Key, job: str) -> None:
     """Raises: JobNotFound: not a job of this key, whether there is one or not."""
-    if not (keys.is_job(job) and _owns(key, job)):
+    if not (store_keys.is_job(job) and _owns(key, job)):
         raise JobNotFound("no such job", job[:100])
 
 
@@ -477,7 +477,7 @@ async def file(job: JobId, name: str, request: Request, door: TheDoor, key: TheK
     check_owner(key, job)
     store = door.client.store
     try:
-        path = keys.output(job, name)
+        path = store_keys.output(job, name)
         stat = await door.in_thread(store.head, path)
     except InvalidName:
         stat = None

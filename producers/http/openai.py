@@ -17,10 +17,10 @@ from koebin.engine.display import json_text
 from koebin.engine.errors import KoebinError
 from koebin.engine.options import SynthesisOptions
 from koebin.producers.http.answers import openai_error
+from koebin.producers.http.api_keys import Key
 from koebin.producers.http.door import Door
 from koebin.producers.http.errors import TooLarge
 from koebin.producers.http.gate import key_of
-from koebin.producers.http.keys import Key
 from koebin.producers.http.speech import Utterance, begun, encoded, spoken_sentences
 from koebin.producers.http.user_words import with_words
 

@@ -20,11 +20,11 @@ from celery.result import AsyncResult
 from redis.exceptions import RedisError
 
 from koebin.engine.errors import BrokerUnavailable, InferenceFailed, KoebinError
+from koebin.producers.http.api_keys import Key
 from koebin.producers.http.errors import TookTooLong
-from koebin.producers.http.fair import FairShares
-from koebin.producers.http.keys import Key
+from koebin.producers.http.fair_shares import FairShares
 from koebin.tasks import traces
-from koebin.tasks.broker.delayed import Message, Send
+from koebin.tasks.broker.delayed_messages import Message, Send
 from koebin.tasks.contracts import RENDER, RenderRequest, RenderResult, parse
 from koebin.tasks.jobs.planning import predicted_seconds
 from koebin.tasks.priorities import PRIORITIES
@@ -55,7 +55,7 @@ class RenderQueue:
     Used from one event loop; Celery is talked to in a thread of its own.
 
     Args:
-        app: its result backend is asked; it must not subscribe to results (``koebin.producers.http.results``).
+        app: its result backend is asked; it must not subscribe to results (``koebin.producers.http.result_backends``).
         send: sends a message.
         window: most parts of a speaker that are sent and not done, now.
         served: raises where nobody serves a speaker now; may block.

@@ -11,9 +11,9 @@ from typing import Final
 import uvicorn
 
 from koebin.engine.errors import ConfigurationError, InvalidSettings
+from koebin.producers.child_keeper import scratch
 from koebin.producers.http.app import Application
 from koebin.producers.http.door import Door
-from koebin.producers.private_keeper import scratch
 from koebin.tasks.settings import Settings
 
 log = logging.getLogger(__name__)

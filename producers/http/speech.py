@@ -13,8 +13,8 @@ from koebin.engine.options import SynthesisOptions
 from koebin.engine.reading import Reading
 from koebin.engine.text.checks import check_text
 from koebin.engine.text.sentences import split_sentences
+from koebin.producers.http.api_keys import Key
 from koebin.producers.http.door import Door
-from koebin.producers.http.keys import Key
 from koebin.tasks.contracts import (
     ReadingSpec,
     RenderedSentence,

@@ -16,12 +16,12 @@ from koebin.engine.errors import InvalidDictionary, InvalidMessage, StoreNotFoun
 from koebin.engine.reading import Reading
 from koebin.engine.text.dictionary import Entry
 from koebin.engine.text.sentences import split_sentences
+from koebin.producers.http.api_keys import Key
 from koebin.producers.http.door import Door
 from koebin.producers.http.errors import NotFound
-from koebin.producers.http.keys import Key
 from koebin.producers.http.speech import Utterance
-from koebin.tasks import keys as store_keys
 from koebin.tasks import redis_keys
+from koebin.tasks import store_keys as store_keys
 
 MOST_WORDS: Final = 10_000
 WordType = Literal["PROPER_NOUN", "COMMON_NOUN", "VERB", "ADJECTIVE", "SUFFIX"]

@@ -15,7 +15,7 @@ from koebin.producers.publishing.podcast import (
     podcast_chapters,
     public_url,
 )
-from koebin.tasks import keys
+from koebin.tasks import store_keys
 from koebin.tasks.contracts import Manifest
 from koebin.tasks.jobs.outcome import JobOutcome, OutputFile, stored_outcome
 from koebin.tasks.jobs.submission import stored_manifest
@@ -56,11 +56,11 @@ def publish_narration(store: Store, job: str, base: str, *, title: str = "", ima
     chapters = ""
     if len(audio) == 1 and len(outcome.report.get("chapters", ())) > 1:
         data = podcast_chapters(outcome.report["chapters"])
-        store.put(keys.output(job, CHAPTERS_NAME), data, if_absent=False)
+        store.put(store_keys.output(job, CHAPTERS_NAME), data, if_absent=False)
         chapters = public_url(base, CHAPTERS_NAME)
     episodes = [_episode(manifest, outcome, file, base, chapters) for file in audio]
-    store.put(keys.output(job, FEED_NAME), feed(show, reversed(episodes)), if_absent=False)
-    return store.url(keys.output(job, FEED_NAME))
+    store.put(store_keys.output(job, FEED_NAME), feed(show, reversed(episodes)), if_absent=False)
+    return store.url(store_keys.output(job, FEED_NAME))
 
 
 def _episodes_of(outcome: JobOutcome) -> list[OutputFile]:

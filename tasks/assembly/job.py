@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from koebin.engine.errors import InvalidMessage, JobFailed, KoebinError, StoreError
-from koebin.tasks import keys, redis_keys
+from koebin.tasks import redis_keys, store_keys
 from koebin.tasks.assembly.block_boundaries import Placed, cut
 from koebin.tasks.assembly.programme import Deliverables, render_programme
 from koebin.tasks.assembly.timed import is_timed, on_time
@@ -53,10 +53,10 @@ class StoreShelf:
         self._store = store
 
     def get(self, name: str) -> bytes | None:
-        return self._store.find(keys.block_product(name))
+        return self._store.find(store_keys.block_product(name))
 
     def put(self, name: str, data: bytes) -> None:
-        self._store.put(keys.block_product(name), data, if_absent=False)  # the stored object may be damaged
+        self._store.put(store_keys.block_product(name), data, if_absent=False)  # the stored object may be damaged
 
 
 def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> JobOutcome:
@@ -67,7 +67,7 @@ def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> Jo
         StoreNotFound: a segment of a done chunk is not in the store.
     """
     store = runtime.open_store(request.store)
-    manifest = parse_json(Manifest, store.get(keys.manifest(request.job)))
+    manifest = parse_json(Manifest, store.get(store_keys.manifest(request.job)))
     outcome = stored_outcome(store, request.job)
     if outcome is None:
         outcome = store_outcome(store, _assemble(runtime, store, manifest, guard))
@@ -100,7 +100,7 @@ def fail_job(runtime: Runtime, request: AssembleRequest, error: KoebinError) -> 
 
 
 def _assemble(runtime: Runtime, store: Store, manifest: Manifest, guard: Guard) -> JobOutcome:
-    done = [parse_json(DoneDocument, store.get(keys.done(manifest.job, n))) for n in range(manifest.chunks)]
+    done = [parse_json(DoneDocument, store.get(store_keys.done(manifest.job, n))) for n in range(manifest.chunks)]
     dead = {found.key: found for document in done for found in map(_failure, document.dead)}
     failures = tuple(dead.values())
     counts = SegmentCounts(total=manifest.segments, reused=sum(document.reused for document in done))
@@ -130,7 +130,7 @@ def _placed(store: Store, manifest: Manifest) -> list[Placed]:
     """All segments in reading order."""
     found: list[Placed] = []
     for number in range(manifest.chunks):
-        document = parse_json(ChunkDocument, store.get(keys.chunk(manifest.job, number)))
+        document = parse_json(ChunkDocument, store.get(store_keys.chunk(manifest.job, number)))
         found += [
             Placed(segment.key, document.speaker, segment.text, planned.place, segment.engine_readings())
             for planned in document.segments
@@ -198,7 +198,7 @@ def _deliver_items(
     rows += [ItemResult(custom_id=e.item, line=e.line, error=e.message) for e in manifest.errors]
     rows.sort(key=lambda row: row.line)
     lines = b"".join(dump(row) + b"\n" for row in rows)
-    store.put(keys.output(manifest.job, "results.jsonl"), lines)
+    store.put(store_keys.output(manifest.job, "results.jsonl"), lines)
     listing = _listed(store, manifest.job, "results.jsonl", lines)
     good = [row.result for row in rows if row.result]
     if not good:
@@ -275,7 +275,7 @@ def _deliverables(store: Store, manifest: Manifest, name: str) -> Deliverables:
 
 
 def _upload(store: Store, job: str, file: Any, name: str) -> OutputFile:
-    key = keys.output(job, name)
+    key = store_keys.output(job, name)
     store.put_file(key, file.path, content_type=file.media_type, given=True)
     return OutputFile(
         uri=store.url(key),
@@ -290,7 +290,7 @@ def _upload(store: Store, job: str, file: Any, name: str) -> OutputFile:
 
 def _listed(store: Store, job: str, name: str, data: bytes) -> OutputFile:
     return OutputFile(
-        uri=store.url(keys.output(job, name)),
+        uri=store.url(store_keys.output(job, name)),
         kind="results",
         format="jsonl",
         bytes=len(data),

@@ -11,9 +11,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from koebin.tasks import redis_keys, traces
-from koebin.tasks.broker.delayed import Message
+from koebin.tasks.broker.default_queue import DEFAULT_QUEUE, route
+from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.broker.place_in_queue import place
-from koebin.tasks.broker.routing import DEFAULT_QUEUE, route
 from koebin.tasks.broker_address import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
@@ -21,8 +21,8 @@ from koebin.tasks.broker_address import (
     BrokerAddress,
     parse_broker_url,
 )
+from koebin.tasks.message_signing import NO_KEYS, MessageKeys
 from koebin.tasks.priorities import PRIORITY_STEPS
-from koebin.tasks.signing import NO_KEYS, MessageKeys
 
 CONTROL_EXCHANGE: Final = "koebin"
 """Of remote control: by Celery's default all applications of a database hear each other's commands."""

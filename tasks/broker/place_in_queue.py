@@ -11,7 +11,7 @@ from typing import Final
 from redis import Redis
 
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.delayed import Message
+from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE_CHUNK
 from koebin.tasks.priorities import priority_step
 

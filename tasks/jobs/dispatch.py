@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from koebin.tasks.broker.delayed import Message, Send
+from koebin.tasks.broker.delayed_messages import Message, Send
 from koebin.tasks.broker.fleet_summary import Serving, Summary
 from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest
 from koebin.tasks.jobs.ledger import Entry, Ledger, State

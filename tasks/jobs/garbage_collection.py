@@ -22,7 +22,7 @@ from typing import Final, Literal, TypeVar, get_args
 
 from redis import Redis
 
-from koebin.tasks import keys, redis_keys
+from koebin.tasks import redis_keys, store_keys
 from koebin.tasks.contracts import ChunkDocument, Manifest, parse_json
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.stores.base import Stat, Store
@@ -150,7 +150,7 @@ def remove(
 
 def storage(store: Store, job: str, *, with_segments: bool = False) -> tuple[int, int]:
     """Bytes below ``jobs/<id>/``, optionally with its segments, which other jobs may share."""
-    objects = list(store.list(f"jobs/{keys.check_job(job)}/"))
+    objects = list(store.list(f"jobs/{store_keys.check_job(job)}/"))
     own = _bytes(store, objects)
     if not with_segments:
         return own, 0
@@ -171,7 +171,7 @@ def _jobs(store: Store) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key in store.list("jobs/"):
         found.setdefault(key.split("/")[1], []).append(key)
-    return {name: objects for name, objects in found.items() if keys.is_job(name)}
+    return {name: objects for name, objects in found.items() if store_keys.is_job(name)}
 
 
 def _stays(
@@ -186,27 +186,27 @@ def _stays(
     state = ledger.state(job)
     if (state is not None and not state.ended) or redis.exists(redis_keys.SUBMITTING + job):
         return True
-    if keys.manifest(job) not in objects:  # an interrupted submission
+    if store_keys.manifest(job) not in objects:  # an interrupted submission
         return any(stat is not None and stat.modified >= born_before for stat in _heads(store, objects))
-    if keys.result(job) not in objects:
+    if store_keys.result(job) not in objects:
         if state is None:
             unfinished.append(job)
         return True
-    return any(stat is not None and stat.modified >= born_before for stat in _heads(store, [keys.result(job)]))
+    return any(stat is not None and stat.modified >= born_before for stat in _heads(store, [store_keys.result(job)]))
 
 
 def _refer(store: Store, job: str, objects: Iterable[str], references: References) -> None:
     """Collect a job's references. Chunks without a manifest may be overwritten, and are read again the next time."""
     objects = list(objects)
     chunks = [key for key in objects if _is_chunk(key) and key not in references.read]
-    submitted = keys.manifest(job) in objects
+    submitted = store_keys.manifest(job) in objects
     for document in _each(lambda key: _get(store, key), chunks):
         if document is not None:
             planned = parse_json(ChunkDocument, document).segments
             references.segments.update(bytes.fromhex(segment.segment.key) for segment in planned)
             references.segments.update(bytes.fromhex(take) for segment in planned for take in segment.takes)
     if submitted:
-        manifest = _get(store, keys.manifest(job))
+        manifest = _get(store, store_keys.manifest(job))
         if manifest is not None:
             references.dictionaries.add(parse_json(Manifest, manifest).dictionary_revision)
             references.read.update(chunks)
@@ -225,7 +225,7 @@ def _goes_on(store: Store, ledger: Ledger, job: str) -> bool:
     state = ledger.state(job)
     if state is not None and not state.ended:
         return True
-    return store.exists(keys.manifest(job)) and not store.exists(keys.result(job))
+    return store.exists(store_keys.manifest(job)) and not store.exists(store_keys.result(job))
 
 
 def _needed_now(store: Store, ledger: Ledger, one: Unneeded, references: References) -> bool:
@@ -254,7 +254,7 @@ def _remove(store: Store, ledger: Ledger, one: Unneeded) -> None:
 
 def _in_order(job: str, objects: Sequence[str]) -> tuple[str, ...]:
     """Keys with the manifest first: without it the rest does not count as a job, should this be interrupted."""
-    manifest = keys.manifest(job)
+    manifest = store_keys.manifest(job)
     return tuple(sorted(objects, key=lambda key: (key != manifest, key)))
 
 
@@ -294,7 +294,7 @@ def _is_chunk(key: str) -> bool:
 
 
 def _segment(key: str) -> tuple[str, str]:
-    return keys.segment_audio(key), keys.segment_marks(key)
+    return store_keys.segment_audio(key), store_keys.segment_marks(key)
 
 
 def _revision(key: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from koebin.tasks import keys
+from koebin.tasks import store_keys
 from koebin.tasks.contracts import Document, InputError, OmittedInput, Result, SegmentCounts, dump, parse_json
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.stores.base import Store
@@ -78,7 +78,7 @@ def stored_outcome(store: Store, job: str) -> JobOutcome | None:
     Raises:
         InvalidMessage: the stored object is not an outcome.
     """
-    data = store.find(keys.result(job))
+    data = store.find(store_keys.result(job))
     return None if data is None else parse_json(JobOutcome, data)
 
 
@@ -88,5 +88,5 @@ def store_outcome(store: Store, outcome: JobOutcome) -> JobOutcome:
     Raises:
         InvalidMessage: the stored object is not an outcome.
     """
-    store.put(keys.result(outcome.job), dump(outcome))
-    return parse_json(JobOutcome, store.get(keys.result(outcome.job)))
+    store.put(store_keys.result(outcome.job), dump(outcome))
+    return parse_json(JobOutcome, store.get(store_keys.result(outcome.job)))

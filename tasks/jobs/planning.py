@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from koebin.engine.checked_names import known_style
 from koebin.engine.content_id import canonical_json
 from koebin.engine.errors import InvalidScript, InvalidText, UnknownStyle
-from koebin.engine.names import known_style
 from koebin.engine.reading import Reading
 from koebin.engine.text.checks import check_text
 from koebin.engine.text.dictionary import Dictionary

@@ -18,8 +18,8 @@ from pydantic import RootModel
 from redis import Redis
 
 from koebin.engine.errors import InvalidMessage, InvalidScript, JobConflict
-from koebin.tasks import keys, redis_keys, traces
-from koebin.tasks.broker.delayed import Send
+from koebin.tasks import redis_keys, store_keys, traces
+from koebin.tasks.broker.delayed_messages import Send
 from koebin.tasks.broker.fleet_summary import serving
 from koebin.tasks.contracts import InputError, Manifest, OmittedInput, Output, Pauses, Quality, dump, parse_json
 from koebin.tasks.jobs.dispatch import assemble_message, dispatch
@@ -119,7 +119,7 @@ def stored_manifest(store: Store, job: str) -> Manifest | None:
     Raises:
         InvalidMessage: the stored object is not a manifest, or another job's.
     """
-    data = store.find(keys.manifest(job))
+    data = store.find(store_keys.manifest(job))
     if data is None:
         return None
     manifest = parse_json(Manifest, data)
@@ -147,9 +147,9 @@ def _write(
     table: list[tuple[str, float]] = []
     segments = characters = 0
     if script.dictionary.revision:
-        store.put(keys.dictionary(script.dictionary.revision), script.dictionary.to_json().encode())
+        store.put(store_keys.dictionary(script.dictionary.revision), script.dictionary.to_json().encode())
     for document in plan_chunks(script, targets, job_options.pauses, job_options.quality):
-        store.put(keys.chunk(job, document.chunk), dump(document), if_absent=False)
+        store.put(store_keys.chunk(job, document.chunk), dump(document), if_absent=False)
         table.append((document.speaker, document.seconds))
         segments += len(document.segments)
         characters += sum(len(planned.segment.text) for planned in document.segments)
@@ -190,20 +190,20 @@ def _write(
         quality=job_options.quality,
     )
     keep()
-    store.put(keys.manifest(job), dump(manifest))
-    return parse_json(Manifest, store.get(keys.manifest(job)))
+    store.put(store_keys.manifest(job), dump(manifest))
+    return parse_json(Manifest, store.get(store_keys.manifest(job)))
 
 
 def _write_cover(store: Store, job: str, script: Script) -> str:
     if script.cover is None:
         return ""
-    key = f"jobs/{keys.check_job(job)}/cover.{script.cover.media_type.rpartition('/')[2]}"
+    key = f"jobs/{store_keys.check_job(job)}/cover.{script.cover.media_type.rpartition('/')[2]}"
     store.put(key, script.cover.data, if_absent=False, content_type=script.cover.media_type)
     return key
 
 
 def _table_key(job: str) -> str:
-    return f"jobs/{keys.check_job(job)}/chunks/table.json"
+    return f"jobs/{store_keys.check_job(job)}/chunks/table.json"
 
 
 def enter(redis: Redis, store: Store, send: Send, manifest: Manifest) -> bool:
@@ -232,8 +232,8 @@ def _create(ledger: Ledger, store: Store, manifest: Manifest, state: State = Sta
     if len(table) != manifest.chunks or not {speaker for speaker, _ in table} <= manifest.speakers.keys():
         raise InvalidMessage("the table of chunks does not match the manifest", manifest.job)
     chunks = [LedgerChunk(number, speaker, seconds) for number, (speaker, seconds) in enumerate(table)]
-    stored = set(store.list(keys.done_prefix(manifest.job)))
-    done = [chunk.number for chunk in chunks if keys.done(manifest.job, chunk.number) in stored]
+    stored = set(store.list(store_keys.done_prefix(manifest.job)))
+    done = [chunk.number for chunk in chunks if store_keys.done(manifest.job, chunk.number) in stored]
     fields = {
         "state": state,
         "store": manifest.store,

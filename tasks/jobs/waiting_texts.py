@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from redis import Redis
 
+from koebin.engine.checked_names import check_speaker
 from koebin.engine.errors import InvalidName
-from koebin.engine.names import check_speaker
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.delayed import delayed_messages
-from koebin.tasks.broker.held import held_messages
+from koebin.tasks.broker.delayed_messages import delayed_messages
+from koebin.tasks.broker.eta_messages import held_messages
 from koebin.tasks.contracts import RENDER, SYNTHESIZE
 from koebin.tasks.jobs.planning import predicted_seconds
 from koebin.tasks.priorities import PRIORITY_STEPS, priority_step

@@ -25,7 +25,7 @@ from koebin.tasks.connection import as_text, server_time
 from koebin.tasks.contracts import dump
 from koebin.tasks.jobs.ledger import Entry, Ledger
 from koebin.tasks.jobs.outcome import JobOutcome, stored_outcome
-from koebin.tasks.policy import jittered
+from koebin.tasks.retry_policy import jittered
 from koebin.tasks.stores.base import Store
 
 CLAIM_SECONDS: Final = 60.0

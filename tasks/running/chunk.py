@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from koebin.engine.errors import GiveBack, InferenceFailed, InvalidMessage, JobNotFound, KoebinError, UnknownSpeaker
 from koebin.engine.text.dictionary import Dictionary
-from koebin.tasks import keys
+from koebin.tasks import store_keys
 from koebin.tasks.broker.fleet_summary import serving
 from koebin.tasks.contracts import (
     ChunkDocument,
@@ -27,7 +27,7 @@ from koebin.tasks.contracts import (
     parse_json,
 )
 from koebin.tasks.jobs.dispatch import assemble_message, dispatch
-from koebin.tasks.policy import MAX_HEADLESS_STRIKES, MAX_STRIKES
+from koebin.tasks.retry_policy import MAX_HEADLESS_STRIKES, MAX_STRIKES
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.isolation import own_error, render_alone
 from koebin.tasks.running.runtime import Runtime
@@ -112,7 +112,7 @@ def _speaker(runtime: Runtime, request: ChunkRequest) -> Speaker:
 
 def _document(store: Store, request: ChunkRequest) -> ChunkDocument:
     if request.segments is None:
-        return parse_json(ChunkDocument, store.get(keys.chunk(request.job, request.chunk)))
+        return parse_json(ChunkDocument, store.get(store_keys.chunk(request.job, request.chunk)))
     planned = tuple(
         PlannedSegment(segment=segment, place=Placement(index=i)) for i, segment in enumerate(request.segments)
     )
@@ -123,7 +123,7 @@ def _dictionary(store: Store, revision: str) -> Dictionary:
     if not revision:
         return Dictionary()
     try:
-        return Dictionary.from_json(store.get(keys.dictionary(revision)).decode())
+        return Dictionary.from_json(store.get(store_keys.dictionary(revision)).decode())
     except UnicodeDecodeError as error:
         raise InvalidMessage("the job's dictionary in the store cannot be read", revision) from error
 
@@ -302,7 +302,7 @@ def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: Outcome) -> str:
         dead=outcome.dead,
         judged=outcome.judged,
     )
-    chunk.store.put(keys.done(request.job, request.chunk), dump(document), if_absent=True)
+    chunk.store.put(store_keys.done(request.job, request.chunk), dump(document), if_absent=True)
     state = runtime.ledger.mark_done(
         request.job,
         request.chunk,

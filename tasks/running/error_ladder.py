@@ -19,14 +19,14 @@ from koebin.engine.errors import (
     TransientError,
 )
 from koebin.tasks import traces
-from koebin.tasks.broker.delayed import Message, delay_message
+from koebin.tasks.broker.delayed_messages import Message, delay_message
 from koebin.tasks.broker.fleet import fleet
-from koebin.tasks.broker.unreadable import keep_unreadable
+from koebin.tasks.broker.unreadable_messages import keep_unreadable
 from koebin.tasks.connection import OUTAGE
 from koebin.tasks.errors_table import TRIES, Payer, as_ours, is_certain, payer
-from koebin.tasks.policy import delay_seconds
+from koebin.tasks.message_signing import NO_KEYS, MessageKeys
+from koebin.tasks.retry_policy import delay_seconds
 from koebin.tasks.running.runtime import Runtime
-from koebin.tasks.signing import NO_KEYS, MessageKeys
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from redis import Redis
 
 from koebin.engine.errors import EngineNotReady
-from koebin.tasks.broker.delayed import Send
+from koebin.tasks.broker.delayed_messages import Send
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
-from koebin.tasks.running.self_doubt import Doubts
+from koebin.tasks.running.repeated_failures import Doubts
 from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:

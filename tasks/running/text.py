@@ -45,7 +45,7 @@ def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard, 
     """Speak a text, reusing sentences that the store has; the object's name follows from the content.
 
     Args:
-        made: keys of sentences that were rendered for this text a moment ago, see ``koebin.tasks.running.micro_batch``.
+        made: keys of sentences rendered a moment ago for this text, see ``koebin.tasks.running.render_together``.
 
     Raises:
         UnknownSpeaker, InvalidText, InvalidOption, StoreDenied: refused.

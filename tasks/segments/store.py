@@ -12,7 +12,7 @@ from koebin.engine.bounded_json import loads
 from koebin.engine.errors import InvalidInput, InvalidMessage
 from koebin.engine.limits import SAMPLE_RATE_HZ, SEGMENT_SECONDS
 from koebin.engine.observer import stage
-from koebin.tasks import keys
+from koebin.tasks import store_keys
 from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def stored(store: Store, segment_keys: Iterable[str]) -> set[str]:
     """Those of the segments that the store has."""
     wanted = list(dict.fromkeys(segment_keys))
     if store.uri.startswith("file:"):
-        return {key for key in wanted if store.exists(keys.segment_audio(key))}
+        return {key for key in wanted if store.exists(store_keys.segment_audio(key))}
     with ThreadPoolExecutor(_PARALLEL_QUESTIONS) as pool:
-        found = pool.map(lambda key: store.exists(keys.segment_audio(key)), wanted)
+        found = pool.map(lambda key: store.exists(store_keys.segment_audio(key)), wanted)
         return {key for key, there in zip(wanted, found, strict=True) if there}
 
 
@@ -38,15 +38,15 @@ def write(store: Store, key: str, audio: Audio) -> bool:
     with stage("encode"):
         data = encode_segment(audio)
     with stage("store"):
-        store.put(keys.segment_marks(key), dump_marks(audio.marks, audio.sample_rate_hz, len(audio.samples)))
-        return store.put(keys.segment_audio(key), data)
+        store.put(store_keys.segment_marks(key), dump_marks(audio.marks, audio.sample_rate_hz, len(audio.samples)))
+        return store.put(store_keys.segment_audio(key), data)
 
 
 def read(store: Store, key: str) -> Audio:
     """Audio of a stored segment. Raises: StoreNotFound, InvalidMessage."""
     from koebin.engine.audio.encoding import decode_segment
 
-    return decode_segment(store.get(keys.segment_audio(key)), read_marks(store, key))
+    return decode_segment(store.get(store_keys.segment_audio(key)), read_marks(store, key))
 
 
 def read_cut(store: Store, key: str, head: float, tail: float) -> Audio:
@@ -58,13 +58,13 @@ def read_cut(store: Store, key: str, head: float, tail: float) -> Audio:
 
 def read_timing(store: Store, key: str) -> tuple[Marks, float]:
     """Marks of a stored segment, and its length in seconds. Raises: StoreNotFound, InvalidMessage."""
-    document = _document(store.get(keys.segment_marks(key)))
+    document = _document(store.get(store_keys.segment_marks(key)))
     return _marks(document), document["samples"] / document["sample_rate_hz"]
 
 
 def read_marks(store: Store, key: str) -> Marks:
     """Marks of a stored segment. Raises: StoreNotFound, InvalidMessage."""
-    return load_marks(store.get(keys.segment_marks(key)))
+    return load_marks(store.get(store_keys.segment_marks(key)))
 
 
 def dump_marks(marks: Marks, sample_rate_hz: int, samples: int) -> bytes:

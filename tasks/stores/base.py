@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol
 from koebin.engine.audio.formats import FORMATS
 from koebin.engine.errors import InvalidName
 from koebin.engine.s3.options import Checksums, S3Options
-from koebin.tasks.signing import NO_KEYS, MessageKeys
+from koebin.tasks.message_signing import NO_KEYS, MessageKeys
 
 DOCUMENT_MODE: Final = 0o600
 MAX_KEY_BYTES: Final = 800

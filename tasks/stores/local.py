@@ -23,7 +23,7 @@ from koebin.engine.errors import (
     StoreUnavailable,
 )
 from koebin.engine.limits import STORE_OBJECT_BYTES
-from koebin.tasks.keys import is_document
+from koebin.tasks.store_keys import is_document
 from koebin.tasks.stores.base import DOCUMENT_MODE, Finding, Stat, check_key, check_prefix
 from koebin.tasks.stores.uri import StoreUri
 

@@ -1,4 +1,4 @@
-"""Store whose job documents carry signatures (``koebin.tasks.signing``); everything else passes through."""
+"""Store whose job documents carry signatures (``koebin.tasks.message_signing``); everything else passes through."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from koebin.tasks.signing import MessageKeys
+from koebin.tasks.message_signing import MessageKeys
 from koebin.tasks.stores.base import Finding, Stat, Store
 
 _DOCUMENT: Final = re.compile(

@@ -12,7 +12,7 @@ from typing import Any, Final
 from redis import Redis
 from redis.exceptions import RedisError
 
-from koebin.tasks.broker.delayed import delayed_ids
+from koebin.tasks.broker.delayed_messages import delayed_ids
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome
 from koebin.tasks.stores.base import Store

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from koebin.engine.errors import KoebinError
 from koebin.producers.client import Client
-from koebin.tasks import keys, redis_keys
+from koebin.tasks import redis_keys, store_keys
 from koebin.tasks.broker.fleet import withdraw
 from koebin.tasks.contracts import Output
 from koebin.tasks.jobs.ledger import State
@@ -268,7 +268,9 @@ class Driver:
         self, client: Client, store: Store, job: str, in_flight: set[int] | None, started: float
     ) -> tuple[float | None, JobOutcome]:
         """Seconds until what was in flight is done, and how the job ended."""
-        names = [keys.result(job)] if in_flight is None else [keys.done(job, number) for number in in_flight]
+        names = (
+            [store_keys.result(job)] if in_flight is None else [store_keys.done(job, number) for number in in_flight]
+        )
         seconds: float | None = None
         while time.monotonic() < started + self.patience:
             if seconds is None and all(store.exists(name) for name in names):

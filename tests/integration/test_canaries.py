@@ -26,10 +26,10 @@ import pytest
 from redis import Redis
 
 from koebin.engine.display import STEERING
-from koebin.producers.http.keys import digest
+from koebin.producers.http.api_keys import digest
 from koebin.tasks import redis_keys
 from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
-from koebin.tasks.broker.unreadable import keep_unreadable
+from koebin.tasks.broker.unreadable_messages import keep_unreadable
 from tests.integration.producers.http.test_jobs import form
 from tests.integration.worker.hostile_messages import envelope, text_request
 from tests.servers.door import Door

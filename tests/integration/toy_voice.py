@@ -15,7 +15,7 @@ from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.request import Request
 from koebin.engine.speaker import Speaker
 from koebin.tasks.broker import fleet
-from koebin.tasks.broker.delayed import Message
+from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.contracts import PlannedSpeaker
 from koebin.tasks.jobs.ledger import Ledger

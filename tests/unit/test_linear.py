@@ -30,7 +30,7 @@ from koebin.engine.text.sentences import split_long, split_sentences
 from koebin.engine.text.unreadable import find_unreadable
 from koebin.producers.formats.load import parse_script
 from koebin.producers.formats.source import Format, source_from
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from koebin.tasks.contracts import Pauses
 from koebin.tasks.jobs.planning import sentences
 from koebin.tasks.script import Passage

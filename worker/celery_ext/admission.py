@@ -21,7 +21,7 @@ from koebin.engine.errors import InvalidInput, InvalidMessage, KoebinError
 from koebin.engine.limits import CANVAS_SIGNATURES, HEADER_CHARS, HOLD_SECONDS, TIME_LIMIT_FLOOR_SECONDS
 from koebin.tasks.broker.celery_config import SENT_HEADER
 from koebin.tasks.contracts import TASKS
-from koebin.tasks.signing import HEADER, NO_KEYS, MessageKeys, message_content
+from koebin.tasks.message_signing import HEADER, NO_KEYS, MessageKeys, message_content
 from koebin.worker.celery_ext.envelope import COMPRESSED, REFUSED, TOO_LONG, UNREADABLE, is_task_id
 
 OURS: Final = frozenset(TASKS)

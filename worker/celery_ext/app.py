@@ -13,7 +13,7 @@ from koebin.tasks.settings import Settings
 from koebin.worker.celery_ext.consumer import ReadinessStep
 from koebin.worker.celery_ext.control import restrict_control
 from koebin.worker.celery_ext.queue_order import QueueOrder
-from koebin.worker.celery_ext.results import BACKENDS
+from koebin.worker.celery_ext.result_backends import BACKENDS
 from koebin.worker.celery_ext.sign_published import sign_published
 from koebin.worker.celery_ext.transport import install_transport
 from koebin.worker.child.memory import child_limit

@@ -17,18 +17,18 @@ from redis.exceptions import RedisError
 
 from koebin.engine.audio.formats import writable
 from koebin.engine.revision import engine_revision
+from koebin.tasks.broker.eta_messages import hold
 from koebin.tasks.broker.fleet import Announcement, announce
-from koebin.tasks.broker.held import hold
-from koebin.tasks.broker.unreadable import keep_unreadable
+from koebin.tasks.broker.unreadable_messages import keep_unreadable
 from koebin.tasks.connection import server_time, takes_writes
 from koebin.tasks.contracts import TASKS
-from koebin.tasks.signing import NO_KEYS, MessageKeys
+from koebin.tasks.message_signing import NO_KEYS, MessageKeys
 from koebin.worker.celery_ext.admission import Hold, Refuse, Run, judge
+from koebin.worker.celery_ext.gather_texts import MicroBatcher
 from koebin.worker.celery_ext.held_leases import HeldLeases
 from koebin.worker.celery_ext.leased_request import run_leased
-from koebin.worker.celery_ext.micro_batch import MicroBatcher
-from koebin.worker.celery_ext.proving import Proving
 from koebin.worker.celery_ext.refusal import refuse
+from koebin.worker.celery_ext.self_test_job import Proving
 from koebin.worker.exits import ENGINE
 from koebin.worker.parent.run_directory import ChildReport, RunDirectory
 from koebin.worker.parent.supervisor import LoopState

@@ -21,8 +21,8 @@ from koebin.engine.limits import TIME_LIMIT_FLOOR_SECONDS
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.contracts import ASSEMBLE, TEXT_TASKS
 from koebin.tasks.jobs.ledger import Ledger
-from koebin.tasks.policy import MAX_STRIKES
 from koebin.tasks.redis_keys import assemble_task
+from koebin.tasks.retry_policy import MAX_STRIKES
 from koebin.worker.celery_ext.held_leases import HeldLeases
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from koebin.engine.errors import NotSigned
-from koebin.tasks.broker.unreadable import keep_unreadable
+from koebin.tasks.broker.unreadable_messages import keep_unreadable
 from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE_CHUNK, TEXT_TASKS
 from koebin.worker.celery_ext.admission import Refuse
 from koebin.worker.celery_ext.envelope import is_task_id

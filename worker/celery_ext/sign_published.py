@@ -7,7 +7,7 @@ from typing import Any
 from celery.signals import before_task_publish
 
 from koebin.tasks.contracts import TASKS
-from koebin.tasks.signing import HEADER, MessageKeys
+from koebin.tasks.message_signing import HEADER, MessageKeys
 
 
 def sign_published(keys: MessageKeys) -> None:

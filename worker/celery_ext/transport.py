@@ -33,7 +33,7 @@ from kombu.utils.json import dumps
 from redis.exceptions import NoScriptError, ResponseError
 
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.unreadable import keep_unreadable
+from koebin.tasks.broker.unreadable_messages import keep_unreadable
 from koebin.worker.celery_ext.envelope import Message, read
 from koebin.worker.celery_ext.fair_turns import FairTurns
 from koebin.worker.celery_ext.queue_order import QueueOrder

@@ -23,8 +23,8 @@ from koebin.tasks.connection import connect
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
 from koebin.tasks.own_folder import own_folder
+from koebin.tasks.running.repeated_failures import Doubts
 from koebin.tasks.running.runtime import Runtime, install
-from koebin.tasks.running.self_doubt import Doubts
 from koebin.tasks.settings import Settings
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store, under_root
@@ -32,11 +32,11 @@ from koebin.tasks.traces import set_up_traces
 from koebin.worker.celery_ext.pool import last_in_new_process
 from koebin.worker.child.gpu_claim import claim_device, cuda_devices
 from koebin.worker.child.memory import gpu_memory, map_large_blocks
-from koebin.worker.child.proof import Proof, install_proof
+from koebin.worker.child.self_test import Proof, install_proof
 from koebin.worker.child.stop_signal import leave_group_signals_to_parent
 from koebin.worker.exits import ENGINE
 from koebin.worker.parent.run_directory import ChildReport, RunDirectory
-from koebin.worker.voices import queues, voices
+from koebin.worker.requested_voices import queues, voices
 
 if TYPE_CHECKING:
     from koebin.engine.speaker import Speaker

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from koebin.engine.checked_names import check_device
 from koebin.engine.errors import BackendMissing, ConfigurationError
-from koebin.engine.names import check_device
 
 PATIENCE_SECONDS: Final = 10.0
 """Seconds to wait for a device: a process that is being replaced may still hold it."""

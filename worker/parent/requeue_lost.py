@@ -18,7 +18,7 @@ from redis import Redis
 
 from koebin.engine.errors import JobNotFound
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.delayed import Send, send_due
+from koebin.tasks.broker.delayed_messages import Send, send_due
 from koebin.tasks.broker.fleet_summary import ASSEMBLERS, FleetSummary, Summary
 from koebin.tasks.broker.leadership import Leadership
 from koebin.tasks.broker.leases import Leases

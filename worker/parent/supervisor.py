@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from koebin.tasks.broker.fleet import Announcement
 from koebin.worker.celery_ext.held_leases import HeldLeases
-from koebin.worker.parent.duty import Duty
+from koebin.worker.parent.repeating_thread import Duty
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from koebin.engine.errors import BackendMissing, KoebinError
-from koebin.tasks.addresses import EVERYWHERE, may_connect, resolve
 from koebin.tasks.jobs.webhooks import Notice, Webhooks, notice
+from koebin.tasks.public_addresses import EVERYWHERE, may_connect, resolve
 from koebin.tasks.stores.base import Store
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from koebin.engine.audio.encoding.tags import Tags
-from koebin.engine.audio.encoding.wav import RIFF_LIMIT_BYTES
+from koebin.engine.audio.encoding.wav_header import RIFF_LIMIT_BYTES
 from koebin.engine.audio.formats import Format
 from koebin.engine.errors import StoreError, StoreFull
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from koebin.engine.audio.encoding.libsndfile import LibsndfileEncoder
 from koebin.engine.audio.encoding.tags import Tags
-from koebin.engine.audio.encoding.wav import wav_header
+from koebin.engine.audio.encoding.wav_header import wav_header
 from koebin.engine.audio.formats import FORMATS, Format, find_format
 from koebin.engine.errors import BackendMissing, InvalidOption
 

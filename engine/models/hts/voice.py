@@ -18,11 +18,11 @@ import numpy as np
 
 from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.audio.pitch import change_pitch
+from koebin.engine.checked_names import NEUTRAL_NAMES
 from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidOption, UnknownStyle
 from koebin.engine.models.base import FloatArray, Rendering, Utterance
 from koebin.engine.models.hts.durations import HtsDurations, IntArray
 from koebin.engine.models.hts.labels import PAUSES, Span, moras_of, pause_label, phone_of, spell_moras, words_of
-from koebin.engine.names import NEUTRAL_NAMES
 from koebin.engine.observer import stage
 from koebin.engine.options import SynthesisOptions
 

@@ -41,7 +41,7 @@ from koebin.engine.models.card import CARD, CardSpeaker, VoiceCard
 from koebin.engine.models.jp_extra.configuration import array_from, parse_json
 from koebin.engine.models.jp_extra.file_kinds import kind_of, refuse
 from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
-from koebin.engine.models.jp_extra.kept import kept
+from koebin.engine.models.jp_extra.made_once import kept
 from koebin.engine.models.jp_extra.onnx.session import sha256
 from koebin.engine.models.jp_extra.voice_format import CONFIGURATION, STYLE_VECTORS, SYNTHESIZER
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from koebin.engine.checked_names import known_style, nearest
 from koebin.engine.errors import InvalidCheckpoint, UnknownStyle
 from koebin.engine.limits import STYLE_VECTORS_BYTES
 from koebin.engine.models.jp_extra.configuration import array_from, read_small
 from koebin.engine.models.jp_extra.hyper_parameters import STYLE_DIMENSION, HyperParameters
-from koebin.engine.names import known_style, nearest
 
 FloatArray = NDArray[np.float32]
 

@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from koebin.engine.checked_names import DecoderMode
 from koebin.engine.models.base import AcousticModel
 from koebin.engine.models.jp_extra.files import VoiceFiles, fetch_voice
 from koebin.engine.models.jp_extra.onnx.freed_memory import give_back
 from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
 from koebin.engine.models.jp_extra.onnx.published import prepare
-from koebin.engine.names import DecoderMode
 from koebin.engine.sources.base import SourceOptions
 from koebin.engine.sources.uri import open_source, parse
 from koebin.engine.text.tokens import load_vocabulary, token_ids

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from koebin.engine.checked_names import nearest
 from koebin.engine.errors import SourceError
-from koebin.engine.names import nearest
 
 Protocol = Literal["openai", "voicevox"]
 

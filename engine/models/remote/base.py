@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.audio.pitch import change_pitch
+from koebin.engine.checked_names import known_style
 from koebin.engine.content_id import canonical_json
 from koebin.engine.errors import EngineNotReady, InvalidOption, UnknownStyle
 from koebin.engine.limits import REMOTE_RECENT_BYTES
@@ -22,8 +23,7 @@ from koebin.engine.models.card import VoiceCard
 from koebin.engine.models.remote.address import RemoteAddress
 from koebin.engine.models.remote.audio import at_rate, sound_of
 from koebin.engine.models.remote.client import Client
-from koebin.engine.models.remote.recent import Recent
-from koebin.engine.names import known_style
+from koebin.engine.models.remote.recent_answers import Recent
 from koebin.engine.observer import batched, stage
 from koebin.engine.options import SynthesisOptions
 

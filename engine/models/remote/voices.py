@@ -26,8 +26,8 @@ class RemoteVoices:
 
     def open(self, name: str, source: str, device: str) -> AcousticModel:  # noqa: ARG002 - it computes elsewhere
         """Ask the server who it is, and let it say a word."""
-        from koebin.engine.models.remote.openai import OpenAiVoice
-        from koebin.engine.models.remote.voicevox import VoicevoxVoice
+        from koebin.engine.models.remote.openai_client import OpenAiVoice
+        from koebin.engine.models.remote.voicevox_client import VoicevoxVoice
 
         address = parse_remote(source)
         kind = OpenAiVoice if address.protocol == "openai" else VoicevoxVoice

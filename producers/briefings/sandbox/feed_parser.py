@@ -10,7 +10,7 @@ import feedparser
 
 from koebin.engine import limits
 from koebin.producers.briefings.sandbox.feed_dates import parse_date
-from koebin.producers.briefings.sandbox.plain import text_of_html
+from koebin.producers.briefings.sandbox.sanitise import text_of_html
 from koebin.producers.formats import encodings
 
 MAX_FIELD: Final = 5_000

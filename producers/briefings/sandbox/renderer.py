@@ -1,6 +1,6 @@
 """Template rendering in Jinja2's sandbox.
 
-Whatever a template prints is made harmless (`koebin.producers.briefings.sandbox.plain`), so markup comes from the
+Whatever a template prints is made harmless (`koebin.producers.briefings.sandbox.sanitise`), so markup comes from the
 template itself and never from a feed. Only texts and numbers can be printed: a null, a list or an undefined name is
 an error, not a word.
 """
@@ -18,7 +18,7 @@ from jinja2.visitor import NodeTransformer
 from koebin.engine.errors import InvalidText
 from koebin.engine.text.checks import check_text, has_speech
 from koebin.engine.text.unreadable import find_unreadable
-from koebin.producers.briefings.sandbox.plain import plain, sentence
+from koebin.producers.briefings.sandbox.sanitise import plain, sentence
 
 _GLOBALS: Final = ("range", "dict", "namespace")
 

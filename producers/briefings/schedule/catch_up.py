@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from koebin.producers.briefings.briefing_file import Briefing
 from koebin.producers.briefings.schedule.due_times import ticks_between
 from koebin.producers.briefings.schedule.journal import Journal, schedule_key
-from koebin.producers.briefings.spec import Briefing
 
 log = logging.getLogger(__name__)
 

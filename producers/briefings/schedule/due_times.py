@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice, takewhile
 
+from koebin.producers.briefings.briefing_file import Briefing, When
 from koebin.producers.briefings.calendar import holiday_name
 from koebin.producers.briefings.schedule.crontab import local_times
-from koebin.producers.briefings.spec import Briefing, When
 
 
 def next_ticks(briefing: Briefing, after: datetime, count: int) -> list[datetime]:

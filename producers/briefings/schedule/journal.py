@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from redis import Redis
 
-from koebin.producers.briefings.spec import Briefing
+from koebin.producers.briefings.briefing_file import Briefing
 from koebin.tasks import redis_keys
 from koebin.tasks.connection import server_time
 

@@ -20,11 +20,11 @@ from koebin.engine.errors import (
     SpeakerNotServed,
     TransientError,
 )
+from koebin.producers.briefings.briefing_file import Briefing
 from koebin.producers.briefings.compose import Composed, Submission, Submitter
 from koebin.producers.briefings.publish import Edition, edition_of, publish
 from koebin.producers.briefings.schedule.journal import Journal, LeaseGone, State, Tick
 from koebin.producers.briefings.schedule.lease import holding
-from koebin.producers.briefings.spec import Briefing
 from koebin.tasks.stores.base import Store
 
 log = logging.getLogger(__name__)

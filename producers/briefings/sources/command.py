@@ -9,13 +9,13 @@ import signal
 import sys
 from typing import Any, Final
 
-from koebin.producers.briefings.policy import Policy
-from koebin.producers.briefings.sandbox import leash
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.briefing_file import Briefing, Command
+from koebin.producers.briefings.sandbox import ends_with_parent
 from koebin.producers.briefings.sources.base import SourceFailed
 from koebin.producers.briefings.sources.documents import document_values
-from koebin.producers.briefings.spec import Briefing, Command
 
-_LEASHED: Final = (sys.executable, "-I", "-S", leash.__file__)
+_LEASHED: Final = (sys.executable, "-I", "-S", ends_with_parent.__file__)
 
 
 async def command_values(source: Command, briefing: Briefing, policy: Policy) -> dict[str, Any]:
@@ -47,8 +47,8 @@ async def command_values(source: Command, briefing: Briefing, policy: Policy) ->
         raise SourceFailed(f"the command was not done after {source.timeout:g} seconds") from None
     finally:
         await _end(process)
-    if status >= leash.NOT_STARTED:
-        raise SourceFailed(f"the command could not be started ({os.strerror(status - leash.NOT_STARTED)})")
+    if status >= ends_with_parent.NOT_STARTED:
+        raise SourceFailed(f"the command could not be started ({os.strerror(status - ends_with_parent.NOT_STARTED)})")
     if status != 0:
         raise SourceFailed(f"the command ended with status {status}")
     return document_values(data, source.format)

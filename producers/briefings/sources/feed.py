@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 from koebin.engine.errors import InvalidText
 from koebin.engine.text.checks import check_text, has_speech
 from koebin.engine.text.unreadable import find_unreadable
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.briefing_file import Briefing, Feed
 from koebin.producers.briefings.calendar import spoken_date, spoken_time, spoken_weekday
-from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.sandbox.calls import IsolatedFailed, call_isolated
-from koebin.producers.briefings.sandbox.plain import plain
+from koebin.producers.briefings.sandbox.sanitise import plain
 from koebin.producers.briefings.sources.base import SourceFailed
 from koebin.producers.briefings.sources.fetch import fetch
-from koebin.producers.briefings.spec import Briefing, Feed
 
 
 async def feed_values(source: Feed, briefing: Briefing, policy: Policy) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from typing import Final
 
 import httpx2 as httpx
 
-from koebin.producers.briefings.policy import Policy
-from koebin.producers.briefings.sources.addresses import addresses, check_host
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.sources.allowed_hosts import addresses, check_host
 from koebin.producers.briefings.sources.base import SourceFailed
 
 MAX_REDIRECTS: Final = 5

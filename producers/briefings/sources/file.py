@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.briefing_file import Briefing, File
 from koebin.producers.briefings.sources.base import SourceFailed
 from koebin.producers.briefings.sources.documents import document_values
 from koebin.producers.briefings.sources.threads import in_thread
-from koebin.producers.briefings.spec import Briefing, File
 
 
 async def file_values(source: File, briefing: Briefing, policy: Policy) -> dict[str, Any]:

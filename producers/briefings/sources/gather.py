@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.briefing_file import Briefing, Clock, Command, Feed, File, Json, Source
 from koebin.producers.briefings.sources.base import Fetched, SourceFailed
 from koebin.producers.briefings.sources.cache import Kept, ValueCache
 from koebin.producers.briefings.sources.clock import clock_values
@@ -18,7 +19,6 @@ from koebin.producers.briefings.sources.documents import document_values
 from koebin.producers.briefings.sources.feed import feed_values
 from koebin.producers.briefings.sources.fetch import fetch
 from koebin.producers.briefings.sources.file import file_values
-from koebin.producers.briefings.spec import Briefing, Clock, Command, Feed, File, Json, Source
 
 log = logging.getLogger(__name__)
 

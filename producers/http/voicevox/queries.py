@@ -17,8 +17,8 @@ from pydantic import BaseModel
 
 from koebin.engine.errors import InvalidText
 from koebin.engine.reading import Reading
+from koebin.producers.http.api_keys import Key
 from koebin.producers.http.door import Door
-from koebin.producers.http.keys import Key
 from koebin.producers.http.voicevox.models import AccentPhrase, Mora, Phrases
 from koebin.tasks import redis_keys
 from koebin.tasks.contracts import RenderedSentence, SpokenMora, SpokenPhrase

@@ -11,9 +11,9 @@ from koebin.engine.audio.audio import Audio
 from koebin.engine.errors import InvalidText, SpeakerNotServed, UnknownStyle
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.reading import Reading
+from koebin.producers.http.api_keys import Key
 from koebin.producers.http.door import Door
 from koebin.producers.http.errors import NotFound
-from koebin.producers.http.keys import Key
 from koebin.producers.http.openai import TheDoor, TheKey
 from koebin.producers.http.speech import Utterance, parts_of, request_for
 from koebin.producers.http.user_words import Word, WordType, as_voicevox, change, load, new_id, new_word, with_words

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from koebin.engine.reading import Reading
-from koebin.tasks.assembly.programme.parts import Part
+from koebin.tasks.assembly.programme.deliverables import Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from koebin.engine.audio.encoding.files import translated, whole_file
 from koebin.engine.audio.marks import Marks
+from koebin.tasks.assembly.programme.block_outline import Outline
 from koebin.tasks.assembly.programme.blocks import Block, Place
-from koebin.tasks.assembly.programme.epub import EpubBook
+from koebin.tasks.assembly.programme.epub_writer import EpubBook
 from koebin.tasks.assembly.programme.files import MarksFile, open_marks
 from koebin.tasks.assembly.programme.layout import Layout
-from koebin.tasks.assembly.programme.outline import Outline
 from koebin.tasks.assembly.programme.player import PlayerChapter, PlayerPage
 from koebin.tasks.assembly.programme.report import chapter_list
 from koebin.tasks.assembly.programme.shelf_metadata import audiobookshelf

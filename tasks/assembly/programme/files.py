@@ -16,7 +16,7 @@ from koebin.engine.audio.encoding.files import translated, whole_file
 from koebin.engine.audio.encoding.joined import FlacJoiner, open_joined
 from koebin.engine.audio.marks import Marks
 from koebin.engine.audio.subtitles import SubtitleFormat, subtitle_format
-from koebin.tasks.assembly.programme.material import FinishedBlock
+from koebin.tasks.assembly.programme.block_pipeline import FinishedBlock
 
 _BLOCK_SAMPLES = 65_536
 _MEDIA_TYPES = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from koebin.engine.audio.encoding import Chapter, Cover, Encoding, Tags
 from koebin.engine.audio.formats import EPUB_FORMATS
+from koebin.tasks.assembly.programme.deliverables import Deliverables
 from koebin.tasks.assembly.programme.files import File, audio_name, finished, marks_name
-from koebin.tasks.assembly.programme.parts import Deliverables
 from koebin.tasks.assembly.programme.timeline import Span, Timeline
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from koebin.engine.audio.limiter import Limiter
 from koebin.engine.audio.loudness import Gain, Loudness, Section, plan_gain, read_together
-from koebin.tasks.assembly.programme.parts import Deliverables
+from koebin.tasks.assembly.programme.deliverables import Deliverables
 
 FloatArray = NDArray[np.float32]
 

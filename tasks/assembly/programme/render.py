@@ -10,15 +10,15 @@ from typing import Any
 
 from koebin.engine.audio.encoding.flac_frames import BLOCK_FRAMES
 from koebin.engine.errors import InvalidInput
+from koebin.tasks.assembly.programme.block_cache import NoShelf, Shelf
+from koebin.tasks.assembly.programme.block_pipeline import FinishedBlock, Material
 from koebin.tasks.assembly.programme.blocks import Block
+from koebin.tasks.assembly.programme.deliverables import Deliverables
 from koebin.tasks.assembly.programme.descriptions import write_descriptions, write_epub
 from koebin.tasks.assembly.programme.files import File, open_audio
 from koebin.tasks.assembly.programme.layout import Layout
 from koebin.tasks.assembly.programme.mastering import plan_master
-from koebin.tasks.assembly.programme.material import FinishedBlock, Material
-from koebin.tasks.assembly.programme.parts import Deliverables
 from koebin.tasks.assembly.programme.report import make_report
-from koebin.tasks.assembly.programme.shelf import NoShelf, Shelf
 from koebin.tasks.assembly.programme.timeline import Timeline
 
 

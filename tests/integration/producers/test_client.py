@@ -11,8 +11,8 @@ from redis import Redis
 from koebin.engine.errors import InvalidMessage, JobCancelled
 from koebin.producers import client as producer
 from koebin.producers.client import Client
-from koebin.tasks import celery_tasks, keys
-from koebin.tasks.broker.delayed import Message
+from koebin.tasks import celery_tasks, store_keys
+from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.broker.fleet import Fleet, fleet
 from koebin.tasks.contracts import dump
 from koebin.tasks.jobs.dispatch import chunk_message
@@ -72,7 +72,7 @@ def test_a_chunk_that_fails_just_after_a_cancel_changes_nothing(
 def test_what_has_ended_in_the_store_is_not_cancelled_any_more(client: Client) -> None:
     """Its worker is about to tell Redis."""
     job = client.submit("一つ目です。")
-    client.store.put(keys.result(job), dump(JobOutcome(job=job, state=State.FAILED, error="why")))
+    client.store.put(store_keys.result(job), dump(JobOutcome(job=job, state=State.FAILED, error="why")))
     assert client.cancel(job) is State.FAILED
     assert client.ledger.entry(job).error == "why"
     assert states(client, job) == {State.FAILED}

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from koebin.producers.formats.load import load_script
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from tests.integration.producers.commands.test_narrate import Koebin, path_of
 from tests.servers.ports import free_ports, wait_for_port
 from tests.servers.redis import RedisServer

@@ -19,8 +19,8 @@ from redis import Redis
 from koebin.engine.errors import KoebinError
 from koebin.engine.text.dictionary import Dictionary
 from koebin.producers.client import Client
-from koebin.tasks import celery_tasks, keys
-from koebin.tasks.broker.delayed import Message
+from koebin.tasks import celery_tasks, store_keys
+from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.contracts import Quality
 from koebin.tasks.jobs.garbage_collection import survey
 from koebin.tasks.jobs.submission import JobOptions, submit
@@ -36,12 +36,12 @@ pytestmark = [pytest.mark.xdist_group("store_fuzz")]
 JOB = "fuzzed"
 TEXT = "".join(f"これは{number}番目の、少しばかり長い文です。" for number in range(1, 13))
 DOCUMENTS = (
-    keys.manifest(JOB),
+    store_keys.manifest(JOB),
     f"jobs/{JOB}/chunks/table.json",
-    keys.chunk(JOB, 0),
-    keys.done(JOB, 0),
-    keys.done(JOB, 1),
-    keys.result(JOB),
+    store_keys.chunk(JOB, 0),
+    store_keys.done(JOB, 0),
+    store_keys.done(JOB, 1),
+    store_keys.result(JOB),
     "the dictionary",
     "a segment's marks",
 )
@@ -64,7 +64,7 @@ class Bench:
         self.revision = dictionary.revision
         self.run_what_was_sent()
         outputs = list(self.client.store.list(f"jobs/{JOB}/out/"))
-        for key in [keys.done(JOB, 1), keys.result(JOB), *outputs]:
+        for key in [store_keys.done(JOB, 1), store_keys.result(JOB), *outputs]:
             self.client.store.delete(key)
         shutil.copytree(self.root, self.pristine)
 
@@ -79,7 +79,7 @@ class Bench:
     def path(self, document: str) -> Path:
         match document:
             case "the dictionary":
-                return self.root / keys.dictionary(self.revision)
+                return self.root / store_keys.dictionary(self.revision)
             case "a segment's marks":
                 return min(self.root.glob("segments/*/*.json"))
             case _:
@@ -172,10 +172,12 @@ FUZZ = settings(max_examples=20, deadline=None, suppress_health_check=[HealthChe
 def test_a_document_with_another_value_somewhere(bench: Bench, document: str, data: st.DataObject) -> None:
     bench.lay_anew()
     path = bench.path(document)
-    if document == keys.result(JOB):
+    if document == store_keys.result(JOB):
         source: Any = {"version": 1, "job": JOB, "state": "SUCCEEDED", "error": "", "files": []}
-    elif document == keys.done(JOB, 1):
-        source = json.loads((bench.root / keys.done(JOB, 0)).read_text()) | {"dead": [{"key": "0" * 64, "line": 1}]}
+    elif document == store_keys.done(JOB, 1):
+        source = json.loads((bench.root / store_keys.done(JOB, 0)).read_text()) | {
+            "dead": [{"key": "0" * 64, "line": 1}]
+        }
     else:
         source = json.loads(path.read_text())
     spot = data.draw(st.sampled_from(spots(source)))
@@ -192,7 +194,10 @@ def test_a_document_that_is_garbage(bench: Bench, document: str, garbage: bytes)
 
 
 @FUZZ
-@given(st.sampled_from([d for d in DOCUMENTS if d not in (keys.done(JOB, 1), keys.result(JOB))]), st.floats(0.0, 1.0))
+@given(
+    st.sampled_from([d for d in DOCUMENTS if d not in (store_keys.done(JOB, 1), store_keys.result(JOB))]),
+    st.floats(0.0, 1.0),
+)
 def test_a_document_that_is_cut_off_or_missing(bench: Bench, document: str, share: float) -> None:
     bench.lay_anew()
     path = bench.path(document)

@@ -18,7 +18,7 @@ from koebin.producers.briefings.schedule.catch_up import Seen
 from koebin.producers.briefings.schedule.journal import Journal
 from koebin.producers.client import Client
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.delayed import Message, delay_message, delayed_ids, send_due
+from koebin.tasks.broker.delayed_messages import Message, delay_message, delayed_ids, send_due
 from koebin.tasks.connection import server_time
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
 from koebin.tasks.jobs.webhooks import Webhooks

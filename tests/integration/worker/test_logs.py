@@ -35,7 +35,7 @@ def lines(worker: Worker) -> list[dict[str, object]]:
     return [json.loads(line) for line in worker.text().splitlines()]
 
 
-TOOLS = {"CELERY_CONFIG_MODULE": "koebin.tasks.broker.celeryconfig"}
+TOOLS = {"CELERY_CONFIG_MODULE": "koebin.tasks.broker.celery_tools_config"}
 """So Celery's own tools speak with our workers, and not with those of other applications."""
 
 

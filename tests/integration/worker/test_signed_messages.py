@@ -13,8 +13,8 @@ from redis import Redis
 
 from koebin.producers.client import Client
 from koebin.tasks.jobs.ledger import State
+from koebin.tasks.message_signing import parse_keys
 from koebin.tasks.settings import Settings
-from koebin.tasks.signing import parse_keys
 from tests.integration.queue_texts import numbered
 from tests.integration.worker.hostile_messages import envelope, text_request
 from tests.servers.redis import RedisServer

@@ -15,7 +15,7 @@ from koebin.engine.audio.encoding.flac_frames import Frames
 from koebin.engine.audio.encoding.segments import decode_segment
 from koebin.engine.errors import InvalidInput
 from koebin.engine.text.dictionary import Dictionary
-from koebin.tasks.assembly.programme.outline import Outline, load_section
+from koebin.tasks.assembly.programme.block_outline import Outline, load_section
 from koebin.tasks.contracts import ChunkDocument, Manifest, parse_json
 from koebin.tasks.segments.store import load_marks
 

@@ -10,7 +10,7 @@ from koebin.engine.display import mask
 from koebin.engine.errors import InvalidName, InvalidSettings
 from koebin.tasks.settings import Settings, load_settings
 from koebin.tasks.settings_reference import configuration_markdown
-from koebin.worker.voices import voices
+from koebin.worker.requested_voices import voices
 
 ROOT = Path(__file__).resolve().parents[3]
 

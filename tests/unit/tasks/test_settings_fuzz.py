@@ -15,7 +15,7 @@ from koebin.engine.errors import InvalidSettings, KoebinError
 from koebin.tasks.connection import connect
 from koebin.tasks.settings import PREFIX, Settings, load_settings
 from koebin.tasks.stores.uri import open_store, under_root
-from koebin.worker.voices import voices
+from koebin.worker.requested_voices import voices
 
 SECRET = "hunter2"
 NAMES = [PREFIX + name.upper() for name in Settings.model_fields]

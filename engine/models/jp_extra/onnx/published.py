@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from koebin.engine.errors import BackendMissing, InvalidCheckpoint
 from koebin.engine.models.card import CARD
 from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
-from koebin.engine.models.jp_extra.kept import kept
+from koebin.engine.models.jp_extra.made_once import kept
 from koebin.engine.models.jp_extra.onnx.session import sha256, simplify
 from koebin.engine.models.jp_extra.styles import Styles
 from koebin.engine.models.jp_extra.voice_format import (

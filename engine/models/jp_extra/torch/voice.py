@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from koebin.engine import noise
 from koebin.engine.audio.pitch import change_pitch
+from koebin.engine.checked_names import DecoderMode
 from koebin.engine.errors import EngineNotReady, InferenceFailed, InvalidOption
 from koebin.engine.models.base import FloatArray, Rendering, Utterance
 from koebin.engine.models.card import VoiceCard, read_card
@@ -29,7 +30,6 @@ from koebin.engine.models.jp_extra.torch.bert import TorchBert, expand
 from koebin.engine.models.jp_extra.torch.checkpoint import checksum, find_weights, load_synthesizer
 from koebin.engine.models.jp_extra.torch.devices import arithmetic, open_device
 from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer, sample_prior
-from koebin.engine.names import DecoderMode
 from koebin.engine.observer import batched, stage
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.prosody import Phonemes, join, phonemes

@@ -13,9 +13,9 @@ from pathlib import Path
 from redis import Redis
 
 from koebin.producers.briefings.beat import BeatOptions, run_beat
+from koebin.producers.briefings.briefing_file import Briefing
 from koebin.producers.briefings.compose import Composed, Rendered, Submission, job_id
 from koebin.producers.briefings.schedule.progress import Outcome
-from koebin.producers.briefings.spec import Briefing
 
 
 def main(folder: Path, url: str, dies: str) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.briefing_file import load_briefing, load_folder
 from koebin.producers.briefings.compose import compose, preview
 from koebin.producers.briefings.findings import check
-from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.publish import edition_of, publish
-from koebin.producers.briefings.spec import load_briefing, load_folder
 from koebin.producers.commands.briefing import app
 from koebin.tasks.stores.base import StoreOptions
 from koebin.tasks.stores.uri import open_store

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from koebin.tasks.broker.unreadable import count_unreadable, keep_unreadable
+from koebin.tasks.broker.unreadable_messages import count_unreadable, keep_unreadable
 from koebin.tasks.jobs.ledger import ENDED_SECONDS, Ledger, LedgerChunk, State
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import PATIENCE

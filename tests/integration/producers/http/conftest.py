@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from koebin.producers.http.keys import digest
+from koebin.producers.http.api_keys import digest
 from tests.servers.door import Door
 from tests.servers.redis import RedisServer
 from tests.servers.worker import Worker

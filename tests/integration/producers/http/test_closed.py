@@ -75,7 +75,7 @@ def test_no_key_of_ours_is_in_the_file(tmp_path: Path) -> None:
     assert token.startswith("kb-")
     assert token not in entry
     (tmp_path / "keys.toml").write_text(entry)
-    from koebin.producers.http.keys import KeyRing
+    from koebin.producers.http.api_keys import KeyRing
 
     ring = KeyRing(tmp_path / "keys.toml")
     found = ring.find(token)

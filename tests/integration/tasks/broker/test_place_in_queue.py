@@ -10,7 +10,7 @@ from celery import Celery
 from redis import Redis
 
 from koebin.tasks.broker.celery_config import Sender, configure, sender
-from koebin.tasks.broker.delayed import Message
+from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.broker.place_in_queue import TEXTS_BETWEEN
 from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
 from tests.servers.redis import RedisServer

@@ -18,7 +18,7 @@ from koebin.producers.client import Client
 from koebin.tasks import celery_tasks
 from koebin.tasks.broker import preemption
 from koebin.tasks.broker.celery_config import configure
-from koebin.tasks.broker.delayed import Message
+from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.broker.preemption import Preemption
 from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, SynthesizeRequest
 from koebin.tasks.jobs import planning

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from koebin.producers.commands.backlog import describe, metrics, server
 from koebin.tasks.broker.celery_config import configure
-from koebin.tasks.broker.delayed import Message, delay_message
+from koebin.tasks.broker.delayed_messages import Message, delay_message
 from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce, withdraw
 from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
 from koebin.tasks.jobs import waiting_texts as waiting

@@ -13,8 +13,8 @@ from redis import Redis
 from koebin.engine.errors import InvalidMessage, InvalidOption
 from koebin.engine.text.dictionary import Dictionary, Entry
 from koebin.producers.commands.gc import retention
-from koebin.tasks import keys, redis_keys
-from koebin.tasks.broker.delayed import Message
+from koebin.tasks import redis_keys, store_keys
+from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.contracts import ChunkDocument, PlannedSpeaker, dump, parse_json
 from koebin.tasks.jobs.garbage_collection import remove, storage, survey
 from koebin.tasks.jobs.ledger import Ledger, State
@@ -49,13 +49,13 @@ def enter(redis: Redis, store: Store, job: str, *texts: str) -> list[str]:
     for key in store.list(f"jobs/{job}/chunks/0"):
         names += [segment.segment.key for segment in parse_json(ChunkDocument, store.get(key)).segments]
     for name in names:
-        store.put(keys.segment_marks(name), b"{}")
-        store.put(keys.segment_audio(name), b"audio")
+        store.put(store_keys.segment_marks(name), b"{}")
+        store.put(store_keys.segment_audio(name), b"audio")
     return names
 
 
 def end(redis: Redis, store: Store, job: str) -> None:
-    store.put(keys.result(job), dump(JobOutcome(job=job, state=State.SUCCEEDED)))
+    store.put(store_keys.result(job), dump(JobOutcome(job=job, state=State.SUCCEEDED)))
     Ledger(redis).end(job, State.SUCCEEDED)
 
 
@@ -80,14 +80,14 @@ def test_an_old_job_goes_with_what_only_it_needs(redis: Redis, store: Store, tmp
     assert [one.name for one in found.unneeded if one.kind == "job"] == ["old"]
     assert [one.name for one in found.unneeded if one.kind == "segment"] == [only_old]
     assert (found.kept_jobs, found.kept_segments) == (1, 1)
-    assert store.exists(keys.manifest("old")), "a survey removes nothing"
+    assert store.exists(store_keys.manifest("old")), "a survey removes nothing"
     count, size = remove(store, redis, found)
     assert (count, size) == (4, sum(one.bytes for one in found.unneeded))
     assert not list(store.list("jobs/old/"))
     assert not list(store.list("texts/"))
     assert list(store.list("pieces/")) == ["pieces/cd/cde.frames"]
-    assert set(store.list("segments/")) == {keys.segment_audio(shared), keys.segment_marks(shared)}
-    assert list(store.list("dictionaries/")) == [keys.dictionary(WORDS.revision)]
+    assert set(store.list("segments/")) == {store_keys.segment_audio(shared), store_keys.segment_marks(shared)}
+    assert list(store.list("dictionaries/")) == [store_keys.dictionary(WORDS.revision)]
     assert Ledger(redis).state("old") is None
     assert Ledger(redis).state("live") is State.RUNNING
     assert not redis.exists(redis_keys.COLLECTING)
@@ -96,7 +96,7 @@ def test_an_old_job_goes_with_what_only_it_needs(redis: Redis, store: Store, tmp
 def test_what_is_young_stays(redis: Redis, store: Store, tmp_path: Path) -> None:
     enter(redis, store, "young", "新しい文です。")
     end(redis, store, "young")
-    store.put(keys.segment_audio("ab" * 32), b"of no job")
+    store.put(store_keys.segment_audio("ab" * 32), b"of no job")
     store.put("jobs/@of another program/file", b"not ours")
     store.put("segments/notes.txt", b"not ours")
     age(tmp_path, 10)
@@ -113,12 +113,12 @@ def test_unfinished_jobs_stay_for_ever(redis: Redis, store: Store, tmp_path: Pat
     found = survey(store, redis, DAY)
     assert found.unneeded == ()
     assert found.unfinished == ("lost",)
-    assert store.exists(keys.segment_audio(name))
+    assert store.exists(store_keys.segment_audio(name))
 
 
 def test_a_submission_that_died_goes(redis: Redis, store: Store, tmp_path: Path) -> None:
     enter(redis, store, "dead", "途中の文です。")
-    store.delete(keys.manifest("dead"))
+    store.delete(store_keys.manifest("dead"))
     redis.flushall()
     assert survey(store, redis, DAY).unneeded == ()
     age(tmp_path, 2)
@@ -133,9 +133,9 @@ def test_a_job_that_comes_after_the_survey_keeps_its_segments(redis: Redis, stor
     found = survey(store, redis, 30 * DAY)
     enter(redis, store, "new", "また使う文です。")
     remove(store, redis, found)
-    assert store.exists(keys.segment_audio(kept))
-    assert not store.exists(keys.segment_audio(gone))
-    assert store.exists(keys.dictionary(WORDS.revision))
+    assert store.exists(store_keys.segment_audio(kept))
+    assert not store.exists(store_keys.segment_audio(gone))
+    assert store.exists(store_keys.dictionary(WORDS.revision))
 
 
 def test_nothing_is_removed_during_a_submission(redis: Redis, store: Store, tmp_path: Path) -> None:
@@ -147,10 +147,10 @@ def test_nothing_is_removed_during_a_submission(redis: Redis, store: Store, tmp_
     thread = threading.Thread(target=remove, args=(store, redis, found))
     thread.start()
     time.sleep(0.3)
-    assert store.exists(keys.segment_audio(name))
+    assert store.exists(store_keys.segment_audio(name))
     redis.delete("koebin:submitting:other")
     thread.join(PATIENCE)
-    assert not store.exists(keys.segment_audio(name))
+    assert not store.exists(store_keys.segment_audio(name))
 
 
 def test_a_submission_waits_for_a_removal(redis: Redis, store: Store) -> None:
@@ -161,7 +161,7 @@ def test_a_submission_waits_for_a_removal(redis: Redis, store: Store) -> None:
     assert not list(store.list("jobs/waiting/"))
     redis.delete(redis_keys.COLLECTING)
     thread.join(PATIENCE)
-    assert store.exists(keys.manifest("waiting"))
+    assert store.exists(store_keys.manifest("waiting"))
 
 
 def test_an_s3_store_is_tidied_alike(redis: Redis, s3_server: S3Server) -> None:
@@ -177,13 +177,13 @@ def test_an_s3_store_is_tidied_alike(redis: Redis, s3_server: S3Server) -> None:
     enter(redis, store, "live", "同じ文です。")
     found = survey(store, redis, 30 * DAY, now=time.time() + 40 * DAY)
     assert remove(store, redis, found)[0] == 2
-    assert set(store.list("segments/")) == {keys.segment_audio(old[1]), keys.segment_marks(old[1])}
+    assert set(store.list("segments/")) == {store_keys.segment_audio(old[1]), store_keys.segment_marks(old[1])}
     assert not list(store.list("jobs/old/"))
 
 
 def test_a_damaged_document_stops_everything(redis: Redis, store: Store, tmp_path: Path) -> None:
     enter(redis, store, "j", "文です。")
-    store.put(keys.chunk("j", 0), b"{", if_absent=False)
+    store.put(store_keys.chunk("j", 0), b"{", if_absent=False)
     age(tmp_path, 40)
     with pytest.raises(InvalidMessage):
         survey(store, redis, DAY)

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from koebin import JobOptions, Passage, Script
-from koebin.tasks import celery_tasks, keys
+from koebin.tasks import celery_tasks, store_keys
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import stored_outcome
 from koebin.tasks.jobs.submission import enter, stored_manifest, submit
@@ -30,7 +30,7 @@ BEFORE = Path(__file__).parents[3] / "golden" / "job_of_before"
 def store(tmp_path: Path) -> Store:
     folder = tmp_path / "store"
     shutil.copytree(BEFORE / "store", folder)
-    manifest = folder / keys.manifest("before")
+    manifest = folder / store_keys.manifest("before")
     manifest.write_text(manifest.read_text("utf-8").replace("file:///store", folder.as_uri()), "utf-8")
     return open_store(folder.as_uri())
 
@@ -60,7 +60,7 @@ def test_its_messages_find_every_segment_made(
     outcome = stored_outcome(store, "before")
     assert outcome is not None
     assert outcome.state is State.SUCCEEDED
-    programme = store.get(keys.output("before", "programme.flac"))
+    programme = store.get(store_keys.output("before", "programme.flac"))
     assert hashlib.sha256(programme).hexdigest() == sent["sha256"]
 
 
@@ -76,7 +76,7 @@ def test_the_same_script_has_the_same_keys_and_messages_today(redis: Redis, stor
     sent: list[Any] = []
     runtime = toy_runtime(redis, tmp_path, sent)
     submit(redis, store, runtime.send, "today", script, JobOptions(), {"mei": TARGET})
-    then, now = (json.loads(store.get(keys.chunk(job, 0))) for job in ("before", "today"))
+    then, now = (json.loads(store.get(store_keys.chunk(job, 0))) for job in ("before", "today"))
     assert now == then
     (message,) = sent
     (expected,) = messages(store)["chunks"]

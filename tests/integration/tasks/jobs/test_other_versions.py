@@ -13,7 +13,7 @@ from redis import Redis
 from koebin.engine.errors import InvalidMessage, JobUnreadable
 from koebin.tasks import redis_keys
 from koebin.tasks.broker import fleet
-from koebin.tasks.broker.delayed import Message, delayed_messages, send_due
+from koebin.tasks.broker.delayed_messages import Message, delayed_messages, send_due
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.contracts import AssembleRequest, ChunkDocument, SynthesizeRequest, parse, parse_json
 from koebin.tasks.jobs.backlog import backlog

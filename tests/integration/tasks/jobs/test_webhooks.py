@@ -19,7 +19,7 @@ from redis import Redis
 
 from koebin.engine.errors import InvalidOption
 from koebin.producers.client import Client
-from koebin.tasks import keys, redis_keys
+from koebin.tasks import redis_keys, store_keys
 from koebin.tasks.contracts import PlannedSpeaker, dump
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
 from koebin.tasks.jobs.outcome import JobOutcome
@@ -134,7 +134,7 @@ def test_a_worker_whose_clock_is_wrong_signs_with_the_right_time(
 def test_the_result_is_told_from_the_store(redis: Redis, tmp_path: Path, receiver: Receiver) -> None:
     ended(redis, tmp_path, receiver.url)
     stored = JobOutcome(job="j1", state=State.FAILED, error="as stored")
-    open_store(tmp_path.as_uri()).put(keys.result("j1"), dump(stored))
+    open_store(tmp_path.as_uri()).put(store_keys.result("j1"), dump(stored))
     assert webhook_sender(redis).deliver_due() == 1
     assert json.loads(receiver.got[0][1])["files"] == []
 
@@ -170,7 +170,7 @@ def test_an_end_that_redis_lost_is_told_again_under_the_same_id(
     script = Script([Passage("一つ目です。", "mei")])
     job_options = JobOptions(webhook=receiver.url)
     manifest = submit(redis, store, lambda _: None, "j1", script, job_options, {"mei": target})
-    store.put(keys.result("j1"), dump(JobOutcome(job="j1", state=State.FAILED, error="理由")))
+    store.put(store_keys.result("j1"), dump(JobOutcome(job="j1", state=State.FAILED, error="理由")))
     Ledger(redis).end("j1", State.FAILED, "理由")
     assert webhook_sender(redis).deliver_due() == 1
     redis.flushall()

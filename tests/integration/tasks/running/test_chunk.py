@@ -24,7 +24,7 @@ from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
 from koebin.tasks.jobs.submission import JobOptions, submit
 from koebin.tasks.running.cancellation import Guard
-from koebin.tasks.running.micro_batch import render_together
+from koebin.tasks.running.render_together import render_together
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.running.text import synthesize_text
 from koebin.tasks.script import Passage, Script

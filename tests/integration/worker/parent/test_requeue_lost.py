@@ -13,14 +13,14 @@ from redis import Redis
 
 from koebin.tasks import redis_keys
 from koebin.tasks.broker.celery_config import configure, sender
-from koebin.tasks.broker.delayed import Message
+from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.contracts import SYNTHESIZE
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
 from koebin.tasks.redis_keys import chunk_task, speaker_queue
 from koebin.worker.celery_ext.held_leases import HeldLeases
-from koebin.worker.parent.duty import Duty
+from koebin.worker.parent.repeating_thread import Duty
 from koebin.worker.parent.requeue_lost import LostWork
 from koebin.worker.parent.supervisor import Supervisor
 from tests.servers.redis import RedisServer

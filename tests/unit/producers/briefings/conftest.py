@@ -14,8 +14,8 @@ from threading import Thread
 
 import pytest
 
-from koebin.producers.briefings.policy import Policy
-from koebin.producers.briefings.spec import Briefing, load_briefing
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.briefing_file import Briefing, load_briefing
 
 Write = Callable[..., Briefing]
 

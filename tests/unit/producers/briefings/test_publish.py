@@ -11,8 +11,8 @@ import feedparser
 import pytest
 
 from koebin.engine.errors import JobFailed, StoreUnavailable
+from koebin.producers.briefings.access_policy import Policy
 from koebin.producers.briefings.compose import compose
-from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.publish import Edition, edition_of, publish
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store

@@ -6,7 +6,7 @@ from koebin.engine.errors import InvalidScript
 from koebin.producers.formats.aozora_characters import accented, character_of
 from koebin.producers.formats.load import load_script, parse_script
 from koebin.producers.formats.source import Source, source_from
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
 

@@ -6,7 +6,7 @@ import pytest
 
 from koebin.engine.errors import InvalidScript, InvalidText
 from koebin.producers.formats.load import load_script
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 
 CASES = Path(__file__).parent / "cases"
 

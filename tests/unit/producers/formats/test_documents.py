@@ -8,7 +8,7 @@ import pytest
 from koebin.producers.formats.dictionary import parse_dictionary
 from koebin.producers.formats.load import load_script, parse_script
 from koebin.producers.formats.source import source_from
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 
 ROOT = Path(__file__).parents[4]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

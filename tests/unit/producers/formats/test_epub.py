@@ -6,7 +6,7 @@ from koebin.engine import limits
 from koebin.engine.errors import InvalidInput, InvalidScript
 from koebin.producers.formats.load import load_script
 from koebin.producers.formats.source import read_source
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from tests.unit.producers.formats.books import CONTAINER, COVER_ITEM, NAV_ITEM, NCX, ONE, PNG, TWO, epub, package
 
 SAID = [

@@ -5,7 +5,7 @@ import pytest
 from koebin.engine.errors import InvalidInput
 from koebin.producers.formats.load import parse_script
 from koebin.producers.formats.source import source_from
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from tests.unit.producers.formats.format_cases import CASES, PAGE, page
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from koebin.engine.errors import InvalidScript
 from koebin.producers.formats.load import parse_script
 from koebin.producers.formats.source import Source
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 
 
 def markdown(text):

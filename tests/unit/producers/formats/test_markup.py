@@ -9,9 +9,9 @@ from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.checks import check_text
 from koebin.producers.commands.check import read_lines
 from koebin.producers.formats.load import parse_script
-from koebin.producers.formats.readings import Spoken, parse_reading
 from koebin.producers.formats.source import FORMATS, Source, source_from
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
+from koebin.producers.formats.written_readings import Spoken, parse_reading
 from koebin.tasks.contracts import Pauses
 from koebin.tasks.jobs.planning import sentences
 

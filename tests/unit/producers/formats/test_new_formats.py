@@ -8,7 +8,7 @@ import pytest
 from koebin.engine.errors import InvalidInput, InvalidScript
 from koebin.producers.formats.load import load_script, parse_script
 from koebin.producers.formats.source import source_from
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from tests.unit.producers.formats.books import PNG
 from tests.unit.producers.formats.pdfs import pdf
 

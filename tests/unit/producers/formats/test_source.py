@@ -100,7 +100,8 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_reading_a_script_loads_nothing_heavy():
     code = (
         "import sys; from pathlib import Path\n"
-        "from koebin.producers.formats.load import load_script; from koebin.producers.formats.voice import Voice\n"
+        "from koebin.producers.formats.load import load_script\n"
+        "from koebin.producers.formats.speaker_names import Voice\n"
         "load_script(Path('examples/kumo_no_ito.txt'), Voice('mei'))\n"
         "heavy = ('torch', 'onnxruntime', 'pyopenjtalk', 'numpy', 'celery', 'markdown_it', 'boto3')\n"
         "print([name for name in heavy if name in sys.modules])"

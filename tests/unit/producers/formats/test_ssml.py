@@ -3,7 +3,7 @@ import pytest
 from koebin.engine.errors import InvalidScript
 from koebin.producers.formats.load import parse_script
 from koebin.producers.formats.source import Source
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 
 DOCUMENT = """\
 <?xml version="1.0" encoding="Shift_JIS"?>

@@ -9,7 +9,7 @@ import pytest
 from koebin.engine.errors import InvalidOption, JobNotFound
 from koebin.producers.publishing.narration import publish_narration
 from koebin.producers.publishing.podcast import Episode, Show, feed, podcast_chapters, public_url
-from koebin.tasks import keys
+from koebin.tasks import store_keys
 from koebin.tasks.contracts import Manifest, PlannedSpeaker, Result, SegmentCounts, dump
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome, OutputFile
@@ -106,7 +106,7 @@ def stored(tmp_path, files, chapters):
     )
     outputs = tuple(
         OutputFile(
-            uri=store.url(keys.output("j", name)),
+            uri=store.url(store_keys.output("j", name)),
             kind=kind,
             format=name.rpartition(".")[2],
             bytes=10,
@@ -118,13 +118,13 @@ def stored(tmp_path, files, chapters):
     )
     report = {"chapters": [{"number": n, "title": t, "start": 5.0 * n} for n, t in enumerate(chapters, start=1)]}
     outcome = JobOutcome(job="j", state=State.SUCCEEDED, result=result, files=outputs, segments=counts, report=report)
-    store.put(keys.manifest("j"), dump(manifest))
-    store.put(keys.result("j"), dump(outcome))
+    store.put(store_keys.manifest("j"), dump(manifest))
+    store.put(store_keys.result("j"), dump(outcome))
     return store
 
 
 def read(store, name):
-    return store.get(keys.output("j", name))
+    return store.get(store_keys.output("j", name))
 
 
 def test_chapters_of_a_narration_are_episodes_the_latest_first(tmp_path):
@@ -139,7 +139,7 @@ def test_chapters_of_a_narration_are_episodes_the_latest_first(tmp_path):
     ]
     store = stored(tmp_path, files, ["第一章", "第二章"])
     uri = publish_narration(store, "j", BASE)
-    assert uri == store.url(keys.output("j", "feed.xml"))
+    assert uri == store.url(store_keys.output("j", "feed.xml"))
     parsed = feedparser.parse(read(store, "feed.xml"))
     assert [entry.title for entry in parsed.entries] == ["第二章", "第一章"]
     assert [entry.id for entry in parsed.entries] == ["j/2", "j/1"]

@@ -9,8 +9,8 @@ import pytest
 from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.errors import InvalidOption
 from koebin.engine.reading import Reading
-from koebin.tasks.assembly.programme.epub import EpubBook
-from koebin.tasks.assembly.programme.parts import Deliverables
+from koebin.tasks.assembly.programme.deliverables import Deliverables
+from koebin.tasks.assembly.programme.epub_writer import EpubBook
 from tests.unit.producers.formats.books import PNG
 
 MP3 = b"\xff\xfb\x90\x00" + b"\0" * 413

@@ -21,11 +21,11 @@ from koebin.engine.errors import (
     StoreUnavailable,
     UnknownSpeaker,
 )
+from koebin.producers.briefings.briefing_file import Briefing, load_briefing
 from koebin.producers.briefings.compose import Composed, Rendered, Submission, job_id
 from koebin.producers.briefings.schedule.journal import Journal, LeaseGone, State, tick_id
 from koebin.producers.briefings.schedule.lease import holding
 from koebin.producers.briefings.schedule.progress import FOLLOWED, MAX_ATTEMPTS, Outcome, Progress
-from koebin.producers.briefings.spec import Briefing, load_briefing
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store
 from tests.servers.redis import RedisServer

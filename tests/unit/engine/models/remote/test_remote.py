@@ -25,7 +25,7 @@ from koebin.engine.errors import (
 )
 from koebin.engine.models.base import Rendering
 from koebin.engine.models.remote.address import is_remote, parse_remote
-from koebin.engine.models.remote.recent import Recent
+from koebin.engine.models.remote.recent_answers import Recent
 from koebin.engine.request import Request
 from koebin.engine.sources.base import SourceOptions
 from koebin.engine.tts import TTS

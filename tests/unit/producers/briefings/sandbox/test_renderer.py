@@ -9,8 +9,8 @@ import pytest
 
 from koebin.engine.errors import InvalidBriefing
 from koebin.producers.briefings import compose
+from koebin.producers.briefings.access_policy import Policy
 from koebin.producers.briefings.compose import Submission, job_id, preview, run
-from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.sandbox import calls as isolated
 from koebin.producers.briefings.sandbox.renderer import RenderFailed, render
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from koebin.producers.briefings.policy import Policy
-from koebin.producers.briefings.sources.addresses import check_host
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.sources.allowed_hosts import check_host
 from koebin.producers.briefings.sources.base import SourceFailed
 from koebin.producers.briefings.sources.fetch import fetch
-from koebin.tasks.addresses import may_connect
+from koebin.tasks.public_addresses import may_connect
 
 LOCAL = ("127.0.0.1",)
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from koebin.producers.briefings.access_policy import Policy
+from koebin.producers.briefings.briefing_file import Briefing
 from koebin.producers.briefings.compose import Rendered, preview
-from koebin.producers.briefings.policy import Policy
 from koebin.producers.briefings.sandbox.feed_parser import FeedRefused, parse_feed
 from koebin.producers.briefings.sources.base import SourceFailed
 from koebin.producers.briefings.sources.documents import document_values
 from koebin.producers.briefings.sources.file import read_below
-from koebin.producers.briefings.spec import Briefing
 from tests.servers.waiting import wait_until
 
 pytestmark = pytest.mark.process  # of every template and every feed

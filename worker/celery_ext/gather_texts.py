@@ -2,7 +2,7 @@
 
 The batch is only the way to the pool process: every request keeps its lease, its attempts and its acknowledgement, and
 runs there as a task of its own. Sentences that are missing are rendered in one pass before
-(``koebin.tasks.running.micro_batch``).
+(``koebin.tasks.running.render_together``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from celery.worker.state import task_ready
 
 from koebin.tasks.contracts import RENDER, SYNTHESIZE
 from koebin.worker.celery_ext.held_leases import HeldLeases
-from koebin.worker.child.micro_batch import Call, speak_texts, text_of
+from koebin.worker.child.speak_texts import Call, speak_texts, text_of
 
 log = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from redis.exceptions import RedisError
 log = logging.getLogger(__name__)
 
 BACKENDS: Final = {
-    "redis": "koebin.worker.celery_ext.results:Results",
-    "rediss": "koebin.worker.celery_ext.results:Results",
-    "sentinel": "koebin.worker.celery_ext.results:SentinelResults",
+    "redis": "koebin.worker.celery_ext.result_backends:Results",
+    "rediss": "koebin.worker.celery_ext.result_backends:Results",
+    "sentinel": "koebin.worker.celery_ext.result_backends:SentinelResults",
 }
 """Classes by URL scheme, for a loader's ``override_backends``."""
 _PAUSE_SECONDS: Final = 1.0

@@ -57,7 +57,7 @@ def kept(folder: Path, commands: Mapping[str, Sequence[str]], environment: Mappi
         commands: what to start, by the names of their logs.
         environment: variables of the children, beside this process's own.
     """
-    command = [sys.executable, "-P", "-m", "koebin.producers.private_keeper", str(folder), json.dumps(commands)]
+    command = [sys.executable, "-P", "-m", "koebin.producers.child_keeper", str(folder), json.dumps(commands)]
     with (folder / "keeper.log").open("ab") as log:
         process = subprocess.Popen(
             command,

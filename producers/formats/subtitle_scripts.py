@@ -11,9 +11,9 @@ from typing import Final
 from koebin.engine.errors import InvalidScript
 from koebin.engine.reading import Reading
 from koebin.engine.text.checks import has_speech
-from koebin.producers.formats.builder import ScriptBuilder
-from koebin.producers.formats.readings import MAX_WORD, parse_reading
-from koebin.producers.formats.voice import Cast
+from koebin.producers.formats.script_builder import ScriptBuilder
+from koebin.producers.formats.speaker_names import Cast
+from koebin.producers.formats.written_readings import MAX_WORD, parse_reading
 
 MOST_SPEED: Final = 1.6
 """How much faster than asked for a cue is spoken so that it ends before the next one begins."""

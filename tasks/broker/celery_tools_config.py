@@ -1,6 +1,6 @@
 """Configuration of Celery's own tools, so that they speak with Koebin's workers and with no others.
 
-``CELERY_CONFIG_MODULE=koebin.tasks.broker.celeryconfig celery --broker "$KOEBIN_BROKER_URL" inspect ping``.
+``CELERY_CONFIG_MODULE=koebin.tasks.broker.celery_tools_config celery --broker "$KOEBIN_BROKER_URL" inspect ping``.
 """
 
 from __future__ import annotations

@@ -25,14 +25,14 @@ from pydantic import (
     field_validator,
 )
 
+from koebin.engine.checked_names import check_speaker
 from koebin.engine.errors import InvalidBriefing, InvalidInput
-from koebin.engine.names import check_speaker
 from koebin.engine.options import SynthesisOptions
 from koebin.producers.briefings.schedule.crontab import problem_of
 from koebin.producers.briefings.toml_place import place_of
-from koebin.producers.durations import seconds
 from koebin.producers.formats import toml
 from koebin.producers.publishing.podcast import public_url
+from koebin.producers.time_spans import seconds
 from koebin.tasks.contracts import Output
 from koebin.tasks.stores.base import check_key
 from koebin.tasks.stores.uri import canonical_uri

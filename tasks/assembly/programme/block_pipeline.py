@@ -18,11 +18,11 @@ from koebin.engine.audio.encoding.flac_frames import Frames, encode_frames
 from koebin.engine.audio.loudness import Section
 from koebin.engine.errors import InvalidInput
 from koebin.engine.tts import available_cores
+from koebin.tasks.assembly.programme.block_cache import Shelf, sealed, shelf_name, unsealed
+from koebin.tasks.assembly.programme.block_outline import Outline, dump_section, load_section, measured, outlined
 from koebin.tasks.assembly.programme.blocks import Block
 from koebin.tasks.assembly.programme.mastering import Master
-from koebin.tasks.assembly.programme.outline import Outline, dump_section, load_section, measured, outlined
-from koebin.tasks.assembly.programme.shelf import Shelf, sealed, shelf_name, unsealed
-from koebin.tasks.assembly.programme.spool import Spool, open_spools
+from koebin.tasks.assembly.programme.temporary_files import Spool, open_spools
 
 FloatArray = NDArray[np.float32]
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from kombu.common import QoS
 
 from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK
 from koebin.tasks.observer import Observer
-from koebin.worker.celery_ext.micro_batch import LONGEST_CHARACTERS, MicroBatch, MicroBatcher
-from koebin.worker.child.micro_batch import Call, message_of, text_of
+from koebin.worker.celery_ext.gather_texts import LONGEST_CHARACTERS, MicroBatch, MicroBatcher
+from koebin.worker.child.speak_texts import Call, message_of, text_of
 
 LIMIT = 4
 

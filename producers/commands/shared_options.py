@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from koebin.engine.checked_names import BUILTIN_SPEAKERS, PUBLISHED_SPEAKERS, check_speaker, nearest
 from koebin.engine.errors import InvalidOption, StoreDenied, StoreFull, UnknownSpeaker
 from koebin.engine.home import expanded
-from koebin.engine.names import BUILTIN_SPEAKERS, PUBLISHED_SPEAKERS, check_speaker, nearest
 from koebin.engine.options import SynthesisOptions
 from koebin.producers.client import Client
 from koebin.producers.console import note
@@ -68,7 +68,7 @@ def check_known(names: Sequence[str], settings: Settings) -> None:
     Raises:
         UnknownSpeaker: neither built in, nor published under that name, nor given a source.
     """
-    from koebin.worker.voices import voices
+    from koebin.worker.requested_voices import voices
 
     sources = {voice.name for voice in voices(settings) if voice.source}
     known = {*BUILTIN_SPEAKERS, *PUBLISHED_SPEAKERS, *sources}

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from koebin.engine.checked_names import nearest
 from koebin.engine.errors import SourceNotFound
 from koebin.engine.models.card import VoiceCard
 from koebin.engine.models.remote.audio import decode
 from koebin.engine.models.remote.base import Identity, RemoteVoice, Spoken
-from koebin.engine.names import nearest
 from koebin.engine.options import SynthesisOptions
 
 _SPEECH: Final = "/audio/speech"

@@ -13,10 +13,10 @@ from redis import Redis
 from koebin.engine.bounded_json import loads
 from koebin.engine.errors import KoebinError
 from koebin.tasks import redis_keys
-from koebin.tasks.broker.held import count_held, hold, release_due
-from koebin.tasks.broker.unreadable import keep_unreadable
+from koebin.tasks.broker.eta_messages import count_held, hold, release_due
+from koebin.tasks.broker.unreadable_messages import keep_unreadable
 from koebin.tasks.connection import server_time
-from koebin.tasks.signing import NO_KEYS, MessageKeys
+from koebin.tasks.message_signing import NO_KEYS, MessageKeys
 
 
 @dataclass(frozen=True, slots=True)

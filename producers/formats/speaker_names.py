@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from koebin.engine.checked_names import check_speaker, nearest
 from koebin.engine.errors import InvalidInput, InvalidName, InvalidScript
-from koebin.engine.names import check_speaker, nearest
 from koebin.engine.options import SynthesisOptions
 
 OPTION_NAMES: Final = tuple(option.name for option in fields(SynthesisOptions))

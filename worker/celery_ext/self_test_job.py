@@ -1,4 +1,4 @@
-"""Pool job by which a process that is in doubt proves that it can work (``koebin.worker.child.proof``)."""
+"""Pool job by which a process that is in doubt proves that it can work (``koebin.worker.child.self_test``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from koebin.worker.child.proof import prove
+from koebin.worker.child.self_test import prove
 
 log = logging.getLogger(__name__)
 

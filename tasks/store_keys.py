@@ -41,7 +41,7 @@ def segment_marks(key: str) -> str:
 
 
 def block_product(name: str) -> str:
-    """Key of an intermediate product of a block, ``<digest>.<kind>``; see ``koebin.tasks.assembly.programme.shelf``."""
+    """Key of a block's intermediate product, ``<digest>.<kind>``: ``koebin.tasks.assembly.programme.block_cache``."""
     return f"pieces/{_hex(name.partition('.')[0])[:2]}/{name}"
 
 

@@ -16,7 +16,7 @@ from koebin.engine.audio.marks import Mark, Marks
 from koebin.engine.bounded_json import loads
 from koebin.engine.errors import InvalidInput
 from koebin.tasks.assembly.programme.blocks import Block
-from koebin.tasks.assembly.programme.parts import Part
+from koebin.tasks.assembly.programme.deliverables import Part
 
 FloatArray = NDArray[np.float32]
 

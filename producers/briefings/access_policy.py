@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from koebin.tasks.addresses import IpNetwork
+from koebin.tasks.public_addresses import IpNetwork
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Name resolution: host and port to numeric addresses; blocking, raises OSError."""

@@ -11,11 +11,11 @@ import ipaddress
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from koebin.producers.briefings.policy import Policy
+from koebin.producers.briefings.access_policy import Policy
 from koebin.producers.briefings.sources.base import SourceFailed
 from koebin.producers.briefings.sources.threads import in_thread
-from koebin.tasks.addresses import may_connect
-from koebin.tasks.addresses import resolve as resolve_host
+from koebin.tasks.public_addresses import may_connect
+from koebin.tasks.public_addresses import resolve as resolve_host
 
 
 def check_host(host: str, *allowed: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from celery.exceptions import Reject
 from kombu.exceptions import KombuError
 from kombu.serialization import loads
 
-from koebin.tasks.running.micro_batch import render_together
+from koebin.tasks.running.render_together import render_together
 from koebin.tasks.running.runtime import current
 
 _THREADS: Final = 8

@@ -11,9 +11,9 @@ from typing import Any, Final
 from celery.backends.redis import RedisBackend, SentinelBackend
 
 BACKENDS: Final = {
-    "redis": "koebin.producers.http.results:Results",
-    "rediss": "koebin.producers.http.results:Results",
-    "sentinel": "koebin.producers.http.results:SentinelResults",
+    "redis": "koebin.producers.http.result_backends:Results",
+    "rediss": "koebin.producers.http.result_backends:Results",
+    "sentinel": "koebin.producers.http.result_backends:SentinelResults",
 }
 """For a loader's ``override_backends``: by the scheme of their URLs."""
 

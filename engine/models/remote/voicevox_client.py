@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from koebin.engine.audio.marks import Mark
+from koebin.engine.checked_names import nearest
 from koebin.engine.errors import InferenceFailed, InvalidOption, SourceError, SourceNotFound
 from koebin.engine.models.card import CardSpeaker, VoiceCard
 from koebin.engine.models.remote.audio import decode
 from koebin.engine.models.remote.base import Identity, RemoteVoice, Spoken
-from koebin.engine.names import nearest
 from koebin.engine.options import SynthesisOptions
 
 _SPEEDS: Final = (0.5, 2.0)

@@ -1,7 +1,7 @@
 """Doubts of a process about itself: errors that are about the worker, until it has proved that it can work.
 
 A worker is guilty before its task is. One error may pass; when a class of errors repeats without a success in between,
-the process asks to be left without work until it has proved itself (``koebin.worker.child.proof``).
+the process asks to be left without work until it has proved itself (``koebin.worker.child.self_test``).
 """
 
 from __future__ import annotations

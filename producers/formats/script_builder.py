@@ -14,7 +14,7 @@ from koebin.engine.text.checks import has_speech
 from koebin.engine.text.dictionary import Dictionary
 from koebin.engine.text.readings import repeated_kana
 from koebin.engine.text.unreadable import find_unreadable
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from koebin.tasks.script import Chapter, Cover, Ending, LeftOut, LineError, Passage, Script
 
 _STRENGTH: Final[dict[Ending, int]] = {"span": 0, "sentence": 1, "paragraph": 2, "chapter": 3}

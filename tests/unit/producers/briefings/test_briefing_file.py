@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from koebin.engine.errors import InvalidBriefing
-from koebin.producers.briefings.spec import Feed, load_briefing, load_folder
+from koebin.producers.briefings.briefing_file import Feed, load_briefing, load_folder
 from koebin.producers.briefings.toml_place import place_of
-from koebin.producers.durations import seconds
+from koebin.producers.time_spans import seconds
 
 GOOD = """\
 title = "朝"

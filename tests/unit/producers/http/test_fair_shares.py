@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koebin.producers.http.fair import FairShares
+from koebin.producers.http.fair_shares import FairShares
 
 
 def served(shares: FairShares[str], count: int) -> list[str]:

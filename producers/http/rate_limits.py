@@ -9,8 +9,8 @@ from typing import Final
 
 from redis import Redis
 
+from koebin.producers.http.api_keys import Key
 from koebin.producers.http.errors import TooMany
-from koebin.producers.http.keys import Key
 from koebin.tasks import redis_keys
 
 _SPEND: Final = """

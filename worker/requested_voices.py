@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from koebin.engine.checked_names import check_speaker
 from koebin.engine.display import mask
 from koebin.engine.errors import InvalidSettings
-from koebin.engine.names import check_speaker
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, speaker_queue
 from koebin.tasks.settings import Settings
 

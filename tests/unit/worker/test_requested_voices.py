@@ -8,7 +8,7 @@ import pytest
 
 from koebin.engine.errors import InvalidSettings
 from koebin.tasks.settings import Settings, voice_keys
-from koebin.worker.voices import Voice, voices
+from koebin.worker.requested_voices import Voice, voices
 
 
 def written(tmp_path: Path, text: str, *speakers: str) -> tuple[Voice, ...]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from koebin.engine.errors import InvalidSettings, NotSigned
+from koebin.tasks.message_signing import HEADER, MessageKeys, message_content, parse_keys
 from koebin.tasks.settings import Settings
-from koebin.tasks.signing import HEADER, MessageKeys, message_content, parse_keys
 from koebin.tasks.stores.base import StoreOptions
 from koebin.tasks.stores.uri import open_store
 
