@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import posixpath
+import struct
 import unicodedata
 import zipfile
 import zlib
@@ -18,6 +19,10 @@ from koebin.engine.errors import InvalidScript
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _METHOD_NAMES: Final = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}
 _HINT: Final = "Check that the file is whole"
+BROKEN: Final = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError, RuntimeError, IndexError,
+)  # fmt: skip
+"""What the standard library raises for archives whose fields lie."""
 
 
 class Archive:
@@ -72,7 +77,7 @@ class Archive:
         try:
             with self._archive.open(info) as file:
                 data = file.read(limit + 1)  # what the header says of the size may be a lie
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        except (*BROKEN, OSError) as error:
             raise InvalidScript(f"a file of the {self._what} is damaged", name, _HINT) from error
         self._total += len(data)
         if len(data) > limit:
@@ -93,7 +98,7 @@ def open_archive(path: Path | bytes, what: str) -> Iterator[Archive]:
         archive = zipfile.ZipFile(io.BytesIO(path) if isinstance(path, bytes) else path)
     except FileNotFoundError as error:
         raise InvalidScript("no such file", place, "Check the path") from error
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+    except BROKEN as error:
         raise InvalidScript(f"not {_article(what)} {what}, or a broken one", place, _HINT) from error
     except OSError as error:
         raise InvalidScript(f"the file cannot be read ({error.strerror})", place) from error

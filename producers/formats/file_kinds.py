@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from koebin.engine.errors import InvalidScript
+from koebin.producers.formats.archive import BROKEN
 
 Format = Literal[
     "text", "aozora", "markdown", "dialogue", "jsonl", "json", "csv", "tsv", "srt", "vtt", "ssml", "html", "fb2",
@@ -203,7 +204,7 @@ def _sniff_zip(file: Path | io.BytesIO, data: bytes) -> Format:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             declared = archive.read("mimetype")[:100] if "mimetype" in names and len(names) < 100_000 else b""
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, RuntimeError, KeyError) as error:
+    except (*BROKEN, OSError, KeyError) as error:
         if data[30:58] == b"mimetypeapplication/epub+zip":
             return "epub"
         raise InvalidScript(

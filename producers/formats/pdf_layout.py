@@ -398,7 +398,7 @@ def _edges(lines: Sequence[Line]) -> tuple[dict[int, float], dict[int, float]]:
     left: dict[int, float] = {}
     right: dict[int, float] = {}
     for line in lines:
-        beside = [other for other in lines if other.start < line.end and line.start < other.end]
+        beside = [line, *(other for other in lines if other.start < line.end and line.start < other.end)]
         left[id(line)] = min(other.start for other in beside)
         right[id(line)] = max(other.end for other in beside)
     return left, right

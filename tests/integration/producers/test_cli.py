@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -185,6 +186,44 @@ def test_a_track_is_as_long_as_its_subtitles(home: Path) -> None:
     assert result["report"]["late"] == []
     marks = json.loads(Path(result["result"]["marks_uri"].removeprefix("file://")).read_text())["sentences"]
     assert [mark["moras"][0]["start"] for mark in marks] == pytest.approx([2.0, 6.0], abs=0.02)
+
+
+def ffprobe(path: Path, *wanted: str) -> dict:
+    command = ["ffprobe", "-v", "error", "-of", "json", *wanted, str(path)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=300).stdout)
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="puts the track under a film with ffmpeg")
+@pytest.mark.slow
+def test_a_track_and_its_subtitles_go_under_a_film(home: Path) -> None:
+    times = ("00:00:01,000 --> 00:00:02,500", "00:00:03,000 --> 00:00:04,000", "00:00:08,250 --> 00:00:12,000")
+    cues = dict(zip(times, ("はい。", "今日は長い長い雨の一日でした。", "おわり。"), strict=True))
+    text = "\n\n".join(f"{number}\n{times}\n{said}" for number, (times, said) in enumerate(cues.items(), 1))
+    film = home / "film.mp4"
+    drawn = ["-f", "lavfi", "-i", "testsrc=duration=12:size=160x90:rate=25", "-pix_fmt", "yuv420p"]
+    subprocess.run(["ffmpeg", "-v", "error", *drawn, str(film)], check=True, timeout=300)
+    code, result = narrated(home, "film.srt", text, "-f", "m4a", "--subtitles", "srt")
+    assert code == exits.OK
+    assert [late["line"] for late in result["report"]["late"]] == []
+    (track,), (subtitles,) = home.glob("out/jobs/*/out/*.m4a"), home.glob("out/jobs/*/out/*.srt")
+    seconds = float(ffprobe(film, "-show_entries", "format=duration")["format"]["duration"])
+    assert float(ffprobe(track, "-show_entries", "format=duration")["format"]["duration"]) == pytest.approx(
+        seconds, abs=0.1
+    )
+    whole = home / "whole.mp4"
+    inputs = [part for path in (film, track, subtitles) for part in ("-i", str(path))]
+    joined = ["-map", "0:v", "-map", "1:a", "-map", "2:s", "-c:v", "copy", "-c:a", "copy", "-c:s", "mov_text"]
+    subprocess.run(["ffmpeg", "-v", "error", *inputs, *joined, str(whole)], check=True, timeout=300)
+    streams = ffprobe(whole, "-show_entries", "stream=codec_type,duration")["streams"]
+    assert [stream["codec_type"] for stream in streams] == ["video", "audio", "subtitle"]
+    assert [float(stream["duration"]) for stream in streams[:2]] == pytest.approx([seconds, seconds], abs=0.1)
+    shown = ffprobe(whole, "-select_streams", "s", "-show_entries", "packet=pts_time,size")["packets"]
+    starts = [float(packet["pts_time"]) for packet in shown if int(packet["size"]) > 2]
+    early = [wanted - start for wanted, start in zip((1.0, 3.0, 8.25), starts, strict=True)]
+    assert all(0.0 <= each < 0.4 for each in early), "a cue is on before it is heard"
+    back = ["ffmpeg", "-v", "error", "-i", str(whole), "-map", "0:s", "-f", "srt", "-"]
+    played = subprocess.run(back, check=True, capture_output=True, timeout=300).stdout.decode()
+    assert [said in played.replace("\n", "") for said in cues.values()] == [True] * 3
 
 
 def test_an_unknown_style_is_the_error_of_its_line_and_kana_name_files(home: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from koebin.engine.errors import InvalidInput, InvalidScript
 from koebin.producers.formats.load import load_script, parse_script
+from koebin.producers.formats.pdf_layout import Character, Line, paragraphs_of
 from koebin.producers.formats.source import source_from
 from koebin.producers.formats.speaker_names import Voice
 from tests.unit.producers.formats.books import PNG
@@ -300,6 +301,12 @@ def test_a_vertical_pdf(tmp_path):
         "吾輩は1ここで始めて人間というものを見た。しかもあとで聞くとそれは書生",
     ]
     assert readings(script)[0] == ("少年", "しょうねん")
+
+
+def test_lines_without_an_extent_are_paragraphs():
+    far = 1e18  # where the width of a character is less than the next number
+    lines = [Line([Character("雨", x, 500.0, 10.0, 10.0, 10.0, x, 500.0)], vertical=False) for x in (far, 100.0)]
+    assert [paragraph.text for paragraph in paragraphs_of(lines)] == ["雨", "雨"]
 
 
 def test_two_columns_of_a_pdf_are_read_one_after_the_other(tmp_path):
