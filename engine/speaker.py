@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain, pairwise, takewhile
+from functools import partial
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -24,9 +25,11 @@ from koebin.engine.models.base import AcousticModel, Begun, PiecewiseModel, Rend
 from koebin.engine.models.card import VoiceCard, card_of
 from koebin.engine.observer import stage
 from koebin.engine.options import SynthesisOptions
+from koebin.engine.permits import Errand, Permits
 from koebin.engine.reading import Reading
 from koebin.engine.request import Request, merge_options, split_request
 from koebin.engine.seeds import utterance_seed
+from koebin.engine.sentence_threads import Job, SentenceThreads
 from koebin.engine.text.checks import check_text, has_speech
 from koebin.engine.text.readings import check_readings
 from koebin.engine.text.unreadable import find_unreadable
@@ -38,8 +41,6 @@ DEFAULT_PAUSE_SECONDS: Final = 0.3
 """Default pause between sentences in seconds, if neither the options nor the voice decide."""
 _WINDOW_BATCHES: Final = 4
 """Batches among which utterances are sorted by length: enough to fill them evenly, few enough for memory."""
-_LOOK_SECONDS: Final = 0.1
-"""Seconds between two questions whether to go on, while a sentence is awaited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class Speaker:
         self._info = info
         self._lease = lease
         self._executor = executor
-        self._computing = threading.BoundedSemaphore(info.parallel)
+        self._permits = Permits(info.parallel)
+        self._threads: SentenceThreads[_Spoken] = SentenceThreads(info.parallel, f"koebin-{info.name}", self._permits)
 
     @property
     def name(self) -> str:
@@ -215,16 +217,18 @@ class Speaker:
             # A step still in its thread ends by itself; its generator holds nothing then.
             cancelled.set()
 
-    def render(self, requests: Sequence[Request], go_on: Callable[[], bool] = lambda: True) -> Iterator[Audio]:
+    def render(self, requests: Sequence[Request], go_on: Callable[[], bool] | None = None) -> Iterator[Audio]:
         """Speak sentences that are stored one by one, in order, without pauses between them.
 
         A model that batches is given batches which depend on ``requests`` alone; any other speaks ``parallel``
         sentences at once, each as if it were the only one. Bad input is refused here, before anything is computed.
 
         Args:
-            go_on: called before anything further is begun, and ten times a second while a thread's sentence is
-                awaited; if False, only what has begun is finished.
-                Batches of what is left are then those that it would have been in.
+            go_on: called before anything but the first is begun, and ten times a second while a thread's sentence is
+                awaited. After False only what has ended is given. A batch that has begun is finished, and batches of
+                what is left are those that it would have been in. Threads end their sentences in the background, and
+                the next render of one of them takes it over. None: always True, and what others have left takes no
+                thread of this one's.
 
         Raises:
             As ``generate``.
@@ -266,7 +270,7 @@ class Speaker:
         return request
 
     def _generate(self, requests: list[Request], cancelled: threading.Event) -> Audio:
-        spoken = self._render(requests, cancelled, lambda: True, pauses=True)
+        spoken = self._render(requests, cancelled, pauses=True)
         return Audio.joined(list(self._with_pauses(spoken, requests)))
 
     def _stream(self, requests: list[Request], cancelled: threading.Event) -> Iterator[Audio]:
@@ -325,9 +329,9 @@ class Speaker:
             yield audio
 
     @contextmanager
-    def _model(self) -> Iterator[AcousticModel]:
+    def _model(self, errand: Errand | None = None) -> Iterator[AcousticModel]:
         lease = self._lease()  # refuses a forked child, before a lock that no thread would ever release there
-        with self._computing, lease as model:
+        with self._permits.hold(errand or Errand()), lease as model:
             yield model
 
     def _pause(self, first: Utterance, second: Utterance) -> float:
@@ -339,39 +343,32 @@ class Speaker:
         self,
         requests: Sequence[Request],
         cancelled: threading.Event,
-        go_on: Callable[[], bool],
+        go_on: Callable[[], bool] | None = None,
         pauses: bool = False,
     ) -> Iterator[_Spoken]:
         if self._info.batch_size > 1:
-            return self._render_batches(requests, cancelled, go_on)
-        if self._info.parallel > 1 and len(requests) > 1:
-            return self._render_threads(requests, cancelled, _final(go_on), pauses)
-        return (self._speak(request, cancelled) for request in takewhile(lambda _: go_on(), requests))
+            return self._render_batches(requests, cancelled, go_on or (lambda: True))
+        if self._info.parallel > 1 and (len(requests) > 1 or go_on):
+            return self._threads.speak(self._jobs(requests, cancelled, pauses), go_on)
+        return self._render_singly(requests, cancelled, go_on or (lambda: True))
 
-    def _render_threads(
-        self, requests: Iterable[Request], cancelled: threading.Event, go_on: Callable[[], bool], pauses: bool
-    ) -> Iterator[_Spoken]:
-        """Sentences rendered a few ahead of the consumer, in as many threads as the model allows.
+    def _jobs(self, requests: Sequence[Request], cancelled: threading.Event, pauses: bool) -> Iterator[Job[_Spoken]]:
+        """Jobs for threads.
 
         Where ``pauses`` are wanted, each thread predicts the one before its sentence: the consumer would predict the
         last of them alone, when the sentences are spoken and the threads idle.
         """
-        before: Request | None = None
-        ahead: deque[Future[_Spoken]] = deque()
-        with ThreadPoolExecutor(self._info.parallel, f"koebin-{self.name}") as pool:
-            try:
-                for request in takewhile(lambda _: go_on(), requests):
-                    predicted = pauses and request.options.pause is None
-                    ahead.append(pool.submit(self._speak, request, cancelled, before if predicted else None))
-                    before = request
-                    if len(ahead) >= 2 * self._info.parallel:
-                        yield _finished(ahead, go_on)
-                while ahead and not ahead[0].cancelled():
-                    yield _finished(ahead, go_on)
-            finally:
-                cancelled.set()
-                for future in ahead:
-                    future.cancel()
+        for before, request in zip([None, *requests], requests, strict=False):
+            after = before if pauses and request.options.pause is None else None
+            yield Job(request, partial(self._speak, request, cancelled, after))
+
+    def _render_singly(
+        self, requests: Sequence[Request], cancelled: threading.Event, go_on: Callable[[], bool]
+    ) -> Iterator[_Spoken]:
+        for number, request in enumerate(requests):
+            if number and not go_on():
+                return
+            yield self._speak(request, cancelled)
 
     def _render_batches(
         self, requests: Sequence[Request], cancelled: threading.Event, go_on: Callable[[], bool]
@@ -382,7 +379,7 @@ class Speaker:
         with ThreadPoolExecutor(1, f"koebin-{self.name}-text") as pool:
             plans = [pool.submit(self._plan, window) for window in windows[:1]]
             for index, window in enumerate(windows):
-                if not go_on():
+                if index and not go_on():
                     return
                 plan = plans.pop().result()
                 plans = [pool.submit(self._plan, after) for after in windows[index + 1 : index + 2]]
@@ -403,19 +400,25 @@ class Speaker:
                 done.update(zip(batch, model.synthesize([utterances[index] for index in batch]), strict=True))
         return deque(done[index] for index in range(len(utterances)))
 
-    def _speak(self, request: Request, cancelled: threading.Event, after: Request | None = None) -> _Spoken:
+    def _speak(
+        self, request: Request, cancelled: threading.Event, after: Request | None = None, errand: Errand | None = None
+    ) -> _Spoken:
         """Spoken sentence, with the pause before it if its predecessor is given."""
         utterances = self._utterances(request)
         pause = None if after is None else self._pause(self._utterances(after)[-1], utterances[0])
-        return replace(self._speak_utterances(request, utterances, cancelled), pause=pause)
+        return replace(self._speak_utterances(request, utterances, cancelled, errand), pause=pause)
 
     def _speak_utterances(
-        self, request: Request, utterances: tuple[Utterance, ...], cancelled: threading.Event
+        self,
+        request: Request,
+        utterances: tuple[Utterance, ...],
+        cancelled: threading.Event,
+        errand: Errand | None = None,
     ) -> _Spoken:
         renderings = []
         for utterance in utterances:
             _stop_if(cancelled)
-            with self._model() as model:
+            with self._model(errand) as model:
                 renderings += model.synthesize([utterance])
         return self._finish(request, utterances, renderings)
 
@@ -448,29 +451,6 @@ class Speaker:
 def _stop_if(cancelled: threading.Event) -> None:
     if cancelled.is_set():
         raise CancelledError
-
-
-def _final(go_on: Callable[[], bool]) -> Callable[[], bool]:
-    """The same question; after the first no it is not asked again."""
-    refused = False
-
-    def ask() -> bool:
-        nonlocal refused
-        refused = refused or not go_on()
-        return not refused
-
-    return ask
-
-
-def _finished(ahead: deque[Future[_Spoken]], go_on: Callable[[], bool]) -> _Spoken:
-    """The first of the sentences ahead. As soon as ``go_on`` says no, those that no thread has begun are cancelled."""
-    first = ahead.popleft()
-    while go_on() and not wait([first], _LOOK_SECONDS).done:
-        pass
-    if not go_on():
-        for future in ahead:
-            future.cancel()
-    return first.result()
 
 
 def _length(utterance: Utterance) -> int:

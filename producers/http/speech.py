@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 
 _PART_CHARACTERS: Final = 100
 """Further sentences go together up to so many: a part is seconds of a worker's time, so that others come between."""
-_AHEAD: Final = 3
-"""Parts of one text that are asked for while the first of them is awaited: workers make them at once."""
+_AHEAD: Final = 2
+"""Parts of one text that are asked for beyond the one that is given: workers make them at once. None beyond the first:
+a worker would speak both together, and give both when the longer one is done."""
+
+_ENCODED_SECONDS: Final = 0.5
+"""Of sound that are encoded before a listener has the first of it: of a second, a core encodes 30 to 70 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +112,19 @@ async def spoken_sentences(door: Door, key: Key, utterance: Utterance) -> AsyncI
     """
     waiting: deque[asyncio.Task[list[SpokenSentence]]] = deque()
     parts = parts_of(utterance)
+
+    def ask(ahead: int) -> None:
+        while len(waiting) < ahead and (part := next(parts, None)) is not None:
+            waiting.append(asyncio.create_task(_speak(door, key, request_for(door, part))))
+
+    ask(1)
     try:
-        while True:
-            while len(waiting) < _AHEAD and (part := next(parts, None)) is not None:
-                waiting.append(asyncio.create_task(_speak(door, key, request_for(door, part))))
-            if not waiting:
-                return
-            for sentence in await waiting[0]:
-                yield sentence
+        while waiting:
+            sentences = await waiting[0]
             waiting.popleft()
+            ask(_AHEAD)
+            for sentence in sentences:
+                yield sentence
     finally:
         for task in waiting:
             task.cancel()
@@ -157,15 +165,17 @@ async def encoded(
     format: str,  # noqa: A002
     bitrate_kbps: int | None = None,
 ) -> AsyncIterator[bytes]:
-    """One file, piece by piece; the first piece is there when the first sentence is."""
+    """One file, piece by piece; the first piece is there when the first sentence is, not when all of it is encoded."""
     from koebin.engine.audio.encoding.stream import StreamEncoder
 
     encoder: StreamEncoder | None = None
     async for rate, samples in sound(sentences):
         if encoder is None:
-            encoder = StreamEncoder(format, rate, bitrate_kbps)
-        if data := await door.in_thread(encoder.write, samples):
-            yield data
+            encoder = await door.in_thread(StreamEncoder, format, rate, bitrate_kbps)
+        step = round(_ENCODED_SECONDS * rate)
+        for start in range(0, len(samples), step):
+            if data := await door.in_thread(encoder.write, samples[start : start + step]):
+                yield data
     if encoder is not None and (data := await door.in_thread(encoder.finish)):
         yield data
 

@@ -67,6 +67,7 @@ return strikes
 _KEEP: Final = """
 if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 1 then return 0 end
 redis.call('HINCRBY', KEYS[1], 'rendered', ARGV[2])
+if ARGV[2] == '0' then redis.call('HINCRBY', KEYS[1], 'yields', 1) end
 redis.call('HINCRBYFLOAT', KEYS[1], 'seconds', ARGV[3])
 redis.call('HINCRBYFLOAT', KEYS[1], 'wall_seconds', ARGV[4])
 redis.call('EXPIRE', KEYS[1], ARGV[5])
@@ -86,6 +87,7 @@ class Attempt:
         rendered: segments stored by runs that were preempted.
         seconds: their audio.
         wall_seconds: duration of those runs.
+        yields: preemptions since a segment was stored.
     """
 
     strikes: int
@@ -95,6 +97,7 @@ class Attempt:
     rendered: int = 0
     seconds: float = 0.0
     wall_seconds: float = 0.0
+    yields: int = 0
 
 
 class Leases:
@@ -160,6 +163,7 @@ class Leases:
             rendered=int(found.get("rendered", 0)),
             seconds=float(found.get("seconds", 0.0)),
             wall_seconds=float(found.get("wall_seconds", 0.0)),
+            yields=int(found.get("yields", 0)),
         )
 
     def strike(self, task_id: str, reason: str) -> int:
@@ -176,7 +180,7 @@ class Leases:
 
     def progress(self, task_id: str) -> None:
         """Note that a segment was stored: it clears the strikes so far."""
-        self._redis.hdel(redis_keys.attempt(task_id), "strikes", "alone", "delays")
+        self._redis.hdel(redis_keys.attempt(task_id), "strikes", "alone", "delays", "yields")
 
     def keep(self, job: str, chunk: int, rendered: int, seconds: float, wall_seconds: float) -> bool:
         """Add this run's figures to those of the run that ends the chunk; False if one has ended it."""

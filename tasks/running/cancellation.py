@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from koebin.engine.errors import GiveBack, JobCancelled, LeaseLost
 from koebin.tasks.jobs.ledger import State
+from koebin.tasks.priorities import PRIORITY_STEPS, priority_step
 from koebin.tasks.running.runtime import Runtime
 
 _SECONDS_BETWEEN_QUESTIONS: Final = 1.0
@@ -51,8 +52,13 @@ class Guard:
         if state is State.CANCELLED:
             raise JobCancelled("the job was cancelled", self._job)
 
+    @property
+    def may_be_preempted(self) -> bool:
+        """Whether anything could be more urgent than the task."""
+        return priority_step(self._priority) > PRIORITY_STEPS[0]
+
     def is_preempted(self) -> bool:
-        """Whether the task is preempted: it has made progress, and more urgent work waits for its process.
+        """Whether the task is preempted: more urgent work waits for its process.
 
         Never during a shutdown: then the worker accepts no further message.
         """

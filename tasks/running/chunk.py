@@ -27,7 +27,7 @@ from koebin.tasks.contracts import (
     parse_json,
 )
 from koebin.tasks.jobs.dispatch import assemble_message, dispatch
-from koebin.tasks.retry_policy import MAX_HEADLESS_STRIKES, MAX_STRIKES
+from koebin.tasks.retry_policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, MAX_YIELDS
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.isolation import own_error, render_alone
 from koebin.tasks.running.runtime import Runtime
@@ -132,7 +132,8 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
     """Render and store the segments that the store lacks.
 
     Raises:
-        LeaseLost, JobCancelled, GiveBack: see ``Guard``; a preempted chunk has stored at least one more segment.
+        LeaseLost, JobCancelled, GiveBack: see ``Guard``; a chunk that was preempted ``MAX_YIELDS`` times without having
+            stored anything stores at least one more segment.
         TransientError, StoreFull: to be retried later; stored segments stay.
     """
     started = time.monotonic()
@@ -153,7 +154,8 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
         seconds.append(audio.duration_seconds)
 
     def go_on(writer: SegmentWriter) -> bool:
-        return not (writer.added and guard.is_preempted())
+        may_yield = writer.added or (not isolated and attempt.yields < MAX_YIELDS)
+        return not (may_yield and guard.is_preempted())
 
     doubted: dict[str, Take] = {}
     # A segment that is rendered alone begins after the one before it is stored: so the two are told apart.
@@ -239,7 +241,8 @@ def _render(
     finished = 0
     try:
         guard.check()
-        for audio in chunk.speaker.render([_request(chunk, segment) for segment in missing], go_on):
+        requests = [_request(chunk, segment) for segment in missing]
+        for audio in chunk.speaker.render(requests, go_on if guard.may_be_preempted else None):
             yield missing[finished].key, audio
             finished += 1
             guard.check()

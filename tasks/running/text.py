@@ -169,7 +169,8 @@ def _render_missing(
     made: dict[str, Audio] = {}
     guard.check()
     requests = [sentence_request(spec) for spec in wanted]
-    audios = runtime.speakers[request.speaker].render(requests, lambda: not (made and guard.is_preempted()))
+    go_on = (lambda: not (made and guard.is_preempted())) if guard.may_be_preempted else None
+    audios = runtime.speakers[request.speaker].render(requests, go_on)
     for spec, audio in zip(wanted, audios, strict=False):
         segments.write(store, spec.key, audio)
         # The stored audio counts: another worker's, or this one in 24 bits.

@@ -85,7 +85,7 @@ def _wrap(owner: Any, name: str, *, before: str = "", after: str = "") -> None:
 def _wrap_render(speaker: Any) -> None:
     inner: Callable[..., Iterator[Any]] = speaker.render
 
-    def render(self: Any, requests: Sequence[Any], *go_on: Callable[[], bool]) -> Iterator[Any]:
+    def render(self: Any, requests: Sequence[Any], *go_on: Callable[[], bool] | None) -> Iterator[Any]:
         from koebin.tasks.running import runtime
 
         if not runtime._current:  # warming up

@@ -32,8 +32,8 @@ def install_traps() -> None:
 
     inner: Callable[..., Iterator[Any]] = Speaker.render
 
-    def render(self: Any, requests: Sequence[Any], go_on: Callable[[], bool] = lambda: True) -> Iterator[Any]:
-        for request in takewhile(lambda _: go_on(), requests):
+    def render(self: Any, requests: Sequence[Any], go_on: Callable[[], bool] | None = None) -> Iterator[Any]:
+        for request in takewhile(lambda _: go_on is None or go_on(), requests):
             if "毒" in request.text:
                 os.kill(os.getpid(), signal.SIGKILL)
             if "眠" in request.text:

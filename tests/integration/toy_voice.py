@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import takewhile
 from pathlib import Path
 from typing import Final, cast
 
@@ -32,8 +31,10 @@ class ToyVoice:
 
     name, revision, styles, sample_rate_hz = "mei", "m1", ("Neutral",), RATE
 
-    def render(self, requests: Sequence[Request], go_on: Callable[[], bool] = lambda: True) -> Iterator[Audio]:
-        for request in takewhile(lambda _: go_on(), requests):
+    def render(self, requests: Sequence[Request], go_on: Callable[[], bool] | None = None) -> Iterator[Audio]:
+        for number, request in enumerate(requests):
+            if number and go_on and not go_on():
+                return
             if "転" in request.text:
                 raise RuntimeError("an index is out of range")
             marks = (Mark(request.text, 0.0, 0.5, "mei"),)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,23 +16,31 @@ from celery import Celery
 from celery.exceptions import Reject
 from redis import Redis
 
+from koebin.engine.audio.audio import Audio
+from koebin.engine.models.base import Rendering, Utterance
+from koebin.engine.models.hts.voice import BuiltinVoice
+from koebin.engine.request import Request
+from koebin.engine.tts import TTS
 from koebin.producers.client import Client
 from koebin.tasks import celery_tasks
 from koebin.tasks.broker import preemption
 from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.broker.delayed_messages import Message
+from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
 from koebin.tasks.broker.preemption import Preemption
-from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, SynthesizeRequest
+from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, PlannedSpeaker, SynthesizeRequest
 from koebin.tasks.jobs import planning
 from koebin.tasks.jobs.ledger import State
+from koebin.tasks.jobs.planning import Target
 from koebin.tasks.jobs.submission import JobOptions, submit
 from koebin.tasks.redis_keys import priority_list, speaker_queue
+from koebin.tasks.retry_policy import MAX_YIELDS
 from koebin.tasks.running.runtime import Runtime, install
 from koebin.tasks.script import Passage, Script
 from koebin.tasks.settings import Settings
 from koebin.tasks.stores.uri import open_store
 from tests.integration.queue_texts import numbered
-from tests.integration.toy_voice import TARGET, toy_runtime
+from tests.integration.toy_voice import TARGET, ToyVoice, toy_runtime
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import PATIENCE, wait_until
 from tests.servers.worker import Worker
@@ -119,6 +129,82 @@ def test_a_chunk_that_is_disturbed_for_ever_ends_all_the_same(runtime: Runtime, 
     assert (entry.state, entry.rendered, entry.reused) == (State.ASSEMBLING, 12, 0)
     assert entry.seconds_done == pytest.approx(6.0)
     assert not runtime.redis.keys("koebin:attempt:*")
+
+
+class Held:
+    """The built-in voice, which does not end a sentence with 本 before ``released`` is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.released = threading.Event()
+        self.begun: Counter[str] = Counter()
+        speak = BuiltinVoice._speak
+
+        def hold(voice: BuiltinVoice, utterance: Utterance) -> Rendering:
+            text = utterance.analysis.text
+            self.begun[text] += 1
+            if "本" in text:
+                assert self.released.wait(PATIENCE)
+            return speak(voice, utterance)
+
+        monkeypatch.setattr(BuiltinVoice, "_speak", hold)
+
+
+def test_an_urgent_text_does_not_wait_for_the_end_of_a_sentence(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store((tmp_path / "store").as_uri())
+    held = Held(monkeypatch)
+    monkeypatch.setattr(planning, "_PARTS_OF_A_SMALL_JOB", 1)
+    with TTS("cpu", threads=2).load("mei").prepare(warmup=False) as tts:
+        revision = tts.speakers["mei"].revision
+        served = ServedSpeaker("mei", ("Neutral",), 48_000, revision, 10.0)
+        announce(runtime.redis, Announcement("w", "e1", 1, True, (served,)))
+        target = Target(PlannedSpeaker(model_revision=revision, sample_rate_hz=48_000), "e1", ("Neutral",), 10.0)
+        script = Script([Passage("".join(f"本の{number}行目です。" for number in range(6)), "mei")])
+        submit(runtime.redis, store, runtime.send, "job", script, JobOptions(priority=BATCH), {"mei": target})
+        (chunk,) = [sent for sent in cast(Any, runtime.send).__self__ if sent.task == SYNTHESIZE_CHUNK]
+        disturbed = replace(runtime, speakers=tts.speakers, more_urgent=lambda _: len(held.begun) >= 2)
+        install(disturbed)
+        for _ in range(2):
+            with pytest.raises(Reject):
+                run_once(chunk)
+        assert held.begun.total() == 2
+        request = SynthesizeRequest(text="急ぎの一文です。", speaker="mei", store=store.uri).model_dump(mode="json")
+        assert run_once(Message(SYNTHESIZE, "text", request, speaker_queue("mei"), INTERACTIVE))["uri"]
+        assert not held.released.is_set(), "it waited for the book's sentence"
+        assert runtime.leases.attempt(chunk.task_id).yields == 2
+        held.released.set()
+        install(replace(disturbed, more_urgent=lambda _: False))
+        run_once(chunk)
+        assert set(held.begun.values()) == {1}, "a sentence was spoken twice"
+        assert len(list(store.list("segments/"))) == 2 * len(held.begun)
+
+
+def test_a_chunk_that_is_always_left_at_its_first_sentence_stores_one_all_the_same(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if another process took it each time, where nothing runs that it could take over."""
+    store = open_store((tmp_path / "store").as_uri())
+
+    def render(voice: ToyVoice, requests: Sequence[Request], go_on: Callable[[], bool]) -> Iterator[Audio]:
+        return speak(voice, requests, go_on) if go_on() else iter(())
+
+    speak = ToyVoice.render
+    monkeypatch.setattr(ToyVoice, "render", render)
+    install(replace(runtime, more_urgent=lambda priority: priority > INTERACTIVE))
+    script = Script([Passage("一番です。二番です。", "mei")])
+    submit(runtime.redis, store, runtime.send, "job", script, JobOptions(priority=BATCH), {"mei": TARGET})
+    (message,) = [sent for sent in cast(Any, runtime.send).__self__ if sent.task == SYNTHESIZE_CHUNK]
+    for stored in (0, 1):
+        for _ in range(MAX_YIELDS):
+            with pytest.raises(Reject):
+                run_once(message)
+            assert len(list(store.list("segments/"))) == 2 * stored
+        if not stored:
+            with pytest.raises(Reject):
+                run_once(message)
+    run_once(message)
+    assert runtime.ledger.entry("job").state is State.ASSEMBLING
 
 
 def test_nothing_makes_way_once_its_worker_is_to_go(runtime: Runtime, tmp_path: Path) -> None:
