@@ -14,8 +14,8 @@ from koebin.engine.audio.audio import Audio
 from koebin.engine.audio.encoding.stream import StreamEncoder
 from koebin.engine.audio.marks import Marks
 from koebin.producers.http import speech
+from koebin.producers.http.api_keys import ALONE
 from koebin.producers.http.door import Door
-from koebin.producers.http.keys import ALONE
 from koebin.producers.http.speech import SpokenSentence, Utterance, encoded, spoken_sentences
 from koebin.tasks.contracts import RenderedSentence, RenderRequest
 
