@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from koebin.producers.formats.content import Format
+from koebin.producers.formats.file_kinds import Format
 from tests.unit.producers.formats.format_cases import CASES
 from tests.unit.producers.formats.pdfs import pdf
 from tests.unit.producers.formats.test_new_formats import BOOK, CORE, DOCUMENT, NOTES, PAGE, STYLES

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from koebin.engine.errors import InvalidInput
-from koebin.producers.formats.content import FORMATS, Format
+from koebin.producers.formats.file_kinds import FORMATS, Format
 from koebin.producers.formats.load import parse_script
 from koebin.producers.formats.source import source_from
-from koebin.producers.formats.voice import Voice
+from koebin.producers.formats.speaker_names import Voice
 from tests.unit.producers.formats.mutations import mutants, seeds
 
 FOR_EVER_SECONDS = 60
