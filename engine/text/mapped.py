@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str] | str]
+"""A pattern, and what replaces each match: see :meth:`MappedText.sub`."""
+
 
 @dataclass(frozen=True, slots=True)
 class MappedText:
