@@ -275,8 +275,9 @@ def jobs_row(jobs: int) -> dict[str, Any]:
     """What live jobs cost a search, near and far, and the backlog."""
     with RedisServer() as server:
         redis: Redis = Redis.from_url(server.url)
-        FleetSummary(redis).announce(Announcement("w", ENGINE, 1, True, (ServedSpeaker("mei", (), 48000, MODEL, 4.0),)))
         fill(redis, jobs)
+        FleetSummary(redis).announce(Announcement("w", ENGINE, 1, True, (ServedSpeaker("mei", (), 48000, MODEL, 4.0),)))
+        redis.persist(redis_keys.worker("w"))  # on a busy machine it would expire meanwhile
         scripts = Scripts(redis)
         near = seconds_of_search(redis)
         search = scripts.milliseconds()

@@ -42,9 +42,12 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[2])) do
         if opened > 0 then
           local most = tonumber(ARGV[6])
           local from = opened > most and (round * most) % opened or 0
-          for _, number in ipairs(redis.call('ZRANGE', job .. ':open:' .. speaker, from, from + most - 1)) do
-            if redis.call('EXISTS', 'koebin:lease:' .. id .. '/' .. number) == 0 then
-              table.insert(unleased, speaker .. ' ' .. number)
+          local numbers = redis.call('ZRANGE', job .. ':open:' .. speaker, from, from + most - 1)
+          local leases = {}
+          for at, number in ipairs(numbers) do leases[at] = 'koebin:lease:' .. id .. '/' .. number end
+          if redis.call('EXISTS', unpack(leases)) < #numbers then
+            for at, number in ipairs(numbers) do
+              if redis.call('EXISTS', leases[at]) == 0 then table.insert(unleased, speaker .. ' ' .. number) end
             end
           end
         end

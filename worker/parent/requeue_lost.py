@@ -12,6 +12,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from redis import Redis
@@ -53,6 +54,7 @@ class LostWork:
         self._lead = Leadership(redis, redis_keys.REQUEUE_LOCK, max(_SHORTEST_LEAD, _LEAD_ROUNDS * interval_seconds))
         self._census: QueueCensus | None = None
         self._suspects: set[str] = set()
+        self._told: dict[str, tuple[object, ...]] = {}
         self._tasks: dict[str, tuple[str, str, int]] = {}
 
     def run(self) -> int:
@@ -73,11 +75,18 @@ class LostWork:
         self._lead.release()
 
     def _say_what_is_missing(self, lacking: Iterable[Lacking], workers: Summary) -> None:
+        """Note in each job what it waits for; its entry is read only if something of that is new."""
         unserved = {found.job: found for found in lacking if found.unserved}
-        for entry in self._ledger.entries(unserved):
+        live = cache(lambda speaker: tuple(workers.live(speaker)))
+        asked = {
+            job: (found.waiting, *((name, live(name)) for name in found.unserved)) for job, found in unserved.items()
+        }
+        news = [job for job, question in asked.items() if self._told.get(job) != question]
+        for entry in self._ledger.entries(news):
             reason = lacks(entry, unserved[entry.job].unserved, workers)
             if reason != unserved[entry.job].waiting:
                 self._ledger.wait_for(entry.job, reason)
+        self._told = asked
 
     def _dispatch(self, jobs: list[str], workers: Summary) -> int:
         sent, began = 0, time.monotonic()

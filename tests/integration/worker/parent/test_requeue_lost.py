@@ -128,6 +128,28 @@ def test_a_job_says_what_it_waits_for(redis: Redis, send: Callable[[Message], No
     assert "mei@m1/e2" in waiting
 
 
+def test_what_a_job_waits_for_is_read_again_only_if_it_may_have_changed(
+    redis: Redis, redis_server: RedisServer, send: Callable[[Message], None]
+) -> None:
+    announce(redis, Announcement("w", "e2", 1, True, (MEI,)))
+    for number in range(50):
+        enter(redis, f"job{number}", 1)
+    with SlowNetwork(redis_server.port) as network:
+        near: Redis = Redis(port=network.port)
+        lost = LostWork(near, Leases(near, 30.0), send, 5.0)
+        for _ in range(3):
+            lost.run()
+        received = network.received
+        lost.run()
+        assert network.received - received < 10_000  # the rows of the jobs, not their entries
+        announce(redis, Announcement("w", "e2", 1, True, (MEI,)))
+        announce(redis, Announcement("x", "e3", 1, True, (MEI,)))
+        Ledger(redis).wait_for("job1", "something else")
+        lost.run()
+        assert all("mei@m1/e3" in Ledger(redis).entry(job).waiting for job in ("job0", "job1"))
+        near.close()
+
+
 def test_ten_thousand_jobs_over_a_network_cost_few_round_trips_and_nothing_twice(
     redis: Redis, redis_server: RedisServer, send: Callable[[Message], None]
 ) -> None:
