@@ -46,6 +46,8 @@ from tests.servers.slow import SlowNetwork
 
 ENGINE: Final = "e" * 16
 MODEL: Final = "m" * 16
+_SLOW_MICROSECONDS: Final = 500
+_MOST_SLOW: Final = 10_000
 _RESTORE_SECONDS: Final = 3.0
 _WATCH_SECONDS: Final = 2.0
 _EVENT_SECONDS: Final = 10.0
@@ -83,8 +85,10 @@ def main() -> None:
     for jobs in args.jobs:
         row = found[f"jobs {jobs}"] = jobs_row(jobs)
         print("| " + " | ".join(str(cell) for cell in row.values()) + " |", flush=True)
-    print("\n| chunks of a job | entered, s | CPU ms of a script | status ms | one chunk done and the next sent, ms |")
-    print("|---:|---:|---:|---:|---:|")
+    print(
+        "\n| chunks of a job | entered, s | CPU ms of a script | status ms | done and next, ms | longest command, ms |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|")
     for chunks in args.chunks:
         row = found[f"chunks {chunks}"] = chunks_row(chunks)
         print("| " + " | ".join(str(cell) for cell in row.values()) + " |", flush=True)
@@ -102,7 +106,7 @@ def main() -> None:
 def fleet_row(workers: int, speakers: int, busy: int, seconds: float) -> dict[str, Any]:
     """What a fleet costs while it is idle, and with some of it busy."""
     with RedisServer() as server, simulated(server.url, workers, speakers, 0):
-        redis: Redis = Redis.from_url(server.url)
+        redis: Redis = Redis.from_url(server.url, socket_timeout=60)  # an urgent text may wait as long
         wait_for(lambda: redis.scard(redis_keys.WORKERS) == workers)
         time.sleep(5.0)  # until all rest as long as suits so many
         idle = load_of(redis, seconds)
@@ -364,6 +368,8 @@ def chunks_row(chunks: int) -> dict[str, Any]:
         ledger = Ledger(redis)
         scripts = Scripts(redis)
         fields = {name: value for name, value in job_fields(chunks).items() if name != "done"}
+        redis.config_set("slowlog-log-slower-than", _SLOW_MICROSECONDS)
+        redis.config_set("slowlog-max-len", _MOST_SLOW)
         began = time.monotonic()
         ledger.create("book", fields, [LedgerChunk(n, "mei", 30.0) for n in range(chunks)])
         entered, slice_ = time.monotonic() - began, scripts.milliseconds()
@@ -378,9 +384,10 @@ def chunks_row(chunks: int) -> dict[str, Any]:
                 ledger.mark_done("book", number, "mei", rendered=20, seconds=30.0)
         done = (time.monotonic() - began) / 200
         ledger.end("book", State.CANCELLED)
+        longest = max((command["duration"] for command in redis.slowlog_get(_MOST_SLOW)), default=0)
     return {
         "chunks": f"{chunks:,}", "entered": round(entered, 2), "slice": slice_, "status": round(1000 * status, 1),
-        "done": round(1000 * done, 2),
+        "done": round(1000 * done, 2), "longest": round(longest / 1000, 1),
     }  # fmt: skip
 
 
