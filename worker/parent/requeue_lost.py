@@ -78,7 +78,7 @@ class LostWork:
         """Note in each job what it waits for; its entry is read only if something of that is new."""
         unserved = {found.job: found for found in lacking if found.unserved}
         live = cache(lambda speaker: tuple(workers.live(speaker)))
-        asked = {
+        asked: dict[str, tuple[object, ...]] = {
             job: (found.waiting, *((name, live(name)) for name in found.unserved)) for job, found in unserved.items()
         }
         news = [job for job, question in asked.items() if self._told.get(job) != question]
