@@ -13,7 +13,10 @@ from koebin.engine.text.rereading import merge, reread
 from koebin.engine.text.sudachi import Morpheme
 
 _KANJI: Final = re.compile("[㐀-䶿一-鿿々]")
-_FIGURES: Final = re.compile("[〇一二三四五六七八九十百千万億兆]")
+_NUMERALS: Final = "〇一二三四五六七八九十百千万億兆"
+_FIGURES: Final = re.compile(f"[{_NUMERALS}]")
+_NUMBERED: Final = re.compile(f"[一二三四五六七八九十]*[^{_NUMERALS}]*郎|[^{_NUMERALS}]+[一二三四五六七八]|[三八]千代")
+"""Given names with a figure: 三四郎, 栄二, 三千代."""
 _CHINESE: Final = frozenset("劉李王陳張趙周孫朱胡郭黄楊呉馬謝鄭曹朴崔")
 """Surnames after which a given name has no Japanese reading."""
 
@@ -48,7 +51,7 @@ def _is_given_name(word: Morpheme) -> bool:
         word.pos[3] == "名"
         and len(word.surface) > 1
         and bool(_KANJI.search(word.surface))
-        and not _FIGURES.search(word.surface)
+        and (not _FIGURES.search(word.surface) or bool(_NUMBERED.fullmatch(word.surface)))
     )
 
 

@@ -64,11 +64,14 @@ def names(words: Words) -> Iterator[tuple[int, int]]:
 
 def composed(words: Words, known: Sequence[Morpheme]) -> Iterator[tuple[int, int]]:
     """Compounds with a single kanji that stands for itself, which no dictionary has, or reads otherwise."""
+    suffixes = {(morpheme.start, morpheme.end) for morpheme in known if morpheme.pos[0] == "接尾辞"}
     for index, start, end in _free_words(words):
         word = words.features[index]
         if len(word["string"]) != 1 or word["pos_group1"] in _BOUND or word["pos"] == "助詞":
             continue
         if word["pos"] == "接頭詞" and word["string"] not in _PREFIXES:
+            continue
+        if (start, end) in suffixes:
             continue
         first: int | None = start
         last: int | None = end

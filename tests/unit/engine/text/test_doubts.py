@@ -15,7 +15,7 @@ from koebin.engine.text.doubts import doubts
 @pytest.mark.parametrize(
     ("text", "word", "reading", "reason", "other"),
     [
-        ("人徳がある。", "人徳", "ニントク", "differs", "ジントク"),
+        ("賓客が来る。", "賓客", "ヒンキャク", "differs", "ヒンカク"),
         ("池に水面が映る。", "水面", "スイメン", "usual", ""),
         ("酸い思いで牛脚を売る。", "牛脚", "ウシアシ", "composed", ""),
         ("魑魅が出る。", "魑魅", "スダマ", "differs", "チミ"),
@@ -34,7 +34,7 @@ def test_latin_words_are_guessed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["今日は良い天気です。", "東京へ行きたい。", "１２３円です。", "カタカナとひらがな。", "……"]
+    "text", ["今日はいい天気です。", "東京へ行きたい。", "１２３円です。", "カタカナとひらがな。", "……"]
 )
 def test_ordinary_words_are_not(text: str) -> None:
     assert doubts(text) == []
@@ -49,9 +49,9 @@ def test_what_experience_settles_is_not(text: str) -> None:
 
 
 def test_what_the_user_settled_is_not() -> None:
-    text = "魑魅と人徳、ＫＯＥＢＩＮ。"
-    words = Dictionary([Entry("人徳", "ジントク", 0), Entry("KOEBIN", "コエビン", 2)])
-    assert [doubt.word for doubt in doubts(text)] == ["魑魅", "人徳", "ＫＯＥＢＩＮ"]
+    text = "魑魅と賓客、ＫＯＥＢＩＮ。"
+    words = Dictionary([Entry("賓客", "ヒンキャク", 0), Entry("KOEBIN", "コエビン", 2)])
+    assert [doubt.word for doubt in doubts(text)] == ["魑魅", "賓客", "ＫＯＥＢＩＮ"]
     assert doubts(text, [Reading(0, 2, "チミ")], words) == []
 
 
