@@ -12,8 +12,9 @@ from itertools import pairwise
 from typing import Final
 
 from koebin.producers.formats.aozora_characters import accented, character_of
-from koebin.producers.formats.markup import UNKNOWN, MarkupReader, lines
+from koebin.producers.formats.markup import MarkupReader, lines
 from koebin.producers.formats.places import Places
+from koebin.producers.formats.ruby import UNKNOWN
 from koebin.producers.formats.script_builder import ScriptBuilder
 from koebin.producers.formats.speaker_names import Cast
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from koebin.producers.formats.markup import UNKNOWN
+from koebin.producers.formats.ruby import UNKNOWN
 
 _JIS: Final = re.compile(r"(?<![0-9-])([12])-([0-9]{1,2})-([0-9]{1,2})(?![0-9-])")
 _UNICODE: Final = re.compile(r"U\+([0-9A-Fa-f]{4,6})")

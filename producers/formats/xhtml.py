@@ -11,7 +11,7 @@ from koebin.engine.errors import InvalidScript
 from koebin.engine.reading import Reading
 from koebin.producers.formats import safe_xml, white_space
 from koebin.producers.formats.aozora_characters import character_of
-from koebin.producers.formats.markup import UNKNOWN
+from koebin.producers.formats.ruby import UNKNOWN
 from koebin.producers.formats.stylesheet import StyleSheet
 from koebin.producers.formats.written_readings import MAX_WORD, parse_reading
 

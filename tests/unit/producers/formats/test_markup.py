@@ -70,27 +70,6 @@ def test_a_style_is_not_taken_to_another_speaker():
 
 
 @pytest.mark.parametrize(
-    ("text", "readings"),
-    [
-        ("｜漢字《かんじ》です", [("漢字", "かんじ", None)]),
-        ("|漢字《かんじ》です", [("漢字", "かんじ", None)]),
-        ("この漢字《かんじ》です", [("漢字", "かんじ", None)]),
-        ("｜ＮＨＫ《エヌエイチケー》", [("ＮＨＫ", "エヌエイチケー", None)]),
-        ("漢《かん》字《じ》", [("漢", "かん", None), ("字", "じ", None)]),
-        ("人々《ひとびと》", [("人々", "ひとびと", None)]),
-        ("｜橋《はし'》", [("橋", "はし", 2)]),
-        ("｜箸《は’し》", [("箸", "はし", 1)]),
-        ("｜端《はし:0》", [("端", "はし", 0)]),
-        ("｜今日《きょ'う》", [("今日", "きょう", 1)]),
-        ("｜心《こゝろ》", [("心", "こころ", None)]),
-        ("｜神戸 《こうべ》", [("神戸", "こうべ", None)]),
-    ],
-)
-def test_readings(text, readings):
-    assert read(text)[0][1] == readings
-
-
-@pytest.mark.parametrize(
     ("written", "spoken"),
     [
         ("カンジ", Spoken("カンジ")),
@@ -129,14 +108,6 @@ def test_what_check_prints_of_a_sentence_is_its_reading_when_it_is_given_back():
 def test_accent_phrases_belong_to_a_whole_sentence(text):
     with pytest.raises(InvalidScript, match=r"line 2: .*whole sentence"):
         list(sentences(script(f"はい。\n{text}").passages, Pauses()))
-
-
-def test_a_bar_of_a_table_is_no_reading_of_a_sentence():
-    assert read("| 太郎《はい、どうも。》")[0][:2] == ("| 太郎《はい、どうも。》", [])
-
-
-def test_a_reading_belongs_to_a_word_and_not_to_a_paragraph():
-    assert read("字" * 101 + "《じ》")[0][:2] == ("字" * 101, [])
 
 
 @pytest.mark.parametrize(
@@ -282,10 +253,3 @@ def test_any_bytes_give_a_script_or_an_error_of_ours(data, kind):
         parse_script(source_from(data, kind, explicit=kind is not None), Voice("mei"))
     except InvalidInput as error:
         str(error).encode()
-
-
-@pytest.mark.parametrize("written", ["雨《ア'メ'》だ", "雨《あ'め:1》だ", "食《たべる》べる", "美《うつくしい》しい"])
-def test_a_malformed_reading_is_refused_with_its_place(written: str) -> None:
-    with pytest.raises(InvalidScript) as caught:
-        script(f"今日は{written}。")
-    assert (caught.value.line, caught.value.column) == (1, 5)
