@@ -17,6 +17,7 @@ from koebin.producers.formats import encodings
 from koebin.producers.formats.archive import Archive, key_of, open_archive, resolve
 from koebin.producers.formats.covers import cover_from
 from koebin.producers.formats.epub_package import Item, read_package
+from koebin.producers.formats.epub_reading_order import DRAWING, pages_in_order
 from koebin.producers.formats.epub_table_of_contents import contents_of, is_contents_page
 from koebin.producers.formats.safe_xml import Node, tree
 from koebin.producers.formats.script_builder import ScriptBuilder
@@ -25,11 +26,6 @@ from koebin.producers.formats.xhtml import LeftOut, Page, read_drawing, read_pag
 from koebin.tasks.script import Cover
 
 _ENCODING: Final = re.compile(rb"""<\?xml[^>]{0,200}encoding\s*=\s*["']([A-Za-z0-9_.:-]{1,40})["']""")
-_PAGES: Final = frozenset(
-    ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document", "application/xml", "")
-)
-_DRAWING: Final = "image/svg+xml"
-_PAGE_NAMES: Final = re.compile(r"\.(?:xhtml?|html?|xml)$", re.IGNORECASE)
 _FONTS: Final = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 _PROTECTIONS: Final = (
     ("META-INF/license.lcpl", "Readium LCP"),
@@ -61,7 +57,7 @@ class _Book:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self.package = read_package(archive, _text_of)
-        self._pages = list(self._in_order())
+        self._pages = list(pages_in_order(self.package))
         _refuse_protection(archive, [self.package.path, *(item.path for item in self._pages)])
         self._contents, self._declared = contents_of(archive, self.package, _text_of)
         self._spine = frozenset(key_of(item.path) for item in self._pages)
@@ -118,35 +114,9 @@ class _Book:
         except InvalidScript:
             return None
 
-    def _in_order(self) -> Iterator[Item]:
-        """The pages to be read, each once; a picture gives way to its fallback unless that is read anyway."""
-        spine = [item.path for item in self.package.spine]
-        seen: set[str] = set()
-        for item in self.package.spine:
-            page = self._page_for(item, spine)
-            if page is None:
-                continue
-            if page.outside:
-                self.package.problems.append(("a page lies outside of the book", page.path))
-                continue
-            if key_of(page.path) not in seen:
-                seen.add(key_of(page.path))
-                yield page
-
-    def _page_for(self, item: Item, spine: list[str]) -> Item | None:
-        chosen, seen = item, {item.path}
-        while not _is_page(chosen):
-            following = self.package.items.get(chosen.fallback)
-            if following is None or following.path in seen:
-                self.package.problems.append(("a file in the reading order is no page", item.path))
-                return None
-            chosen = following
-            seen.add(chosen.path)
-        return None if chosen is not item and chosen.path in spine else chosen
-
     def _page(self, item: Item) -> Page:
         text, bad = _decoded(self._archive.read(item.path), item.path)
-        if item.media_type == _DRAWING:
+        if item.media_type == DRAWING:
             return read_drawing(text, item.path)
         page = read_page(text, item.path, lambda href: self._sheet(resolve(item.path, _unquoted(href))))
         if bad:
@@ -180,16 +150,6 @@ class _Book:
             except InvalidScript:
                 continue
         return set(sorted(found - {0})[:2])
-
-
-def _is_page(item: Item) -> bool:
-    if item.media_type == _DRAWING:
-        return not item.fallback
-    if item.media_type in _PAGES:
-        return bool(item.media_type) or bool(_PAGE_NAMES.search(item.path))
-    return not item.media_type.startswith(("image/", "audio/", "video/", "font/", "text/css")) and bool(
-        _PAGE_NAMES.search(item.path)
-    )
 
 
 def _text_of(archive: Archive, name: str) -> str:

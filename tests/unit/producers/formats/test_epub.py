@@ -7,7 +7,7 @@ from koebin.engine.errors import InvalidInput, InvalidScript
 from koebin.producers.formats.load import load_script
 from koebin.producers.formats.source import read_source
 from koebin.producers.formats.speaker_names import Voice
-from tests.unit.producers.formats.books import CONTAINER, COVER_ITEM, NAV_ITEM, NCX, ONE, PNG, TWO, epub, package
+from tests.unit.producers.formats.books import CONTAINER, NAV_ITEM, NCX, ONE, PNG, TWO, epub, package
 
 SAID = [
     "第一章",
@@ -70,12 +70,6 @@ def test_without_contents_headings_are_chapters(tmp_path):
     script = load(epub(tmp_path / "book.epub", {"OEBPS/package.opf": package()}))
     assert [chapter.title for chapter in script.chapters] == ["第一章", "第二章"]
     assert script.cover is None
-
-
-def test_pages_outside_the_reading_order_and_the_contents_are_not_read(tmp_path):
-    spine = '<itemref idref="nav"/><itemref idref="one" linear="no"/><itemref idref="two"/>'
-    script = load(epub(tmp_path / "book.epub", {"OEBPS/package.opf": package(NAV_ITEM + COVER_ITEM, spine)}))
-    assert [passage.text for passage in script.passages] == SAID[6:]
 
 
 def test_other_encodings_and_no_name(tmp_path):
@@ -299,22 +293,6 @@ def test_page_numbers_of_the_print_are_silent(number, tmp_path):
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg"><title>題</title>{}</svg>'
 
 
-def test_a_drawing_in_the_reading_order_is_read_by_its_texts(tmp_path):
-    drawn = (
-        '<item id="d" href="d.svg" media-type="image/svg+xml"/><item id="e" href="e.svg" media-type="image/svg+xml"/>'
-    )
-    files = {
-        "OEBPS/package.opf": package(drawn, '<itemref idref="d"/><itemref idref="e"/><itemref idref="two"/>'),
-        "OEBPS/d.svg": DRAWING.format(
-            "<g><text>雨が<tspan>降る</tspan>。</text><defs><text>x</text></defs><text>夜。</text></g>"
-        ),
-        "OEBPS/e.svg": DRAWING.format("<path d='M0'/>"),
-    }
-    script = load(epub(tmp_path / "book.epub", files))
-    assert [passage.text for passage in script.passages] == ["雨が降る。", "夜。", *SAID[6:]]
-    assert [left.reason for left in script.left_out] == ["a picture in the reading order has no text"]
-
-
 def test_text_of_a_drawing_within_a_page_is_told(tmp_path):
     page = f"<html><body><p>雨{DRAWING.format('<text>図の字</text>')}が降る。</p></body></html>"
     script = load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page}))
@@ -326,15 +304,6 @@ def test_a_picture_that_stands_alone_is_no_character(tmp_path):
     page = '<html><body><figure><img src="a.png" alt="図"/><figcaption>説明</figcaption></figure></body></html>'
     script = load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page}))
     assert [passage.text for passage in script.passages] == ["説明", *SAID[6:]]
-
-
-@pytest.mark.parametrize("address", ["https://example.com/three.xhtml", "data:text/html;base64,PGI+"])
-def test_pages_outside_of_the_book_are_told(address, tmp_path):
-    item = f'<item id="far" href="{address}" media-type="application/xhtml+xml"/>'
-    files = {"OEBPS/package.opf": package(item, '<itemref idref="far"/><itemref idref="two"/>')}
-    script = load(epub(tmp_path / "book.epub", files))
-    assert [passage.text for passage in script.passages] == SAID[6:]
-    assert [(left.reason, left.text) for left in script.left_out] == [("a page lies outside of the book", address)]
 
 
 def test_the_first_of_two_files_with_one_id_is_meant(tmp_path):
