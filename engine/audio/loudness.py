@@ -1,4 +1,4 @@
-"""Loudness meter (EBU R 128, ITU-R BS.1770) for streamed sound, true peak, and the gain to a target.
+"""Loudness meter (EBU R 128, ITU-R BS.1770) for streamed sound, and true peak.
 
 Sources: ITU-R BS.1770-4 (K-weighting, gating, true peak), EBU R 128; the filters at any sample rate after De Man,
 "Evaluation of implementations of the EBU R128 loudness measurement", AES 145 (2018).
@@ -14,8 +14,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-
-from koebin.engine.errors import InvalidOption
 
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
@@ -63,22 +61,6 @@ class Section:
         """Measurement of the same sound, ``db`` louder."""
         factor = 10.0 ** (db / 20.0)
         return Section(self.steps * factor**2, self.energy * factor**2, self.peak * factor, self.samples)
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """Gain of a whole programme.
-
-    Attributes:
-        db: to be applied to every sample.
-        limited_db: how far the highest peak would then stand above the ceiling, for a limiter to take down; 0.0 where
-            the gain alone keeps below it.
-        overshoot_db: how far the source stood above full scale; 0.0 where it did not.
-    """
-
-    db: float
-    limited_db: float
-    overshoot_db: float
 
 
 class LoudnessMeter:
@@ -202,30 +184,6 @@ def interpolated_peaks(sound: DoubleArray) -> DoubleArray:
     return peaks
 
 
-def plan_gain(measured: Loudness, target_lufs: float | None, true_peak_dbtp: float) -> Gain:
-    """Gain that brings a programme to ``target_lufs``, or, without a target, below the ceiling.
-
-    Args:
-        measured: of the programme as it is.
-        target_lufs: -70 to 0, or None to leave a programme alone that keeps below the ceiling.
-        true_peak_dbtp: the ceiling, -20 to 0.
-
-    Silence stays silence: its gain is 0 dB.
-
-    Raises:
-        InvalidOption: a target or a ceiling out of its range.
-    """
-    _check("loudness target", target_lufs, -70.0, 0.0, "LUFS")
-    _check("true-peak ceiling", true_peak_dbtp, -20.0, 0.0, "dBTP")
-    if measured.true_peak_dbtp == SILENCE:
-        return Gain(0.0, 0.0, 0.0)
-    overshoot = max(0.0, measured.true_peak_dbtp)
-    if target_lufs is None or measured.integrated_lufs == SILENCE:
-        return Gain(min(0.0, true_peak_dbtp - measured.true_peak_dbtp), 0.0, overshoot)
-    gain = target_lufs - measured.integrated_lufs
-    return Gain(gain, max(0.0, measured.true_peak_dbtp + gain - true_peak_dbtp), overshoot)
-
-
 def k_weighting(sample_rate_hz: int) -> DoubleArray:
     """K-weighting filters at a sample rate, as second-order sections: shape (2, 6)."""
     k = math.tan(math.pi * 1681.974450955533 / sample_rate_hz)
@@ -278,11 +236,6 @@ def _gated(blocks: DoubleArray) -> float:
 
 def _decibels(amplitude: float) -> float:
     return 20.0 * math.log10(amplitude) if amplitude > 0.0 else SILENCE
-
-
-def _check(name: str, value: float | None, low: float, high: float, unit: str) -> None:
-    if value is not None and not low <= value <= high:
-        raise InvalidOption(f"{name} is out of range", str(value), f"Use {low:g} to {high:g} {unit}")
 
 
 TAPS = 12

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from koebin.engine.audio.gain import Gain, plan_gain
 from koebin.engine.audio.limiter import Limiter
-from koebin.engine.audio.loudness import Gain, Loudness, Section, plan_gain, read_together
+from koebin.engine.audio.loudness import Loudness, Section, read_together
 from koebin.tasks.assembly.programme.deliverables import Deliverables
 
 FloatArray = NDArray[np.float32]
