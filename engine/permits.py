@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
 
-_NICENESS: Final = 10
-"""Of a thread whose sentence is left. It ends with its sentence: no process may make it more urgent again."""
+from koebin.engine.niceness import go_behind
 
 
 @dataclass(eq=False, slots=True)
@@ -79,7 +74,7 @@ class Permits:
                 self._count(errand, -errand.holds)
                 errand.left = True
                 self._count(errand, +errand.holds)
-                _make_way(errand.thread)
+                go_behind(errand.thread)
             errand.stopped = not errand.left
             self._changed.notify_all()
             return errand.left
@@ -92,10 +87,3 @@ class Permits:
             self._left += change
         else:
             self._held += change
-
-
-def _make_way(thread: int) -> None:
-    """Let a thread go behind those of other priority. Only Linux has threads with a niceness of their own."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # it has just ended
-            os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)

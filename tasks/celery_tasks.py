@@ -193,6 +193,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
     state = runtime.ledger.state(wanted.job)
     if state is not None and state not in (State.ASSEMBLING, State.UNKNOWN):
         runtime.leases.forget(task_id(task))
+        runtime.paused.drop(wanted.job)
         return  # it has ended, or the chunk that completes it will queue this again
 
     def fail(error: KoebinError) -> None:
@@ -203,7 +204,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
     if attempt.strikes >= MAX_HEADLESS_STRIKES:
         fail(JobFailed("the assembly ended its process again and again", attempt.reason))
         return
-    guard = Guard(runtime, task_id(task), lease_nonce(task), wanted.job)
+    guard = Guard(runtime, task_id(task), lease_nonce(task), wanted.job, priority_of(task))
     duty = Duty(
         message_of(runtime, task, ASSEMBLE, request, ASSEMBLE_QUEUE),
         wanted.job,
@@ -220,7 +221,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
             keep_unreadable(runtime.redis, "the job lies in another store", request)
             return
         with _traced(task, runtime, "koebin.assemble", wanted.job):
-            assemble_job(runtime, wanted, guard)
+            runtime.paused.run(wanted.job, lambda check: assemble_job(runtime, wanted, check), guard)
 
     error_ladder.run(runtime, duty, work)
 

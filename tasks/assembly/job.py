@@ -8,7 +8,7 @@ import logging
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,6 @@ from koebin.tasks.contracts import (
 )
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import Failure, ItemResult, JobOutcome, OutputFile, store_outcome, stored_outcome
-from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.stores.base import Store
 
@@ -59,18 +58,20 @@ class StoreShelf:
         self._store.put(store_keys.block_product(name), data, if_absent=False)  # the stored object may be damaged
 
 
-def assemble_job(runtime: Runtime, request: AssembleRequest, guard: Guard) -> JobOutcome:
+def assemble_job(runtime: Runtime, request: AssembleRequest, check: Callable[[], None]) -> JobOutcome:
     """Render, upload, write the result, end the job. If the store has a result already (also of a cancel), only end it.
 
+    Args:
+        check: called at least for every block of the programme; what it raises ends the work.
+
     Raises:
-        LeaseLost, JobCancelled, GiveBack: see ``Guard``.
         StoreNotFound: a segment of a done chunk is not in the store.
     """
     store = runtime.open_store(request.store)
     manifest = parse_json(Manifest, store.get(store_keys.manifest(request.job)))
     outcome = stored_outcome(store, request.job)
     if outcome is None:
-        outcome = store_outcome(store, _assemble(runtime, store, manifest, guard))
+        outcome = store_outcome(store, _assemble(runtime, store, manifest, check))
     runtime.ledger.end(request.job, outcome.state, outcome.error)
     runtime.leases.forget(redis_keys.assemble_task(request.job))
     _sweep_temporary(store)
@@ -99,7 +100,7 @@ def fail_job(runtime: Runtime, request: AssembleRequest, error: KoebinError) -> 
     runtime.ledger.end(request.job, outcome.state, outcome.error)
 
 
-def _assemble(runtime: Runtime, store: Store, manifest: Manifest, guard: Guard) -> JobOutcome:
+def _assemble(runtime: Runtime, store: Store, manifest: Manifest, check: Callable[[], None]) -> JobOutcome:
     done = [parse_json(DoneDocument, store.get(store_keys.done(manifest.job, n))) for n in range(manifest.chunks)]
     dead = {found.key: found for document in done for found in map(_failure, document.dead)}
     failures = tuple(dead.values())
@@ -118,7 +119,7 @@ def _assemble(runtime: Runtime, store: Store, manifest: Manifest, guard: Guard) 
     ]
     with _work_dir(runtime.work_dir) as folder:
         deliver = _deliver_items if manifest.items else _deliver_programme
-        outcome = deliver(store, manifest, placed, failures, counts, folder, guard)
+        outcome = deliver(store, manifest, placed, failures, counts, folder, check)
     outcome = outcome.model_copy(update={"left_out": manifest.left_out, "warnings": manifest.warnings})
     if manifest.quality is None:
         return outcome
@@ -149,7 +150,7 @@ def _deliver_programme(
     failures: tuple[Failure, ...],
     counts: SegmentCounts,
     folder: Path,
-    guard: Guard,
+    check: Callable[[], None],
 ) -> JobOutcome:
     if not placed:
         return JobOutcome(
@@ -158,7 +159,7 @@ def _deliver_programme(
     late: list[dict[str, Any]] = []
     if is_timed(placed):
         placed, late = on_time(store, placed)
-    files, report = _render(store, manifest, placed, folder, guard, _deliverables(store, manifest, "programme"))
+    files, report = _render(store, manifest, placed, folder, check, _deliverables(store, manifest, "programme"))
     if is_timed(placed):
         report = {**report, "late": late}
     outputs = tuple(_upload(store, manifest.job, file, file.path.name) for file in files)
@@ -176,7 +177,7 @@ def _deliver_items(
     failures: tuple[Failure, ...],
     counts: SegmentCounts,
     folder: Path,
-    guard: Guard,
+    check: Callable[[], None],
 ) -> JobOutcome:
     """Deliver one file per item, and ``results.jsonl`` with a line for each, in the input's order."""
     by_item: dict[str, list[Placed]] = {}
@@ -188,7 +189,7 @@ def _deliver_items(
         if item in failed:
             continue
         wanted = _deliverables(store, manifest, _item_name(number + 1, item))
-        files, report = _render(store, manifest, parts, folder, guard, wanted)
+        files, report = _render(store, manifest, parts, folder, check, wanted)
         outputs = tuple(_upload(store, manifest.job, file, file.path.name) for file in files)
         only = _result(outputs, SegmentCounts(total=len(parts), reused=0), int(report["sample_rate_hz"]))
         rows.append(ItemResult(custom_id=item, line=parts[0].place.line, result=only))
@@ -237,10 +238,15 @@ def _item_name(number: int, item: str) -> str:
 
 
 def _render(
-    store: Store, manifest: Manifest, placed: Sequence[Placed], folder: Path, guard: Guard, wanted: Deliverables
+    store: Store,
+    manifest: Manifest,
+    placed: Sequence[Placed],
+    folder: Path,
+    check: Callable[[], None],
+    wanted: Deliverables,
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
     blocks = cut(store, placed, manifest.chapters)
-    programme = render_programme(blocks, wanted, folder, guard.check, StoreShelf(store))
+    programme = render_programme(blocks, wanted, folder, check, StoreShelf(store))
     return programme.files, programme.report
 
 

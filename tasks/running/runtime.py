@@ -14,6 +14,7 @@ from koebin.tasks.broker.delayed_messages import Send
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
+from koebin.tasks.running.pausing import Paused
 from koebin.tasks.running.repeated_failures import Doubts
 from koebin.tasks.stores.base import Store
 
@@ -35,6 +36,7 @@ class Runtime:
         observer: is told of what the tasks do.
         worker: the name under which this worker is announced.
         doubts: is told of errors that may be this process's own.
+        paused: assemblies that made way for something more urgent.
     """
 
     redis: Redis
@@ -50,6 +52,7 @@ class Runtime:
     observer: Observer = field(default_factory=Observer)
     worker: str = ""
     doubts: Doubts = field(default_factory=lambda: Doubts(lambda _: None))
+    paused: Paused = field(default_factory=Paused)
 
 
 _current: list[Runtime] = []

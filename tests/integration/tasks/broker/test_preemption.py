@@ -23,12 +23,14 @@ from koebin.engine.request import Request
 from koebin.engine.tts import TTS
 from koebin.producers.client import Client
 from koebin.tasks import celery_tasks
+from koebin.tasks.assembly import job
+from koebin.tasks.assembly.programme import render_programme
 from koebin.tasks.broker import preemption
 from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
 from koebin.tasks.broker.preemption import Preemption
-from koebin.tasks.contracts import SYNTHESIZE, SYNTHESIZE_CHUNK, PlannedSpeaker, SynthesizeRequest
+from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE, SYNTHESIZE_CHUNK, PlannedSpeaker, SynthesizeRequest
 from koebin.tasks.jobs import planning
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.planning import Target
@@ -207,6 +209,42 @@ def test_a_chunk_that_is_always_left_at_its_first_sentence_stores_one_all_the_sa
     assert runtime.ledger.entry("job").state is State.ASSEMBLING
 
 
+def test_an_assembly_stands_still_for_an_urgent_text_and_goes_on(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store((tmp_path / "store").as_uri())
+    begun, released = [], threading.Event()
+
+    def render(blocks: Any, wanted: Any, folder: Any, check: Callable[[], None], shelf: Any) -> Any:
+        begun.append(folder)
+        give_up = time.monotonic() + PATIENCE
+        while not released.is_set():
+            assert time.monotonic() < give_up, "nothing went past it"
+            check()
+            time.sleep(0.001)
+        return render_programme(blocks, wanted, folder, check, shelf)
+
+    monkeypatch.setattr(job, "render_programme", render)
+    script = Script([Passage("一番です。二番です。", "mei")])
+    submit(runtime.redis, store, runtime.send, "job", script, JobOptions(priority=BATCH), {"mei": TARGET})
+    sent = cast(Any, runtime.send).__self__
+    run_once(sent.pop())
+    (assembly,) = sent
+    install(replace(runtime, more_urgent=lambda _: bool(begun)))
+    for _ in range(3):
+        with pytest.raises(Reject) as given_back:
+            run_once(assembly)
+        assert given_back.value.requeue
+    request = SynthesizeRequest(text="急ぎの一文です。", speaker="mei", store=store.uri).model_dump(mode="json")
+    assert run_once(Message(SYNTHESIZE, "text", request, speaker_queue("mei"), INTERACTIVE))["uri"]
+    assert runtime.ledger.state("job") is State.ASSEMBLING
+    install(replace(runtime, more_urgent=lambda _: False))
+    released.set()
+    run_once(assembly)
+    assert runtime.ledger.state("job") is State.SUCCEEDED
+    assert len(begun) == 1, "it began anew"
+
+
 def test_nothing_makes_way_once_its_worker_is_to_go(runtime: Runtime, tmp_path: Path) -> None:
     """Such a worker takes nothing else, and has time to end what it does."""
     going = replace(runtime, drain_deadline=lambda: time.monotonic() + 60)
@@ -233,7 +271,11 @@ def test_a_single_text_of_low_priority_makes_way_as_well(runtime: Runtime, tmp_p
 
 def run_once(message: Message) -> Any:
     """The task as a worker's process runs it."""
-    task = {SYNTHESIZE: celery_tasks.synthesize, SYNTHESIZE_CHUNK: celery_tasks.synthesize_chunk}[message.task]
+    task = {
+        SYNTHESIZE: celery_tasks.synthesize,
+        SYNTHESIZE_CHUNK: celery_tasks.synthesize_chunk,
+        ASSEMBLE: celery_tasks.assemble,
+    }[message.task]
     task.push_request(id=message.task_id, delivery_info={"priority": message.priority})
     try:
         return task.run(message.request)

@@ -54,7 +54,7 @@ def run_what_was_sent(runtime: Runtime) -> None:
         if message.task == celery_tasks.SYNTHESIZE_CHUNK:
             celery_tasks.synthesize_chunk.apply(args=[message.request], task_id=message.task_id)
         else:
-            assemble_job(runtime, AssembleRequest(**message.request), Guard(runtime, "", "", message.request["job"]))
+            assemble_job(runtime, AssembleRequest(**message.request), lambda: None)
 
 
 def test_a_segment_that_the_engine_stumbles_over_is_named_and_the_rest_is_spoken(
