@@ -18,6 +18,8 @@ from koebin.engine.audio.encoding import decode_segment
 from koebin.producers import exits
 from koebin.producers.cli import app
 from tests.servers.ports import free_ports
+from tests.servers.redis import RedisServer
+from tests.servers.worker import Worker
 from tests.unit.producers.publishing.feed_rules import broken
 
 BEEP = "こん\x07にちは。"
@@ -159,15 +161,29 @@ def test_doctor_names_what_is_no_device(monkeypatch: pytest.MonkeyPatch, home: P
     assert f"FAILED\tdevice\tnot a valid device: '{device}'" in output
 
 
-def narrated(home: Path, name: str, content: str, *options: str) -> tuple[int, dict]:
-    """Exit code and result document of a narration with a private worker."""
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Broker of a worker that writes below any test's folder."""
+    root = tmp_path_factory.getbasetemp().as_uri()
+    with RedisServer() as server, Worker(server.url, root, "mei"):
+        yield server.url
+
+
+@pytest.fixture
+def fleet(home: Path, broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOEBIN_BROKER_URL", broker)
+    monkeypatch.setenv("KOEBIN_STORE", (home / "out").as_uri())
     (home / "keep").touch()
+
+
+def narrated(home: Path, name: str, content: str, *options: str) -> tuple[int, dict]:
+    """Exit code and result document of a narration."""
     (home / name).write_text(content, encoding="utf-8")
     code, output = koebin("narrate", name, "--json", *options)
     return code, json.loads(output[output.index("{") : output.rindex("}") + 1])
 
 
-def test_what_is_silent_stands_in_the_result_and_has_an_exit_code(home: Path) -> None:
+def test_what_is_silent_stands_in_the_result_and_has_an_exit_code(home: Path, fleet: None) -> None:
     code, result = narrated(home, "book.txt", "[pause:1]はい(ㅂ)。\n二行目。", "-f", "flac")
     assert code == exits.LEFT_OUT
     assert [(left["line"], left["text"]) for left in result["left_out"]] == [(1, "ㅂ")]
@@ -178,7 +194,7 @@ def test_what_is_silent_stands_in_the_result_and_has_an_exit_code(home: Path) ->
     assert "line 1" in output
 
 
-def test_a_track_is_as_long_as_its_subtitles(home: Path) -> None:
+def test_a_track_is_as_long_as_its_subtitles(home: Path, fleet: None) -> None:
     cues = "1\n00:00:02,000 --> 00:00:03,500\nはい。\n\n2\n00:00:06,000 --> 00:00:09,250\nいいえ。\n"
     code, result = narrated(home, "film.srt", cues, "-f", "wav")
     assert code == exits.OK
@@ -195,7 +211,7 @@ def ffprobe(path: Path, *wanted: str) -> dict:
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="puts the track under a film with ffmpeg")
 @pytest.mark.slow
-def test_a_track_and_its_subtitles_go_under_a_film(home: Path) -> None:
+def test_a_track_and_its_subtitles_go_under_a_film(home: Path, fleet: None) -> None:
     times = ("00:00:01,000 --> 00:00:02,500", "00:00:03,000 --> 00:00:04,000", "00:00:08,250 --> 00:00:12,000")
     cues = dict(zip(times, ("はい。", "今日は長い長い雨の一日でした。", "おわり。"), strict=True))
     text = "\n\n".join(f"{number}\n{times}\n{said}" for number, (times, said) in enumerate(cues.items(), 1))
@@ -226,7 +242,7 @@ def test_a_track_and_its_subtitles_go_under_a_film(home: Path) -> None:
     assert [said in played.replace("\n", "") for said in cues.values()] == [True] * 3
 
 
-def test_an_unknown_style_is_the_error_of_its_line_and_kana_name_files(home: Path) -> None:
+def test_an_unknown_style_is_the_error_of_its_line_and_kana_name_files(home: Path, fleet: None) -> None:
     lines = '{"id": "あいさつ", "text": "はい。"}\n{"id": "b", "text": "はい。", "style": "Happy"}\n'
     lines += '{"id": "c", "text": "はい。", "speaker": "nobody"}\n'
     code, result = narrated(home, "lines.jsonl", lines, "-f", "wav")
@@ -248,7 +264,7 @@ def test_a_folder_is_one_book(home: Path) -> None:
     assert [line["text"] for line in document["lines"]] == ["2.mdの文。", "10.txtの文。"]
 
 
-def test_a_book_with_sound_and_a_podcast(home: Path) -> None:
+def test_a_book_with_sound_and_a_podcast(home: Path, fleet: None) -> None:
     text = "---\nauthor: [山田花子, 佐藤次郎]\n---\n# 一\n\n雨｜明日《あした》。\n\n# 二\n\n風。"
     options = ("--epub", "--audiobookshelf", "--series", "四季", "--series-number", "2", "--per-chapter", "-f", "mp3")
     code, result = narrated(home, "book.md", text, *options)
