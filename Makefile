@@ -31,6 +31,8 @@ $(STAMPS)/dev: $(STAMPS)/runtime requirements/dev.txt
 demo: $(STAMPS)/runtime ## Set up, then narrate examples/ through a broker, a worker and a local store.
 	@env $$(env | sed -n 's/^\(KOEBIN_[A-Za-z_0-9]*\)=.*/-u \1/p') PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
 
+# Every process of the tests imports hundreds of modules: byte code is kept, whatever the environment says.
+unit test test-all: export PYTHONDONTWRITEBYTECODE =
 ARGS ?=
 unit: $(STAMPS)/dev ## The fast tests alone, which start no process; ARGS="-k marks" chooses among them.
 	$(BIN)/python -m pytest -q -n 2 tests/unit -m "not slow and not process" $(ARGS)

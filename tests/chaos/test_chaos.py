@@ -33,7 +33,7 @@ def driver() -> Iterator[Driver]:
         pytest.param("Redis killed, data lost", ASSEMBLING, "file", 0, marks=pytest.mark.slow),
         pytest.param("Redis frozen", BEFORE_ACK, "file", 0, marks=pytest.mark.slow),
         pytest.param("store half-written", BEFORE_WRITE, "s3", 0, marks=pytest.mark.slow),
-        (PRODUCER, SUBMITTING, "file", 0),
+        pytest.param(PRODUCER, SUBMITTING, "file", 0, marks=pytest.mark.slow),
         pytest.param("SIGTERM", RANDOM, "file", JP_EXTRA, marks=pytest.mark.slow),
     ],
 )

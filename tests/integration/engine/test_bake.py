@@ -131,6 +131,7 @@ def test_the_command_takes_its_token_from_a_file(hub, tmp_path, tree):  # noqa: 
     check_baked(root)
 
 
+@pytest.mark.slow
 def test_a_file_and_a_remote_voice_are_baked_with_their_makers(tmp_path, tree):  # noqa: F811
     root, key = tmp_path / "models", "sk-PlantedSecret0123456789"
     file = write_file(ONNX / "published", ONNX / "published" / "synthesizer.onnx", tmp_path / "hana.aivmx")

@@ -105,7 +105,7 @@ def _take_terminal() -> None:
         pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, marks=pytest.mark.slow),
         signal.SIGKILL,
-        signal.SIGHUP,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
     ],
 )
 def test_nothing_stays_when_the_command_is_ended_by(number: signal.Signals, tmp_path: Path) -> None:
@@ -115,6 +115,7 @@ def test_nothing_stays_when_the_command_is_ended_by(number: signal.Signals, tmp_
         running.expect_nothing_left()
 
 
+@pytest.mark.slow
 def test_nothing_stays_when_the_terminal_is_closed(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     with command(tmp_path, theirs) as running:

@@ -15,18 +15,17 @@ SHOW = """
 import sys
 from koebin.producers.client import Status
 from koebin.producers.console import ProgressLine
-with ProgressLine(sys.argv[1]) as line:
-    line._bar.refresh()
+for title in sys.argv[1:]:
+    with ProgressLine(title) as line:
+        line._bar.refresh()
 """
 
 
-@pytest.mark.parametrize(
-    "title", ["# 愛[/終]", "[link=https://example.jp]title[/link]", "[bold]a", "a\x1b]0;owned\x07"]
-)
-def test_a_title_on_a_progress_bar_is_text(title: str) -> None:
+def test_titles_on_progress_bars_are_text() -> None:
+    titles = ("# 愛[/終]", "[link=https://example.jp]title[/link]", "[bold]a", "a\x1b]0;owned\x07")
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "200"}
-    with subprocess.Popen([sys.executable, "-P", "-c", SHOW, title], stderr=theirs, env=environment) as process:
+    with subprocess.Popen([sys.executable, "-P", "-c", SHOW, *titles], stderr=theirs, env=environment) as process:
         os.close(theirs)
         seen = b""
         try:
@@ -38,7 +37,7 @@ def test_a_title_on_a_progress_bar_is_text(title: str) -> None:
     assert process.returncode == 0, seen.decode()
     assert b"\x1b]8;" not in seen, "a hyperlink"
     assert b"\x1b]0;" not in seen, "a title of the window"
-    assert title.partition("\x1b")[0].encode() in seen
+    assert all(title.partition("\x1b")[0].encode() in seen for title in titles)
 
 
 def test_foreign_text_makes_no_line_and_no_cell(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import av
 import numpy as np
-import pyloudnorm
 import pytest
 import webvtt
 from typer.testing import CliRunner, Result
@@ -155,6 +154,8 @@ def test_a_book_has_chapters_a_cover_and_its_names(book: dict[str, Any]) -> None
 
 
 def test_a_book_is_as_loud_as_asked_for(book: dict[str, Any]) -> None:
+    import pyloudnorm
+
     for form in ("m4b", "mp3"):
         samples, rate = samples_of(path_of(files(book, form)[0]))
         assert pyloudnorm.Meter(rate).integrated_loudness(samples) == pytest.approx(-18.0, abs=0.5)

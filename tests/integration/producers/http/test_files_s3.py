@@ -6,12 +6,15 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.servers.door import Door
 from tests.servers.redis import RedisServer
 from tests.servers.s3 import S3Server
 from tests.servers.worker import Worker
 
 
+@pytest.mark.slow
 def test_files_are_streamed_or_redirected_to(redis_server: RedisServer, s3_server: S3Server, tmp_path: Path) -> None:
     settings = s3_server.settings()
     store = settings.pop("store")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
-import openai
 import pytest
 import soundfile
 
@@ -19,10 +19,15 @@ from koebin.tasks.redis_keys import speaker_queue
 from tests.integration.producers.http.conftest import ALICE, BOB, House
 from tests.servers.waiting import PATIENCE
 
+if TYPE_CHECKING:
+    import openai  # seconds to import, in every process that collects tests
+
 TEXT = "こんにちは。今日は、とても良い天気ですね。明日も晴れるでしょうか。そうだと良いのですが。"
 
 
 def client(house: House, key: str = ALICE) -> openai.OpenAI:
+    import openai
+
     return openai.OpenAI(base_url=f"{house.door.url}/v1", api_key=key, max_retries=0, timeout=PATIENCE)
 
 
@@ -133,6 +138,8 @@ def test_a_batch_has_a_result_for_each_item(house: House) -> None:
 
 
 def test_errors_have_openais_shape(house: House) -> None:
+    import openai
+
     def error_of(key: str = ALICE, **fields: object) -> tuple[int, dict[str, object]]:
         answer = house.door.ask("POST", "/v1/audio/speech", {"input": "はい。", "voice": "mei", **fields}, key=key)
         assert set(answer.json["error"]) == {"message", "type", "param", "code"}

@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import av
 import numpy as np
-import pyloudnorm
 import pytest
 
 from koebin.engine.audio.loudness import SILENCE, Loudness, LoudnessMeter, TruePeakMeter, k_weighting
@@ -82,6 +81,8 @@ def test_quiet_passages_are_gated_out() -> None:
 
 @pytest.mark.parametrize("rate", RATES)
 def test_agrees_with_other_meters(rate: int) -> None:
+    import pyloudnorm
+
     sound = babble(rate)
     reading = measure(sound, rate).integrated_lufs
     # pyloudnorm's filters are approximations that drift apart from the standard's at low rates.

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from transformers import DebertaV2Config, DebertaV2Model
 
 from koebin import TTS, Audio, Request, SynthesisOptions
 from koebin.engine.errors import (
@@ -70,6 +69,8 @@ def _one_thread() -> Iterator[None]:
 
 
 def write_bert(folder: Path) -> None:
+    from transformers import DebertaV2Config, DebertaV2Model
+
     torch.manual_seed(1)
     config = DebertaV2Config(
         vocab_size=40,
@@ -108,6 +109,7 @@ def make(tree: Path, cache: Path, *names: str, **arguments: Any) -> TTS:
     return tts
 
 
+@pytest.mark.slow
 def test_every_form_of_a_voice_says_the_same_and_shares_a_bert(tree: Path, cache: Path) -> None:
     tts = make(tree, cache, "small", "exported", "plain", threads=2)
     with tts.load("mei").prepare(warmup=False):

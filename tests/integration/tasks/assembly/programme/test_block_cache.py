@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyloudnorm
 import pytest
 import soundfile
 
@@ -120,6 +119,8 @@ def test_a_moved_line_changes_numbers_and_no_sound(store: LocalStore, script: li
 
 
 def test_joined_blocks_are_one_programme(store: LocalStore, script: list[Placed], tmp_path: Path) -> None:
+    import pyloudnorm
+
     programme, _ = render(store, script, tmp_path / "one", -20.0)
     wav, _ = soundfile.read(tmp_path / "one" / "programme.wav", dtype="int16")
     flac, _ = soundfile.read(tmp_path / "one" / "programme.flac", dtype="float64")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import pyloudnorm
 import pytest
 import soundfile
 
@@ -111,6 +110,8 @@ def test_containers_carry_chapters_tags_and_cover(name: str, folder: Path, progr
 
 @pytest.mark.parametrize("name", ["wav", "flac", "mp3", "opus"])
 def test_an_independent_meter_finds_the_target(name: str, folder: Path, programme: Programme) -> None:
+    import pyloudnorm
+
     samples, rate = soundfile.read(folder / f"rashomon.{name}")
     assert pyloudnorm.Meter(rate).integrated_loudness(samples) == pytest.approx(-16.0, abs=0.5)
     loudness = programme.report["loudness"]

@@ -19,13 +19,13 @@ from koebin.tasks.public_addresses import may_connect
 LOCAL = ("127.0.0.1",)
 
 
-def get(url: str, policy: Policy, hosts: tuple[str, ...] = LOCAL, timeout: float = 5.0, limit: int = 1 << 20) -> bytes:
+def get(url: str, policy: Policy, hosts: tuple[str, ...] = LOCAL, timeout: float = 60.0, limit: int = 1 << 20) -> bytes:
     return asyncio.run(fetch(url, hosts=hosts, policy=policy, timeout=timeout, max_bytes=limit)).data
 
 
 def test_a_page_comes_with_its_type(web, open_policy) -> None:
     url = web.page("/feed", "こんにちは".encode(), "text/plain; charset=utf-8")
-    body = asyncio.run(fetch(url, hosts=LOCAL, policy=open_policy, timeout=5, max_bytes=100))
+    body = asyncio.run(fetch(url, hosts=LOCAL, policy=open_policy, timeout=60, max_bytes=100))
     assert (body.data.decode(), body.content_type) == ("こんにちは", "text/plain; charset=utf-8")
 
 

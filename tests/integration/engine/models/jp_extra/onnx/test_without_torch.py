@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from koebin.engine.content_id import content_id
 from koebin.engine.models.base import Utterance
 from koebin.engine.models.jp_extra.onnx.bert import OnnxBert
@@ -52,6 +54,7 @@ def speak(published: Path, bert: Path, cache: Path) -> list[str]:
     return sums
 
 
+@pytest.mark.slow
 def test_a_machine_without_torch_says_the_same(tmp_path: Path) -> None:
     bert = small_bert(tmp_path / "bert" / "bert_q8.onnx", quantize=True).parent
     tokens = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *"今日はいい天気ですね.明日の朝,京都へ行きます"]

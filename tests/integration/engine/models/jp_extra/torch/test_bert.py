@@ -12,7 +12,6 @@ import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import DebertaV2Config, DebertaV2ForMaskedLM
 
 from koebin.engine.errors import BackendMissing, InferenceFailed, InvalidCheckpoint
 from koebin.engine.models.jp_extra.export import export_bert
@@ -23,6 +22,8 @@ BATCH = [[1, *range(5, 5 + length), 2] for length in (3, 40, 1, 17)]
 
 @pytest.fixture(scope="module")
 def reference() -> Any:
+    from transformers import DebertaV2Config, DebertaV2ForMaskedLM
+
     torch.manual_seed(0)
     config = DebertaV2Config(
         vocab_size=120,
@@ -50,6 +51,7 @@ def reference() -> Any:
 @pytest.fixture(scope="module")
 def folder(reference: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As it is published: float16 in the configuration, head and all layers in the weights."""
+
     folder = tmp_path_factory.mktemp("bert")
     config = reference.config.to_dict() | {"dtype": "float16", "architectures": ["DebertaV2ForMaskedLM"]}
     (folder / "config.json").write_text(json.dumps(config))

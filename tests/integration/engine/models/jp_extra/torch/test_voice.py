@@ -13,7 +13,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import DebertaV2Config, DebertaV2Model
 
 from koebin.engine.errors import BackendMissing, EngineNotReady, InferenceFailed, InvalidOption, UnknownStyle
 from koebin.engine.models.base import Utterance
@@ -31,6 +30,8 @@ TEXTS = ["こんにちは、世界！", "はい。", "柿と牡蠣を食べる�
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> TorchBert:
+    from transformers import DebertaV2Config, DebertaV2Model
+
     folder = tmp_path_factory.mktemp("bert")
     torch.manual_seed(1)
     config = DebertaV2Config(
