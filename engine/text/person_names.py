@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib import resources
 from itertools import pairwise
 from typing import Final
 
@@ -38,6 +40,21 @@ def read_names(features: list[Feature], offsets: list[int | None], words: Sequen
     for word in words:
         if _is_given_name(word):
             _read_unless_known(features, offsets, word)
+    _read_usual(features)
+
+
+def _read_usual(features: Sequence[Feature]) -> None:
+    """Names that a dictionary reads as few do."""
+    for index, feature in enumerate(features):
+        reading = _usual().get(feature["string"])
+        if reading and feature["pos_group2"] == "人名" and not feature["is_reading_protected"]:
+            reread(features, index, reading)
+
+
+@cache
+def _usual() -> dict[str, str]:
+    lines = (resources.files("koebin.engine.text") / "data" / "person_names.txt").read_text("utf-8").splitlines()
+    return dict(line.split(" ") for line in lines if line and not line.startswith("#"))
 
 
 def _full_names(words: Sequence[Morpheme]) -> Iterator[tuple[Morpheme, Morpheme]]:
