@@ -18,6 +18,10 @@ _LINE: Final = re.compile(
 _NEARLY: Final = re.compile(r"[ 　\t]*(?P<name>[^:：。「」『』\[\]［］《》\\｜|#\n]{1,40}?)[ 　]*[:：](?P<text>.*)")
 """A line that begins like one that is said, but with a name that cannot be one."""
 _QUOTED: Final = re.compile(r"[ 　\t]*(?P<name>[^\s「『]{1,40})[ 　]*(?P<text>[「『].*[」』])[ 　]*")
+_LABELLED: Final = re.compile(
+    r"[ 　\t]*[【\[［<＜〈](?P<name>[^【】\[\]［］<>＜＞〈〉]{1,40})[】\]］>＞〉](?=[ 　\t]*\S)"
+)
+_PARTED: Final = re.compile(r"[、,，・&＆/／と]")
 _NUMBER: Final = re.compile(r"[0-9０-９]+")
 
 
@@ -47,8 +51,9 @@ def read_dialogue(text: str, builder: ScriptBuilder, cast: Cast) -> None:
         else:
             if cast.closed:
                 _check_name(line, number)
+                _check_quoted(line, cast, number)
             plain = line.lstrip(" 　\t")
-            escaped = plain.startswith("\\") and _NEARLY.fullmatch(plain[1:]) is not None
+            escaped = plain.startswith("\\") and any(said.match(plain[1:]) for said in (_NEARLY, _QUOTED, _LABELLED))
             rest = plain[1:] if escaped else plain
             reader.paragraph(rest, one_line(number, len(line) - len(rest) + 1))
     reader.finish()
@@ -79,6 +84,16 @@ def _check_name(line: str, number: int) -> None:
             "Give each speaker a line; leave blanks and signs out of names; begin the line with \\ if it is narration"
         )
         raise InvalidScript(several, name, hint, number, nearly.start("name") + 1)
+
+
+def _check_quoted(line: str, cast: Cast, number: int) -> None:
+    """Raises: InvalidScript: declared names stand before a bracket as if they said it, but not as one name does."""
+    quoted = _QUOTED.fullmatch(line) or _LABELLED.match(line)
+    names = _PARTED.split(quoted["name"]) if quoted else []
+    if quoted and names and all(name in cast.names for name in names):
+        what = "several names" if len(names) > 1 else "not a line that somebody says"
+        hint = f"Write {names[0]}：…; begin the line with \\ if it is narration"
+        raise InvalidScript(what, quoted["name"], hint, number, quoted.start("name") + 1)
 
 
 def _voice(said: re.Match[str], cast: Cast, line: int) -> Voice:

@@ -112,6 +112,8 @@ _ZIP_REFUSED: Final = (
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _SRT: Final = re.compile(r"\s*(?:[0-9]{1,6}[ \t]*\r?\n)?[0-9]{1,3}:[0-9]{2}:[0-9]{2}[,.][0-9]{1,3}[ \t]*-->")
 _LYRICS: Final = re.compile(r"(?:^\[[0-9]{1,3}:[0-9]{2}(?:[.:][0-9]{1,3})?\].*\s*){3}", re.MULTILINE)
+_SBV: Final = re.compile(r"\s*[0-9]{1,2}:[0-9]{2}:[0-9]{2}\.[0-9]{3},[0-9]{1,2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}[ \t]*\n")
+_FRAMES: Final = re.compile(r"(?:^(?:\{[0-9]{1,7}\}|\[[0-9]{1,7}\]){2}.*\s*){3}", re.MULTILINE)
 _MIME: Final = re.compile(
     r"(?:From:|MIME-Version:|Return-Path:|Received:).{0,2000}?^Content-Type:", re.DOTALL | re.MULTILINE
 )
@@ -127,6 +129,8 @@ _ROOTS_REFUSED: Final = {
     "rss": ("a feed", "Name its address in a briefing"),
     "feed": ("a feed", "Name its address in a briefing"),
     "rdf": ("a feed", "Name its address in a briefing"),
+    "sami": ("SAMI subtitles", "Convert them to SRT or WebVTT"),
+    "opml": ("a list of feeds", "Name their addresses in a briefing"),
     "tt": ("TTML subtitles", "Convert them to SRT or WebVTT"),
     "svg": ("an SVG picture", _PICTURE),
     "package": ("the package of an EPUB", "Give the EPUB itself"),
@@ -169,6 +173,8 @@ def sniff_text(text: str) -> Format | None:
         raise InvalidScript("ASS or SSA subtitles", hint="Convert them to SRT or WebVTT")
     if _LYRICS.match(start):
         raise InvalidScript("lyrics with times", hint="Remove the times, or convert them to SRT")
+    if _SBV.match(start) or _FRAMES.match(start):
+        raise InvalidScript("subtitles that are not read", start.strip()[:40], "Convert them to SRT or WebVTT")
     if _MIME.match(start):
         raise InvalidScript("a mail or a web archive", hint="Save its text, or the page as HTML")
     if _TEX.match(start):
@@ -184,7 +190,9 @@ def _sniff_markup(start: str) -> Format | None:
     if _HTML.match(start):
         return "html"
     bare = start.lstrip()
-    if not bare.startswith(("<?xml", "<!DOCTYPE", "<speak", "<FictionBook", "<rss", "<feed", "<tt ", "<svg", "<ssml:")):
+    if not bare.startswith(
+        ("<?xml", "<!DOCTYPE", "<speak", "<FictionBook", "<rss", "<feed", "<tt ", "<svg", "<ssml:", "<SAMI", "<opml")
+    ):
         return None
     root = _ROOT.search(bare)
     name = root[1].lower() if root else ""

@@ -110,6 +110,8 @@ def _check_strings(row: Mapping[str, Any], number: int) -> None:
         if isinstance(each, str):
             bad = next((character for character in each if unicodedata.category(character) == "Cs"), "")
             if bad:
+                if 0xDC80 <= ord(bad) <= 0xDCFF:  # how ``source`` reads a byte that is not UTF-8
+                    raise InvalidText("not UTF-8", f"byte 0x{ord(bad) - 0xDC00:02x}", "Save the text as UTF-8", number)
                 what, hint = "half of a surrogate pair", "Save the text as UTF-8 again"
                 raise InvalidText(what, f"U+{ord(bad):04X}", hint, number)
 

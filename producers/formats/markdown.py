@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
 
 from koebin.engine.errors import InvalidScript
@@ -17,6 +19,7 @@ from koebin.producers.formats.markup import MarkupReader, plain_title
 from koebin.producers.formats.places import Places
 from koebin.producers.formats.script_builder import ScriptBuilder
 from koebin.producers.formats.speaker_names import Cast
+from koebin.producers.formats.stylesheet import StyleSheet, is_hidden
 from koebin.producers.formats.white_space import JAPANESE
 
 _TAG: Final = re.compile(r"<[^<>]*>")
@@ -34,8 +37,14 @@ _NOTE_MARK: Final = re.compile(r"\[\^([^\]\s]{1,80})\]")
 _PROPERTY: Final = re.compile(r"(title|author|authors|series|volume)\s*:\s*(.*)")
 _LISTED: Final = re.compile(r"\s+-\s+(.+)|\s*-\s+(.+)")
 _MARKUP: Final = re.compile(r"([\\\[［｜|《])")
-_STRONG: Final = re.compile(r"(\*\*\*|\*\*|\*)(?=[^\s*])([^*\n]{1,1000}?)(?<=[^\s*])\1(?!\*)")
-_STAR, _STARRED = "\x03", "*"
+_BOX: Final = re.compile(r"\[[ xX]\][ \t]+")
+"""Begins a task of a list."""
+_FENCE: Final = re.compile(r"^ {0,3}:{3,}[ \t]*(?:\{[^{}\n]{0,200}\}|[a-z][\w-]{0,40})?[ \t]*", re.MULTILINE)
+"""Marks of a box around paragraphs, as several tools have them."""
+_OPENING: Final = re.compile(r"<([a-z][a-z0-9]{0,20})\b([^<>]{0,2000})>", re.IGNORECASE)
+_ATTRIBUTE: Final = re.compile(r"([A-Za-z-]{1,40})(?:=(\"[^\"]*\"|'[^']*'|[^\s\"'<>]+))?")
+_VOID: Final = frozenset(("img", "br", "hr", "input", "wbr", "meta", "link", "source"))
+_EASTERN: Final = re.compile(f"[{JAPANESE}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +65,10 @@ def read_markdown(text: str, builder: ScriptBuilder, cast: Cast) -> None:
         InvalidScript: a mistake in our markup.
     """
     text = _with_plain_notes(_without_properties(text.replace("\r\n", "\n").replace("\r", "\n"), builder))
+    text = _FENCE.sub("", text)
     source = text.split("\n")
-    parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING}).enable("table").disable("text_join")
+    parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING}).disable("text_join")
+    parser.enable(["table", "strikethrough"]).inline.ruler.at("emphasis", _emphasis)
     _refuse_length(source)
     _refuse_brackets(source)
     tokens = parser.parse(text)
@@ -157,8 +168,10 @@ def _with_plain_notes(text: str) -> str:
 def _paragraphs(tokens: Sequence[Token]) -> Iterator[_Paragraph]:
     cells: list[str] = []
     level, row_line, in_row = 0, 0, False
+    in_item = False
     for token in tokens:
         line = token.map[0] + 1 if token.map else 0
+        in_item = token.type == "list_item_open" or (in_item and token.type in ("paragraph_open", "inline"))
         match token.type:
             case "heading_open":
                 level = int(token.tag[1])
@@ -172,7 +185,8 @@ def _paragraphs(tokens: Sequence[Token]) -> Iterator[_Paragraph]:
             case "inline" if in_row:
                 cells += [text] if (text := _inline(token.children or [])) else []
             case "inline":
-                yield _Paragraph(_inline(token.children or []), line, level)
+                text = _inline(token.children or [])
+                yield _Paragraph(_BOX.sub("", text, count=1) if in_item and _BOX.match(text) else text, line, level)
             case "fence" | "code_block":
                 yield _Paragraph(_literal(token.content), line + (token.type == "fence"))
             case "html_block":
@@ -196,7 +210,7 @@ def _inline(tokens: Sequence[Token]) -> str:
             case "text_special" if token.content.startswith("\\") and len(token.content) > 1:
                 parts.append(token.content)  # a backslash that escapes nothing in Markdown
             case "text_special" | "code_inline":
-                parts.append(_literal(token.content).replace(_STARRED, _STAR))
+                parts.append(_literal(token.content))
             case "softbreak":
                 parts.append(_SOFT)
             case "hardbreak":
@@ -206,15 +220,26 @@ def _inline(tokens: Sequence[Token]) -> str:
                 parts.append(_ruby(token.content))
             case "image":
                 parts.append(_inline(token.children or []))
-    text = _STRONG.sub(_unmarked, "".join(parts)).replace(_STAR, _STARRED)
-    return _JOINT.sub("", _PARENTHESES.sub("", text)).replace(_SOFT, " ")
+    return _JOINT.sub("", _PARENTHESES.sub("", "".join(parts))).replace(_SOFT, " ")
 
 
-def _unmarked(match: re.Match[str]) -> str:
-    """Emphasis that the rules for Latin letters do not see, because Japanese punctuation stands beside it."""
-    around = match.string[max(0, match.start() - 1) : match.start()] + match.string[match.end() : match.end() + 1]
-    beside = around + match[2][0] + match[2][-1]
-    return match[2] if any(ord(character) > 0x2FFF for character in beside) else match[0]
+def _emphasis(state: StateInline, silent: bool) -> bool:
+    """The parser's rule for ``*`` and ``_``, but that Japanese beside a mark needs no blank around it."""
+    marker = state.src[state.pos]
+    if silent or marker not in "*_":
+        return False
+    scanned = state.scanDelims(state.pos, marker == "*")
+    end = state.pos + scanned.length
+    before, after = state.src[max(0, state.pos - 1) : state.pos] or " ", state.src[end : end + 1] or " "
+    eastern = bool(_EASTERN.match(before) or _EASTERN.match(after)) and (marker == "*" or scanned.length > 1)
+    opens = scanned.can_open or (eastern and not after.isspace())
+    closes = scanned.can_close or (eastern and not before.isspace())
+    for _ in range(scanned.length):
+        state.push("text", "", 0).content = marker
+        mark = Delimiter(ord(marker), scanned.length, len(state.tokens) - 1, -1, opens, closes)
+        state.delimiters.append(mark)
+    state.pos += scanned.length
+    return True
 
 
 def _literal(text: str) -> str:
@@ -223,15 +248,34 @@ def _literal(text: str) -> str:
 
 
 def _silences(tag: str) -> str:
-    found = re.match(r"<(style|script|template|noscript)\b", tag, re.IGNORECASE)
-    return found[1].lower() if found else ""
+    """The element that a tag opens, if nothing in it is said."""
+    found = _OPENING.fullmatch(tag)
+    name = found[1].lower() if found else ""
+    if not found or name in _VOID or found[2].endswith("/"):
+        return ""
+    attributes = {each[1].lower(): (each[2] or "").strip("\"'") for each in _ATTRIBUTE.finditer(found[2])}
+    silent = name in ("style", "script", "template", "noscript") or is_hidden(name, attributes, StyleSheet())
+    return name if silent else ""
 
 
 def _from_html(content: str) -> str:
     """What a block of HTML says; style sheets, scripts and comments say nothing."""
     for start, end in (("<!--", "-->"), ("<style", "</style>"), ("<script", "</script>")):
         content = _blanked(content, start, end)
+    content = _shown(content)
     return html.unescape(_PARENTHESES.sub("", _TAG.sub(lambda tag: _ruby(tag[0]), content)))
+
+
+def _shown(content: str) -> str:
+    """A block of HTML without the elements that are not shown, each up to the first end of one like it."""
+    folded, parts, position = content.lower(), [], 0
+    for tag in _OPENING.finditer(content):
+        if tag.start() >= position and (name := _silences(tag[0])):
+            last = folded.find(f"</{name}", tag.end())
+            last = len(content) if last < 0 else last
+            parts += [content[position : tag.start()], "\n" * content.count("\n", tag.start(), last)]
+            position = last
+    return "".join([*parts, content[position:]])
 
 
 def _blanked(content: str, start: str, end: str) -> str:

@@ -34,8 +34,12 @@ _XML_ENCODING: Final = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-
 _AOZORA: Final = re.compile(
     r"［＃[^］\n]{1,200}］|^[ 　]*(?:翻訳の)?底本：|【テキスト中に現れる記号について】", re.MULTILINE
 )
+_JSON: Final = re.compile(
+    r'\s*(?:\[\s*\{\s*"|\[\s*"(?:[^"\\\n]|\\.){0,200}"\s*(?:\]|,\s*["{\]])|\{\s*"(?:items|lines|texts|data|rows)"\s*:\s*\[)'
+)
 _PAGE: Final = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!doctype\s+html\b|<html\b)", re.IGNORECASE)
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_LINE_END: Final = re.compile("[\x85\v\u2028\u2029]")
 _PAGE_END: Final = re.compile("\n?\f+\n?")
 _HEAD: Final = 4096
 
@@ -101,7 +105,7 @@ def source_from(data: bytes, format: Format | None = None, *, explicit: bool = T
     if kind is None and not explicit and _PAGE.match(data[:_HEAD]):
         kind = "html"
     text, encoding = _decoded(data, kind or format)
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if not explicit or format is None:
         format = _format_of(text, format)  # noqa: A001
     if format == "jsonl":  # where every line stands for itself and is judged by itself
@@ -119,7 +123,7 @@ def without_controls(text: str) -> tuple[str, tuple[LeftOut, ...]]:
     Raises:
         InvalidText: so many that it is no text.
     """
-    text = text.replace("\x85", "\n").replace("\v", "\n")
+    text = _LINE_END.sub("\n", text)
     text = _PAGE_END.sub(lambda found: "\n" * max(1, found[0].count("\n")), text)
     found = list(_CONTROL.finditer(text))
     if not found:
@@ -163,6 +167,8 @@ def _decoded(data: bytes, format: Format | None) -> tuple[str, str]:  # noqa: A0
 
         page, encoding = decode_html(data)
         return page, _NAMES.get(encoding.lower(), encoding)
+    if format == "jsonl" and b"\0" not in data and not encodings.guess(data):
+        return data.decode("utf-8", "surrogateescape"), "UTF-8"  # a bad byte is the error of its line
     if format not in _SELF_TOLD or b"\0" in data[:4]:
         return decode(data)
     declared = _XML_ENCODING.match(data)
@@ -193,9 +199,19 @@ def _look(text: str) -> Format:
         return "dialogue"
     if re.match(r'\s*\{\s*"[^"\n]{1,40}"\s*:.*\}\s*(?:\n|$)', text):
         return "jsonl"
-    if re.match(r'\s*\[\s*\{\s*"', text):
+    if _JSON.match(text):
         return "json"
+    if table := _table_of(text.lstrip("\n").partition("\n")[0]):
+        return table
     return "aozora" if _AOZORA.search(text) else "text"
+
+
+def _table_of(row: str) -> Format | None:
+    """The kind of table that begins with this row, if it does nothing but name columns."""
+    from koebin.producers.formats.table import names_columns
+
+    kinds: dict[str, Format] = {"\t": "tsv", ",": "csv", ";": "csv"}
+    return next((kind for mark, kind in kinds.items() if mark in row and names_columns(row.split(mark))), None)
 
 
 def _check(text: str, *, lines: bool) -> None:

@@ -109,6 +109,12 @@ class StyleSheet:
                 kept[same] = max(rule, kept.get(same, rule), key=lambda each: each.rank)
 
 
+def is_hidden(tag: str, attributes: Mapping[str, str], styles: StyleSheet) -> bool:
+    """Whether an element is not shown: ``hidden``, ``aria-hidden``, its own style, or the sheets say so."""
+    spoken = attributes.get("aria-hidden", "").strip().lower() != "true"
+    return "hidden" in attributes or not spoken or styles.hides(tag, attributes)
+
+
 def _declared(match: re.Match[str]) -> tuple[str, bool, bool]:
     """Property, whether it hides, whether it is important."""
     return match["property"].lower(), match["value"].lower() in ("none", "hidden", "collapse"), bool(match["important"])

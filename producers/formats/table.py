@@ -70,6 +70,12 @@ def read_table(text: str, builder: ScriptBuilder, cast: Cast, delimiter: str = "
     return reader.errors
 
 
+def names_columns(cells: Sequence[str]) -> bool:
+    """Whether a row does nothing but name columns, one of them that of the texts."""
+    names = [_NAMES.get(cell.strip().strip('"').lower(), "") for cell in cells]
+    return len(names) > 1 and all(names) and names.count("text") == 1
+
+
 def _rows(text: str, delimiter: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
     """Rows that hold something, each with its first line."""
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)

@@ -12,7 +12,7 @@ from koebin.engine.reading import Reading
 from koebin.producers.formats import safe_xml, white_space
 from koebin.producers.formats.aozora_characters import character_of
 from koebin.producers.formats.ruby import UNKNOWN
-from koebin.producers.formats.stylesheet import StyleSheet
+from koebin.producers.formats.stylesheet import StyleSheet, is_hidden
 from koebin.producers.formats.written_readings import MAX_WORD, parse_reading
 
 _BLOCKS: Final = frozenset(
@@ -256,9 +256,7 @@ class PageReader(safe_xml.Handler):
                 self._leave_out("text of a picture", drawn)
 
     def _says_nothing(self, tag: str, attributes: dict[str, str], around: str) -> bool:
-        if tag in _SILENT or "hidden" in attributes:
-            return True
-        if attributes.get("aria-hidden", "").strip().lower() == "true" or self.styles.hides(tag, attributes):
+        if tag in _SILENT or is_hidden(tag, attributes, self.styles):
             return True
         kinds = {
             kind.rpartition(":")[2]

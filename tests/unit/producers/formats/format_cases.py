@@ -92,6 +92,7 @@ CASES = [
     Case("", "programs", "#!/bin/sh\necho はい", refused="program"),
     Case("", "feeds", "<?xml version='1.0'?><rss/>", refused="a feed"),
     Case("", "ASS subtitles", "[Script Info]\nTitle: x", refused="ASS or SSA"),
+    Case("", "subtitles of other kinds", "0:00:01.000,0:00:02.000\nはい。", refused="subtitles that are not read"),
     Case("", "lyrics with times", "[00:01.00]あ\n[00:02.00]い\n[00:03.00]う", refused="lyrics with times"),
     Case("", "mails and web archives", "MIME-Version: 1.0\nContent-Type: x\n\nあ", refused="a mail or a web archive"),
 ]

@@ -120,3 +120,26 @@ def test_the_example():
     script = load_script(Path(__file__).parents[4] / "examples/dialogue.dialogue", Voice("mei"))
     assert {passage.speaker for passage in script.passages} == {"mei", "ken"}
     assert script.dictionary.revision
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("メイ、ケン「はい。」", "several names"),
+        ("メイとケン『はい。』", "several names"),
+        ("メイ／ケン：はい。", "several names|nobody has this name"),
+        ("【メイ】はい。", "not a line that somebody says"),
+        ("［ケン］ はい。", "not a line that somebody says"),
+        ("<メイ&ケン> はい。", "several names"),
+    ],
+)
+def test_declared_names_that_say_a_line_in_another_way_are_refused(line, what):
+    with pytest.raises(InvalidScript, match=what) as caught:
+        dialogue(HEAD + "地の文。\n" + line)
+    assert caught.value.line == 13
+    assert [p.text for p in dialogue(HEAD + "地の文。\n\\" + line).passages][1].count("はい。") == 1
+
+
+def test_brackets_around_other_words_are_narration():
+    text = "【注】これは注です。\n母と父「はい」\nメイ「はい」と言った。\n「はい。」"
+    assert [p.text for p in dialogue(HEAD + text).passages] == text.split("\n")

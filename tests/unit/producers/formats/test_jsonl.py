@@ -4,7 +4,7 @@ import pytest
 
 from koebin.engine.errors import InvalidScript
 from koebin.producers.formats.load import parse_script
-from koebin.producers.formats.source import Source
+from koebin.producers.formats.source import Source, source_from
 from koebin.producers.formats.speaker_names import Voice
 
 
@@ -88,3 +88,16 @@ def test_a_thousand_lines_of_which_ten_are_broken():
 def test_if_no_line_can_be_spoken_nothing_is():
     with pytest.raises(InvalidScript, match="none of the lines can be spoken; the first: column 2: not JSON"):
         jsonl("{", "[")
+
+
+def test_a_byte_that_is_not_utf8_is_the_error_of_its_line():
+    data = b'{"text": "\xff"}\n' + '{"text": "はい。"}\n'.encode() + b'{"te\xfext": "x"}\n'
+    script = parse_script(source_from(data, "jsonl"), Voice("mei"))
+    assert [passage.text for passage in script.passages] == ["はい。"]
+    assert [(error.line, "not UTF-8: 'byte 0xf" in error.message) for error in script.errors] == [(1, True), (3, True)]
+
+
+def test_a_list_in_another_encoding_is_refused_with_what_to_do():
+    data = '{"text": "これは本文です。"}\n'.encode("cp932")
+    with pytest.raises(InvalidScript, match="iconv -f CP932"):
+        source_from(data, "jsonl")

@@ -164,3 +164,29 @@ def test_no_word_vanishes(parts):
     spoken = "".join(passage.text for passage in markdown(written).passages)
     for letter in "あいう漢字カナabc":
         assert spoken.count(letter) == written.count(letter)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("**「強調」**と*『斜体』*と__『太』__と***「両」***です", "「強調」と『斜体』と『太』と「両」です"),
+        ("彼は**（静かに）**言った。", "彼は（静かに）言った。"),
+        ("**値段：100円**です", "値段：100円です"),
+        ("~~消し~~た", "消した"),
+        ("`**`は印、\\*これも\\*", "**は印、*これも*"),
+        ("3 * 4と5 * 6、snake_case_名、写真_2026_01", "3 * 4と5 * 6、snake_case_名、写真_2026_01"),
+        (
+            "雨<span hidden>の</span>が<b style='color:red;display:none'>激しく</b>降る<img hidden src=a>。",
+            "雨が降る。",
+        ),
+    ],
+)
+def test_marks_beside_japanese(written, expected):
+    assert [text for _, text in said(written)] == [expected]
+
+
+def test_tasks_boxes_and_hidden_blocks():
+    work = (
+        "- [ ] 傘\n- [x] 靴\n- [本]の話\n\n:::note 注意\n雨\n:::\n\n<p style='display: none'>隠れた</p>\n<p>見える</p>"
+    )
+    assert [text for _, text in said(work)] == ["傘", "靴", "[本]の話", "注意雨", "見える"]

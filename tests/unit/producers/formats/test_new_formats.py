@@ -176,6 +176,10 @@ def test_a_bad_row_is_its_own_error():
         ("<?xml version='1.0'?><rss version='2.0'></rss>", "ssml", "a feed"),
         ("[Script Info]\nTitle: x", "text", "ASS or SSA"),
         ("[00:01.00]あ\n[00:02.00]い\n[00:03.00]う\n", "text", "lyrics with times"),
+        ("0:00:01.000,0:00:02.000\nはい。\n", "text", "subtitles that are not read"),
+        ("{1}{50}はい。\n{60}{90}いいえ。\n{91}{99}雨。\n", "text", "subtitles that are not read"),
+        ("<SAMI><BODY><SYNC Start=1>あ", "text", "SAMI"),
+        ("<?xml version='1.0'?><opml version='2.0'/>", "ssml", "a list of feeds"),
         ("MIME-Version: 1.0\nContent-Type: text/html\n\nあ", "text", "a mail or a web archive"),
     ],
 )
@@ -183,6 +187,35 @@ def test_what_is_not_taken_is_refused_with_what_to_do(data, kind, what):
     with pytest.raises(InvalidInput, match=what) as caught:
         read(data, kind)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ("番号,セリフ,話者\n1,はい。,mei\n2,いいえ。,mei\n", "csv"),
+        ("id\ttext\na\tはい。\nb\tいいえ。\n", "tsv"),
+        ('"番号";"台詞"\n1;はい。\n2;いいえ。\n', "csv"),
+        ('[\n "はい。",\n "いいえ。"\n]\n', "json"),
+        ('{\n  "lines": [{"text": "はい。"}, "いいえ。"]\n}', "json"),
+        ("\ufeffWEBVTT\n\n00:01.000 --> 00:02.000\nはい。\n\n00:03.000 --> 00:04.000\nいいえ。\n", "vtt"),
+    ],
+)
+def test_a_text_file_is_what_it_holds(data, kind):
+    source = source_from(data.encode(), "text", explicit=False)
+    assert source.format == kind
+    assert said(parse_script(source, Voice("mei"))) == ["はい。", "いいえ。"]
+
+
+@pytest.mark.parametrize(
+    "data", ["本文, 台詞の話。\n次。", "text\n次。", '["雨", と彼は言った。\n次。', "12:30,13:00\n次。"]
+)
+def test_prose_is_no_table_and_no_list(data):
+    assert source_from(data.encode(), "text", explicit=False).format == "text"
+
+
+@pytest.mark.parametrize("mark", ["\f", "\v", "\x85", "\u2028", "\u2029", "\r", "\r\n"])
+def test_ends_of_lines_of_all_kinds(mark):
+    assert said(read(f"一行目{mark}二行目", "text")) == ["一行目", "二行目"]
 
 
 @pytest.mark.parametrize(
