@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from koebin.engine.errors import BackendMissing, InvalidCheckpoint
 from koebin.engine.models.jp_extra.configuration import LFS_POINTER
+from koebin.engine.models.jp_extra.pickles import PICKLE_HINT
 
 FileKind = Literal["safetensors", "onnx", "pickle", "pointer", "zip", "page", "json", "empty", "cut", "unknown"]
 
@@ -14,11 +15,10 @@ _START: Final = 512
 _SMALLEST_HEADER: Final = 2
 _LARGEST_HEADER: Final = 100_000_000
 """Bytes; the format's own bound."""
-_PICKLE_HINT: Final = "A pickle can run code and is never loaded. Convert it to safetensors where it was trained"
 
 _REFUSALS: Final[dict[FileKind, tuple[str, str]]] = {
-    "pickle": ("the file is a PyTorch pickle", _PICKLE_HINT),
-    "zip": ("the file is a ZIP archive, or a PyTorch pickle", f"Unpack an archive. {_PICKLE_HINT}"),
+    "pickle": ("the file is a PyTorch pickle", PICKLE_HINT),
+    "zip": ("the file is a ZIP archive, or a PyTorch pickle", f"Unpack an archive. {PICKLE_HINT}"),
     "pointer": (
         "the file is a Git LFS pointer, not the file itself",
         "Run git lfs pull, or download the file itself",

@@ -24,6 +24,7 @@ from koebin.engine.errors import BackendMissing, InvalidCheckpoint, SourceNotFou
 from koebin.engine.models.jp_extra.aivm import unpack
 from koebin.engine.models.jp_extra.configuration import LFS_POINTER, refuse_pointer
 from koebin.engine.models.jp_extra.onnx.published import synthesizer_among, synthesizer_of
+from koebin.engine.models.jp_extra.pickles import refuse_pickle
 from koebin.engine.models.jp_extra.voice_format import CONFIGURATION, DESCRIPTION, STYLE_VECTORS, SYNTHESIZER
 from koebin.engine.sources.base import PICKLES, SingleFile, Source
 from koebin.engine.sources.uri import FILE_SUFFIXES
@@ -171,11 +172,7 @@ def _refuse_wrong(names: frozenset[str], where: str, device: str) -> None:
         )
     if described and suffixes & PICKLES and ".safetensors" not in suffixes and ".onnx" not in suffixes:
         pickle = min(name for name in names if Path(name).suffix.lower() in PICKLES)
-        raise InvalidCheckpoint(
-            f"the voice's weights are a pickle, {pickle}",
-            where,
-            "A pickle can run code and is never loaded. Convert it to safetensors where it was trained",
-        )
+        raise refuse_pickle(pickle, where)
     graphs = sorted(name for name in names if name.endswith(".onnx"))
     if described and len(graphs) > 1 and not device.startswith("cuda") and DESCRIPTION not in names:
         what = f"the folder holds several graphs ({', '.join(graphs)[:200]}), none called {SYNTHESIZER}"

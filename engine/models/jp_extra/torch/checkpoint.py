@@ -19,7 +19,9 @@ from torch import Tensor
 from koebin.engine.errors import BackendMissing, InvalidCheckpoint
 from koebin.engine.models.jp_extra.file_kinds import kind_of, refuse
 from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
+from koebin.engine.models.jp_extra.pickles import refuse_pickle
 from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer
+from koebin.engine.sources.base import PICKLES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,7 +58,11 @@ def find_weights(folder: Path) -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise InvalidCheckpoint("the voice has no weights", str(folder), _hint_for_pickles(folder))
+        if pickles := sorted(path.name for path in folder.glob("*") if path.suffix.lower() in PICKLES):
+            raise refuse_pickle(pickles[0], str(folder))
+        raise InvalidCheckpoint(
+            "the voice has no weights", str(folder), "Add the voice's safetensors file to the folder"
+        )
     steps = [_STEP.fullmatch(path.stem) for path in found]
     if any(step is None for step in steps) or len({step["voice"] for step in steps if step}) > 1:
         names = ", ".join(path.name for path in found)
@@ -90,8 +96,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         InvalidCheckpoint: not a safetensors file, or integers where weights belong.
     """
-    if path.suffix in (".pth", ".pt", ".ckpt", ".bin"):
-        raise InvalidCheckpoint("weights in a pickle are not loaded", path.name, _PICKLE_HINT)
+    if path.suffix.lower() in PICKLES:
+        raise refuse_pickle(path.name, str(path))
     if not path.is_file():
         raise BackendMissing("there is no such weights file", str(path))
     if (kind := kind_of(path)) in ("pickle", "zip", "pointer", "page"):
@@ -179,11 +185,3 @@ def _some(names: Iterable[str], limit: int = 5) -> str:
     listed = list(names)
     more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
     return ", ".join(listed[:limit]) + more
-
-
-_PICKLE_HINT: Final = "A pickle can run code; convert it to safetensors where it was trained"
-
-
-def _hint_for_pickles(folder: Path) -> str:
-    pickles = sorted(path.name for ending in ("*.pth", "*.pt") for path in folder.glob(ending))
-    return f"{pickles[0]} is a pickle. {_PICKLE_HINT}" if pickles else "Add the voice's safetensors file to the folder"

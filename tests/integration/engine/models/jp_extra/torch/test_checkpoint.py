@@ -139,7 +139,7 @@ def test_pickles_are_refused(tmp_path: Path, sizes: HyperParameters, ending: str
 
 def test_a_folder_of_pickles_gets_a_hint(tmp_path: Path) -> None:
     (tmp_path / "G_1000.pth").write_bytes(b"")
-    with pytest.raises(InvalidCheckpoint, match="convert it to safetensors"):
+    with pytest.raises(InvalidCheckpoint, match=r"pickle, G_1000\.pth.*Convert it to safetensors"):
         find_weights(tmp_path)
 
 
