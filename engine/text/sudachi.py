@@ -67,6 +67,7 @@ def _tokenizer() -> Any:
     if _TOKENIZERS.tokenizer is None:
         import sudachipy
 
+        # create() is deprecated, but tokenizer() is not in the oldest release that pyproject.toml allows.
         _TOKENIZERS.tokenizer = _dictionary().create(mode=sudachipy.SplitMode.C)
     return _TOKENIZERS.tokenizer
 
