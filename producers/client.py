@@ -48,7 +48,8 @@ from koebin.tasks.jobs.older_release import readable_by_older
 from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
 from koebin.tasks.jobs.planning import Target
 from koebin.tasks.jobs.preview import Preview, preview
-from koebin.tasks.jobs.submission import JobOptions, enter, stored_manifest, submit
+from koebin.tasks.jobs.recovery import enter
+from koebin.tasks.jobs.submission import JobOptions, stored_manifest, submit
 from koebin.tasks.priorities import PRIORITIES
 from koebin.tasks.script import LeftOut, Passage, Script
 from koebin.tasks.settings import Settings, load_settings

@@ -6,7 +6,6 @@ documents without a manifest, which no worker looks at and the next submission o
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -14,19 +13,16 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Final
 
-from pydantic import RootModel
 from redis import Redis
 
 from koebin.engine.errors import InvalidMessage, InvalidScript, JobConflict
-from koebin.tasks import redis_keys, store_keys, traces
+from koebin.tasks import redis_keys, store_keys
 from koebin.tasks.broker.delayed_messages import Send
-from koebin.tasks.broker.fleet_summary import serving
 from koebin.tasks.contracts import InputError, Manifest, OmittedInput, Output, Pauses, Quality, dump, parse_json
-from koebin.tasks.jobs.dispatch import assemble_message, dispatch
+from koebin.tasks.jobs.chunk_table import store_table
 from koebin.tasks.jobs.garbage_collection import wait_for_quiet
-from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
-from koebin.tasks.jobs.outcome import stored_outcome
 from koebin.tasks.jobs.planning import Target, plan_chunks, script_content
+from koebin.tasks.jobs.recovery import enter
 from koebin.tasks.jobs.webhooks import check_webhook
 from koebin.tasks.script import Script
 from koebin.tasks.stores.base import Store
@@ -37,16 +33,12 @@ _MOST_OMITTED: Final = 10_000
 """Entries that a manifest lists."""
 
 
-class ChunkTable(RootModel[tuple[tuple[str, float], ...]]):
-    """Chunk table, ``jobs/<id>/chunks/table.json``: speaker and predicted seconds of every chunk."""
-
-
 @dataclass(frozen=True, slots=True)
 class JobOptions:
     """What a submitter decides besides the script.
 
     Attributes:
-        priority: 0 first, 6 for batch work; see ``koebin.tasks.contracts.PRIORITIES``.
+        priority: 0 first, 6 for batch work; see ``koebin.tasks.priorities``.
         partial: deliver the rest if a segment cannot be spoken.
         webhook: URL that is notified when the job ends.
         quality: judge every segment; None does not.
@@ -156,7 +148,7 @@ def _write(
         keep()
     if not table:
         raise InvalidScript("there is nothing to speak")
-    store.put(_table_key(job), ChunkTable(tuple(table)).model_dump_json().encode(), if_absent=False)
+    store_table(store, job, table)
     used = {speaker for speaker, _ in table}
     manifest = Manifest(
         job=job,
@@ -200,58 +192,3 @@ def _write_cover(store: Store, job: str, script: Script) -> str:
     key = f"jobs/{store_keys.check_job(job)}/cover.{script.cover.media_type.rpartition('/')[2]}"
     store.put(key, script.cover.data, if_absent=False, content_type=script.cover.media_type)
     return key
-
-
-def _table_key(job: str) -> str:
-    return f"jobs/{store_keys.check_job(job)}/chunks/table.json"
-
-
-def enter(redis: Redis, store: Store, send: Send, manifest: Manifest) -> bool:
-    """Enter a submitted job into the ledger from the store, if it is missing there; False if it is not.
-
-    A job whose result the store has is not entered: it has ended. But Redis may have lost its webhook with it, so that
-    one is told again.
-    """
-    ledger = Ledger(redis)
-    unknown = ledger.state(manifest.job) is None
-    outcome = stored_outcome(store, manifest.job)
-    if outcome is not None:
-        if unknown and manifest.webhook and _create(ledger, store, manifest, State.ASSEMBLING):
-            ledger.end(manifest.job, outcome.state, outcome.error)
-        return False
-    entered = unknown and _create(ledger, store, manifest)
-    entry = ledger.entry(manifest.job)
-    if entered and entry.state is State.ASSEMBLING:
-        send(assemble_message(entry))
-    dispatch(ledger, serving(redis, entry.speakers, entry.engine_revision), send, entry)
-    return entered
-
-
-def _create(ledger: Ledger, store: Store, manifest: Manifest, state: State = State.RUNNING) -> bool:
-    table = parse_json(ChunkTable, store.get(_table_key(manifest.job))).root
-    if len(table) != manifest.chunks or not {speaker for speaker, _ in table} <= manifest.speakers.keys():
-        raise InvalidMessage("the table of chunks does not match the manifest", manifest.job)
-    chunks = [LedgerChunk(number, speaker, seconds) for number, (speaker, seconds) in enumerate(table)]
-    stored = set(store.list(store_keys.done_prefix(manifest.job)))
-    done = [chunk.number for chunk in chunks if store_keys.done(manifest.job, chunk.number) in stored]
-    fields = {
-        "state": state,
-        "store": manifest.store,
-        "created": manifest.created,
-        "priority": manifest.priority,
-        "chunks": manifest.chunks,
-        "segments": manifest.segments,
-        "characters": manifest.characters,
-        "seconds": manifest.seconds,
-        "speakers": json.dumps({name: speaker.model_revision for name, speaker in manifest.speakers.items()}),
-        "engine_revision": manifest.engine_revision,
-        "dictionary_revision": manifest.dictionary_revision,
-        "title": manifest.title,
-        "webhook": manifest.webhook,
-        "trace": traces.current(),
-    }
-    created = ledger.create(manifest.job, fields, chunks, done)
-    if created and len(done) == manifest.chunks:
-        # Everything was spoken when the ledger was lost; marking a chunk done again requests the assembly.
-        ledger.mark_done(manifest.job, chunks[0].number, chunks[0].speaker)
-    return created

@@ -1,7 +1,8 @@
 """Requeueing of lost work: tasks that are neither queued, leased, delayed nor done.
 
-Work gets lost between moving a chunk in the ledger and sending its message, with a purged queue, or with a Redis that
-lost its data. One worker's parent searches at a time: it leads until it ends, and remembers what was missing.
+Work gets lost between moving a chunk in the ledger and sending its message, or with a purged queue. A job that Redis
+forgot is not found here, because the search begins at the ledger: see ``koebin.tasks.jobs.recovery``. One worker's
+parent searches at a time: it leads until it ends, and remembers what was missing.
 
 A round is bounded in time and never holds the server for long: what is not done in it is done in the next.
 """

@@ -18,7 +18,8 @@ from koebin import JobOptions, Passage, Script
 from koebin.tasks import celery_tasks, store_keys
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import stored_outcome
-from koebin.tasks.jobs.submission import enter, stored_manifest, submit
+from koebin.tasks.jobs.recovery import enter
+from koebin.tasks.jobs.submission import stored_manifest, submit
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store
 from tests.integration.toy_voice import TARGET, ToyVoice, toy_runtime

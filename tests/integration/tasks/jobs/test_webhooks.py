@@ -24,7 +24,8 @@ from koebin.tasks.contracts import PlannedSpeaker, dump
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
 from koebin.tasks.jobs.outcome import JobOutcome
 from koebin.tasks.jobs.planning import Target
-from koebin.tasks.jobs.submission import JobOptions, enter, submit
+from koebin.tasks.jobs.recovery import enter
+from koebin.tasks.jobs.submission import JobOptions, submit
 from koebin.tasks.jobs.webhooks import MAX_ATTEMPTS, Webhooks, check_webhook
 from koebin.tasks.script import Passage, Script
 from koebin.tasks.settings import Settings
