@@ -34,7 +34,7 @@ from koebin.engine.reading import Reading
 from koebin.engine.text.checks import check_text
 from koebin.engine.text.dictionary import Dictionary
 from koebin.engine.text.unreadable import find_unreadable
-from koebin.tasks import redis_keys, store_keys
+from koebin.tasks import store_keys
 from koebin.tasks.broker.celery_config import configure, sender
 from koebin.tasks.broker.delayed_messages import Send
 from koebin.tasks.broker.fleet import Fleet, ServedSpeaker, fleet
@@ -42,6 +42,7 @@ from koebin.tasks.broker.leases import Leases
 from koebin.tasks.broker.unreadable_messages import remove_unreadable, unreadable_messages
 from koebin.tasks.connection import check, connect
 from koebin.tasks.contracts import Manifest, PlannedSpeaker, Result, VoiceCredit
+from koebin.tasks.jobs.dead_letters import DeadLetters, redrive
 from koebin.tasks.jobs.garbage_collection import storage
 from koebin.tasks.jobs.ledger import Entry, Ledger, State
 from koebin.tasks.jobs.older_release import readable_by_older
@@ -387,7 +388,7 @@ class Client:
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """Evidence of every dead letter of all jobs."""
-        return sorted((evidence for _, _, evidence in self._ledger.all_dead_letters()), key=lambda found: found["time"])
+        return sorted((letter for _, _, letter in DeadLetters(self._redis).all()), key=lambda letter: letter["time"])
 
     def unreadable_messages(self) -> list[dict[str, Any]]:
         """Unreadable messages, latest first."""
@@ -395,16 +396,11 @@ class Client:
 
     def remove_dead_letters(self, job: str) -> int:
         """Remove a job's dead letters that were handled in another way; returns how many there were."""
-        letters = self._letters(store_keys.check_job(job))
-        self._ledger.remove_dead_letters(job, [evidence["key"] for evidence in letters])
-        return len(letters)
+        return DeadLetters(self._redis).remove(store_keys.check_job(job))
 
     def remove_unreadable(self) -> int:
         """Remove the unreadable messages; returns how many there were."""
         return remove_unreadable(self._redis)
-
-    def _letters(self, job: str) -> list[dict[str, Any]]:
-        return [evidence for owner, _, evidence in self._ledger.all_dead_letters() if owner == job]
 
     def redrive(self, job: str) -> int:
         """Retry a failed job, or the dead segments of a partial one.
@@ -417,23 +413,7 @@ class Client:
             JobCancelled: it was cancelled, which is final; its dead letters stay.
         """
         manifest = self._manifest(store_keys.check_job(job))
-        letters = self._letters(job)
-        outcome = self.outcome(job)
-        if outcome is not None and outcome.state is State.CANCELLED:
-            again = "Submit it under another id: stored segments are reused"
-            raise JobCancelled("the job was cancelled", job, again)
-        if not letters and (outcome is None or outcome.state is not State.FAILED):
-            return 0
-        for chunk in {evidence["chunk"] for evidence in letters}:
-            self._store.delete(store_keys.done(job, chunk))
-        for chunk in range(manifest.chunks):
-            self._leases.forget(redis_keys.chunk_task(job, chunk))
-        self._leases.forget(redis_keys.assemble_task(job))
-        self._store.delete(store_keys.result(job))
-        self._ledger.remove_dead_letters(job, [evidence["key"] for evidence in letters])
-        self._ledger.forget(job)
-        enter(self._redis, self._store, self._send, manifest)
-        return len(letters) or 1
+        return redrive(self._redis, self._store, self._send, self._leases, manifest, self.outcome(job))
 
     def events(self, job: str, timeout: float | None = None) -> Iterator[Mapping[str, str]]:
         """Events of a job, from its beginning until it has ended.

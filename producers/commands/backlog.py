@@ -16,7 +16,7 @@ from koebin.tasks.broker.delayed_messages import count_delayed
 from koebin.tasks.broker.unreadable_messages import count_unreadable
 from koebin.tasks.connection import check, connect
 from koebin.tasks.jobs.backlog import assembling, backlog
-from koebin.tasks.jobs.ledger import Ledger
+from koebin.tasks.jobs.dead_letters import DeadLetters
 from koebin.tasks.settings import load_settings
 
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -90,7 +90,7 @@ def describe(redis: Redis) -> dict[str, Any]:
     return {
         "speakers": speakers,
         "assembling": assembling(redis),
-        "dead": Ledger(redis).count_dead_letters(),
+        "dead": DeadLetters(redis).count(),
         "parked": count_unreadable(redis),
         "delayed": count_delayed(redis),
     }

@@ -24,6 +24,7 @@ from redis import Redis
 
 from koebin.tasks import redis_keys, store_keys
 from koebin.tasks.contracts import ChunkDocument, Manifest, parse_json
+from koebin.tasks.jobs.dead_letters import DeadLetters
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.stores.base import Stat, Store
 
@@ -140,7 +141,7 @@ def remove(
                     one = batch.pop(0)
                     if _needed_now(store, ledger, one, found.references):
                         continue
-                    _remove(store, ledger, one)
+                    _remove(store, redis, one)
                     count, size = count + 1, size + one.bytes
                     if on_removed is not None:
                         on_removed(one)
@@ -236,12 +237,10 @@ def _needed_now(store: Store, ledger: Ledger, one: Unneeded, references: Referen
     return one.kind == "job" and _goes_on(store, ledger, one.name)
 
 
-def _remove(store: Store, ledger: Ledger, one: Unneeded) -> None:
+def _remove(store: Store, redis: Redis, one: Unneeded) -> None:
     if one.kind == "job":
-        ledger.remove_dead_letters(
-            one.name, [evidence["key"] for job, _, evidence in ledger.all_dead_letters() if job == one.name]
-        )
-        ledger.forget(one.name)
+        DeadLetters(redis).remove(one.name)
+        Ledger(redis).forget(one.name)
     if one.kind == "segment":
         audio, marks = one.keys
         store.delete(audio)

@@ -8,7 +8,7 @@ Keys, all below ``koebin:job:<id>``:
 :open:<speaker>     dispatched and not done               sorted set by time of dispatch
 :done               done                                  set
 :chunks             number -> "speaker seconds"           hash
-:dead               segment key -> evidence               hash
+:dead               segment key -> evidence               hash (``koebin.tasks.jobs.dead_letters``)
 :events             what happened                         stream, the last thousand
 ```
 
@@ -32,8 +32,7 @@ from typing import Any, Final, TypeVar
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from koebin.engine.bounded_json import loads
-from koebin.engine.errors import JobNotFound, JobUnreadable, KoebinError
+from koebin.engine.errors import JobNotFound, JobUnreadable
 from koebin.tasks import redis_keys
 from koebin.tasks.connection import as_text
 
@@ -463,35 +462,6 @@ class Ledger:
         answer = self._remaining(keys=[redis_keys.job(entry.job)], args=[_EXACT_CHUNKS, *entry.speakers])
         return float(as_text(answer))
 
-    def add_dead_letter(self, job: str, segment: str, evidence: Mapping[str, Any]) -> None:
-        """Add a dead letter: a segment that cannot be spoken, with the evidence."""
-        document = json.dumps(dict(evidence), ensure_ascii=False)
-        self._redis.hset(f"{redis_keys.job(job)}:dead", segment, document)
-        self._redis.hset(redis_keys.DEAD_LETTERS, f"{job} {segment}", document)
-
-    def count_dead_letters(self) -> int:
-        """Number of dead letters of all jobs."""
-        return int(self._redis.hlen(redis_keys.DEAD_LETTERS))
-
-    def dead_letters(self, job: str) -> dict[str, dict[str, Any]]:
-        """Dead letters of a job, with the evidence."""
-        rows: Any = self._redis.hgetall(f"{redis_keys.job(job)}:dead")
-        found = ((as_text(key), _evidence(value)) for key, value in rows.items())
-        return {key: evidence for key, evidence in found if evidence is not None}
-
-    def all_dead_letters(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """Dead letters of all jobs: job, segment key, evidence."""
-        for name, value in self._redis.hscan_iter(redis_keys.DEAD_LETTERS):
-            job, _, segment = as_text(name).partition(" ")
-            if (evidence := _evidence(value)) is not None:
-                yield job, segment, evidence
-
-    def remove_dead_letters(self, job: str, segments: Sequence[str]) -> None:
-        """Remove dead letters."""
-        if segments:
-            self._redis.hdel(f"{redis_keys.job(job)}:dead", *segments)
-            self._redis.hdel(redis_keys.DEAD_LETTERS, *[f"{job} {segment}" for segment in segments])
-
     def events_of(self, after: Mapping[str, str]) -> dict[str, list[str]]:
         """Ids of what happened to several jobs, each after the event that is named; does not wait."""
         if not after:
@@ -567,15 +537,6 @@ def _read_entry(job: str, f: Mapping[str, str]) -> Entry:
         webhook_state=f.get("webhook_state", ""),
         trace=f.get("trace", ""),
     )
-
-
-def _evidence(raw: Any) -> dict[str, Any] | None:
-    """None for a row that no version of ours has written."""
-    try:
-        found = loads(as_text(raw))
-    except KoebinError:
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _speaker(value: Any) -> str:

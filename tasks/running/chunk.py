@@ -26,6 +26,7 @@ from koebin.tasks.contracts import (
     dump,
     parse_json,
 )
+from koebin.tasks.jobs.dead_letters import DeadLetters
 from koebin.tasks.jobs.dispatch import assemble_message, dispatch
 from koebin.tasks.retry_policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, MAX_YIELDS
 from koebin.tasks.running.cancellation import Guard
@@ -295,7 +296,7 @@ def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: Outcome) -> str:
     runtime.observer.segments(request.speaker, rendered=outcome.rendered, reused=outcome.reused, dead=len(outcome.dead))
     runtime.observer.spoken(request.speaker, outcome.seconds, outcome.wall_seconds)
     for evidence in outcome.dead:
-        runtime.ledger.add_dead_letter(request.job, evidence["key"], evidence)
+        DeadLetters(runtime.redis).add(request.job, evidence["key"], evidence)
     document = DoneDocument(
         chunk=request.chunk,
         reused=outcome.reused,

@@ -15,6 +15,7 @@ from koebin.tasks import celery_tasks, store_keys
 from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.broker.fleet import Fleet, fleet
 from koebin.tasks.contracts import dump
+from koebin.tasks.jobs.dead_letters import DeadLetters
 from koebin.tasks.jobs.dispatch import chunk_message
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome
@@ -81,7 +82,7 @@ def test_what_has_ended_in_the_store_is_not_cancelled_any_more(client: Client) -
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_what_was_cancelled_is_not_driven_again_and_keeps_its_dead_letters(client: Client, forgotten: bool) -> None:
     job = client.submit("一つ目です。")
-    client.ledger.add_dead_letter(job, "ab" * 32, {"key": "ab" * 32, "job": job, "chunk": 0, "time": 1.0})
+    DeadLetters(client.redis).add(job, "ab" * 32, {"key": "ab" * 32, "job": job, "chunk": 0, "time": 1.0})
     client.cancel(job)
     if forgotten:
         client.ledger.forget(job)

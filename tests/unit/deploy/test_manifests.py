@@ -95,7 +95,7 @@ def test_the_autoscalers_name_what_there_is(monkeypatch):
     monkeypatch.setattr(command, "backlog", lambda _: {"mei": Backlog("mei", {6: 60.0}, 1, 4.0)})
     for count in ("assembling", "count_unreadable", "count_delayed"):
         monkeypatch.setattr(command, count, lambda _: 0)
-    monkeypatch.setattr(command, "Ledger", lambda _: SimpleNamespace(count_dead_letters=lambda: 0))
+    monkeypatch.setattr(command, "DeadLetters", lambda _: SimpleNamespace(count=lambda: 0))
     found = command.describe(None)
     for name in trigger["metadata"]["valueLocation"].split("."):
         found = found[name]

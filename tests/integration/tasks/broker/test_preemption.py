@@ -32,6 +32,7 @@ from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
 from koebin.tasks.broker.preemption import Preemption
 from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE, SYNTHESIZE_CHUNK, PlannedSpeaker, SynthesizeRequest
 from koebin.tasks.jobs import planning
+from koebin.tasks.jobs.dead_letters import DeadLetters
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.planning import Target
 from koebin.tasks.jobs.submission import JobOptions, submit
@@ -90,7 +91,7 @@ def test_a_text_is_spoken_while_a_narration_is_in_its_only_chunk(
         assert outcome.state is State.SUCCEEDED
         assert (outcome.segments.total, outcome.segments.reused) == (SENTENCES, 0)
         assert client.status(job).rendered == SENTENCES
-        assert not client.ledger.dead_letters(job)
+        assert not DeadLetters(client.redis).of(job)
         assert worker.text().count("preempted by more urgent work") >= 2
         wait_until(lambda: not client.redis.keys("koebin:lease:*") and not client.redis.exists("koebin.unacked"))
         assert not client.redis.keys("koebin:attempt:*")

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from koebin.tasks import redis_keys
-from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
+from koebin.tasks.jobs.ledger import ENDED_SECONDS, Ledger, LedgerChunk, State
 
 OLD_CREATE = """
 local job = KEYS[1]
@@ -125,3 +125,30 @@ def test_lists_of_jobs_are_read_in_pages_and_by_state(redis: Redis) -> None:
     assert everything[:3] == ["live", "j2499", "j2498"]
     assert len(everything) == 2_501
     assert [entry.job for entry in ledger.entries(["j1", "forgotten", "j3"])] == ["j1", "j3"]
+
+
+def test_the_list_of_ended_jobs_holds_those_that_redis_remembers(redis: Redis) -> None:
+    ledger = Ledger(redis)
+    now = time.time()
+    redis.zadd("koebin:ended", {"gone": now - ENDED_SECONDS - 60, "still-there": now - ENDED_SECONDS + 60})
+    ledger.create("new", fields(1), chunks(1))
+    ledger.end("new", State.SUCCEEDED)
+    assert ledger.ended() == ["new", "still-there"]
+
+
+def test_a_live_job_that_is_forgotten_meanwhile_is_left_out(redis: Redis) -> None:
+    ledger = Ledger(redis)
+    ledger.create("book", fields(1), chunks(1))
+    redis.zadd("koebin:jobs", {"forgotten": 1.0})
+    assert [entry.job for entry in ledger.live_entries()] == ["book"]
+
+
+def test_only_a_live_job_waits(redis: Redis) -> None:
+    """A chunk may meet an outage after its job was cancelled, or after Redis forgot it."""
+    ledger = Ledger(redis)
+    ledger.create("book", fields(1), chunks(1))
+    ledger.end("book", State.SUCCEEDED)
+    for job in ("book", "forgotten"):
+        ledger.wait_for(job, "the store does not answer")
+    assert redis.hget("koebin:job:book", "waiting") is None
+    assert not redis.exists("koebin:job:forgotten")

@@ -19,6 +19,7 @@ from koebin.tasks import celery_tasks
 from koebin.tasks.assembly.job import assemble_job
 from koebin.tasks.contracts import AssembleRequest, SegmentCounts, SynthesizeRequest
 from koebin.tasks.errors_table import TRIES
+from koebin.tasks.jobs.dead_letters import DeadLetters
 from koebin.tasks.jobs.dispatch import assemble_message
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
@@ -64,7 +65,7 @@ def test_a_segment_that_the_engine_stumbles_over_is_named_and_the_rest_is_spoken
     job = job_of(runtime, store, "一つ目です。ここで転びます。三つ目です。", partial=True)
     run_what_was_sent(runtime)
     assert runtime.ledger.state(job) is State.PARTIAL
-    (evidence,) = runtime.ledger.dead_letters(job).values()
+    (evidence,) = DeadLetters(runtime.redis).of(job).values()
     assert (evidence["text"], evidence["line"]) == ("ここで転びます。", 7)
     assert "an index is out of range" in evidence["reason"]
     assert len(list(store.list("segments/"))) == 4
