@@ -348,7 +348,7 @@ class Output(Document):
 
 
 class Pauses(Document):
-    """Pauses after a sentence, a paragraph and a chapter, in seconds."""
+    """Pauses after a sentence, a paragraph and a chapter, in seconds; which applies: ``koebin.tasks.jobs.pauses``."""
 
     sentence: float = Field(default=0.35, ge=0.0, le=60.0)
     paragraph: float = Field(default=0.8, ge=0.0, le=60.0)

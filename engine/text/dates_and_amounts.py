@@ -1,6 +1,6 @@
 """Dates, times, money, units, telephone numbers and ranges, written so that they are read as what they are.
 
-Rules for the steps of :func:`koebin.engine.text.normalize.normalize`, which says when each group applies.
+Rules for the steps of ``koebin.engine.text.normalize.normalize``, which says when each group applies.
 """
 
 from __future__ import annotations
@@ -175,4 +175,4 @@ NUMBERS: Final[tuple[Rule, ...]] = (
         lambda match: _number(match) if match.group(2) else read_integer(match.group(3)),
     ),
 )
-"""What is left of figures; other marks than :data:`POINT` may be changed after this."""
+"""What is left of figures; other marks than ``POINT`` may be changed after this."""

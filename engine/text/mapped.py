@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str] | str]
-"""A pattern, and what replaces each match: see :meth:`MappedText.sub`."""
+"""A pattern, and what replaces each match: see ``MappedText.sub``."""
 
 
 @dataclass(frozen=True, slots=True)

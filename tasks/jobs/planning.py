@@ -24,6 +24,7 @@ from koebin.tasks.contracts import (
     PlannedSpeaker,
     Quality,
 )
+from koebin.tasks.jobs.pauses import pause_after, pause_between
 from koebin.tasks.script import Passage, Script
 from koebin.tasks.segment_key import plan_segment
 
@@ -79,20 +80,13 @@ def sentences(passages: Iterable[Passage], pauses: Pauses, *, allow_mute: bool =
     for passage in passages:
         check_text(passage.text, allow_mute=allow_mute)
         pieces = split_sentences(passage.text)
-        between = pauses.sentence if passage.options.pause is None else passage.options.pause
         for number, piece in enumerate(pieces):
             last = number == len(pieces) - 1
             readings = tuple(_inside(passage, piece.start, piece.end))
             _check_length(passage, piece.text)
             _check(passage, piece.text, readings)
-            pause = _ending_pause(passage, pauses, between) if last else between
+            pause = (pause_after if last else pause_between)(passage, pauses)
             yield Sentence(passage, piece.text, readings, pause, first=number == 0)
-
-
-def _ending_pause(passage: Passage, pauses: Pauses, between: float) -> float:
-    if passage.pause is not None:
-        return passage.pause
-    return {"span": 0.0, "sentence": between, "paragraph": pauses.paragraph, "chapter": pauses.chapter}[passage.ends]
 
 
 def _inside(passage: Passage, start: int, end: int) -> Iterator[Reading]:
