@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import typer
-from kombu.exceptions import OperationalError
 from pydantic import BaseModel
-from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from koebin.engine.display import escaped, json_text, mask_text, shown
 from koebin.engine.errors import KoebinError
 from koebin.producers.client import Status
-from koebin.producers.exits import FAILED, INTERRUPTED, UNAVAILABLE, code_of
+from koebin.producers.error_answers import answer_of
+from koebin.producers.exits import FAILED, INTERRUPTED
+from koebin.tasks.connection import OUTAGE, outage
 
 EXTRAS: Final = {
     **dict.fromkeys(("numpy", "onnx", "onnxruntime", "pyopenjtalk", "pyworld", "safetensors"), "engine"),
@@ -74,12 +74,10 @@ def messages_for_mistakes() -> Iterator[None]:
     """Turn errors into a message and a documented exit code; a stack trace means a defect of Koebin."""
     try:
         yield
-    except KoebinError as error:
-        note(f"error: {error}")
-        raise typer.Exit(code_of(error)) from None
-    except (RedisError, OperationalError) as error:
-        note(f"error: the broker does not answer ({type(error).__name__}). Start it, or set KOEBIN_BROKER_URL")
-        raise typer.Exit(UNAVAILABLE) from None
+    except (KoebinError, *OUTAGE) as error:
+        told = error if isinstance(error, KoebinError) else outage(error)
+        note(f"error: {told}")
+        raise typer.Exit(answer_of(told).exit_code) from None
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:

@@ -4,18 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from koebin.engine.errors import (
-    BrokerUnavailable,
-    ConfigurationError,
-    InvalidInput,
-    JobNotFound,
-    KoebinError,
-    SourceError,
-    SpeakerError,
-    StoreError,
-    TransientError,
-)
-
 OK: Final = 0
 FAILED: Final = 1
 """The job or the command failed."""
@@ -30,14 +18,3 @@ PARTIAL: Final = 5
 LEFT_OUT: Final = 6
 """Finished, but parts of the input are silent: letters that cannot be read, pages that are broken."""
 INTERRUPTED: Final = 130
-
-
-def code_of(error: KoebinError) -> int:
-    """Exit code for an error."""
-    if isinstance(error, (JobNotFound, SpeakerError)):
-        return NOT_FOUND
-    if isinstance(error, (InvalidInput, ConfigurationError)):
-        return INVALID
-    if isinstance(error, (BrokerUnavailable, SourceError, StoreError, TransientError)):
-        return UNAVAILABLE
-    return FAILED

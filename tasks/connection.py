@@ -120,6 +120,11 @@ def check(client: Redis, shown: str) -> None:
         raise refusal(error, shown) from error
 
 
+def outage(error: BaseException, hint: str = "Start it, or set KOEBIN_BROKER_URL") -> BrokerUnavailable:
+    """The meaning of one of ``OUTAGE`` in the midst of the work."""
+    return BrokerUnavailable(f"the broker does not answer ({type(error).__name__})", "", hint)
+
+
 def refusal(error: RedisError, shown: str) -> BrokerUnavailable | ConfigurationError:
     """The meaning of an error at the first contact, with what to do about it.
 

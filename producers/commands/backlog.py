@@ -14,7 +14,7 @@ from koebin.producers.commands.say import AsJson
 from koebin.producers.console import clock, messages_for_mistakes, note, say, say_json
 from koebin.tasks.broker.delayed_messages import count_delayed
 from koebin.tasks.broker.unreadable_messages import count_unreadable
-from koebin.tasks.connection import check, connect
+from koebin.tasks.connection import check, connect, outage
 from koebin.tasks.jobs.backlog import assembling, backlog
 from koebin.tasks.jobs.dead_letters import DeadLetters
 from koebin.tasks.settings import load_settings
@@ -140,7 +140,7 @@ def server(redis: Redis, host: str, port: int) -> ThreadingHTTPServer:
             try:
                 status, content_type, body = self._answer()
             except RedisError as error:
-                status, content_type, body = 503, _TEXT, f"the broker does not answer ({type(error).__name__})\n"
+                status, content_type, body = 503, _TEXT, f"{outage(error)}\n"
             data = body.encode()
             self.send_response(status)
             self.send_header("Content-Type", content_type)

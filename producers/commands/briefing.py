@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from koebin.engine.errors import BackendMissing, BrokerUnavailable
+from koebin.engine.errors import BackendMissing
 from koebin.producers.commands.shared_options import given
 from koebin.producers.console import messages_for_mistakes
 from koebin.tasks.settings import Settings, load_settings
@@ -73,15 +73,9 @@ def beat(folder: _Folder = None) -> None:
 def _commands(folder: Path | None) -> Iterator[tuple[Any, Settings]]:
     with messages_for_mistakes():
         try:
-            from redis import RedisError
-
             from koebin.producers.commands import briefing_actions as commands
         except ModuleNotFoundError as error:
             raise BackendMissing(
                 f"{error.name} is not installed", "", "Run: pip install 'koebin[briefings]'"
             ) from error
-        try:
-            yield commands, load_settings(**given(briefings=folder))
-        except RedisError as error:
-            hint = "Start it, or set KOEBIN_BROKER_URL"
-            raise BrokerUnavailable(f"the broker does not answer ({type(error).__name__})", "", hint) from error
+        yield commands, load_settings(**given(briefings=folder))

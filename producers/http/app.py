@@ -9,20 +9,20 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from koebin.engine.errors import KoebinError
+from koebin.producers.error_answers import as_koebin
 from koebin.producers.http import health, jobs, openai, page
 from koebin.producers.http.answers import Json, answer, first_fault
 from koebin.producers.http.door import Door
-from koebin.producers.http.errors import BadRequest, HttpError, NotFound, UnprocessableRequest, as_koebin
+from koebin.producers.http.errors import LATER, BadRequest, HttpError, NotFound, UnprocessableRequest
 from koebin.producers.http.gate import Gate
 from koebin.producers.http.metrics import Metrics
 from koebin.producers.http.voicevox import routes as voicevox
+from koebin.tasks.connection import OUTAGE
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def _routes(door: Door) -> FastAPI:
     app.state.door = door
     for router in (health.router, openai.router, jobs.router, voicevox.router, page.router):
         app.include_router(router)
-    for kind in (KoebinError, RedisError, OperationalError):
+    for kind in (KoebinError, *OUTAGE):
         app.add_exception_handler(kind, _told)
     app.add_exception_handler(Exception, _unforeseen)
     app.add_exception_handler(RequestValidationError, _unprocessable)
@@ -70,7 +70,7 @@ def _routes(door: Door) -> FastAPI:
 
 
 async def _told(request: Request, error: Exception) -> Response:
-    found = as_koebin(error)
+    found = as_koebin(error, LATER)
     if found is None:
         raise error
     return answer(request.url.path, found)

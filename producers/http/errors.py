@@ -1,27 +1,11 @@
-"""Errors of the HTTP door, and the status that each error of Koebin is answered with."""
+"""Errors that only the HTTP door has, and the status of every other: that of ``koebin.producers.error_answers``."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
-
-from koebin.engine.errors import (
-    BackendMissing,
-    BrokerUnavailable,
-    InvalidInput,
-    JobConflict,
-    JobNotFound,
-    KoebinError,
-    NotSigned,
-    SpeakerNotServed,
-    StoreFull,
-    StoreNotFound,
-    TransientError,
-    UnknownSpeaker,
-    UnknownStyle,
-)
+from koebin.engine.errors import KoebinError
+from koebin.producers.error_answers import answer_of
 
 
 class HttpError(KoebinError):
@@ -88,28 +72,17 @@ class TookTooLong(HttpError):
     status = 504
 
 
-_STATUS: Final[tuple[tuple[type[KoebinError], int], ...]] = (
-    (JobNotFound, 404),
-    (StoreNotFound, 404),
-    (JobConflict, 409),
-    (NotSigned, 500),  # the deployment's fault, not the client's
-    (InvalidInput, 400),
-    (SpeakerNotServed, 503),
-    (UnknownSpeaker, 400),
-    (UnknownStyle, 400),
-    (BackendMissing, 501),
-    (StoreFull, 507),
-    (TransientError, 503),
-)
 RETRY_SECONDS: Final = 5.0
 """After which a client may try again where nobody knows better."""
+LATER: Final = "Try again in a moment"
+"""What a client can do when the broker does not answer."""
 
 
 def status_of(error: KoebinError) -> int:
     """The HTTP status for an error."""
     if isinstance(error, HttpError):
         return error.status
-    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    return answer_of(error).status
 
 
 def retry_after(error: KoebinError) -> float:
@@ -117,12 +90,3 @@ def retry_after(error: KoebinError) -> float:
     if isinstance(error, HttpError):
         return error.seconds
     return RETRY_SECONDS if status_of(error) == 503 else 0.0
-
-
-def as_koebin(error: Exception) -> KoebinError | None:
-    """An error of ours for one of the broker's; None for a defect."""
-    if isinstance(error, KoebinError):
-        return error
-    if isinstance(error, (RedisError, OperationalError)):
-        return BrokerUnavailable(f"the broker does not answer ({type(error).__name__})", "", "Try again in a moment")
-    return None

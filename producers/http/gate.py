@@ -16,10 +16,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from koebin.engine.errors import KoebinError
+from koebin.producers.error_answers import as_koebin
 from koebin.producers.http.answers import answer
 from koebin.producers.http.api_keys import ALONE, Key
 from koebin.producers.http.door import Door
-from koebin.producers.http.errors import Forbidden, TooLarge, TooSlow, Unauthorized, as_koebin
+from koebin.producers.http.errors import LATER, Forbidden, TooLarge, TooSlow, Unauthorized
 from koebin.tasks.traces import HEADER, span
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Gate:
             with span("koebin.http", _headers(scope).get(HEADER), **{"http.request.method": scope["method"]}):
                 await self._admit(scope, receive, visit)
         except Exception as error:
-            told = as_koebin(error)
+            told = as_koebin(error, LATER)
             if visit.begun or told is None:
                 raise  # the connection is cut: the client sees that the rest is missing
             await answer(scope["path"], told)(scope, receive, visit.send)

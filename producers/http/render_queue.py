@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from koebin.engine.errors import BrokerUnavailable, InferenceFailed, KoebinError
 from koebin.producers.http.api_keys import Key
-from koebin.producers.http.errors import TookTooLong
+from koebin.producers.http.errors import LATER, TookTooLong
 from koebin.producers.http.fair_shares import FairShares
 from koebin.tasks import traces
 from koebin.tasks.broker.delayed_messages import Message, Send
@@ -273,4 +273,4 @@ def _outcome(meta: dict[str, Any]) -> RenderResult | Exception:
 def _told(error: Exception) -> Exception:
     if isinstance(error, KoebinError):
         return error
-    return BrokerUnavailable(f"the broker does not take it ({type(error).__name__})", "", "Try again in a moment")
+    return BrokerUnavailable(f"the broker does not take it ({type(error).__name__})", "", LATER)
