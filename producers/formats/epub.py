@@ -61,6 +61,11 @@ class _Book:
         _refuse_protection(archive, [self.package.path, *(item.path for item in self._pages)])
         self._contents, self._declared = contents_of(archive, self.package, _text_of)
         self._spine = frozenset(key_of(item.path) for item in self._pages)
+        self._places: dict[str, list[str]] = {}
+        for link in self._contents:
+            path, mark, _ = link.partition("#")
+            if mark:
+                self._places.setdefault(path, []).append(link)
         self._sheets: dict[str, str] = {}
 
     def read(self, builder: ScriptBuilder, cast: Cast) -> None:
@@ -79,7 +84,7 @@ class _Book:
                 continue
             first = number + 1
             place = key_of(item.path)
-            self._open_chapters(builder, [place])
+            self._open_chapters(builder, [*self._without_place(place, page), place])
             for block in page.blocks:
                 number = next(paragraphs)
                 self._open_chapters(builder, (f"{place}#{identity}" for identity in block.ids))
@@ -135,7 +140,13 @@ class _Book:
     def _is_contents(self, item: Item, page: Page) -> bool:
         if "nav" in item.properties and sum(len(block.text) for block in page.blocks) < 200:
             return True
-        return is_contents_page(item.path, page, declared=key_of(item.path) in self._declared, spine=self._spine)
+        declared, titles = key_of(item.path) in self._declared, frozenset(self._contents.values())
+        return is_contents_page(item.path, page, declared=declared, spine=self._spine, titles=titles)
+
+    def _without_place(self, place: str, page: Page) -> list[str]:
+        """Links to places that the page does not have; their chapter begins with the page."""
+        ids = {identity for block in page.blocks for identity in block.ids} | set(page.ids)
+        return [link for link in self._places.get(place, ()) if link.partition("#")[2] not in ids][:1]
 
     def _open_chapters(self, builder: ScriptBuilder, links: Iterable[str]) -> None:
         for link in links:

@@ -13,7 +13,14 @@ from koebin.producers.formats.epub_package import Package, words
 from koebin.producers.formats.safe_xml import Node, tree
 from koebin.producers.formats.xhtml import Page
 
-_TITLE: Final = re.compile(r"\s*(?:目\s*次|もくじ|table\s+of\s+contents|contents)\s*", re.IGNORECASE)
+_TITLE: Final = re.compile(
+    r"[\s【〔［\[「『〈《■□◆◇●○・-]*(?:総|本書の|詳細?)?(?:目\s*次|もくじ|table\s+of\s+contents|contents|index)[\s】〕］\]」』〉》・-]*",
+    re.IGNORECASE,
+)
+_DOTS: Final = " \u3000.．…‥・･_―—–-"
+_LEADERS: Final = re.compile(f"[{_DOTS}]{{2,}}")
+"""Dots up to the number of a page."""
+_DIGITS: Final = "0123456789０１２３４５６７８９"
 _FEW, _MANY = 2, 4
 
 
@@ -43,11 +50,16 @@ def contents_of(
     )
 
 
-def is_contents_page(path: str, page: Page, *, declared: bool, spine: Collection[str]) -> bool:
-    """Whether a page of the reading order is nothing but links to the others."""
+def is_contents_page(
+    path: str, page: Page, *, declared: bool, spine: Collection[str], titles: Collection[str] = ()
+) -> bool:
+    """Whether a page of the reading order is nothing but links to the others, or the ``titles`` of all chapters."""
     titled = bool(page.blocks) and bool(_TITLE.fullmatch(page.blocks[0].text))
     rest = [block for block in page.blocks if not block.level and not _TITLE.fullmatch(block.text)]
-    total = sum(len(block.text.strip()) for block in rest)
+    total = sum(max(block.linked, len(_bare(block.text))) for block in rest)
+    named = [bool({block.text.strip(), _bare(block.text)} & frozenset(titles)) for block in rest]
+    if titled and len(named) >= _FEW and sum(named) >= len(named) * 0.7:
+        return True
     linked = sum(block.linked for block in page.blocks)
     targets = {_link(path, href).partition("#")[0] for block in page.blocks for href in block.targets}
     places = sum(len(block.targets) for block in page.blocks)
@@ -58,7 +70,13 @@ def is_contents_page(path: str, page: Page, *, declared: bool, spine: Collection
         return linked >= total / 2
     if titled:
         return places >= _FEW and linked >= total * 0.7
-    return len(elsewhere) >= _MANY and linked >= total * 0.9 and elsewhere <= frozenset(spine)
+    many = _FEW if all(named) else _MANY
+    return len(elsewhere) >= many and linked >= total * 0.9 and elsewhere <= frozenset(spine)
+
+
+def _bare(text: str) -> str:
+    """An entry without the dots and the number of its page."""
+    return _LEADERS.sub("", text.strip().rstrip(_DIGITS)).rstrip(_DOTS)
 
 
 def _link(base: str, href: str) -> str:

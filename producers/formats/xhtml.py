@@ -27,15 +27,18 @@ _SILENT: Final = frozenset(
 _NO_DRAWING: Final = frozenset(("style", "script", "metadata", "defs", "title", "desc"))
 _PAGE_NUMBERS: Final = frozenset(("pagenum", "pageno", "page-number", "pagenumber"))
 """Classes that books give to the page numbers of their print."""
+_NOTE_CLASSES: Final = frozenset(("noteref", "note-ref", "footnote-ref", "footnoteref", "fnref", "footnote-back"))
 _NOTE_MARKS: Final = frozenset(("noteref", "doc-noteref", "doc-backlink", "backlink"))
 _PAGE_BREAKS: Final = frozenset(("pagebreak", "doc-pagebreak"))
+_TOC: Final = frozenset(("toc", "doc-toc"))
+_PARTS: Final = frozenset(("section", "div", "ol", "ul", "aside", "body"))
 _CONTENTS: Final = frozenset(("toc", "doc-toc", "landmarks", "page-list", "loi", "lot"))
 _NOTE_TEXT: Final = re.compile(
-    r"\s*[\[［(（〔【]?\s*(?:(?:原|訳|補|傍)?[注註]|note\s|fn)?\s*[*＊※†‡§]?\s*[0-9０-９⁰¹²³⁴-⁹①-⑳]{1,4}\s*[\]］)）〕】]?\s*"
+    r"\s*[\[［(（〔【]?\s*(?:(?:原|訳|補|傍)?[注註]|note\s|fn)?\s*[*＊※†‡§]?\s*[0-9０-９⁰¹²³⁴-⁹①-⑳]{1,4}\s*[\]］)）〕】]?[.．:：]?\s*"
     r"|\s*[\[［(（〔【]?\s*(?:[*＊※†‡§]{1,4}|[↩↑⏎↵⤴⇧^]\ufe0e?|(?:原|訳|補|傍)?[注註])\s*[\]］)）〕】]?\s*"
     r"|\s*[\[［(（〔【]?\s*(?:原|訳|補|傍)?[注註]\s*[一二三四五六七八九十百]{1,5}\s*[\]］)）〕】]?\s*"
     r"|\s*[\[［(（〔【]\s*(?:[一二三四五六七八九十百]{1,5}|[a-z]|[ivx]{1,6})\s*[\]］)）〕】]\s*"
-    r"|\s*(?:(?:本文|もと|元)[へに])?(?:戻る|もどる)\s*|\s*(?:go\s|jump\s)?(?:back|return)(?:\sto\stext)?\s*",
+    r"|\s*[\[［(（〔【]?(?:(?:本文|もと|元)[へに])?(?:戻る|もどる)[\]］)）〕】]?\s*|\s*(?:go\s|jump\s)?(?:back|return)(?:\sto\stext)?\s*",
     re.IGNORECASE,
 )
 """A link's whole text that is the mark of a note, or the arrow back from it."""
@@ -159,7 +162,7 @@ class PageReader(safe_xml.Handler):
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         around, self._around = self._around, "link" if tag == "a" and "#" in attributes.get("href", "") else tag
         self._take_styles(tag, attributes)
-        if tag in _BLOCKS and not self._silent:
+        if not self._silent and self._parts_text(tag):
             self._end_block()
         self._take_ids(tag, attributes)
         if self._silent:
@@ -208,7 +211,7 @@ class PageReader(safe_xml.Handler):
             self._end_link(self._links.pop())
         elif tag == "math" and self._formulas and self._formulas.pop() >= self._length and not self._ruby:
             self._leave_out("a formula without a text", "")
-        if tag in _BLOCKS:
+        if self._parts_text(tag):
             self._end_block()
 
     def characters(self, content: str) -> None:
@@ -234,6 +237,10 @@ class PageReader(safe_xml.Handler):
         self._end_block()
         self.page.ids = tuple(self._ids)
         return self.page
+
+    def _parts_text(self, tag: str) -> bool:
+        """Whether an element parts paragraphs; a break within a reading does not."""
+        return tag in _BLOCKS and not (tag == "br" and self._ruby)
 
     def _take_ids(self, tag: str, attributes: dict[str, str]) -> None:
         for name in ("id", "name") if tag == "a" else ("id",):
@@ -262,9 +269,10 @@ class PageReader(safe_xml.Handler):
             kind.rpartition(":")[2]
             for kind in (*attributes.get("type", "").split(), *attributes.get("role", "").split())
         }
-        if _PAGE_NUMBERS & set(attributes.get("class", "").lower().split()):
+        classes = set(attributes.get("class", "").lower().split())
+        if classes & _PAGE_NUMBERS or (tag == "a" and classes & _NOTE_CLASSES and "#" in attributes.get("href", "")):
             return True
-        if kinds & _PAGE_BREAKS or (tag == "nav" and kinds & _CONTENTS):
+        if kinds & _PAGE_BREAKS or (tag == "nav" and kinds & _CONTENTS) or (tag in _PARTS and kinds & _TOC):
             return True
         if kinds & _NOTE_MARKS or {self._around, around} == {"link", "sup"}:
             return True
@@ -402,7 +410,10 @@ def _of_picture(attributes: dict[str, str], source: str, *, in_word: bool) -> st
     """The character that a picture stands for, `UNKNOWN` for one that says nothing of it; "" for other pictures."""
     alternative = attributes.get("alt", "").strip()
     is_gaiji = "gaiji" in attributes.get("class", "").lower() or alternative.startswith(("※", "外字"))
-    if _ONE_LETTER.fullmatch(alternative) or (alternative and is_gaiji and len(alternative) <= 2):
+    is_description = alternative.startswith(("※", "外字"))
+    if _ONE_LETTER.fullmatch(alternative) or (
+        alternative and is_gaiji and len(alternative) <= 2 and not is_description
+    ):
         return alternative
     if not (is_gaiji or in_word):
         return ""

@@ -19,7 +19,16 @@ _TIME: Final = (
     r"(?:[t ]*(?:(午前|午後|am|pm)\s*)?([0-9]{1,2})(?::|時)([0-9]{1,2})?"
     r"(?:(?::|分)([0-9]{1,2})?(?:\.[0-9]+)?秒?)?分?)?"
 )
-_ZONE: Final = r"\s*(z|[a-z]{2,5}|[+-][0-9]{2}:?[0-9]{2})?"
+_ZONE: Final = r"\s*(z|(?:gmt|utc)[+-][0-9]{1,2}(?::?[0-9]{2})?|[a-z]{2,5}|[+-][0-9]{2}:?[0-9]{2})?"
+_ERAS: Final = {"令和": 2018, "r": 2018, "平成": 1988, "h": 1988, "昭和": 1925, "s": 1925}
+_ERA: Final = re.compile(r"(令和|平成|昭和|\b[rhs])\s?(元|[0-9]{1,2})(?=[年./-])")
+_COMPACT: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:t?([0-9]{2})([0-9]{2})([0-9]{2})?)?(\D.*)?")
+_MONTH_FIRST: Final = re.compile(r"(?:[a-z]{3,9},? )?([a-z]{3,9})\.? ([0-9]{1,2})(?:st|nd|rd|th)?,? ([0-9]{4})\b(.*)")
+_YEAR_LAST: Final = re.compile(
+    r"[a-z]{3} ([a-z]{3}) +([0-9]{1,2}) ([0-9:]{5,8}) ?([a-z]{3,4}|[+-][0-9]{4})? ([0-9]{4})"
+)
+_HALF_LAST: Final = re.compile(r"([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?) ?([ap])\.?m\b\.?")
+_SECONDS: Final = re.compile(r"[0-9]{10}(?:[0-9]{3})?")
 _NUMERIC: Final = re.compile(
     rf"[^0-9]*([0-9]{{4}})[-/.年]([0-9]{{1,2}})[-/.月]([0-9]{{1,2}})日?(?:\s*\(.\))?\s*{_TIME}{_ZONE}.*"
 )
@@ -34,6 +43,9 @@ def parse_date(written: str) -> tuple[float | None, str]:
     A date without a time has the local form ``2026-11-23``.
     """
     text = unicodedata.normalize("NFKC", written).strip().lower()[:100]
+    if _SECONDS.fullmatch(text):
+        return float(text[:10]), ""
+    text = _rewritten(text)
     numeric, spelt = _NUMERIC.fullmatch(text), _WRITTEN.fullmatch(text)
     if numeric:
         year, month, day = int(numeric[1]), int(numeric[2]), int(numeric[3])
@@ -48,7 +60,8 @@ def parse_date(written: str) -> tuple[float | None, str]:
         return None, ""
     half, hour, minute, second, zone = rest
     try:
-        local = datetime(year, month, day, *_clock(half, hour, minute, second))  # noqa: DTZ001
+        clock = _clock(half, hour, minute, second)
+        local = datetime(year, month, day) + timedelta(hours=clock[0], minutes=clock[1], seconds=clock[2])  # noqa: DTZ001
         if hour is None:
             return None, local.date().isoformat()
         offset = _offset(zone)
@@ -65,12 +78,33 @@ def _clock(half: str | None, hour: str | None, minute: str | None, second: str |
         hours += 12
     elif half in ("午前", "am") and hours == 12:
         hours = 0
-    return hours, int(minute or 0), int(second or 0)
+    minutes, seconds = int(minute or 0), int(second or 0)
+    if minutes > 59 or seconds > 60 or (hours, minutes, seconds) > (24, 0, 0):
+        raise ValueError(hour)
+    return hours, minutes, seconds
+
+
+def _rewritten(text: str) -> str:
+    """Eras, months before days and other orders as one of the two that are read."""
+    text = _ERA.sub(lambda found: str(_ERAS[found[1]] + (1 if found[2] == "元" else int(found[2]))), text)
+    text = _HALF_LAST.sub(r"\2m \1", text)
+    if compact := _COMPACT.fullmatch(text):
+        year, month, day, hour, minute, second, zone = compact.groups()
+        clock = f" {hour}:{minute}:{second or '00'}" if hour else ""
+        return f"{year}-{month}-{day}{clock} {zone or ''}".strip()
+    if first := _MONTH_FIRST.fullmatch(text):
+        return f"{first[2]} {first[1]} {first[3]}{first[4].replace(',', '')}"
+    if last := _YEAR_LAST.fullmatch(text):
+        return f"{last[2]} {last[1]} {last[5]} {last[3]} {last[4] or ''}".strip()
+    return text
 
 
 def _offset(zone: str | None) -> timezone | None:
     if not zone:
         return None
+    if zone[:3] in ("gmt", "utc") and len(zone) > 3:
+        whole, _, rest = zone[4:].partition(":")
+        zone = f"{zone[3]}{int(whole[:2]):02d}{rest or whole[2:] or '00':0>2}"
     if zone[0] in "+-":
         minutes = int(zone[1:3]) * 60 + int(zone[-2:])
         return timezone(timedelta(minutes=-minutes if zone[0] == "-" else minutes))

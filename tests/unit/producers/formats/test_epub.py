@@ -261,11 +261,17 @@ def test_a_chapter_that_begins_in_something_hidden_is_kept(tmp_path):
     "mark",
     [
         "1", "＊", "※２", "[3]", "（注四）", "〔五〕", "*6", "①", "¹", "[a]", "(iv)", "註", "↩", "†", "§2", "注 3",
-        "戻る", "本文へ戻る", "Back", "^",
+        "戻る", "[本文へ戻る]", "Back", "^", "1.",
     ],
 )  # fmt: skip
 def test_marks_of_notes_are_silent(mark, tmp_path):
     page = f'<html><body><p>雨<a href="#n">{mark}</a>が降る。</p></body></html>'
+    assert load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page})).passages[0].text == "雨が降る。"
+
+
+@pytest.mark.parametrize("kind", ["noteref", "x footnote-ref"])
+def test_marks_of_notes_by_their_class_are_silent(kind, tmp_path):
+    page = f'<html><body><p>雨<a href="#n" class="{kind}">甲</a>が降る。</p></body></html>'
     assert load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page})).passages[0].text == "雨が降る。"
 
 
@@ -318,3 +324,51 @@ def test_addresses_from_the_root_of_the_archive(tmp_path):
     locked = {"META-INF/encryption.xml": ENCRYPTED.replace("OEBPS/one", "/OEBPS/%6Fne"), "rights.xml": "<kdrm/>"}
     with pytest.raises(InvalidScript, match="protected with Kobo DRM"):
         load(epub(tmp_path / "book.epub", locked))
+
+
+LINKS = '<li><a href="two.xhtml">第一章　朝</a></li><li><a href="two.xhtml#second">第二章</a></li>'
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        f"<h1>【目次】</h1><ul>{LINKS}</ul>",
+        f"<h2>総目次</h2><ul>{LINKS}</ul>",
+        f"<h1>INDEX</h1><ul>{LINKS}</ul>",
+        f'<section epub:type="toc"><h1>本書の構成</h1><ul>{LINKS}</ul></section>',
+        "<p>目　次</p><p><a href='two.xhtml'>第一章　朝</a>……5</p><p><a href='two.xhtml#second'>第二章</a>……20</p>",
+        "<h1>Contents</h1><table><tr><td><a href='two.xhtml'>第一章　朝</a></td><td>5</td></tr>"
+        "<tr><td><a href='two.xhtml#second'>第二章</a></td><td>9</td></tr></table>",
+        "<h1>目次</h1><p>第一章 朝</p><p>第二章 …… 9</p>",
+    ],
+)
+def test_contents_pages_of_many_kinds_are_not_read(contents, tmp_path):
+    page = f'<html xmlns:epub="http://www.idpf.org/2007/ops"><body>{contents}</body></html>'
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page}))
+    assert [passage.text for passage in script.passages] == SAID[6:]
+
+
+def test_a_page_that_tells_of_the_contents_is_read(tmp_path):
+    page = "<html><body><h1>目次について</h1><p>この本には<a href='two.xhtml'>第二章</a>がある。</p></body></html>"
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page}))
+    assert [passage.text for passage in script.passages][:2] == ["目次について", "この本には第二章がある。"]
+
+
+def test_a_chapter_whose_place_is_missing_begins_with_its_page(tmp_path):
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/two.xhtml": TWO.replace('id="second"', 'id="Second"')}))
+    assert [chapter.title for chapter in script.chapters] == ["第一章 朝", "第二章"]
+
+
+def test_a_break_within_a_reading_ends_no_paragraph(tmp_path):
+    page = "<html><body><p>雨<ruby>今日<rt>きょう<br/></rt></ruby>降る。</p></body></html>"
+    passage = load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page})).passages[0]
+    assert (passage.text, [reading.kana for reading in passage.readings]) == ("雨今日降る。", ["きょう"])
+
+
+def test_a_gaiji_whose_alternative_says_only_that_it_is_one(tmp_path):
+    pictures = "".join(f'<img class="gaiji" src="{name}" alt="外字"/>' for name in ("g/1-84-77.png", "x.png"))
+    script = load(
+        epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": f"<html><body><p>あ{pictures}る。</p></body></html>"})
+    )
+    assert script.passages[0].text == "あ挘る。"
+    assert [left.reason for left in script.left_out] == ["a character that is only a picture"]
