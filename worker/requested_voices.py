@@ -10,7 +10,6 @@ from typing import Final
 from koebin.engine.checked_names import check_speaker
 from koebin.engine.display import mask
 from koebin.engine.errors import InvalidSettings
-from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, speaker_queue
 from koebin.tasks.settings import Settings
 
 _FORM: Final = 'Write a table [voices] with lines of the form name = "uri", or name = {uri = "…", display_name = "…"}'
@@ -45,12 +44,6 @@ def voices(settings: Settings) -> tuple[Voice, ...]:
         known = table.get(name, Voice(name, None))
         found[name] = replace(known, source=source) if separator else known
     return tuple(found.values())
-
-
-def queues(settings: Settings) -> tuple[str, ...]:
-    """Queues that a worker consumes. Raises: as ``voices``."""
-    speakers = tuple(speaker_queue(voice.name) for voice in voices(settings))
-    return (*speakers, ASSEMBLE_QUEUE) if settings.assemble else speakers
 
 
 def _table(path: Path) -> dict[str, Voice]:

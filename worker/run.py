@@ -33,7 +33,8 @@ from koebin.worker.parent.shutdown import connect_shutdown
 from koebin.worker.parent.supervisor import LoopState, Supervisor
 from koebin.worker.parent.watchdog import STEP_SECONDS, Watchdog
 from koebin.worker.parent.webhook_sender import WebhookSender
-from koebin.worker.requested_voices import queues, voices
+from koebin.worker.queues import queues
+from koebin.worker.requested_voices import voices
 
 if TYPE_CHECKING:
     from koebin.worker.child.metrics import Metrics
@@ -109,7 +110,7 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
         load_seconds=settings.load_timeout,
         health=lambda problem: run_dir.write(
             "health.json",
-            health_text(ready=bool(loop.consuming), problem=problem, consuming=loop.consuming, doubt=loop.doubt),
+            health_text(problem=problem, consuming=loop.consuming, doubt=loop.doubt),
         ),
     )
     lost_work = LostWork(redis, leases, sender(app, settings.signing_keys(), redis), settings.sweep_interval)

@@ -36,7 +36,8 @@ from koebin.worker.child.self_test import Proof, install_proof
 from koebin.worker.child.stop_signal import leave_group_signals_to_parent
 from koebin.worker.exits import ENGINE
 from koebin.worker.parent.run_directory import ChildReport, RunDirectory
-from koebin.worker.requested_voices import queues, voices
+from koebin.worker.queues import queues
+from koebin.worker.requested_voices import voices
 
 if TYPE_CHECKING:
     from koebin.engine.speaker import Speaker

@@ -31,13 +31,13 @@ def no_health_file(_problem: str) -> None:
     """Placeholder for a worker without a run folder: it has no health file."""
 
 
-def health_text(*, ready: bool, problem: str, consuming: tuple[str, ...], doubt: str = "") -> str:
-    """The health file's content."""
+def health_text(*, problem: str, consuming: tuple[str, ...], doubt: str = "") -> str:
+    """Content of the health file. Ready is a worker that consumes queues; live is one that has no problem."""
     document = {
         "pid": os.getpid(),
         "namespace": pid_namespace(),
         "time": time.time(),
-        "ready": ready,
+        "ready": bool(consuming),
         "problem": problem,
         "consuming": list(consuming),
         "doubt": doubt,
