@@ -48,7 +48,7 @@ from koebin.tasks.retry_policy import MAX_HEADLESS_STRIKES
 from koebin.tasks.running import error_ladder
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.chunk import NeedsRevision, finish_chunk, open_chunk, run_chunk
-from koebin.tasks.running.error_ladder import Duty, message_of
+from koebin.tasks.running.error_ladder import TaskTerms, message_of
 from koebin.tasks.running.repeated_failures import speaks
 from koebin.tasks.running.runtime import Runtime, current
 from koebin.tasks.running.text import render_text, synthesize_text
@@ -119,7 +119,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
     def give_back(error: KoebinError) -> None:
         runtime.ledger.give_back(wanted.job, wanted.chunk, wanted.speaker, str(error))
 
-    duty = Duty(
+    terms = TaskTerms(
         message_of(runtime, task, SYNTHESIZE_CHUNK, request, speaker_queue(wanted.speaker)),
         wanted.job,
         (wanted.speaker, wanted.model_revision, wanted.engine_revision),
@@ -127,7 +127,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
         elsewhere=((NeedsRevision, UnknownSpeaker), give_back),
         parks=lambda _: runtime.ledger.state(wanted.job) is None,
     )
-    error_ladder.run(runtime, duty, work)
+    error_ladder.run(runtime, terms, work)
 
 
 @shared_task(name=SYNTHESIZE, bind=True)
@@ -170,7 +170,7 @@ def _speak(
         raise error
 
     message = message_of(runtime, task, name, wanted.model_dump(mode="json"), speaker_queue(wanted.speaker))
-    result = error_ladder.run(runtime, Duty(message, "", (wanted.speaker, "", ""), fail), work)
+    result = error_ladder.run(runtime, TaskTerms(message, "", (wanted.speaker, "", ""), fail), work)
     if result is None:
         raise Ignore
     return result
@@ -205,7 +205,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
         fail(JobFailed("the assembly ended its process again and again", attempt.reason))
         return
     guard = Guard(runtime, task_id(task), lease_nonce(task), wanted.job, priority_of(task))
-    duty = Duty(
+    terms = TaskTerms(
         message_of(runtime, task, ASSEMBLE, request, ASSEMBLE_QUEUE),
         wanted.job,
         ("", "", ""),
@@ -223,7 +223,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
         with _traced(task, runtime, "koebin.assemble", wanted.job):
             runtime.paused.run(wanted.job, lambda check: assemble_job(runtime, wanted, check), guard)
 
-    error_ladder.run(runtime, duty, work)
+    error_ladder.run(runtime, terms, work)
 
 
 def _traced(

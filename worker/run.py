@@ -26,7 +26,7 @@ from koebin.worker.logs import set_up_logs
 from koebin.worker.native_output import native_output_as_records
 from koebin.worker.parent.announcer import LOOK_SECONDS, Announcer
 from koebin.worker.parent.health import health_text
-from koebin.worker.parent.repeating_thread import Duty
+from koebin.worker.parent.repeating_thread import RepeatingThread
 from koebin.worker.parent.requeue_lost import LostWork
 from koebin.worker.parent.run_directory import RunDirectory, worker_folder
 from koebin.worker.parent.shutdown import connect_shutdown
@@ -124,9 +124,9 @@ def _serve(settings: Settings, name: str, run_dir: RunDirectory) -> int:
         held_leases,
         settings.visibility_timeout / 6,
         (
-            Duty("lost-work", requeue, settings.sweep_interval, at_end=lost_work.end),
-            Duty("announcer", announcer.step, LOOK_SECONDS, at_end=announcer.withdraw),
-            Duty("watchdog", watchdog.step, STEP_SECONDS, consequence="the worker waits for it"),
+            RepeatingThread("lost-work", requeue, settings.sweep_interval, at_end=lost_work.end),
+            RepeatingThread("announcer", announcer.step, LOOK_SECONDS, at_end=announcer.withdraw),
+            RepeatingThread("watchdog", watchdog.step, STEP_SECONDS, consequence="the worker waits for it"),
         ),
     )
     webhook_sender = WebhookSender(

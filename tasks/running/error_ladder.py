@@ -39,8 +39,8 @@ _CANVAS: Final = ("root_id", "parent_id", "group_index")
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
-    """What the tasks differ in.
+class TaskTerms:
+    """Terms of a task: what the tasks differ in.
 
     Attributes:
         message: the task's own, to be sent again.
@@ -59,7 +59,7 @@ class Duty:
     parks: Callable[[Exception], bool] = lambda _: False
 
 
-def run(runtime: Runtime, duty: Duty, work: Callable[[], T]) -> T | None:
+def run(runtime: Runtime, terms: TaskTerms, work: Callable[[], T]) -> T | None:
     """Do the work, or what its error asks for.
 
     Returns:
@@ -68,13 +68,13 @@ def run(runtime: Runtime, duty: Duty, work: Callable[[], T]) -> T | None:
     Raises:
         Reject: the message goes back, or is left to the worker that has taken it over.
         redis.RedisError, kombu.exceptions.OperationalError: Redis is away.
-        KoebinError: of ``Duty.fail``.
+        KoebinError: of ``TaskTerms.fail``.
     """
     try:
         result = work()
     except JobCancelled:
-        runtime.leases.forget(duty.message.task_id)
-        log.info("stopped: the job was cancelled", extra={"job": duty.job})
+        runtime.leases.forget(terms.message.task_id)
+        log.info("stopped: the job was cancelled", extra={"job": terms.job})
         return None
     except LeaseLost as error:
         raise Reject(str(error), requeue=False) from error
@@ -84,61 +84,61 @@ def run(runtime: Runtime, duty: Duty, work: Callable[[], T]) -> T | None:
         raise
     except Exception as error:  # noqa: BLE001 - who pays for what nobody foresaw is in the table, too
         runtime.observer.error(error)
-        _pay(runtime, duty, error)
+        _pay(runtime, terms, error)
         return None
     runtime.doubts.succeeded()
     return result
 
 
-def _pay(runtime: Runtime, duty: Duty, error: Exception) -> None:
+def _pay(runtime: Runtime, terms: TaskTerms, error: Exception) -> None:
     who = payer(error)
-    kinds, otherwise = duty.elsewhere
+    kinds, otherwise = terms.elsewhere
     if who is None and not isinstance(error, kinds):
-        log.exception("the task stumbled", extra={"job": duty.job})
+        log.exception("the task stumbled", extra={"job": terms.job})
     if who is Payer.WORLD:
         runtime.doubts.failed(error)
-        _put_off(runtime, duty, as_ours(error))
-    elif duty.parks(error):
+        _put_off(runtime, terms, as_ours(error))
+    elif terms.parks(error):
         log.error("parked a message of a job that the ledger does not know: %s", error)
-        keep_unreadable(runtime.redis, str(error), duty.message.request)
+        keep_unreadable(runtime.redis, str(error), terms.message.request)
     elif isinstance(error, kinds):
         otherwise(as_ours(error))
     elif who in (Payer.WORKER, None) or isinstance(error, StoreNotFound):  # what is not there may be in a moment
-        _decline(runtime, duty, error)
+        _decline(runtime, terms, error)
     else:
-        _fail(runtime, duty, as_ours(error))
+        _fail(runtime, terms, as_ours(error))
 
 
-def _decline(runtime: Runtime, duty: Duty, error: Exception) -> None:
+def _decline(runtime: Runtime, terms: TaskTerms, error: Exception) -> None:
     """The worker is guilty before its task is: the task fails when every worker that may run it has declined it."""
     if not is_certain(error):
         runtime.doubts.failed(error)
     ours = as_ours(error)
-    declined = runtime.leases.decline(duty.message.task_id, runtime.worker, str(ours))
-    others = fleet(runtime.redis).able(*duty.needs) - declined.keys()
+    declined = runtime.leases.decline(terms.message.task_id, runtime.worker, str(ours))
+    others = fleet(runtime.redis).able(*terms.needs) - declined.keys()
     if others or (not is_certain(error) and sum(declined.values()) < TRIES):
-        _put_off(runtime, duty, ours)
+        _put_off(runtime, terms, ours)
     else:
-        _fail(runtime, duty, ours)
+        _fail(runtime, terms, ours)
 
 
-def _fail(runtime: Runtime, duty: Duty, error: KoebinError) -> None:
+def _fail(runtime: Runtime, terms: TaskTerms, error: KoebinError) -> None:
     try:
-        duty.fail(error)
+        terms.fail(error)
     except (TransientError, StoreFull) as trouble:  # how the job ended is to stand in its store
-        log.warning("the end cannot be stored: %s", trouble, extra={"job": duty.job})
-        _put_off(runtime, duty, error)
+        log.warning("the end cannot be stored: %s", trouble, extra={"job": terms.job})
+        _put_off(runtime, terms, error)
 
 
-def _put_off(runtime: Runtime, duty: Duty, error: KoebinError) -> None:
+def _put_off(runtime: Runtime, terms: TaskTerms, error: KoebinError) -> None:
     """Acknowledge now and send the message again later: what is not the task's fault neither burns its attempts nor
     holds its message."""
-    seconds = delay_seconds(runtime.leases.count_delay(duty.message.task_id))
-    delay_message(runtime.redis, duty.message, seconds)
-    runtime.observer.retry(duty.message.task)
-    log.warning("tried again in %.0f s: %s", seconds, error, extra={"job": duty.job})
-    if duty.job:
-        runtime.ledger.wait_for(duty.job, f"{error} (next try in {seconds:.0f} s)")
+    seconds = delay_seconds(runtime.leases.count_delay(terms.message.task_id))
+    delay_message(runtime.redis, terms.message, seconds)
+    runtime.observer.retry(terms.message.task)
+    log.warning("tried again in %.0f s: %s", seconds, error, extra={"job": terms.job})
+    if terms.job:
+        runtime.ledger.wait_for(terms.job, f"{error} (next try in {seconds:.0f} s)")
 
 
 def message_of(runtime: Runtime, task: Any, name: str, request: dict[str, Any], queue: str) -> Message:

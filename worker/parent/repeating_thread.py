@@ -1,4 +1,4 @@
-"""Duty of a worker's parent: a thread of its own for one thing, so that none waits for another."""
+"""Repeating thread of a worker's parent: one for each thing, so that none waits for another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REST: Final = 4.0
 """A step that took long is followed by a pause of so many times that, so that it takes a fifth of the time at most."""
 
 
-class Duty(threading.Thread):
+class RepeatingThread(threading.Thread):
     """A thread that does one step again and again, from its start to the end of the process.
 
     Args:
@@ -37,7 +37,7 @@ class Duty(threading.Thread):
         at_end: Callable[[], object] | None = None,
     ) -> None:
         super().__init__(name=f"koebin-{name}", daemon=True)
-        self._duty = name
+        self._purpose = name
         self._step = step
         self._every = every_seconds
         self._consequence = consequence
@@ -71,14 +71,14 @@ class Duty(threading.Thread):
             try:
                 self._at_end()
             except RedisError as error:
-                log.warning("%s: Redis does not answer at the end: %s", self._duty, error)
+                log.warning("%s: Redis does not answer at the end: %s", self._purpose, error)
 
     def _do(self) -> None:
         try:
             self._step()
         except RedisError as error:
             if not self._cut_off:
-                log.warning("Redis does not answer; %s: %s", self._consequence or self._duty, error)
+                log.warning("Redis does not answer; %s: %s", self._consequence or self._purpose, error)
             self._cut_off = True
             return
         except Exception:

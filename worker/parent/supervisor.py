@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from koebin.tasks.broker.fleet import Announcement
 from koebin.worker.celery_ext.held_leases import HeldLeases
-from koebin.worker.parent.repeating_thread import Duty
+from koebin.worker.parent.repeating_thread import RepeatingThread
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +59,11 @@ class Supervisor:
         others: the threads beside the one that renews.
     """
 
-    def __init__(self, held_leases: HeldLeases, renew_seconds: float, others: Sequence[Duty]) -> None:
+    def __init__(self, held_leases: HeldLeases, renew_seconds: float, others: Sequence[RepeatingThread]) -> None:
         self._held_leases = held_leases
-        self._renewal = Duty("supervisor", self._renew, renew_seconds, consequence="leases cannot be renewed")
+        self._renewal = RepeatingThread(
+            "supervisor", self._renew, renew_seconds, consequence="leases cannot be renewed"
+        )
         self._others = tuple(others)
 
     def start(self) -> None:

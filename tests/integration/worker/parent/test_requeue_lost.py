@@ -20,7 +20,7 @@ from koebin.tasks.contracts import SYNTHESIZE
 from koebin.tasks.jobs.ledger import Ledger, LedgerChunk, State
 from koebin.tasks.redis_keys import chunk_task, speaker_queue
 from koebin.worker.celery_ext.held_leases import HeldLeases
-from koebin.worker.parent.repeating_thread import Duty
+from koebin.worker.parent.repeating_thread import RepeatingThread
 from koebin.worker.parent.requeue_lost import LostWork
 from koebin.worker.parent.supervisor import Supervisor
 from tests.servers.redis import RedisServer
@@ -205,7 +205,9 @@ def test_leases_are_renewed_while_everything_else_hangs(redis: Redis) -> None:
         hanging.set()
         hang.wait(60)
 
-    supervisor = Supervisor(held, 0.1, [Duty("lost-work", hangs, 0.1), Duty("announcer", hangs, 0.1)])
+    supervisor = Supervisor(
+        held, 0.1, [RepeatingThread("lost-work", hangs, 0.1), RepeatingThread("announcer", hangs, 0.1)]
+    )
     supervisor.start()
     try:
         assert held.acquire("text", "tag", 60.0)
