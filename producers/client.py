@@ -44,7 +44,7 @@ from koebin.tasks.connection import check, connect
 from koebin.tasks.contracts import Manifest, PlannedSpeaker, Result, VoiceCredit
 from koebin.tasks.jobs.dead_letters import DeadLetters, redrive
 from koebin.tasks.jobs.garbage_collection import storage
-from koebin.tasks.jobs.ledger import Entry, Ledger, State
+from koebin.tasks.jobs.ledger import JobEntry, Ledger, State
 from koebin.tasks.jobs.older_release import readable_by_older
 from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
 from koebin.tasks.jobs.planning import Target
@@ -513,7 +513,7 @@ def _not_served(name: str, now: Fleet) -> UnknownSpeaker | SpeakerNotServed:
     )
 
 
-def _status(entry: Entry, remaining: float | None = None) -> Status:
+def _status(entry: JobEntry, remaining: float | None = None) -> Status:
     progress = 1.0 if entry.state in (State.SUCCEEDED, State.PARTIAL) else entry.done / entry.chunks
     return Status(
         job=entry.job,
@@ -535,7 +535,7 @@ def _status(entry: Entry, remaining: float | None = None) -> Status:
     )
 
 
-def _eta(entry: Entry, remaining: float | None) -> float | None:
+def _eta(entry: JobEntry, remaining: float | None) -> float | None:
     """Estimated seconds for the rest, at the speed so far; None before the first chunk."""
     if entry.state is State.ASSEMBLING:
         return 0.0

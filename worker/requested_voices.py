@@ -17,7 +17,7 @@ _LONGEST_NAME: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class RequestedVoice:
     """A speaker and the URI of its voice; None for a built-in or default voice.
 
     Attributes:
@@ -29,7 +29,7 @@ class Voice:
     display_name: str = ""
 
 
-def voices(settings: Settings) -> tuple[Voice, ...]:
+def voices(settings: Settings) -> tuple[RequestedVoice, ...]:
     """Requested speakers, each with the source from ``--speakers name=uri`` or the voices file.
 
     Raises:
@@ -37,16 +37,16 @@ def voices(settings: Settings) -> tuple[Voice, ...]:
         InvalidName: not a valid name of a speaker.
     """
     table = _table(settings.voices) if settings.voices else {}
-    found: dict[str, Voice] = {}
+    found: dict[str, RequestedVoice] = {}
     for entry in settings.speakers:
         name, separator, source = entry.partition("=")
         check_speaker(mask(name) if "://" in name else name)  # a URL in the wrong place may hold a password
-        known = table.get(name, Voice(name, None))
+        known = table.get(name, RequestedVoice(name, None))
         found[name] = replace(known, source=source) if separator else known
     return tuple(found.values())
 
 
-def _table(path: Path) -> dict[str, Voice]:
+def _table(path: Path) -> dict[str, RequestedVoice]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -57,7 +57,7 @@ def _table(path: Path) -> dict[str, Voice]:
     return {check_speaker(name): _voice(name, value, path) for name, value in table.items()}
 
 
-def _voice(name: str, value: object, path: Path) -> Voice:
+def _voice(name: str, value: object, path: Path) -> RequestedVoice:
     """A line of the table: a URI, or a table with a URI and a display name."""
     fields = {"uri": value} if isinstance(value, str) else value
     if not isinstance(fields, dict) or fields.keys() - {"uri", "display_name"}:
@@ -68,4 +68,4 @@ def _voice(name: str, value: object, path: Path) -> Voice:
     if len(display_name) > _LONGEST_NAME or not display_name.isprintable():
         what = f"a display name is longer than {_LONGEST_NAME} characters, or not printable"
         raise InvalidSettings(what, f"{path}: {name}")
-    return Voice(name, source, display_name)
+    return RequestedVoice(name, source, display_name)

@@ -42,7 +42,7 @@ def is_sealed(root: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CachedFolder:
     """Fetched folder with its manifest."""
 
     folder: Path
@@ -63,7 +63,7 @@ class Shelf:
         self._uri = uri
         self._pins = folder / "pins" / _name(reference)
 
-    def open(self, prefix: str) -> Entry | None:
+    def open(self, prefix: str) -> CachedFolder | None:
         """Entry in use; None if there is none.
 
         Raises:
@@ -75,7 +75,7 @@ class Shelf:
             return None
         return self.entry(prefix, revision)
 
-    def entry(self, prefix: str, revision: str) -> Entry | None:
+    def entry(self, prefix: str, revision: str) -> CachedFolder | None:
         """Entry of a revision, in use or not; None if there is none.
 
         Raises:
@@ -88,7 +88,7 @@ class Shelf:
             return None
         manifest = Manifest.from_json(data, str(folder))
         manifest.check_sizes(folder / "files")
-        return Entry(folder / "files", manifest)
+        return CachedFolder(folder / "files", manifest)
 
     def prefixes(self) -> list[str]:
         """Prefixes in use."""
@@ -115,7 +115,7 @@ class Shelf:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def commit(self, prefix: str, listing: Listing, staged: Path) -> Entry:
+    def commit(self, prefix: str, listing: Listing, staged: Path) -> CachedFolder:
         """Verify the staged files against the listing, and make them an entry in one rename.
 
         Args:
@@ -143,7 +143,7 @@ class Shelf:
         os.rename(building, final)
         sync([final.parent])
         shutil.rmtree(staging, ignore_errors=True)
-        return Entry(final / "files", manifest)
+        return CachedFolder(final / "files", manifest)
 
     def pin(self, prefix: str, revision: str) -> None:
         """Select the revision that ``open`` returns from now on."""

@@ -18,7 +18,7 @@ from koebin.engine.errors import (
     SourceUnavailable,
 )
 from koebin.engine.sources.base import Listing, RemoteFile, SourceOptions, check_prefix, not_found, parents
-from koebin.engine.sources.cache import Entry, Shelf, is_sealed
+from koebin.engine.sources.cache import CachedFolder, Shelf, is_sealed
 from koebin.engine.sources.manifest import is_fetched
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class CachedSource(ABC):
         self._shelf().pin(prefix, listing.revision)
         return entry.folder
 
-    def _complete(self, prefix: str, revision: str, every_byte: bool) -> Entry | None:
+    def _complete(self, prefix: str, revision: str, every_byte: bool) -> CachedFolder | None:
         try:
             entry = self._shelf().entry(prefix, revision)
             if entry is not None and every_byte:

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from koebin.producers.briefings.compose import Submission, script_of
-from koebin.producers.briefings.schedule.progress import Outcome
+from koebin.producers.briefings.schedule.progress import BriefingOutcome
 from koebin.producers.client import Client
 from koebin.tasks.contracts import Output, parse
 from koebin.tasks.jobs.ledger import State
@@ -36,7 +36,7 @@ class Jobs:
         job_options = JobOptions(parse(Output, submission.output), priority=submission.priority)
         return self._client(submission.store).submit(script, job_id=submission.job, job_options=job_options)
 
-    def follow(self, submission: Submission) -> Outcome | None:
+    def follow(self, submission: Submission) -> BriefingOutcome | None:
         """Outcome of a job, None while it runs; one that Redis has lost is entered again from the store.
 
         Raises:
@@ -49,8 +49,8 @@ class Jobs:
                 client.resume(submission.job)
             return None
         if outcome.state is State.SUCCEEDED and outcome.result is not None:
-            return Outcome("", outcome.result.model_dump(mode="json"))
-        return Outcome(outcome.error or f"the job ended as {outcome.state}", {})
+            return BriefingOutcome("", outcome.result.model_dump(mode="json"))
+        return BriefingOutcome(outcome.error or f"the job ended as {outcome.state}", {})
 
     def open_store(self, uri: str) -> Store:
         """Store with this deployment's credentials."""

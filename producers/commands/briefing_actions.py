@@ -22,10 +22,10 @@ from koebin.producers.briefings.access_policy import Policy
 from koebin.producers.briefings.beat import run_beat
 from koebin.producers.briefings.briefing_file import Briefing, load_briefing, load_folder
 from koebin.producers.briefings.compose import compose, job_id, preview
-from koebin.producers.briefings.findings import Finding, check
+from koebin.producers.briefings.findings import BriefingFinding, check
 from koebin.producers.briefings.jobs import Jobs
 from koebin.producers.briefings.schedule.due_times import next_ticks
-from koebin.producers.briefings.schedule.journal import Journal, State, Tick, tick_id
+from koebin.producers.briefings.schedule.journal import Journal, Tick, TickState, tick_id
 from koebin.producers.briefings.schedule.lease import holding
 from koebin.producers.briefings.schedule.progress import Progress
 from koebin.producers.child_keeper import scratch
@@ -65,7 +65,7 @@ def check_files(settings: Settings, names: list[str], as_json: bool) -> None:
     found = {path.name: _findings(path, settings) for path in _paths(settings, names)}
     if not names:
         for path, problem in load_folder(settings.briefings)[1].items():
-            found[path.name] = found[path.name] or [Finding("error", "name", str(problem))]
+            found[path.name] = found[path.name] or [BriefingFinding("error", "name", str(problem))]
     if as_json:
         say_json({name: [finding.as_json() for finding in findings] for name, findings in found.items()})
     else:
@@ -198,28 +198,30 @@ def _advanced(progress: Progress, briefing: Briefing, due: datetime, wait: float
         tick = journal.tick(name)
         if tick is None:
             raise InvalidBriefing("this due time is no longer in Redis", name, "Run it again")
-        submitted = wait is None and tick.state is State.SUBMITTED
+        submitted = wait is None and tick.state is TickState.SUBMITTED
         if tick.state.ended or submitted or time.monotonic() > deadline:
             return tick
         time.sleep(0.25)
 
 
 def _end(tick: Tick, wait: float | None) -> None:
-    if tick.state is State.FAILED:
+    if tick.state is TickState.FAILED:
         note(f"error: {tick.error}")
         raise typer.Exit(FAILED)
-    if tick.state is State.SUBMITTED and wait is None:
+    if tick.state is TickState.SUBMITTED and wait is None:
         note("submitted; a beat process will publish it (or use --wait)")
-    elif tick.state is not State.PUBLISHED:
+    elif tick.state is not TickState.PUBLISHED:
         note(f"error: not done in time, it is {tick.state}: {tick.error or 'a beat process goes on with it'}")
         raise typer.Exit(FAILED)
 
 
-def _findings(path: Path, settings: Settings) -> list[Finding]:
+def _findings(path: Path, settings: Settings) -> list[BriefingFinding]:
     try:
         return check(load_briefing(path), datetime.now(UTC), policy_of(settings))
     except InvalidBriefing as error:
-        return [Finding("error", "file", f"{error.what}: {error.value}" if error.value else error.what, error.line)]
+        return [
+            BriefingFinding("error", "file", f"{error.what}: {error.value}" if error.value else error.what, error.line)
+        ]
 
 
 def _row(briefing: Briefing, last: dict[str, Any] | None) -> dict[str, Any]:

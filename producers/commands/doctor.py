@@ -22,7 +22,7 @@ from koebin.tasks.settings import Settings, load_settings
 from koebin.tasks.stores.base import Finding
 from koebin.tasks.stores.uri import open_store
 from koebin.worker.child.gpu_claim import candidates, cuda_devices
-from koebin.worker.requested_voices import Voice, voices
+from koebin.worker.requested_voices import RequestedVoice, voices
 
 
 def register(app: typer.Typer) -> None:
@@ -144,7 +144,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     except ModuleNotFoundError:
         return
     with TTS(device=settings.device, sources=settings.source_options(), bert_source=settings.bert) as tts:
-        for voice in voices(settings) or (Voice("mei", None),):
+        for voice in voices(settings) or (RequestedVoice("mei", None),):
             speaker = tts.load(voice.name, voice.source).prepare(warmup=False).speakers[voice.name]
             spoken = speaker.generate("テストです。").duration_seconds
             yield Finding("engine", ok=spoken > 0.3, detail=f"{voice.name} spoke {spoken:.2f} s")

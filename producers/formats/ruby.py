@@ -12,7 +12,7 @@ from koebin.engine.reading import Reading
 from koebin.engine.text.characters import script
 from koebin.engine.text.readings import repeated_kana
 from koebin.producers.formats.script_builder import ScriptBuilder
-from koebin.producers.formats.written_readings import MAX_WORD, Spoken, parse_phrases, parse_reading
+from koebin.producers.formats.written_readings import MAX_WORD, WrittenReading, parse_phrases, parse_reading
 
 Ruby = Literal["strict", "lenient"]
 """``strict``: a reading that is none is refused, or is a quotation. ``lenient``: it is left out, as books need it."""
@@ -108,7 +108,7 @@ class RubyReader:
         run.text = run.text[:start]
         self._read(run, start, word, spoken if len(word) <= MAX_WORD else None, where)
 
-    def _read(self, run: Run, start: int, word: str, spoken: Spoken | None, where: tuple[int, int]) -> None:
+    def _read(self, run: Run, start: int, word: str, spoken: WrittenReading | None, where: tuple[int, int]) -> None:
         """Append ``word`` with its reading; kana take the place of a character that no font has."""
         if spoken is None:
             run.text += word

@@ -18,7 +18,7 @@ from koebin.engine.text.kana import has_phrases
 from koebin.producers.formats import safe_xml, white_space
 from koebin.producers.formats.script_builder import ScriptBuilder
 from koebin.producers.formats.speaker_names import Cast, Voice
-from koebin.producers.formats.written_readings import MAX_WORD, Spoken, parse_phrases, parse_reading
+from koebin.producers.formats.written_readings import MAX_WORD, WrittenReading, parse_phrases, parse_reading
 from koebin.tasks.script import Ending
 
 _ATTRIBUTES: Final = {
@@ -66,7 +66,7 @@ class _Element:
     voice: Voice
     part: int = 0
     alias: str = ""
-    spoken: Spoken | None = None
+    spoken: WrittenReading | None = None
 
 
 class _Speech(safe_xml.Handler):
@@ -187,7 +187,7 @@ def _given(attributes: dict[str, str], name: str) -> str:
     return value
 
 
-def _phoneme(attributes: dict[str, str]) -> Spoken:
+def _phoneme(attributes: dict[str, str]) -> WrittenReading:
     alphabet = attributes.get("alphabet", "").lower()
     if alphabet not in _ALPHABETS:
         raise InvalidScript("this alphabet is not taken", alphabet, f"Use {_ALPHABETS[0]} (kana)")

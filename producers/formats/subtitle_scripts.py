@@ -33,7 +33,7 @@ _OTHER_COST: Final = 0.12
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
+class ScriptCue:
     """A cue: its text with readings, from ``start`` to ``end`` seconds; ``name`` is whom the file says it."""
 
     line: int
@@ -78,7 +78,7 @@ def predicted_cue_seconds(text: str) -> float:
     return seconds + _OTHER_COST * len(rest.strip())
 
 
-def _cues(text: str, builder: ScriptBuilder) -> Iterator[Cue]:
+def _cues(text: str, builder: ScriptBuilder) -> Iterator[ScriptCue]:
     for number, block in _blocks(text):
         place = next((index for index, row in enumerate(block[:3]) if "-->" in row), None)
         if place is None:
@@ -124,7 +124,7 @@ def _seconds(parts: tuple[str | None, ...]) -> float:
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds or 0) + float(f"0.{fraction}")
 
 
-def _cue(said: str, line: int, start: float, end: float) -> Cue:
+def _cue(said: str, line: int, start: float, end: float) -> ScriptCue:
     voice = _VOICE.search(said)
     said = _OVERRIDE.sub("", said)
     parts: list[str] = []
@@ -142,7 +142,9 @@ def _cue(said: str, line: int, start: float, end: float) -> Cue:
             length += len(word)
         position = ruby.end()
     parts.append(_plain(said[position:]))
-    return Cue(line, start, end, "".join(parts), tuple(readings), html.unescape(voice[1]).strip() if voice else "")
+    return ScriptCue(
+        line, start, end, "".join(parts), tuple(readings), html.unescape(voice[1]).strip() if voice else ""
+    )
 
 
 def _plain(text: str) -> str:

@@ -22,7 +22,7 @@ _FALL: Final = re.compile("['’]")
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class WrittenReading:
     """A reading: kana as it was written, and the mora after which the pitch falls (0 flat, None unknown)."""
 
     kana: str
@@ -30,7 +30,7 @@ class Spoken:
 
 
 @lru_cache(maxsize=10_000)
-def parse_reading(written: str) -> Spoken | None:
+def parse_reading(written: str) -> WrittenReading | None:
     """``はし``, ``ハシ'``, ``は'し`` or ``はし:0``; None if it is not kana or the accent does not fit.
 
     ``'`` follows the mora after which the pitch falls; ``:n`` counts the morae before the fall, 0 is flat.
@@ -52,16 +52,16 @@ def parse_reading(written: str) -> Spoken | None:
         accent = len(split_morae(to_katakana(_SILENT.sub("", before))))
     if accent is not None and accent > len(split_morae(to_katakana(kana))):
         return None
-    return Spoken(kana, accent)
+    return WrittenReading(kana, accent)
 
 
-def parse_phrases(written: str) -> Spoken | None:
+def parse_phrases(written: str) -> WrittenReading | None:
     """A whole sentence as ``koebin check`` prints it: ``キョ'ーワ/イイ/テ'ンキデス。``; None if it is none."""
     try:
         check_kana(written)
     except InvalidText:
         return None
-    return Spoken(written) if has_phrases(written) else None
+    return WrittenReading(written) if has_phrases(written) else None
 
 
 def _split_fall(text: str) -> tuple[str, bool, str]:

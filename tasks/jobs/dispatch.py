@@ -11,13 +11,13 @@ from typing import Final
 from koebin.tasks.broker.delayed_messages import Message, Send
 from koebin.tasks.broker.fleet_summary import Serving, Summary
 from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE_CHUNK, AssembleRequest, ChunkRequest
-from koebin.tasks.jobs.ledger import Entry, Ledger, State
+from koebin.tasks.jobs.ledger import JobEntry, Ledger, State
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, assemble_task, chunk_task, speaker_queue
 
 CHUNKS_PER_CHILD: Final = 2
 
 
-def chunk_message(entry: Entry, number: int, speaker: str) -> Message:
+def chunk_message(entry: JobEntry, number: int, speaker: str) -> Message:
     """Message of a planned chunk; the worker reads its segments from the store."""
     request = ChunkRequest(
         job=entry.job,
@@ -32,13 +32,13 @@ def chunk_message(entry: Entry, number: int, speaker: str) -> Message:
     return Message(SYNTHESIZE_CHUNK, chunk_task(entry.job, number), document, speaker_queue(speaker), entry.priority)
 
 
-def assemble_message(entry: Entry) -> Message:
+def assemble_message(entry: JobEntry) -> Message:
     """Message of a job's assembly."""
     request = AssembleRequest(job=entry.job, store=entry.store).model_dump(mode="json")
     return Message(ASSEMBLE, assemble_task(entry.job), request, ASSEMBLE_QUEUE, entry.priority)
 
 
-def foreign(entry: Entry, speaker: str, request: ChunkRequest) -> str:
+def foreign(entry: JobEntry, speaker: str, request: ChunkRequest) -> str:
     """Reason why a message about a live job is not one of ours, "" if it is.
 
     Args:
@@ -52,7 +52,7 @@ def foreign(entry: Entry, speaker: str, request: ChunkRequest) -> str:
     return ""
 
 
-def dispatch(ledger: Ledger, workers: Serving, send: Send, entry: Entry) -> int:
+def dispatch(ledger: Ledger, workers: Serving, send: Send, entry: JobEntry) -> int:
     """Move chunks of a job into the queues until each speaker's window is full; returns how many.
 
     A speaker that no live worker serves with the planned revisions gets none: its chunks stay planned.
@@ -72,7 +72,7 @@ def dispatch(ledger: Ledger, workers: Serving, send: Send, entry: Entry) -> int:
     return sent
 
 
-def lacks(entry: Entry, unserved: Collection[str], workers: Summary) -> str:
+def lacks(entry: JobEntry, unserved: Collection[str], workers: Summary) -> str:
     """What an unfinished job waits for, as a sentence.
 
     Args:

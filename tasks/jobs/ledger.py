@@ -76,7 +76,7 @@ class LedgerChunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JobEntry:
     """Entry of a job in the ledger; counts are of chunks unless stated otherwise."""
 
     job: str
@@ -373,11 +373,11 @@ class Ledger:
         value: Any = self._redis.hget(redis_keys.job(job), "seconds")
         return float(value or 0.0)
 
-    def entry(self, job: str) -> Entry:
+    def entry(self, job: str) -> JobEntry:
         """Entry of a job. Raises: JobNotFound."""
         return _entry(job, self._redis.hgetall(redis_keys.job(job)))
 
-    def planned(self, job: str, chunk: int) -> tuple[Entry, str]:
+    def planned(self, job: str, chunk: int) -> tuple[JobEntry, str]:
         """Entry of a job and the speaker of its chunk ("" if it has no such chunk), in one query. Raises:
         JobNotFound."""
         pipe = self._redis.pipeline(transaction=False)
@@ -396,7 +396,7 @@ class Ledger:
         jobs: Any = self._redis.zrange(redis_keys.JOBS, 0, -1)
         return [as_text(job) for job in jobs]
 
-    def live_entries(self) -> list[Entry]:
+    def live_entries(self) -> list[JobEntry]:
         """Entries of the jobs that have not ended, oldest first; jobs forgotten meanwhile are left out."""
         entries = []
         for entry in self.entries(self.live()):
@@ -406,7 +406,7 @@ class Ledger:
                 entries.append(entry)
         return entries
 
-    def entries(self, jobs: Iterable[str]) -> Iterator[Entry]:
+    def entries(self, jobs: Iterable[str]) -> Iterator[JobEntry]:
         """Entries of jobs, in their order, read in pages; those that are gone or cannot be read are left out."""
         for page in batched(jobs, _PAGE):
             pipe = self._redis.pipeline(transaction=False)
@@ -457,7 +457,7 @@ class Ledger:
         """Note that an open chunk was dispatched again now."""
         self._redis.zadd(f"{redis_keys.job(job)}:open:{speaker}", {str(chunk): time.time()}, xx=True)
 
-    def remaining_seconds(self, entry: Entry) -> float:
+    def remaining_seconds(self, entry: JobEntry) -> float:
         """Predicted seconds of audio that are not done, of one job; one short command however many chunks it has."""
         answer = self._remaining(keys=[redis_keys.job(entry.job)], args=[_EXACT_CHUNKS, *entry.speakers])
         return float(as_text(answer))
@@ -498,7 +498,7 @@ def _tell_once(job: str, reason: str) -> None:
         log.error("a job is left alone: %s", reason, extra={"job": job})
 
 
-def _entry(job: str, raw: Any) -> Entry:
+def _entry(job: str, raw: Any) -> JobEntry:
     """Raises: JobNotFound, JobUnreadable."""
     if not raw:
         raise JobNotFound("no such job in Redis", job)
@@ -510,8 +510,8 @@ def _entry(job: str, raw: Any) -> Entry:
         raise JobUnreadable("the entry of a job in Redis cannot be read", job, reason) from error
 
 
-def _read_entry(job: str, f: Mapping[str, str]) -> Entry:
-    return Entry(
+def _read_entry(job: str, f: Mapping[str, str]) -> JobEntry:
+    return JobEntry(
         job=job,
         state=State(f["state"]),
         store=f["store"],

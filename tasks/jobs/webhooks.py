@@ -23,7 +23,7 @@ from koebin.engine.errors import InvalidOption, JobNotFound
 from koebin.tasks import redis_keys, traces
 from koebin.tasks.connection import as_text, server_time
 from koebin.tasks.contracts import dump
-from koebin.tasks.jobs.ledger import Entry, Ledger
+from koebin.tasks.jobs.ledger import JobEntry, Ledger
 from koebin.tasks.jobs.outcome import JobOutcome, stored_outcome
 from koebin.tasks.retry_policy import jittered
 from koebin.tasks.stores.base import Store
@@ -78,7 +78,7 @@ class Webhooks:
         """Time by the server's clock; receivers refuse signatures of a clock that is minutes off."""
         return server_time(self._redis)
 
-    def entry(self, job: str) -> Entry | None:
+    def entry(self, job: str) -> JobEntry | None:
         """Entry of an ended job; None if the ledger dropped it, or it is live again: then there is nothing to
         deliver."""
         try:
@@ -115,7 +115,7 @@ class Webhooks:
         self._redis.hdel(redis_keys.WEBHOOK_ATTEMPTS, job)
 
 
-def notice(entry: Entry, store: Store, secret: str, attempt: int, now: float) -> Notice:
+def notice(entry: JobEntry, store: Store, secret: str, attempt: int, now: float) -> Notice:
     """Request for an ended job.
 
     Args:
@@ -138,7 +138,7 @@ def notice(entry: Entry, store: Store, secret: str, attempt: int, now: float) ->
     return Notice(entry.job, entry.webhook, headers, body, attempt)
 
 
-def event_id(entry: Entry, outcome: JobOutcome) -> str:
+def event_id(entry: JobEntry, outcome: JobOutcome) -> str:
     """Event id, the same for every delivery of one end of one job, even after Redis lost the job."""
     end = f"{entry.job}\n{entry.created}\n".encode() + dump(outcome)
     return hashlib.sha256(end).hexdigest()[:32]
@@ -196,7 +196,7 @@ def _is_readable(url: str) -> bool:
         return False
 
 
-def _document(entry: Entry, store: Store) -> Mapping[str, Any]:
+def _document(entry: JobEntry, store: Store) -> Mapping[str, Any]:
     # Without a result it failed before there was anything to store.
     outcome = stored_outcome(store, entry.job) or JobOutcome(job=entry.job, state=entry.state, error=entry.error)
     return {

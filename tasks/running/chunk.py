@@ -66,7 +66,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ChunkOutcome:
     """Outcome of a chunk's segments."""
 
     reused: int
@@ -129,7 +129,7 @@ def _dictionary(store: Store, revision: str) -> Dictionary:
         raise InvalidMessage("the job's dictionary in the store cannot be read", revision) from error
 
 
-def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
+def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> ChunkOutcome:
     """Render and store the segments that the store lacks.
 
     Raises:
@@ -187,7 +187,7 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> Outcome:
         else:
             judged.append(verdict)
             runtime.leases.progress(chunk.task_id)
-    return Outcome(
+    return ChunkOutcome(
         reused=max(0, len(chunk.planned) - sum(key not in present for key in specs) - attempt.rendered),
         rendered=sum(segment.key not in dead for segment in missing) + attempt.rendered,
         seconds=math.fsum(seconds) + attempt.seconds,
@@ -288,7 +288,7 @@ def _evidence(chunk: Chunk, planned: PlannedSegment, reason: str) -> dict[str, A
     }
 
 
-def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: Outcome) -> str:
+def finish_chunk(runtime: Runtime, chunk: Chunk, outcome: ChunkOutcome) -> str:
     """Write the done document, mark the chunk done in the ledger, dispatch the next; returns the job's state ("" if
     unknown).
     """

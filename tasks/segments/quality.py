@@ -38,7 +38,7 @@ SLACK_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class SpokenSegment:
     """Segment as a recogniser sees it; ``audio`` is mono float32."""
 
     text: str
@@ -50,7 +50,7 @@ class Spoken:
 class Recogniser(Protocol):
     """Interface of the entry points ``koebin.recognisers``: judges the same segment the same way every time."""
 
-    def __call__(self, spoken: Spoken) -> str:
+    def __call__(self, spoken: SpokenSegment) -> str:
         """Why the segment is bad, as a short sentence; "" if it is good."""
         ...
 
@@ -78,7 +78,7 @@ class QualityGate:
         self.takes = quality.takes
         self._recognisers = [(name, _recogniser(name)) for name in quality.recognisers]
 
-    def judge(self, spoken: Spoken) -> Verdict:
+    def judge(self, spoken: SpokenSegment) -> Verdict:
         """Verdict on a take; recognisers judge only what is audible."""
         verdict = check_samples(spoken)
         if verdict.mute:
@@ -87,7 +87,7 @@ class QualityGate:
         return Verdict(verdict.reasons + tuple(f"{name}: {why[:200]}" for name, why in said if why))
 
 
-def check_samples(spoken: Spoken) -> Verdict:
+def check_samples(spoken: SpokenSegment) -> Verdict:
     """Check for silence, clipping, and a duration that no reading of the text can have. ``Audio`` itself refuses
     NaN."""
     samples = spoken.audio.samples
@@ -127,13 +127,13 @@ def _clipped(samples: FloatArray) -> float:
     return float(runs[runs >= CLIPPED_RUN].sum()) / len(full)
 
 
-def _recogniser(name: str) -> Callable[[Spoken], str]:
+def _recogniser(name: str) -> Callable[[SpokenSegment], str]:
     found = next(iter(entry_points(group=GROUP, name=name)), None)
     if found is None:
         known = ", ".join(sorted(point.name for point in entry_points(group=GROUP))) or "none"
         raise BackendMissing("the recogniser is not installed on this worker", name, f"Installed: {known}")
     try:
-        recognise: Callable[[Spoken], str] = found.load()
+        recognise: Callable[[SpokenSegment], str] = found.load()
     except ImportError as error:
         raise BackendMissing("the recogniser cannot be loaded", name, str(error)) from error
     return recognise

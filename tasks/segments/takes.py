@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from koebin.engine.errors import InferenceFailed, KoebinError
 from koebin.tasks.contracts import Judged, PlannedSegment, SegmentSpec
 from koebin.tasks.segments import store as segments
-from koebin.tasks.segments.quality import QualityGate, Spoken, Verdict
+from koebin.tasks.segments.quality import QualityGate, SpokenSegment, Verdict
 from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def judge(
     if gate is None:
         return Take(spec, made, Verdict(), stored)
     heard = made if stored else _as_stored(made)
-    return Take(spec, made, gate.judge(Spoken(spec.text, speaker, spec.synthesis_options(), heard)), stored)
+    return Take(spec, made, gate.judge(SpokenSegment(spec.text, speaker, spec.synthesis_options(), heard)), stored)
 
 
 def choose_take(store: Store, planned: PlannedSegment, speaker: str, first: Take, further: Iterable[Take]) -> Judged:

@@ -50,7 +50,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class RemoteSpeech:
     """An utterance as the server spoke it.
 
     Attributes:
@@ -91,7 +91,7 @@ class RemoteVoice(ABC):
         """Who the server says it is."""
 
     @abstractmethod
-    def _say(self, text: str, options: SynthesisOptions) -> Spoken:
+    def _say(self, text: str, options: SynthesisOptions) -> RemoteSpeech:
         """Speak a text."""
 
     @property

@@ -11,7 +11,7 @@ from koebin.engine.checked_names import nearest
 from koebin.engine.errors import SourceNotFound
 from koebin.engine.models.card import VoiceCard
 from koebin.engine.models.remote.audio import decode
-from koebin.engine.models.remote.base import Identity, RemoteVoice, Spoken
+from koebin.engine.models.remote.base import Identity, RemoteSpeech, RemoteVoice
 from koebin.engine.options import SynthesisOptions
 
 _SPEECH: Final = "/audio/speech"
@@ -33,14 +33,14 @@ class OpenAiVoice(RemoteVoice):
         card = VoiceCard(name=voice or query["model"], architecture=query["model"])
         return Identity(model, card=card)
 
-    def _say(self, text: str, options: SynthesisOptions) -> Spoken:
+    def _say(self, text: str, options: SynthesisOptions) -> RemoteSpeech:
         query = self._address.query
         body: dict[str, Any] = {"model": query["model"], "input": text, "response_format": query.get("format", "wav")}
         body |= {name: query[name] for name in ("voice", "instructions", "language") if name in query}
         if options.speed != 1.0:
             body["speed"] = options.speed
         data, media_type = self._client.answer("POST", _SPEECH, body=body)
-        return Spoken(*decode(data, media_type, self._address.uri))
+        return RemoteSpeech(*decode(data, media_type, self._address.uri))
 
 
 def _entry(models: Any, name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from koebin.engine.checked_names import nearest
 from koebin.engine.errors import InferenceFailed, InvalidOption, SourceError, SourceNotFound
 from koebin.engine.models.card import CardSpeaker, VoiceCard
 from koebin.engine.models.remote.audio import decode
-from koebin.engine.models.remote.base import Identity, RemoteVoice, Spoken
+from koebin.engine.models.remote.base import Identity, RemoteSpeech, RemoteVoice
 from koebin.engine.options import SynthesisOptions
 
 _SPEEDS: Final = (0.5, 2.0)
@@ -49,7 +49,7 @@ class VoicevoxVoice(RemoteVoice):
         policy = info.get("policy") if isinstance(info, dict) else ""
         return policy[:200_000] if isinstance(policy, str) else ""
 
-    def _say(self, text: str, options: SynthesisOptions) -> Spoken:
+    def _say(self, text: str, options: SynthesisOptions) -> RemoteSpeech:
         low, high = _SPEEDS
         if not low <= options.speed <= high:
             raise InvalidOption(
@@ -62,7 +62,7 @@ class VoicevoxVoice(RemoteVoice):
         query |= {"speedScale": options.speed, "outputStereo": False}
         data, media_type = self._client.answer("POST", "/synthesis", query=speaker, body=query)
         samples, rate = decode(data, media_type, self._address.uri)
-        return Spoken(samples, rate, moras_of(query, len(samples) / rate))
+        return RemoteSpeech(samples, rate, moras_of(query, len(samples) / rate))
 
 
 def moras_of(query: dict[str, Any], seconds: float) -> tuple[Mark, ...]:

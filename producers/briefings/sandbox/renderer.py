@@ -35,7 +35,7 @@ class RenderFailed(Exception):
         return self.message
 
 
-class Spoken(str):
+class SpokenText(str):
     """Text of a source: it comes from the briefing's own template, so its markup is kept.
 
     Attributes:
@@ -45,7 +45,7 @@ class Spoken(str):
     __slots__ = ("ok",)
     ok: bool
 
-    def __new__(cls, text: str, ok: bool) -> Spoken:
+    def __new__(cls, text: str, ok: bool) -> SpokenText:
         spoken = super().__new__(cls, text)
         spoken.ok = ok
         return spoken
@@ -66,7 +66,7 @@ def render(template: str, sources: Mapping[str, Mapping[str, Any]], max_characte
     said: dict[str, dict[str, Any]] = {}
     for name, source in sources.items():
         said[name] = _say(source, max_characters)
-    spoken = {name: Spoken(each["text"], each["ok"]) for name, each in said.items()}
+    spoken = {name: SpokenText(each["text"], each["ok"]) for name, each in said.items()}
     return {"text": _rendered(template, spoken, max_characters), "sources": said}
 
 
@@ -152,7 +152,7 @@ class _Finalised(NodeTransformer):
 
 
 def _finalize(value: object) -> str:
-    if isinstance(value, Spoken):
+    if isinstance(value, SpokenText):
         return value
     if isinstance(value, StrictUndefined):
         return str(value)  # raises, with the name

@@ -34,7 +34,7 @@ REMEMBERED_SECONDS: Final = 40 * 86400
 """Seconds that an ended tick is remembered: longer than any ``max_age``."""
 
 
-class State(StrEnum):
+class TickState(StrEnum):
     """State of a tick."""
 
     DUE = "DUE"
@@ -45,7 +45,7 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        return self in (State.PUBLISHED, State.FAILED)
+        return self in (TickState.PUBLISHED, TickState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Tick:
     """
 
     id: str
-    state: State
+    state: TickState
     submission: str = ""
     edition: str = ""
     error: str = ""
@@ -180,7 +180,7 @@ class Journal:
         fields = {_text(name): _text(value) for name, value in found.items()}
         return Tick(
             tick,
-            State(fields["state"]),
+            TickState(fields["state"]),
             fields.get("submission", ""),
             fields.get("edition", ""),
             fields.get("error", ""),
@@ -213,7 +213,7 @@ class Journal:
         if not self._change(keys=[redis_keys.BRIEFINGS + "tick:" + tick, _lease(tick)], args=[owner, *pairs]):
             raise LeaseGone(tick)
 
-    def end(self, tick: Tick, owner: str, state: State, error: str = "") -> None:
+    def end(self, tick: Tick, owner: str, state: TickState, error: str = "") -> None:
         """End a tick: it is closed, remembered, and its lease is released.
 
         Raises:

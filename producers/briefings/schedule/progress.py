@@ -23,7 +23,7 @@ from koebin.engine.errors import (
 from koebin.producers.briefings.briefing_file import Briefing
 from koebin.producers.briefings.compose import Composed, Submission, Submitter
 from koebin.producers.briefings.publish import Edition, edition_of, publish
-from koebin.producers.briefings.schedule.journal import Journal, LeaseGone, State, Tick
+from koebin.producers.briefings.schedule.journal import Journal, LeaseGone, Tick, TickState
 from koebin.producers.briefings.schedule.lease import holding
 from koebin.tasks.stores.base import Store
 
@@ -44,7 +44,7 @@ FOLLOWED: Final = timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BriefingOutcome:
     """Outcome of a job.
 
     Attributes:
@@ -57,7 +57,7 @@ class Outcome:
 
 
 Compose = Callable[[Briefing, datetime], Composed]
-Follow = Callable[[Submission], Outcome | None]
+Follow = Callable[[Submission], BriefingOutcome | None]
 """Function for a submitted job's outcome; None while it runs."""
 OpenStore = Callable[[str], Store]
 
@@ -80,7 +80,7 @@ class Progress:
     clock: Callable[[], datetime]
     lease_seconds: float = 10.0
 
-    def advance(self, tick_id: str, owner: str, briefing: Briefing | None) -> State:
+    def advance(self, tick_id: str, owner: str, briefing: Briefing | None) -> TickState:
         """Take a tick as far as possible now; the caller holds its lease as ``owner``.
 
         Args:
@@ -92,7 +92,7 @@ class Progress:
         """
         tick = self.journal.tick(tick_id)
         if tick is None or tick.state.ended:
-            return tick.state if tick else State.FAILED
+            return tick.state if tick else TickState.FAILED
         try:
             return self._step(tick, owner, briefing)
         except (LeaseGone, RedisError):
@@ -105,14 +105,14 @@ class Progress:
             log.exception("briefing %s of %s", tick.name, tick.due.isoformat())
             return self._later(tick, owner, error, attempts=tick.attempts + 1)
 
-    def _step(self, tick: Tick, owner: str, briefing: Briefing | None) -> State:
-        if tick.state in (State.DUE, State.RENDERED):
+    def _step(self, tick: Tick, owner: str, briefing: Briefing | None) -> TickState:
+        if tick.state in (TickState.DUE, TickState.RENDERED):
             self._count(tick, owner)
-        if tick.state is State.DUE:
+        if tick.state is TickState.DUE:
             if briefing is None:
                 return self._later(tick, owner, UnknownBriefing(tick.name), attempts=0)
             tick = self._rendered(tick, owner, briefing)
-        if tick.state is State.RENDERED:
+        if tick.state is TickState.RENDERED:
             tick = self._submitted(tick, owner)
         return self._published(tick, owner)
 
@@ -126,9 +126,9 @@ class Progress:
         composed = self.compose(briefing, tick.due)
         submission = composed.submission.to_json()
         edition = edition_of(briefing, tick.due, composed).to_json()
-        fields = {"state": State.RENDERED, "submission": submission, "edition": edition}
+        fields = {"state": TickState.RENDERED, "submission": submission, "edition": edition}
         self.journal.change(tick.id, owner, fields)
-        return Tick(tick.id, State.RENDERED, submission, edition)
+        return Tick(tick.id, TickState.RENDERED, submission, edition)
 
     def _submitted(self, tick: Tick, owner: str) -> Tick:
         submission = Submission.from_json(tick.submission)
@@ -137,9 +137,9 @@ class Progress:
         except JobConflict as error:
             self._check_exists(submission, error)
             log.warning("briefing %s: its job exists with another text, and is used as it is: %s", tick.name, error)
-        self.journal.change(tick.id, owner, {"state": State.SUBMITTED})
+        self.journal.change(tick.id, owner, {"state": TickState.SUBMITTED})
         log.info("briefing %s of %s is job %s", tick.name, tick.due.isoformat(), submission.job)
-        return Tick(tick.id, State.SUBMITTED, tick.submission, tick.edition)
+        return Tick(tick.id, TickState.SUBMITTED, tick.submission, tick.edition)
 
     def _check_exists(self, submission: Submission, conflict: JobConflict) -> None:
         """Check that the job exists: another process may be submitting it, or have died meanwhile.
@@ -152,7 +152,7 @@ class Progress:
         except JobNotFound:
             raise BrokerUnavailable(conflict.what, conflict.value, conflict.hint) from conflict
 
-    def _published(self, tick: Tick, owner: str) -> State:
+    def _published(self, tick: Tick, owner: str) -> TickState:
         outcome = self.follow(Submission.from_json(tick.submission))
         if outcome is None:
             return self._still(tick, owner, "its job has not ended yet")
@@ -161,26 +161,26 @@ class Progress:
         edition = Edition.from_json(tick.edition)
         with holding(self.journal, f"publish:{tick.name}", self.lease_seconds, rest=0, limit=3600) as publisher:
             if not publisher:
-                return State.SUBMITTED
+                return TickState.SUBMITTED
             entry = publish(edition, self.open_store(edition.store), outcome.result, self.clock())
         self.journal.change(tick.id, owner, {"entry": json.dumps(entry, ensure_ascii=False)})
-        self.journal.end(tick, owner, State.PUBLISHED)
+        self.journal.end(tick, owner, TickState.PUBLISHED)
         log.info("briefing %s of %s is published: %s", tick.name, edition.due, ", ".join(entry["uris"].values()))
-        return State.PUBLISHED
+        return TickState.PUBLISHED
 
-    def _failed(self, tick: Tick, owner: str, error: str) -> State:
+    def _failed(self, tick: Tick, owner: str, error: str) -> TickState:
         log.error("briefing %s of %s failed: %s", tick.name, tick.due.isoformat(), error)
-        self.journal.end(tick, owner, State.FAILED, error)
-        return State.FAILED
+        self.journal.end(tick, owner, TickState.FAILED, error)
+        return TickState.FAILED
 
-    def _later(self, tick: Tick, owner: str, error: Exception, attempts: int) -> State:
+    def _later(self, tick: Tick, owner: str, error: Exception, attempts: int) -> TickState:
         reason = str(error)[:500]
         if reason != tick.error:
             log.warning("briefing %s of %s waits: %s", tick.name, tick.due.isoformat(), reason)
         self.journal.change(tick.id, owner, {"error": reason, "attempts": str(attempts)})
         return self._still(tick, owner, reason)
 
-    def _still(self, tick: Tick, owner: str, reason: str) -> State:
+    def _still(self, tick: Tick, owner: str, reason: str) -> TickState:
         if self.clock() - tick.due > FOLLOWED:
             return self._failed(tick, owner, f"given up: {reason}")
         return tick.state

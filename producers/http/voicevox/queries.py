@@ -46,7 +46,7 @@ class _Memory(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class SpokenQuery:
     """What a query asks to be said.
 
     Attributes:
@@ -140,7 +140,7 @@ def _name(key: Key, phrases: Phrases) -> str:
     return f"{redis_keys.HTTP}said:{hashlib.sha256(document.encode()).hexdigest()}"
 
 
-async def spoken_of(door: Door, key: Key, phrases: Phrases) -> Spoken:
+async def spoken_of(door: Door, key: Key, phrases: Phrases) -> SpokenQuery:
     """What the phrases say: the text they were made from, with the accents they have now.
 
     Raises:
@@ -153,7 +153,7 @@ async def spoken_of(door: Door, key: Key, phrases: Phrases) -> Spoken:
         memory = _Memory.model_validate_json(found)
         readings = _readings(memory, phrases)
         if readings is not None:
-            return Spoken(memory.text, readings)
+            return SpokenQuery(memory.text, readings)
     return _from_kana(phrases)
 
 
@@ -180,7 +180,7 @@ def _accent(phrase: AccentPhrase) -> int:
     return phrase.accent if phrase.accent < len(phrase.moras) else 0
 
 
-def _from_kana(phrases: Phrases) -> Spoken:
+def _from_kana(phrases: Phrases) -> SpokenQuery:
     text, readings = "", []
     for own in sentences_of(phrases):
         kana = kana_of(own)
@@ -189,4 +189,4 @@ def _from_kana(phrases: Phrases) -> Spoken:
         marked = kana if any(mark in kana for mark in "、/？") else kana + "。"
         readings.append(Reading(len(text), len(text) + len(plain), marked))
         text += plain + end
-    return Spoken(text, tuple(readings), from_kana=True)
+    return SpokenQuery(text, tuple(readings), from_kana=True)

@@ -8,10 +8,10 @@ import pytest
 
 from koebin.engine.errors import InvalidSettings
 from koebin.tasks.settings import Settings, voice_keys
-from koebin.worker.requested_voices import Voice, voices
+from koebin.worker.requested_voices import RequestedVoice, voices
 
 
-def written(tmp_path: Path, text: str, *speakers: str) -> tuple[Voice, ...]:
+def written(tmp_path: Path, text: str, *speakers: str) -> tuple[RequestedVoice, ...]:
     path = tmp_path / "voices.toml"
     path.write_text(text, "utf-8")
     return voices(Settings(speakers=speakers, voices=path))
@@ -21,13 +21,13 @@ def test_a_line_is_an_address_or_has_a_display_name(tmp_path: Path) -> None:
     lines = ("[voices]", 'sora = "s3://b/x"', 'hana = {uri = "file:///h.aivmx", display_name = "花子"}')
     text = "\n".join([*lines, 'mei = {display_name = "めい"}'])
     assert written(tmp_path, text, "sora", "hana", "mei", "ken") == (
-        Voice("sora", "s3://b/x"),
-        Voice("hana", "file:///h.aivmx", "花子"),
-        Voice("mei", None, "めい"),
-        Voice("ken", None),
+        RequestedVoice("sora", "s3://b/x"),
+        RequestedVoice("hana", "file:///h.aivmx", "花子"),
+        RequestedVoice("mei", None, "めい"),
+        RequestedVoice("ken", None),
     )
     assert written(tmp_path, text, "hana=openai+http://h/v1?model=m&voice=v") == (
-        Voice("hana", "openai+http://h/v1?model=m&voice=v", "花子"),
+        RequestedVoice("hana", "openai+http://h/v1?model=m&voice=v", "花子"),
     )
 
 

@@ -15,7 +15,7 @@ from redis import Redis
 from koebin.producers.briefings.beat import BeatOptions, run_beat
 from koebin.producers.briefings.briefing_file import Briefing
 from koebin.producers.briefings.compose import Composed, Rendered, Submission, job_id
-from koebin.producers.briefings.schedule.progress import Outcome
+from koebin.producers.briefings.schedule.progress import BriefingOutcome
 
 
 def main(folder: Path, url: str, dies: str) -> None:
@@ -52,8 +52,8 @@ def main(folder: Path, url: str, dies: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return submission.job
 
-    def follow(submission: Submission) -> Outcome:
-        return Outcome("", {"uri": submission.job})
+    def follow(submission: Submission) -> BriefingOutcome:
+        return BriefingOutcome("", {"uri": submission.job})
 
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -11,7 +11,7 @@ from koebin.producers.commands.check import read_lines
 from koebin.producers.formats.load import parse_script
 from koebin.producers.formats.source import FORMATS, Source, source_from
 from koebin.producers.formats.speaker_names import Voice
-from koebin.producers.formats.written_readings import Spoken, parse_reading
+from koebin.producers.formats.written_readings import WrittenReading, parse_reading
 from koebin.tasks.contracts import Pauses
 from koebin.tasks.jobs.planning import sentences
 
@@ -72,10 +72,10 @@ def test_a_style_is_not_taken_to_another_speaker():
 @pytest.mark.parametrize(
     ("written", "spoken"),
     [
-        ("カンジ", Spoken("カンジ")),
-        ("ゼ・マン", Spoken("ゼマン")),
-        ("ｶﾝｼﾞ", Spoken("カンジ")),
-        ("いすゞ", Spoken("いすず")),
+        ("カンジ", WrittenReading("カンジ")),
+        ("ゼ・マン", WrittenReading("ゼマン")),
+        ("ｶﾝｼﾞ", WrittenReading("カンジ")),
+        ("いすゞ", WrittenReading("いすず")),
         ("", None),
         ("Kanji", None),
         ("かん字", None),

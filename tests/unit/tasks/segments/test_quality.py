@@ -13,7 +13,7 @@ from koebin.engine.options import SynthesisOptions
 from koebin.tasks.contracts import Placement, PlannedSegment, Quality
 from koebin.tasks.segment_key import plan_segment
 from koebin.tasks.segments import store as segments
-from koebin.tasks.segments.quality import QualityGate, Spoken, Verdict, check_samples
+from koebin.tasks.segments.quality import QualityGate, SpokenSegment, Verdict, check_samples
 from koebin.tasks.segments.takes import Take, choose_take, judge
 from koebin.tasks.stores.uri import open_store
 
@@ -27,7 +27,7 @@ def tone(seconds: float = 2.0, peak: float = 0.3) -> Audio:
 
 
 def verdict(audio: Audio, text: str = TEXT, **options: float) -> Verdict:
-    return check_samples(Spoken(text, "mei", SynthesisOptions(**options), audio))
+    return check_samples(SpokenSegment(text, "mei", SynthesisOptions(**options), audio))
 
 
 def test_speech_passes() -> None:

@@ -23,9 +23,9 @@ from koebin.engine.errors import (
 )
 from koebin.producers.briefings.briefing_file import Briefing, load_briefing
 from koebin.producers.briefings.compose import Composed, Rendered, Submission, job_id
-from koebin.producers.briefings.schedule.journal import Journal, LeaseGone, State, tick_id
+from koebin.producers.briefings.schedule.journal import Journal, LeaseGone, TickState, tick_id
 from koebin.producers.briefings.schedule.lease import holding
-from koebin.producers.briefings.schedule.progress import FOLLOWED, MAX_ATTEMPTS, Outcome, Progress
+from koebin.producers.briefings.schedule.progress import FOLLOWED, MAX_ATTEMPTS, BriefingOutcome, Progress
 from koebin.tasks.stores.base import Store
 from koebin.tasks.stores.uri import open_store
 from tests.servers.redis import RedisServer
@@ -48,7 +48,7 @@ class Bench:
         self.rendered = 0
         self.submitted: list[str] = []
         self.submitting: Callable[[], None] = lambda: None
-        self.outcome: Callable[[], Outcome | None] = lambda: Outcome("", {})
+        self.outcome: Callable[[], BriefingOutcome | None] = lambda: BriefingOutcome("", {})
         self.now = DUE
         self.journal = Journal(self.redis)
         self.tick = tick_id("morning", DUE)
@@ -71,7 +71,7 @@ class Bench:
         self.store.put(f"jobs/{submission.job}/out/programme.mp3", submission.text.encode())
         return submission.job
 
-    def advance(self, known: bool = True) -> State:
+    def advance(self, known: bool = True) -> TickState:
         with holding(self.journal, self.tick, 5, rest=0, limit=60) as owner:
             assert owner
             state = self.progress.advance(self.tick, owner, self.briefing if known else None)
@@ -96,11 +96,11 @@ def raising(error: Exception) -> Callable[[], None]:
 
 
 def test_from_due_to_published(bench: Bench) -> None:
-    assert bench.advance() is State.PUBLISHED
+    assert bench.advance() is TickState.PUBLISHED
     assert bench.store.get("briefings/morning/latest.mp3").decode() == "1 番目"
     assert bench.last() == {"due": DUE.isoformat(), "state": "PUBLISHED", "error": ""}
     assert not bench.journal.add(bench.tick)
-    assert bench.advance() is State.PUBLISHED
+    assert bench.advance() is TickState.PUBLISHED
     assert bench.submitted == ["1 番目"]
     tick = bench.journal.tick(bench.tick)
     assert tick is not None
@@ -112,16 +112,16 @@ def test_from_due_to_published(bench: Bench) -> None:
 def test_what_may_succeed_later_is_tried_again_with_the_same_words(bench: Bench, error: Exception) -> None:
     bench.submitting = raising(error)
     for _ in range(3):
-        assert bench.advance() in (State.DUE, State.RENDERED)
+        assert bench.advance() in (TickState.DUE, TickState.RENDERED)
     bench.submitting = lambda: None
-    assert bench.advance() is State.PUBLISHED
+    assert bench.advance() is TickState.PUBLISHED
     assert (bench.rendered, bench.submitted) == (1, ["1 番目"])
 
 
 @pytest.mark.parametrize("error", [UnknownSpeaker("unknown", "mai", "Did you mean mei?"), InvalidText("no")])
 def test_what_never_will_ends_the_tick(bench: Bench, error: Exception) -> None:
     bench.submitting = raising(error)
-    assert bench.advance() is State.FAILED
+    assert bench.advance() is TickState.FAILED
     assert bench.last()["error"] == str(error)
 
 
@@ -130,14 +130,14 @@ def test_a_template_that_fails_ends_the_tick(bench: Bench) -> None:
         raise InvalidBriefing("the template fails")
 
     bench.progress = replace(bench.progress, compose=fails)
-    assert bench.advance() is State.FAILED
+    assert bench.advance() is TickState.FAILED
     assert bench.last()["error"] == "the template fails"
 
 
 def test_a_job_with_other_words_is_taken_as_it_is(bench: Bench) -> None:
     bench.submitting = raising(JobConflict("the job id belongs to another content", "x"))
     bench.store.put(f"jobs/{job_id(bench.briefing, DUE)}/out/programme.mp3", b"by hand")
-    assert bench.advance() is State.PUBLISHED
+    assert bench.advance() is TickState.PUBLISHED
     assert bench.store.get("briefings/morning/latest.mp3") == b"by hand"
 
 
@@ -145,16 +145,16 @@ def test_a_job_that_is_just_being_submitted_is_waited_for(bench: Bench) -> None:
     """The process that submitted it may have died in the middle: then there is no job yet, and no outcome."""
     bench.submitting = raising(JobConflict("the job is being submitted by another process", "x"))
     bench.outcome = raising(JobNotFound("no such job"))  # type: ignore[assignment]
-    assert bench.advance() is State.DUE
-    bench.submitting, bench.outcome = lambda: None, lambda: Outcome("", {})
-    assert bench.advance() is State.PUBLISHED
+    assert bench.advance() is TickState.DUE
+    bench.submitting, bench.outcome = lambda: None, lambda: BriefingOutcome("", {})
+    assert bench.advance() is TickState.PUBLISHED
     assert bench.submitted == ["1 番目"]
 
 
 def test_a_job_that_fails_leaves_the_previous_edition(bench: Bench) -> None:
     bench.store.put("briefings/morning/latest.mp3", b"yesterday")
-    bench.outcome = lambda: Outcome("no child survived it", {})
-    assert bench.advance() is State.FAILED
+    bench.outcome = lambda: BriefingOutcome("no child survived it", {})
+    assert bench.advance() is TickState.FAILED
     assert bench.last()["error"] == "no child survived it"
     assert bench.store.get("briefings/morning/latest.mp3") == b"yesterday"
 
@@ -162,18 +162,18 @@ def test_a_job_that_fails_leaves_the_previous_edition(bench: Bench) -> None:
 def test_a_job_that_takes_its_time_is_followed_but_not_for_ever(bench: Bench) -> None:
     bench.outcome = lambda: None
     for _ in range(MAX_ATTEMPTS + 3):
-        assert bench.advance() is State.SUBMITTED
+        assert bench.advance() is TickState.SUBMITTED
     bench.now = DUE + FOLLOWED + timedelta(hours=1)
-    assert bench.advance() is State.FAILED
+    assert bench.advance() is TickState.FAILED
     assert bench.submitted == ["1 番目"]
 
 
 def test_a_tick_whose_file_is_gone_waits_and_one_that_is_rendered_does_not(bench: Bench) -> None:
-    assert bench.advance(known=False) is State.DUE
+    assert bench.advance(known=False) is TickState.DUE
     bench.submitting = raising(StoreUnavailable("away"))
     bench.advance()
     bench.submitting = lambda: None
-    assert bench.advance(known=False) is State.PUBLISHED
+    assert bench.advance(known=False) is TickState.PUBLISHED
 
 
 def test_what_kills_its_process_does_not_do_so_for_ever(bench: Bench) -> None:
@@ -185,7 +185,7 @@ def test_what_kills_its_process_does_not_do_so_for_ever(bench: Bench) -> None:
         with pytest.raises(Killed):
             bench.advance()
         bench.redis.delete(f"koebin:briefing:lease:{bench.tick}")
-    assert bench.advance() is State.FAILED
+    assert bench.advance() is TickState.FAILED
     assert "given up after 10 attempts" in bench.last()["error"]
 
 
