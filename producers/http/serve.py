@@ -13,12 +13,12 @@ import uvicorn
 from koebin.engine.errors import ConfigurationError, InvalidSettings
 from koebin.producers.child_keeper import scratch
 from koebin.producers.http.app import Application
+from koebin.producers.http.connections import HEAD_SECONDS, Connection
 from koebin.producers.http.door import Door
 from koebin.tasks.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_KEEP_ALIVE_SECONDS: Final = 20
 _WANTED_FILES: Final = 65_536
 _HEADER_BYTES: Final = 32 << 10
 
@@ -50,14 +50,14 @@ def _serve(settings: Settings) -> None:
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=round(HEAD_SECONDS),
         timeout_graceful_shutdown=max(1, round(settings.grace_period)),
         h11_max_incomplete_event_size=_HEADER_BYTES,
     )

@@ -53,6 +53,11 @@
     $("message").classList.toggle("bad", bad);
   }
 
+  // A button that is disabled loses the focus, and whoever uses the keyboard their place.
+  function busy(id, yes) { $(id).setAttribute("aria-disabled", String(yes)); }
+
+  function isBusy(id) { return $(id).getAttribute("aria-disabled") === "true"; }
+
   async function ask(path, options = {}) {
     const answer = await fetch(path, { credentials: "same-origin", ...options });
     if (answer.ok) return answer;
@@ -81,8 +86,9 @@
 
   async function listen() {
     const input = $("text").value.trim();
+    if (isBusy("listen")) return undefined;
     if (!input) return tell("nothing", "", true);
-    $("listen").disabled = true;
+    busy("listen", true);
     tell("speaking");
     try {
       const body = { input, voice: $("voice").value, speed: Number($("speed").value) || 1, response_format: "mp3" };
@@ -95,7 +101,7 @@
     } catch (error) {
       tell("failed", error.message, true);
     } finally {
-      $("listen").disabled = false;
+      busy("listen", false);
     }
   }
 
@@ -131,8 +137,9 @@
   async function make(event) {
     event.preventDefault();
     const text = $("text").value.trim();
+    if (isBusy("make")) return undefined;
     if (!file && !text) return tell("nothing", "", true);
-    $("make").disabled = true;
+    busy("make", true);
     tell("sending");
     try {
       const options = { speaker: $("voice").value.split(":")[0], formats: [$("format").value], options: {} };
@@ -157,7 +164,7 @@
     } catch (error) {
       tell("failed", error.message, true);
     } finally {
-      $("make").disabled = false;
+      busy("make", false);
     }
   }
 
@@ -185,7 +192,7 @@
     let row = known.get(job.id);
     const ended = !["RUNNING", "ASSEMBLING"].includes(job.state);
     if (!row) {
-      row = element("li");
+      row = element("li", "", { tabindex: "-1" });
       row.append(element("div", job.title || t("untitled"), { class: "title" }), element("div", "", { class: "state" }));
       const bar = element("progress", "", { max: "1", "aria-label": t("progress") });
       const cancel = element("button", t("cancel"), { type: "button", "aria-label": `${t("cancel")}: ${job.title || t("untitled")}` });
@@ -202,12 +209,12 @@
     if (bar) bar.value = job.progress;
     if (!ended || row.dataset.ended) return;
     row.dataset.ended = job.state;
-    const focused = row.contains(document.activeElement);
+    if (row.contains(document.activeElement)) row.focus();
     bar?.remove();
     row.querySelector("button")?.remove();
     const whole = await (await ask(`/v1/jobs/${job.id}`)).json();
     for (const made of whole.files) row.append(fileRow(made));
-    if (focused) row.querySelector("a, audio")?.focus();
+    if (document.activeElement === row) row.querySelector("a, audio")?.focus();
   }
 
   function fileRow(made) {

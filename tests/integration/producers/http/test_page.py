@@ -72,6 +72,26 @@ def test_a_sentence_is_heard_by_keyboard_alone(page: Page) -> None:
     page.wait("document.getElementById('message').textContent === '話し終えました。'", 60)
     page.wait("document.getElementById('sound').duration > 0.5", 30)
     assert page.eval("document.getElementById('sound').hidden") is False
+    assert page.eval(FOCUS) == "listen"
+
+
+def test_a_job_is_made_and_cancelled_by_keyboard_alone(page: Page) -> None:
+    language(page, "ja")
+    tab_to(page, "text")
+    type_text(page, "".join(f"これは{number}番目の、やめられる仕事の文です。" for number in range(300)))
+    tab_to(page, "make")
+    page.press("Enter")
+    page.wait("!!document.querySelector('#jobs button')", 30)
+    assert page.eval(FOCUS) == "make"
+    for _ in range(10):
+        page.press("Tab")
+        if page.eval("document.activeElement.matches('#jobs button')"):
+            break
+    assert page.eval("document.activeElement.getAttribute('aria-label')").startswith("やめる: ")
+    page.press("Enter")
+    page.wait("!document.querySelector('#jobs button')", 60)
+    assert page.eval("document.querySelector('#jobs li .state').textContent").startswith("中止")
+    assert page.eval("document.activeElement.matches('#jobs li')"), "the keyboard has lost its place"
 
 
 def test_it_speaks_two_languages(page: Page) -> None:
