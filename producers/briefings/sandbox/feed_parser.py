@@ -12,6 +12,7 @@ from koebin.engine import limits
 from koebin.producers.briefings.sandbox.feed_dates import parse_date
 from koebin.producers.briefings.sandbox.sanitise import text_of_html
 from koebin.producers.formats import encodings
+from koebin.producers.formats.safe_xml import prepared
 
 MAX_FIELD: Final = 5_000
 """Characters of a title or a summary; a longer one ends in an ellipsis, which the template can see."""
@@ -35,6 +36,7 @@ def parse_feed(data: bytes, content_type: str, items: int) -> dict[str, Any]:
     # Entities are where XML bombs and file inclusion live; feeds have no use for them.
     if re.search(r"<!\s*(ENTITY|DOCTYPE[^>]*\[)", text, re.IGNORECASE):
         raise FeedRefused("the feed declares XML entities, which are refused")
+    text = prepared(text, "the feed", lenient=True)  # a bare & and control characters cost themselves alone
     parsed = feedparser.parse(
         io.BytesIO(text.encode(errors="replace")),  # never a str or bytes: feedparser opens those as a path or a URL
         response_headers={"content-type": "application/xml; charset=utf-8"},

@@ -52,6 +52,12 @@ def test_characters_of_vendors_in_every_encoding():
     assert titles(jis) == ["①番"]
 
 
+def test_what_is_not_quite_xml_costs_itself_alone():
+    assert titles(rss("R&D と A & B &nbsp;の&eacute;&hellip;").encode()) == ["R&D と A & B のé…"]
+    assert titles(rss("雨\x01が\x0b降る").encode()) == ["雨が降る"]
+    assert titles(rss("<![CDATA[R&D &amp; 雨]]>").encode()) == ["R&D & 雨"]
+
+
 def test_a_bad_byte_costs_a_character():
     title = "これは、" * 10 + "話"
     (spoken,) = titles(rss(title).encode().replace("話".encode(), b"\xff"))
