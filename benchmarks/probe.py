@@ -25,7 +25,7 @@ from koebin.worker.child.memory import map_large_blocks
 def main() -> None:
     map_large_blocks()  # as a worker does
     decoder, tree, cache, device = sys.argv[1:5]
-    tts = TTS(device, cache=cache, bert_source=tree, decoder=check_decoder(decoder))
+    tts = TTS(device, cache=cache, bert_source=tree, decoder=check_decoder(decoder, device))
     voices = tts.speakers
     commands: dict[str, Callable[..., dict[str, Any]]] = {
         "load": lambda speaker, **_: _load(tts, speaker, tree),

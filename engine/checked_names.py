@@ -25,8 +25,9 @@ PUBLISHED_SPEAKERS: Final = (
 )
 """Known speakers of the default source; other names can be fetched with an explicit source."""
 
-DecoderMode = Literal["float32", "tf32", "float16"]
-"""Arithmetic of a JP-Extra voice's decoder on CUDA."""
+DecoderMode = Literal["float32", "tf32", "float16", "bfloat16"]
+"""Arithmetic of a JP-Extra voice's decoder: ``tf32`` and ``float16`` on CUDA, ``bfloat16`` on CPUs that have units for
+it; elsewhere it is float32."""
 
 NEUTRAL_NAMES: Final = ("Neutral", "ノーマル")
 
@@ -58,15 +59,17 @@ def check_device(device: object) -> str:
     return device
 
 
-def check_decoder(mode: str) -> DecoderMode:
+def check_decoder(mode: str, device: str = "cpu") -> DecoderMode:
     """Return ``mode`` if it is a ``DecoderMode``.
 
     Raises:
-        InvalidOption: anything else.
+        InvalidOption: anything else, and bfloat16 on CUDA, where float16 is as fast and more exact.
     """
     modes = get_args(DecoderMode)
     if mode not in modes:
         raise InvalidOption("not a valid mode of the decoder", str(mode), f"Use {', '.join(modes)}")
+    if mode == "bfloat16" and device != "cpu":
+        raise InvalidOption("a mode of the decoder for CPUs", mode, "Use float16 on CUDA")
     return cast("DecoderMode", mode)
 
 

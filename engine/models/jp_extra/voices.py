@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from koebin.engine.bfloat16_units import why_no_bfloat16
 from koebin.engine.checked_names import DecoderMode
 from koebin.engine.models.base import AcousticModel
 from koebin.engine.models.jp_extra.files import VoiceFiles, fetch_voice
 from koebin.engine.models.jp_extra.onnx.freed_memory import give_back
 from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
-from koebin.engine.models.jp_extra.onnx.published import prepare
+from koebin.engine.models.jp_extra.onnx.published import is_published, prepare, prepare_halves
 from koebin.engine.sources.base import SourceOptions
 from koebin.engine.sources.uri import open_source, parse
 from koebin.engine.text.tokens import load_vocabulary, token_ids
 
 if TYPE_CHECKING:
     from koebin.engine.models.jp_extra.onnx.bert import OnnxBert
+    from koebin.engine.models.jp_extra.onnx.mixed_decoder import MixedDecoder
     from koebin.engine.models.jp_extra.torch.bert import TorchBert
+
+log = logging.getLogger(__name__)
 
 
 class JpExtraVoices:
@@ -29,7 +34,7 @@ class JpExtraVoices:
         sources: options of the sources and their cache.
         bert_source: has BERT for voices whose own source has none.
         threads: number of utterances spoken at once on a CPU.
-        decoder: arithmetic of the decoder on CUDA.
+        decoder: arithmetic of the decoder.
     """
 
     def __init__(self, sources: SourceOptions, bert_source: str, threads: int, decoder: DecoderMode) -> None:
@@ -45,7 +50,11 @@ class JpExtraVoices:
     def fetch(self, name: str, source: str, device: str) -> Path:
         """Folder of the voice, with everything else that it needs on the device in the cache."""
         files = self._files(name, source, device)
-        return prepare(files.voice, self._sources.cache_root) if files.backend == "onnx" else files.voice
+        if files.backend != "onnx":
+            return files.voice
+        if not self._why_float32(files.voice):
+            prepare_halves(files.voice, self._sources.cache_root)
+        return prepare(files.voice, self._sources.cache_root)
 
     def open(self, name: str, source: str, device: str) -> AcousticModel:
         """Load the voice; BERT too, if this is the first."""
@@ -55,7 +64,8 @@ class JpExtraVoices:
             from koebin.engine.models.jp_extra.onnx.voice import JpExtraOnnx
 
             folder = prepare(files.voice, self._sources.cache_root)
-            voice = JpExtraOnnx(folder, self._onnx_bert(files.bert), tokenize, self._idle)
+            mixed = self._mixed_decoder(name, files.voice)
+            voice = JpExtraOnnx(folder, self._onnx_bert(files.bert), tokenize, self._idle, mixed)
             give_back()  # memory freed after parsing graphs, several MiB per voice
             return voice
         from koebin.engine.models.jp_extra.torch.voice import JpExtraTorch
@@ -74,6 +84,24 @@ class JpExtraVoices:
     def _files(self, name: str, source: str, device: str) -> VoiceFiles:
         fallback = parse(self._bert_source, self._sources)
         return fetch_voice(open_source(source, self._sources), fallback, name, device, self._sources.cache_root)
+
+    def _mixed_decoder(self, name: str, folder: Path) -> MixedDecoder | None:
+        """Decoder in bfloat16, if that is asked for and of use here."""
+        if why := self._why_float32(folder):
+            if self._decoder == "bfloat16":
+                log.warning("the decoder of %s is in float32 instead of bfloat16: %s", name, why)
+            return None
+        from koebin.engine.models.jp_extra.onnx.mixed_decoder import MixedDecoder
+
+        return MixedDecoder(prepare_halves(folder, self._sources.cache_root), self._idle.threads)
+
+    def _why_float32(self, folder: Path) -> str:
+        """Why the decoder of a voice speaks in float32 on a CPU, "" if it does in bfloat16."""
+        if self._decoder != "bfloat16":
+            return "nothing else is asked for"
+        if not is_published(folder):
+            return "the voice was exported; its published graph is needed"
+        return why_no_bfloat16()
 
     def _vocabulary(self, folder: Path) -> dict[str, int]:
         with self._lock:

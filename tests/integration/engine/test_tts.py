@@ -31,7 +31,9 @@ FAST = SynthesisOptions(speed=4.0)
 @pytest.mark.parametrize("device", ["gpu", "cuda:", "CUDA", "cuda:x", "mps", "", "cpu ", None])
 def test_an_unknown_device_is_refused(device: str) -> None:
     with pytest.raises(InvalidOption, match="tf32"):
-        TTS(decoder="bfloat16")  # type: ignore[arg-type]
+        TTS(decoder="int8")  # type: ignore[arg-type]
+    with pytest.raises(InvalidOption, match="Use float16 on CUDA"):
+        TTS("cuda", decoder="bfloat16")
     with pytest.raises(InvalidOption, match="cuda:N"):
         TTS(device)
 

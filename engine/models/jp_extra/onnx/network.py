@@ -18,6 +18,7 @@ from koebin.engine.errors import InferenceFailed, InvalidCheckpoint
 from koebin.engine.models.jp_extra.network_input import NetworkInput
 from koebin.engine.models.jp_extra.onnx.flow import Flow
 from koebin.engine.models.jp_extra.onnx.mapped_weights import mapped
+from koebin.engine.models.jp_extra.onnx.mixed_decoder import MixedDecoder
 from koebin.engine.models.jp_extra.onnx.session import Session, sha256, shared_session
 from koebin.engine.models.jp_extra.voice_format import (
     DECODER,
@@ -85,13 +86,14 @@ class OnnxNetwork:
 
     Args:
         folder: ``voice.json`` and the graphs.
+        mixed: speaks in the decoder graph's stead.
 
     Raises:
         BackendMissing: a file is missing.
         InvalidCheckpoint: a file is not what it should be.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mixed: MixedDecoder | None = None) -> None:
         self.description = read_description(folder)
         self.identity = check_files(folder, self.description)
         self.hop_length = positive(self.description, "hop_length")
@@ -101,8 +103,7 @@ class OnnxNetwork:
         self._encoder, self._encoder_weights = shared_session(folder / ENCODER), mapped(folder / ENCODER_WEIGHTS)
         self._encoder.require((*ENCODER_INPUTS, *self._encoder_weights), ENCODER_OUTPUTS)
         self._flow = Flow(folder)
-        self._decoder = Session(folder / DECODER)
-        self._decoder.require((*DECODER_INPUTS, TRIM), DECODER_OUTPUTS)
+        self._decoder = mixed or _whole_decoder(folder)
 
     @stage("encoder")
     def encode(self, ids: NetworkInput, bert: FloatArray, control: Control, sdp_noise: FloatArray) -> Prior:
@@ -162,6 +163,12 @@ class OnnxNetwork:
 
         each(decode_window, sorted(places, key=lambda place: place[0] - place[1]))
         return audio
+
+
+def _whole_decoder(folder: Path) -> Session:
+    session = Session(folder / DECODER)
+    session.require((*DECODER_INPUTS, TRIM), DECODER_OUTPUTS)
+    return session
 
 
 def utterance_windows(frames: int) -> list[Window]:

@@ -26,9 +26,11 @@ from koebin.engine.models.jp_extra.voice_format import (
     DECODER_WEIGHTS,
     DESCRIPTION,
     FILES,
+    NARROW_HALF,
     QUANTIZED_SYNTHESIZER,
     STYLE_VECTORS,
     SYNTHESIZER,
+    WIDE_HALF,
     describe,
     write_description,
 )
@@ -43,6 +45,7 @@ _SHELF: Final = "prepared"
 _BERT_VERSION: Final = 1
 _BERT_WEIGHTS: Final = "bert.data"
 _BERT_CHECKSUM: Final = "published.sha256"
+_HALVES_VERSION: Final = 1
 _SPLIT_VERSION: Final = 7
 """Version, raised whenever the same published file is divided in another way."""
 
@@ -86,6 +89,29 @@ def prepare(folder: Path, cache: Path) -> Path:
         return folder
     digest = _digest(folder)
     return kept(cache, _SHELF, digest, DESCRIPTION, lambda staging: _make(folder, staging, digest))
+
+
+def prepare_halves(folder: Path, cache: Path) -> Path:
+    """Decoder of a published voice in two graphs for ``MixedDecoder``, made now if not cached.
+
+    Args:
+        folder: a published voice.
+        cache: as for ``prepare``.
+
+    Raises:
+        BackendMissing: as ``prepare``.
+        InvalidCheckpoint: no published voice, or a decoder without such halves.
+    """
+
+    def make(staging: Path) -> None:
+        from koebin.engine.models.jp_extra.onnx.rewrite.split import decoder_halves, read
+
+        halves = decoder_halves(read(synthesizer_of(folder) or folder / SYNTHESIZER))
+        for name, half in zip((WIDE_HALF, NARROW_HALF), halves, strict=True):
+            (staging / name).write_bytes(half.SerializeToString())
+
+    digest = hashlib.sha256(f"halves {_HALVES_VERSION} {_digest(folder)}".encode()).hexdigest()
+    return kept(cache, _SHELF, digest, NARROW_HALF, make)
 
 
 def prepare_bert(graph: Path, cache: Path, checksum: str) -> Path:

@@ -20,6 +20,7 @@ from koebin.engine.models.jp_extra.network_input import NetworkInput, network_in
 from koebin.engine.models.jp_extra.onnx.bert import OnnxBert, expand
 from koebin.engine.models.jp_extra.onnx.freed_memory import give_back
 from koebin.engine.models.jp_extra.onnx.idle_threads import IdleThreads
+from koebin.engine.models.jp_extra.onnx.mixed_decoder import MixedDecoder
 from koebin.engine.models.jp_extra.onnx.network import (
     Control,
     IntArray,
@@ -53,19 +54,22 @@ class JpExtraOnnx:
         bert: shared by all voices.
         tokenize: for ``bert``.
         idle: shared by all voices; ``parallel`` says how many threads it has.
+        mixed: decodes in mixed precision; None decodes in float32.
 
     Raises:
         BackendMissing: a file or a package is missing.
         InvalidCheckpoint: a file is not what it should be.
     """
 
-    def __init__(self, folder: Path, bert: OnnxBert, tokenize: Tokenize, idle: IdleThreads) -> None:
+    def __init__(
+        self, folder: Path, bert: OnnxBert, tokenize: Tokenize, idle: IdleThreads, mixed: MixedDecoder | None = None
+    ) -> None:
         self._sizes = HyperParameters.load(folder / "config.json")
         self._styles = Styles.load(folder / "style_vectors.npy", self._sizes)
         self._card = read_card(folder)
-        self._loaded: OnnxNetwork | None = OnnxNetwork(folder)
+        self._loaded: OnnxNetwork | None = OnnxNetwork(folder, mixed)
         self._speakers = self._loaded.speakers
-        self._identity = self._loaded.identity
+        self._identity = f"{self._loaded.identity} {mixed.revision}" if mixed else self._loaded.identity
         self._bert = bert
         self._tokenize = tokenize
         self._idle = idle

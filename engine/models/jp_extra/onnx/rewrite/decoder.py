@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Final
@@ -22,7 +23,7 @@ from onnx import ModelProto, helper
 from koebin.engine.models.jp_extra.onnx.rewrite.builder import Builder
 from koebin.engine.models.jp_extra.onnx.rewrite.convolutions import convolutions_as_2d
 from koebin.engine.models.jp_extra.onnx.rewrite.fast_convolution import PHASES, convolve_phases
-from koebin.engine.models.jp_extra.onnx.rewrite.graph import INT64, Cut, Graph
+from koebin.engine.models.jp_extra.onnx.rewrite.graph import FLOAT, INT64, Cut, Graph
 from koebin.engine.models.jp_extra.onnx.rewrite.hifigan import (
     Block,
     Convolution,
@@ -32,12 +33,16 @@ from koebin.engine.models.jp_extra.onnx.rewrite.hifigan import (
     Upsampling,
     read_generator,
 )
-from koebin.engine.models.jp_extra.voice_format import TRIM
+from koebin.engine.models.jp_extra.voice_format import HALFWAY, TRIM
 
 SHORTEST: Final = {range(32, 64): 8, range(64, 129): 1, range(129, 257): 4}
 """Taps from which phases pay, by number of channels. With few channels the additions take as long as the
 multiplications that they save; with many, the weights may hardly grow, and those of short filters double."""
 Convolve = Callable[[Builder, str, Convolution], str]
+Phased = Callable[[Block, int], bool]
+"""Whether a block at a rate is written in phases."""
+WIDE: Final = 64
+"""Channels from which a stage belongs to the first half."""
 _BLOCK: Final = 16
 """Channel multiple of ONNX Runtime's blocked layout."""
 
@@ -67,26 +72,96 @@ def decoder_for_cpu(model: ModelProto) -> ModelProto:
     return rewritten
 
 
+def decoder_in_halves(model: ModelProto) -> tuple[ModelProto, ModelProto]:
+    """Decoder in two graphs, cut behind the last of the wide stages, whose convolutions are written plainly.
+
+    Args:
+        model: as for ``decoder_for_cpu``.
+
+    Returns:
+        From ``z``, ``speaker_id`` and ``trim`` to ``HALFWAY`` [B, C, 1, L]; from that and ``trim`` to ``audio``. The
+        first one has most of the multiplications, the second the channels of which a rounding is heard.
+
+    Raises:
+        UnknownStructure: no generator of HiFi-GAN as they are usually exported, or one without wide stages.
+    """
+    graph = Graph(model)
+    (audio,) = model.graph.output
+    generator = read_generator(graph, audio.name)
+    count = sum(stage.up.weight.shape[1] >= WIDE for stage in generator.stages)
+    if not 0 < count < len(generator.stages):
+        raise UnknownStructure(f"{count} of {len(generator.stages)} stages are wide")
+    wide, narrow = Builder("wide"), Builder("narrow")
+    early, _ = _unwanted(wide, generator)
+    x, scale = _stages(wide, generator.stages[:count], 1, _from_trunk(wide, generator), 1.0, early, _never)
+    middle = Cut(HALFWAY, FLOAT, ("batch", generator.stages[count - 1].up.weight.shape[1], 1, "columns"))
+    end = helper.make_node("Identity", [x], [HALFWAY])
+    inputs = {value.name: Cut.of(value) for value in graph.inputs.values()} | {TRIM: Cut(TRIM, INT64, (2,))}
+    first = graph.cut_out([middle.value_info()], inputs, after=[*wide.nodes, end], constants=wide.weights)
+    _, late = _unwanted(narrow, generator)
+    rate = math.prod(stage.up.rate for stage in generator.stages[:count])
+    y, scale = _stages(narrow, generator.stages[count:], rate, HALFWAY, scale, "", _has_phases)
+    last = helper.make_node("Identity", [_samples(narrow, generator, y, scale, late)], [audio.name])
+    given = {HALFWAY: middle, TRIM: inputs[TRIM]}
+    second = graph.cut_out([audio], given, after=[*narrow.nodes, last], constants=narrow.weights)
+    return convolutions_as_2d(first), second
+
+
 def _generate(build: Builder, generator: Generator) -> str:
     """Nodes from the trunk to samples [B, S]."""
-    # Unwanted frames that only the first stage sees, and those that all see; both [2].
-    beyond = build.node("Sub", TRIM, build.integers(generator.reach_behind_first_stage))
-    early = build.node("Max", beyond, build.integers(0))
-    late = build.node("Sub", TRIM, early)
-    x = build.node("Unsqueeze", generator.trunk, build.integers(2))  # [B, C, 1, F]
-    scale, rate = 1.0, 1
-    for number, stage in enumerate(generator.stages):
+    early, late = _unwanted(build, generator)
+    x, scale = _stages(build, generator.stages, 1, _from_trunk(build, generator), 1.0, early, _has_phases)
+    return _samples(build, generator, x, scale, late)
+
+
+def _from_trunk(build: Builder, generator: Generator) -> str:
+    return build.node("Unsqueeze", generator.trunk, build.integers(2))  # [B, C, 1, F]
+
+
+def _stages(
+    build: Builder, stages: Sequence[Stage], rate: int, x: str, scale: float, early: str, phased: Phased
+) -> tuple[str, float]:
+    """Stages one after another: their output, and the scale that is still missing in it.
+
+    Args:
+        rate: columns of ``x`` for a frame.
+        early: what the first stage's output loses at its ends, in frames; "" for stages that follow it.
+    """
+    for stage in stages:
         rate *= stage.up.rate
         x = _upsampled(build, x, stage.up, scale)  # [B, C / 2, 1, F * rate]
-        x = _sum(build, x, stage, rate)
+        x = _sum(build, x, stage, rate, phased)
         scale = stage.scale
-        if number == 0:
-            x = _without_ends(build, x, build.node("Mul", early, build.integers(rate)))
-    last = generator.last
+        if early:
+            x, early = _without_ends(build, x, build.node("Mul", early, build.integers(rate))), ""
+    return x, scale
+
+
+def _samples(build: Builder, generator: Generator, x: str, scale: float, late: str) -> str:
+    """Samples [B, S] of the last stage's output, without what all stages have seen for their neighbours' sake."""
+    last, rate = generator.last, math.prod(stage.up.rate for stage in generator.stages)
     x = build.node("LeakyRelu", x, alpha=last.slope)
     x = build.convolution(x, last.weight[:, :, None] * scale, last.bias, pads=(0, last.reach, 0, last.reach))
     samples = build.reshape(build.node("Tanh", x), 0, -1)
     return _without_ends(build, samples, build.node("Mul", late, build.integers(rate)))
+
+
+def _unwanted(build: Builder, generator: Generator) -> tuple[str, str]:
+    """Unwanted frames that only the first stage sees, and those that all see; both [2]."""
+    beyond = build.node("Sub", TRIM, build.integers(generator.reach_behind_first_stage))
+    early = build.node("Max", beyond, build.integers(0))
+    return early, build.node("Sub", TRIM, early)
+
+
+def _has_phases(block: Block, rate: int) -> bool:
+    convolutions = [convolution for pair in block for convolution in pair]
+    channels, _, kernel = convolutions[0].weight.shape
+    pays = any(channels in some and kernel >= shortest for some, shortest in SHORTEST.items())
+    return pays and rate % PHASES == 0 and all(convolution.dilation % 2 for convolution in convolutions)
+
+
+def _never(_block: Block, _rate: int) -> bool:
+    return False
 
 
 def _upsampled(build: Builder, x: str, up: Upsampling, scale: float) -> str:
@@ -107,18 +182,11 @@ def _upsampled(build: Builder, x: str, up: Upsampling, scale: float) -> str:
     return _without_ends(build, x, build.integers(up.padding, beyond - up.padding)) if beyond else x
 
 
-def _has_phases(block: Block, rate: int) -> bool:
-    convolutions = [convolution for pair in block for convolution in pair]
-    channels, _, kernel = convolutions[0].weight.shape
-    pays = any(channels in some and kernel >= shortest for some, shortest in SHORTEST.items())
-    return pays and rate % PHASES == 0 and all(convolution.dilation % 2 for convolution in convolutions)
-
-
-def _sum(build: Builder, x: str, stage: Stage, rate: int) -> str:
+def _sum(build: Builder, x: str, stage: Stage, rate: int, phased: Phased) -> str:
     """Sum of the blocks' outputs: [B, C, 1, L] -> [B, C, 1, L], L a multiple of ``rate``."""
     channels = stage.up.weight.shape[1]
-    in_phases = [block for block in stage.blocks if _has_phases(block, rate)]
-    in_rows = [block for block in stage.blocks if not _has_phases(block, rate)]
+    in_phases = [block for block in stage.blocks if phased(block, rate)]
+    in_rows = [block for block in stage.blocks if not phased(block, rate)]
     sums = []
     if in_rows:
         sums.append(_sum_alike(build, x, channels, 1, in_rows, _convolved))

@@ -36,9 +36,10 @@ from koebin.engine.models.jp_extra.onnx.network import (
     encoder_feeds,
     sample_prior,
 )
-from koebin.engine.models.jp_extra.onnx.rewrite.decoder import decoder_for_cpu
+from koebin.engine.models.jp_extra.onnx.rewrite.decoder import decoder_for_cpu, decoder_in_halves
 from koebin.engine.models.jp_extra.onnx.rewrite.flow import FlowParts, flow_for_cpu
 from koebin.engine.models.jp_extra.onnx.rewrite.graph import FLOAT, INT64, Cut, Graph, constant_int64, reads
+from koebin.engine.models.jp_extra.onnx.rewrite.hifigan import UnknownStructure
 from koebin.engine.models.jp_extra.onnx.session import Session
 from koebin.engine.models.jp_extra.voice_format import (
     ENCODER_INPUTS,
@@ -131,8 +132,7 @@ def split(model: ModelProto) -> Parts:
     """
     graph = Graph(model)
     marks = find_landmarks(graph)
-    weight = _first_convolution(graph, marks.audio, marks.z_p).input[1]
-    channels = next(tensor.dims[1] for tensor in model.graph.initializer if tensor.name == weight)
+    channels = _channels(graph, marks)
     return Parts(
         encoder=_encoder(graph, marks, channels),
         flow=flow_for_cpu(_flow(graph, marks, channels)),
@@ -140,6 +140,26 @@ def split(model: ModelProto) -> Parts:
         channels=channels,
         speakers=_speakers(graph),
     )
+
+
+def _channels(graph: Graph, marks: Landmarks) -> int:
+    weight = _first_convolution(graph, marks.audio, marks.z_p).input[1]
+    return next(int(tensor.dims[1]) for tensor in graph.model.graph.initializer if tensor.name == weight)
+
+
+def decoder_halves(model: ModelProto) -> tuple[ModelProto, ModelProto]:
+    """Decoder of a published synthesizer for mixed precision, see ``decoder_in_halves``.
+
+    Raises:
+        InvalidCheckpoint: the graph is not a JP-Extra synthesizer, or its decoder has no such halves.
+    """
+    graph = Graph(model)
+    marks = find_landmarks(graph)
+    channels = _channels(graph, marks)
+    try:
+        return decoder_in_halves(_decoder(graph, marks, channels))
+    except UnknownStructure as error:
+        raise InvalidCheckpoint(f"the decoder cannot be divided ({error})") from error
 
 
 def find_landmarks(graph: Graph) -> Landmarks:
