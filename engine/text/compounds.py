@@ -36,6 +36,8 @@ def read_compounds(features: list[Feature], offsets: list[int | None], words: Se
             continue
         if word.surface == "御" and word.reading == "オ" and not features[first]["is_reading_protected"]:
             reread(features, first, "オ")  # Open JTalk says ゴ before every word (御歩き)
+        if word.lemma == "はいる" and features[first]["string"] == "は" and features[first]["pos"] == "助詞":
+            reread(features, first, "ハ")  # 中に|は|いる for 中に|はいる
         if last - first < 2:
             continue
         if not word.reading or not _KANJI.search(word.surface) or not _is_word(word):

@@ -18,6 +18,8 @@ _BETTER: Final = re.compile(
     "簡単|無難|賢|得|面白|楽し|美味|おいし|正し|自然|効|便利|難|ずっと|はるか|遥か|断然|適|確|望|ふさわし|かえって|もっと|むしろ|"
     "ベター|お得|身の|うま|大事|大切|重要)"
 )
+_BEFORE_NO_PARTICLE: Final = frozenset(("な", "を", "が", "この", "その", "あの", "どの"))
+"""Words that neither は nor へ follows as a particle."""
 _TOWARDS: Final = re.compile("[にへを](向|見|歩|走|近|寄|目|視線|顔|逃|飛|振|進|駆)")
 _PERSONS: Final = re.compile(
     "者$|様$|人$|員$|客$|族$|婦$|師$|士$|家$|^(一般|希望|利用|お?住まい|ご?覧|参加|経験|在住|出身|勤務|お?勤め|興味|大勢|多く|女性|男性|高齢|"
@@ -41,7 +43,7 @@ def read_free_words(features: list[Feature]) -> None:
         elif surface in _free() and _stands_free(features, index) and _is_bound_form(feature):
             pron, accent = _free()[surface]
             reread(features, index, pron, accent)
-        elif surface in ("は", "へ") and feature["pos"] == "助詞" and _is_cut_off(features, index):
+        elif surface in ("は", "へ") and feature["pos"] == "助詞" and _is_no_particle(features, index):
             reread(features, index, {"は": "ハ", "へ": "ヘ"}[surface])
 
 
@@ -80,6 +82,15 @@ def _is_score(features: Sequence[Feature], index: int) -> bool:
 def _is_bound_form(feature: Feature) -> bool:
     """A suffix, or a reading of the kind that only compounds have."""
     return bool(feature["pos_group1"] == "接尾" or feature["pos"] == "接頭詞")
+
+
+def _is_no_particle(features: Sequence[Feature], index: int) -> bool:
+    """Whether a は or へ begins a word that no dictionary has: behind な, この or を (特別なはからい), or cut off."""
+    before = features[index - 1] if index else None
+    if before is None or before["pos"] not in ("助詞", "助動詞", "連体詞"):
+        return _is_cut_off(features, index)
+    never = _BEFORE_NO_PARTICLE if features[index]["string"] == "は" else _BEFORE_NO_PARTICLE | {"に", "は", "も"}
+    return before["string"] in never
 
 
 def _is_cut_off(features: Sequence[Feature], index: int) -> bool:

@@ -18,6 +18,7 @@ from koebin.engine.models.jp_extra.hyper_parameters import HyperParameters
 from koebin.engine.models.jp_extra.styles import Styles
 from koebin.engine.models.jp_extra.torch.checkpoint import find_weights, load_synthesizer
 from koebin.engine.models.jp_extra.torch.synthesizer import Synthesizer, sample_prior
+from koebin.engine.options import SynthesisOptions
 
 GOLDEN = Path(__file__).parent
 WEIGHTS = ("jp_extra/legacy_names", "jp_extra/newer_names", "jp_extra_other")
@@ -98,3 +99,36 @@ def test_the_style_vector_of_the_reference(voice_folder: str) -> None:
             for name in styles.names
             for weight in (0.0, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
         )
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+@torch.inference_mode()
+def test_the_stronger_accents_are_the_more_they_count_against_bert(number: int) -> None:
+    """On the encoder's output: how far it moves with other tones, beside how far it moves with other BERT features."""
+    folder = GOLDEN / "jp_extra"
+    network = load_synthesizer(find_weights(folder / "legacy_names"), HyperParameters.load(folder / "config.json"))
+    case = load_case(folder, number)
+    low, high = np.unique(case["tone_ids"])[-2:]
+    swapped = {**case, "tone_ids": np.where(case["tone_ids"] == high, low, high) * (case["tone_ids"] > 0)}
+    reversed_bert = {**case, "bert": case["bert"][::-1].copy()}
+
+    def share(strength: float) -> float:
+        weight = SynthesisOptions(accent_strength=strength).bert_weight
+        plain, tones, bert = (
+            encoded(network, {**each, "bert": each["bert"] * weight}) for each in (case, swapped, reversed_bert)
+        )
+        return float((tones - plain).norm() / (bert - plain).norm())
+
+    shares = [share(strength) for strength in (0.0, 0.5, 1.0, 1.25, 1.5)]
+    assert shares == sorted(shares)
+    assert shares[-1] > 3 * shares[2]
+
+
+def encoded(network: Synthesizer, case: Case) -> torch.Tensor:
+    """The means of the prior, of one case."""
+    names = ("phone_ids", "tone_ids", "language_ids", "bert", "style_vector", "speaker_id")
+    phones, tones, languages, bert, style, speaker = (batch_of_one(case, name) for name in names)
+    lengths = torch.tensor([case["phone_ids"].size])
+    rest = ("sdp_noise", "noise_scale_w", "sdp_ratio", "length_scale")
+    options = (batch_of_one(case, name) for name in rest)
+    return network.encode(phones, tones, languages, lengths, bert, style, speaker, *options)[1][0]
