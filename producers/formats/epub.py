@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -67,36 +66,47 @@ class _Book:
             if mark:
                 self._places.setdefault(path, []).append(link)
         self._sheets: dict[str, str] = {}
+        self._paragraph = 0
+        self._levels_of_chapters: set[int] = set()
 
     def read(self, builder: ScriptBuilder, cast: Cast) -> None:
-        levels = set() if self._contents else self._levels()
-        paragraphs = count(1)
-        number = 0
+        self._levels_of_chapters = set() if self._contents else self._levels()
         for reason, name in self.package.problems:
             builder.leave_out(reason, name)
+        skipped: list[tuple[Item, Page]] = []
+        pictures = False
         for item in self._pages:
             try:
                 page = self._page(item)
             except InvalidScript as error:
-                builder.leave_out(f"a page cannot be read: {error.what}", error.value or item.path, number + 1)
+                builder.leave_out(f"a page cannot be read: {error.what}", error.value or item.path, self._paragraph + 1)
                 continue
+            pictures = pictures or bool(page.picture)
             if self._is_contents(item, page):
-                continue
-            first = number + 1
-            place = key_of(item.path)
-            self._open_chapters(builder, [*self._without_place(place, page), place])
-            for block in page.blocks:
-                number = next(paragraphs)
-                self._open_chapters(builder, (f"{place}#{identity}" for identity in block.ids))
-                if block.level in levels:
-                    builder.chapter(block.text.strip())
-                builder.add(block.text, cast.narrator, readings=block.readings, line=number)
-            self._open_chapters(builder, (f"{place}#{identity}" for identity in page.ids))
-            for left in page.left_out:
-                builder.leave_out(
-                    left.reason, f"{item.path}: {left.text}" if left.text else item.path, first + left.block
-                )
-            builder.end("paragraph")
+                skipped.append((item, page))
+            else:
+                self._add(item, page, builder, cast)
+        if not builder.speaks:  # a book that is nothing but such a page
+            for item, page in skipped:
+                self._add(item, page, builder, cast)
+        if pictures and not builder.speaks:
+            raise InvalidScript("the book has pictures and no text", "", "Run a text recognition over its pictures")
+
+    def _add(self, item: Item, page: Page, builder: ScriptBuilder, cast: Cast) -> None:
+        first = self._paragraph + 1
+        place = key_of(item.path)
+        self._open_chapters(builder, [*self._without_place(place, page), place])
+        for block in page.blocks:
+            self._paragraph += 1
+            self._open_chapters(builder, (f"{place}#{identity}" for identity in block.ids))
+            if block.level in self._levels_of_chapters:
+                builder.chapter(block.text.strip())
+            builder.add(block.text, cast.narrator, readings=block.readings, line=self._paragraph)
+        self._open_chapters(builder, (f"{place}#{identity}" for identity in page.ids))
+        for left in page.left_out:
+            what = f"{item.path}: {left.text}" if left.text else item.path
+            builder.leave_out(left.reason, what, first + left.block)
+        builder.end("paragraph")
 
     def cover(self) -> Cover | None:
         """The cover if it is a picture that audio files can hold: as the package marks it, else by its name."""

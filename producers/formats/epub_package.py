@@ -103,15 +103,16 @@ def read_package(archive: Archive, text_of: Callable[[Archive, str], str]) -> Pa
                 _read_item(node, package)
             case "spine":
                 ncx_id = node.get("toc")
-            case "itemref" if node.get("linear") != "no":
-                itemrefs.append(node.get("idref"))
+            case "itemref":
+                itemrefs.append((node.get("idref"), node.get("linear") != "no"))
             case "reference":
                 target = resolve(path, unquote(node.get("href").partition("#")[0]))
                 if node.get("type") in ("toc", "other.toc", "other.contents"):
                     package.contents_pages.append(target)
                 elif "cover" in node.get("type"):
                     package.cover_pages.append(target)
-    for identity in itemrefs:
+    beside = not any(linear for _, linear in itemrefs)  # all pages are: then they are the book
+    for identity in (identity for identity, linear in itemrefs if linear or beside):
         if identity in package.items:
             package.spine.append(package.items[identity])
         else:

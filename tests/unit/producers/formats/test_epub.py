@@ -7,7 +7,7 @@ from koebin.engine.errors import InvalidInput, InvalidScript
 from koebin.producers.formats.load import load_script
 from koebin.producers.formats.source import read_source
 from koebin.producers.formats.speaker_names import Voice
-from tests.unit.producers.formats.books import CONTAINER, NAV_ITEM, NCX, ONE, PNG, TWO, epub, package
+from tests.unit.producers.formats.books import CONTAINER, NAV, NAV_ITEM, NCX, ONE, PNG, TWO, epub, package
 
 SAID = [
     "第一章",
@@ -372,3 +372,25 @@ def test_a_gaiji_whose_alternative_says_only_that_it_is_one(tmp_path):
     )
     assert script.passages[0].text == "あ挘る。"
     assert [left.reason for left in script.left_out] == ["a character that is only a picture"]
+
+
+def test_a_book_of_pages_beside_the_reading_order_is_read(tmp_path):
+    spine = '<itemref idref="one" linear="no"/><itemref idref="two" linear="no"/>'
+    script = load(epub(tmp_path / "book.epub", {"OEBPS/package.opf": package(spine=spine)}))
+    assert [passage.text for passage in script.passages] == SAID
+
+
+def test_a_book_that_is_nothing_but_its_contents_is_read(tmp_path):
+    spine = '<itemref idref="nav"/>'
+    page = NAV.replace(
+        '<nav epub:type="landmarks">', '<p>この本は<a href="one.xhtml">第一章</a>から。</p><nav epub:type="landmarks">'
+    )
+    files = {"OEBPS/package.opf": package(NAV_ITEM, spine), "OEBPS/nav.xhtml": page}
+    assert [passage.text for passage in load(epub(tmp_path / "book.epub", files)).passages] == ["この本は第一章から。"]
+
+
+def test_a_book_of_pictures_is_refused_with_what_to_do(tmp_path):
+    page = '<html><body><img src="a.png" alt="一頁目"/></body></html>'
+    with pytest.raises(InvalidScript, match="pictures and no text") as caught:
+        load(epub(tmp_path / "book.epub", {"OEBPS/one.xhtml": page, "OEBPS/two.xhtml": page}))
+    assert "text recognition" in caught.value.hint
