@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from koebin.engine.speaker import Speaker
     from koebin.engine.text.dictionary import Dictionary
     from koebin.engine.tts import TTS
-    from koebin.producers.client import Client, Status
+    from koebin.producers.client import Client
+    from koebin.producers.job_status import Status
     from koebin.tasks.contracts import Output, Pauses, Result
     from koebin.tasks.jobs.submission import JobOptions
     from koebin.tasks.script import Chapter, Passage, Script
@@ -62,7 +63,8 @@ _HOMES: Final = {
     "koebin.engine.speaker": ("Speaker",),
     "koebin.engine.text.dictionary": ("Dictionary",),
     "koebin.engine.tts": ("TTS",),
-    "koebin.producers.client": ("Client", "Status"),
+    "koebin.producers.client": ("Client",),
+    "koebin.producers.job_status": ("Status",),
     "koebin.tasks.contracts": ("Output", "Pauses", "Result"),
     "koebin.tasks.jobs.submission": ("JobOptions",),
     "koebin.tasks.script": ("Chapter", "Passage", "Script"),

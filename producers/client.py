@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, Self
 
@@ -16,7 +16,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from koebin.engine.checked_names import check_speaker, nearest
+from koebin.engine.checked_names import check_speaker
 from koebin.engine.display import mask
 from koebin.engine.errors import (
     ConfigurationError,
@@ -24,16 +24,16 @@ from koebin.engine.errors import (
     JobFailed,
     JobNotFound,
     SpeakerError,
-    SpeakerNotServed,
     StoreDenied,
     StoreUnavailable,
-    UnknownSpeaker,
 )
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.reading import Reading
 from koebin.engine.text.checks import check_text
 from koebin.engine.text.dictionary import Dictionary
 from koebin.engine.text.unreadable import find_unreadable
+from koebin.producers.job_status import Status, status_of, stored_status
+from koebin.producers.served_speakers import find_targets, without_unserved
 from koebin.tasks import store_keys
 from koebin.tasks.broker.celery_config import configure, sender
 from koebin.tasks.broker.delayed_messages import Send
@@ -41,10 +41,10 @@ from koebin.tasks.broker.fleet import Fleet, ServedSpeaker, fleet
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.broker.unreadable_messages import remove_unreadable, unreadable_messages
 from koebin.tasks.connection import check, connect
-from koebin.tasks.contracts import Manifest, PlannedSpeaker, Result, VoiceCredit
+from koebin.tasks.contracts import Manifest, Result
 from koebin.tasks.jobs.dead_letters import DeadLetters, redrive
 from koebin.tasks.jobs.garbage_collection import storage
-from koebin.tasks.jobs.ledger import JobEntry, Ledger, State
+from koebin.tasks.jobs.ledger import Ledger, State
 from koebin.tasks.jobs.older_release import readable_by_older
 from koebin.tasks.jobs.outcome import JobOutcome, store_outcome, stored_outcome
 from koebin.tasks.jobs.planning import Target
@@ -62,36 +62,6 @@ _POLL_SECONDS: Final = 0.25
 _OUTAGE_POLL_SECONDS: Final = 1.0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """State of a job at one moment.
-
-    Attributes:
-        progress: share of the work that is done, 0.0 to 1.0.
-        eta_seconds: estimated seconds to the end; None while unknown.
-        waiting: what the job waits for; "" if it makes progress.
-        seconds_done: seconds of audio rendered so far.
-        webhook: state of the webhook's delivery; "" if there is no webhook.
-    """
-
-    job: str
-    state: State
-    progress: float
-    chunks: int
-    chunks_done: int
-    segments: int
-    reused: int
-    rendered: int
-    seconds_done: float
-    seconds_predicted: float
-    eta_seconds: float | None
-    waiting: str
-    error: str
-    title: str
-    created: float
-    webhook: str = ""
 
 
 class Client:
@@ -203,7 +173,7 @@ class Client:
         whole = _script(script, speaker, options or SynthesisOptions(), readings, dictionary)
         now, targets = self._serving(whole, wait_seconds)
         now.check_formats(wished.output.formats)
-        whole = _speakable(whole, targets)
+        whole = without_unserved(whole, targets)
         if older := now.older():
             whole, targets = readable_by_older(older[0], whole, wished, targets)
         with span("koebin.submit", current() or os.environ.get(VARIABLE), **{"koebin.job": job}):
@@ -216,7 +186,7 @@ class Client:
             As ``submit``.
         """
         now, targets = self._serving(script, wait_seconds)
-        script = _speakable(script, targets)
+        script = without_unserved(script, targets)
         job_options = job_options or JobOptions()
         now.check_formats(job_options.output.formats)
         processes = {
@@ -232,30 +202,13 @@ class Client:
             UnknownSpeaker: no live worker serves one, and its name looks like another's.
             SpeakerNotServed: no live worker serves one.
         """
-        return self._found(names, wait_seconds)[1]
-
-    def _found(
-        self, names: Iterable[str], wait_seconds: float, *, some: bool = False
-    ) -> tuple[Fleet, dict[str, Target]]:
-        """Targets, with the workers among which they were found; with ``some``, of those speakers that are served."""
-        wanted = sorted({check_speaker(name) for name in names})
-        deadline = time.monotonic() + wait_seconds
-        while True:
-            now = self.fleet()
-            alike = now.of_one_engine(wanted)
-            missing = [name for name in wanted if name not in alike.speakers()]
-            late = time.monotonic() >= deadline
-            if not missing or (some and late and len(missing) < len(wanted)):
-                return now, {name: _target(alike, name) for name in wanted if name not in missing}
-            if time.monotonic() >= deadline:
-                raise _not_served(missing[0], now)
-            time.sleep(_POLL_SECONDS)
+        return find_targets(self.fleet, names, wait_seconds)[1]
 
     def _serving(self, script: Script, wait_seconds: float) -> tuple[Fleet, dict[str, Target]]:
         """Live workers, and their announcements for the script's speakers; errors name the script's lines."""
         lines = {passage.speaker: passage.line for passage in reversed(script.passages)}
         try:
-            return self._found(lines, wait_seconds, some=script.items)
+            return find_targets(self.fleet, lines, wait_seconds, some=script.items)
         except SpeakerError as error:
             raise type(error)(error.what, error.value, error.hint, lines.get(error.value, 0)) from error
 
@@ -268,10 +221,10 @@ class Client:
         store_keys.check_job(job)
         try:
             entry = self._ledger.entry(job)
-            return _status(entry, self._ledger.remaining_seconds(entry))
+            return status_of(entry, self._ledger.remaining_seconds(entry))
         except JobNotFound:
             manifest = self._manifest(job)
-            return _stored_status(manifest, stored_outcome(self._store, job), self._count_done(job))
+            return stored_status(manifest, stored_outcome(self._store, job), self._count_done(job))
 
     def _manifest(self, job: str) -> Manifest:
         manifest = stored_manifest(self._store, job)
@@ -441,7 +394,7 @@ class Client:
             skip: pass over so many first, for the next page.
         """
         page = islice(self._ledger.listed(state), skip, skip + limit)
-        return [_status(entry) for entry in self._ledger.entries(page)]
+        return [status_of(entry) for entry in self._ledger.entries(page)]
 
 
 def new_job_id() -> str:
@@ -467,101 +420,3 @@ def _script(
         )
         script = [Passage(script, check_speaker(speaker), options, tuple(readings))]
     return Script(tuple(script), dictionary=dictionary or Dictionary(), left_out=left_out)
-
-
-def _speakable(script: Script, targets: Mapping[str, Target]) -> Script:
-    """The script; of a list without the items whose speaker or style is not there, each its own error."""
-    if not script.items:
-        return script
-    refused: dict[str, str] = {}
-    for passage in script.passages:
-        target, style = targets.get(passage.speaker), passage.options.style
-        if target is None:
-            refused[passage.item] = f"no live worker serves this speaker: {passage.speaker!r}"
-        elif style and style not in target.styles:
-            known = ", ".join(target.styles)
-            refused[passage.item] = f"{passage.speaker} has no such style: {style!r}. Use {known}"
-    if all(passage.item in refused for passage in script.passages):
-        return script  # planning says what is wrong with the first
-    return script.without_items(refused)
-
-
-def _target(now: Fleet, name: str) -> Target:
-    """The announcement of most processes if workers differ; chunks run only where the revisions are the same."""
-    worker, served = max(now.speakers()[name], key=lambda found: (found[0].children, found[0].worker))
-    planned = PlannedSpeaker(
-        model_revision=served.model_revision,
-        sample_rate_hz=served.sample_rate_hz,
-        credit=VoiceCredit(display_name=served.display_name, licence=served.licence, creators=served.creators),
-    )
-    return Target(planned, worker.engine_revision, served.styles, served.speed_factor)
-
-
-def _not_served(name: str, now: Fleet) -> UnknownSpeaker | SpeakerNotServed:
-    served = sorted(now.speakers())
-    if name in served:
-        hint = "A job is planned for one: wait until all workers are of the same release, or --wait"
-        return SpeakerNotServed("no workers of one engine revision serve all speakers", name, hint)
-    close = nearest(name, served)
-    if close:
-        return UnknownSpeaker("no live worker serves this speaker", name, f"Did you mean {' or '.join(close)}?")
-    live = f"Live speakers: {', '.join(served)}" if served else "No worker is ready"
-    return SpeakerNotServed(
-        "no live worker serves this speaker",
-        name,
-        f"{live}. Start one with: koebin worker --speakers {name}, or --wait",
-    )
-
-
-def _status(entry: JobEntry, remaining: float | None = None) -> Status:
-    progress = 1.0 if entry.state in (State.SUCCEEDED, State.PARTIAL) else entry.done / entry.chunks
-    return Status(
-        job=entry.job,
-        state=entry.state,
-        progress=progress,
-        chunks=entry.chunks,
-        chunks_done=entry.done,
-        segments=entry.segments,
-        reused=entry.reused,
-        rendered=entry.rendered,
-        seconds_done=entry.seconds_done,
-        seconds_predicted=entry.seconds,
-        eta_seconds=_eta(entry, remaining),
-        waiting=entry.waiting,
-        error=entry.error,
-        title=entry.title,
-        created=entry.created,
-        webhook=entry.webhook_state or ("not delivered yet" if entry.webhook and entry.state.ended else ""),
-    )
-
-
-def _eta(entry: JobEntry, remaining: float | None) -> float | None:
-    """Estimated seconds for the rest, at the speed so far; None before the first chunk."""
-    if entry.state is State.ASSEMBLING:
-        return 0.0
-    if entry.state is not State.RUNNING or not entry.done:
-        return None
-    if remaining is None:  # a list of jobs: chunks are sized by work, so counting them is near enough
-        remaining = entry.seconds * (entry.chunks - entry.done) / entry.chunks
-    made = entry.seconds - remaining
-    return (time.time() - entry.created) * remaining / made if made > 0.0 else None
-
-
-def _stored_status(manifest: Manifest, outcome: JobOutcome | None, done: int) -> Status:
-    return Status(
-        job=manifest.job,
-        state=outcome.state if outcome else State.RUNNING,
-        progress=1.0 if outcome else done / manifest.chunks,
-        chunks=manifest.chunks,
-        chunks_done=done,
-        segments=manifest.segments,
-        reused=outcome.segments.reused if outcome else 0,
-        rendered=0,
-        seconds_done=outcome.result.duration_seconds if outcome and outcome.result else 0.0,
-        seconds_predicted=manifest.seconds,
-        eta_seconds=None,
-        waiting="" if outcome else "Redis does not know the job; run: koebin resume " + manifest.job,
-        error=outcome.error if outcome else "",
-        title=manifest.title,
-        created=manifest.created,
-    )

@@ -14,9 +14,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from koebin.engine.display import escaped, json_text, mask_text, shown
 from koebin.engine.errors import KoebinError
-from koebin.producers.client import Status
 from koebin.producers.error_answers import answer_of
 from koebin.producers.exits import FAILED, INTERRUPTED
+from koebin.producers.job_status import Status
 from koebin.tasks.connection import OUTAGE, outage
 
 EXTRAS: Final = {

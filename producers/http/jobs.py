@@ -22,7 +22,6 @@ from koebin.engine.display import json_text
 from koebin.engine.errors import InvalidName, InvalidOption, InvalidText, JobNotFound
 from koebin.engine.options import SynthesisOptions
 from koebin.engine.text.checks import check_text
-from koebin.producers.client import Status
 from koebin.producers.formats.load import load_script
 from koebin.producers.formats.speaker_names import Voice
 from koebin.producers.http.answers import PROBLEM, first_fault
@@ -32,6 +31,7 @@ from koebin.producers.http.errors import BadRequest, NotFound, TooLarge, TooMany
 from koebin.producers.http.events import job_events
 from koebin.producers.http.openai import TheDoor, TheKey
 from koebin.producers.http.ranges import ranged
+from koebin.producers.job_status import Status
 from koebin.tasks import store_keys
 from koebin.tasks.contracts import AudioFormat, Output, Pauses, Quality, SubtitleName
 from koebin.tasks.jobs.ledger import State

@@ -13,7 +13,7 @@ from koebin.producers.console import note, say, say_json
 
 SHOW = """
 import sys
-from koebin.producers.client import Status
+from koebin.producers.job_status import Status
 from koebin.producers.console import ProgressLine
 for title in sys.argv[1:]:
     with ProgressLine(title) as line:
