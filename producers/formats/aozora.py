@@ -33,8 +33,9 @@ _HEADING_START: Final = re.compile(r"［＃(?:ここから)?(?:同行|窓)?(?P<l
 _HEADING_END: Final = re.compile(r"［＃(?:ここで)?(?:同行|窓)?[大中小]見出し終わり］")
 _PAGE_BREAK: Final = re.compile(r"［＃改(?:ページ|丁|見開き)］")
 _FOOT: Final = re.compile(
-    r"[ 　\t]*[【〔\[［（(]?(?:翻訳の|原文の|使用)?(?:底本|定本|原本|親本|原典|テキスト)(?:の親本|一覧|目録)?"
+    r"[ 　\t]*[※＊*●■◆]?[【〔\[［（(]?(?:翻訳の|原文の|使用)?(?:底本|定本|原本|親本|原典|テキスト)(?:の親本|一覧|目録)?"
     r"[0-9０-９①-⑳一二三四五]{0,2}[】〕\]］）)]?[ 　]*(?:[：:；;]|(?=[「『]))"
+    r"|[ 　\t]*(?:[●■◆][ 　]*底本|[【〔\[［]底本[】〕\]］])[ 　]*$"
 )
 """Begins the foot: the book that the file was made from."""
 _FOOT_SIGNS: Final = re.compile(
@@ -46,6 +47,11 @@ _FOOT_SIGNS: Final = re.compile(
 _FOOT_SURE: Final = re.compile(
     r"[ 　\t]*(?:青空文庫(?:作成|収録|提供)?ファイル[：:]|(?:入力|校正)[：:]|このファイルは、)"
 )
+_FOOT_ABOVE: Final = re.compile(
+    r"[ 　\t]*(?:(?:初出|初収|原作|原題|訳者?|翻訳者?|公開|更新|作品名|著者名?)[：:]|[©●]"
+    r"|この(?:作品|翻訳|ファイル|テキスト)は)"
+)
+"""Lines of a foot that may stand above its first sure one, without an empty line between."""
 _FOOT_GAP: Final = 12
 _END: Final = re.compile(r"[ 　\t]*［＃本文終わり］\s*")
 _RULE: Final = re.compile(r"[-－─━―=＝*＊]{10,}\s*")
@@ -53,7 +59,7 @@ _EXPLANATION: Final = "【テキスト中に現れる記号について】"
 _RUBY: Final = re.compile(r"\\(?P<plain>[\\《｜［])|《[^《》]*》|｜")
 _REPEAT: Final = re.compile(r"／(″)?＼")
 _LAST_WORD: Final = re.compile(r"(?:[\u3400-\u9fff々〇]{1,3}[ぁ-ん]?|[ぁ-ん]{2}|[ァ-ヶー]{2}|[ぁ-んァ-ヶ])$")
-_CREDIT: Final = re.compile(r"(?:訳|譯|編|編纂|校訂|校註|著訳|[ 　](?:やく|へん|え))$")
+_CREDIT: Final = re.compile(r"(?:訳|譯|編|編纂|校訂|校註|著訳|画|絵|装幀|[ 　](?:やく|へん|え))$")
 _LONGEST_HEAD: Final = 6
 _LONGEST_FOOT: Final = 80
 _FARTHEST_FOOT: Final = 1_000
@@ -62,6 +68,8 @@ _VOLUME: Final = re.compile(
     r"|.{0,20}の巻|その[一二三四五六七八九十0-9０-９]+|[（(〔].{1,20}[）)〕]|[―─—-].{0,40}[―─—-])"
 )
 """A line of the head that is part of the title: a volume, a number, a subtitle between dashes."""
+_NUMBERED: Final = re.compile(r"(?:[0-9０-９]{1,3}|第[一二三四五六七八九十百〇0-9０-９]{1,4}[部巻編篇集冊])[ 　]")
+_ASIDE: Final = re.compile(r"[（(〔―─—-]")
 
 
 def read_aozora(text: str, builder: ScriptBuilder, cast: Cast) -> None:
@@ -170,6 +178,8 @@ def _foot(everything: list[Line]) -> int:
             gap += not line.strip()
         else:
             gap += 3
+    while first and _FOOT_ABOVE.match(everything[first - 1][1]):
+        first -= 1
     return first
 
 
@@ -189,8 +199,9 @@ def _add_head(head: list[Line], builder: ScriptBuilder, reader: MarkupReader) ->
     if not names:
         return
     rest = [name for name in names[1:] if not _VOLUME.fullmatch(name)]
-    builder.author = next((name for name in reversed(rest) if not _CREDIT.search(name)), "")
-    builder.title, builder.series, builder.volume = _titles(names, builder.author)
+    author = next((name for name in reversed(rest) if not _CREDIT.search(name)), "")
+    builder.title, builder.series, builder.volume = _titles(names, author)
+    builder.author = _written_by(author, others=any(_CREDIT.search(name) for name in rest))
     builder.chapter(builder.title)
     for number, line in head:
         _add(number, line, reader)
@@ -199,11 +210,18 @@ def _add_head(head: list[Line], builder: ScriptBuilder, reader: MarkupReader) ->
 def _titles(names: list[str], author: str) -> tuple[str, str, str]:
     """Title, series and volume: a number or a volume after the first line belongs to the title."""
     before = names[1 : names.index(author, 1)] if author in names[1:] else names[1:]
-    parts = [name for name in before if _VOLUME.fullmatch(name) or re.match(r"[0-9０-９]{1,3}[ 　]", name)]
+    parts = [name for name in before if _VOLUME.fullmatch(name) or _NUMBERED.match(name)]
     if not parts:
         return names[0], "", ""
     number = re.match(r"第?([0-9０-９一二三四五六七八九十百]+|[上中下前後])", parts[0])
-    return "　".join([names[0], *parts]), names[0], number[1] if number else ""
+    series = "" if _ASIDE.match(parts[0]) else names[0]
+    return "　".join([names[0], *parts]), series, number[1] if number else ""
+
+
+def _written_by(line: str, *, others: bool) -> str:
+    """The author's name without what says that it is the author's; ``others`` have lines of their own."""
+    marks = r"[ 　]*(?:著|作)|[ 　]+(?:原作|述|さく|ぶん)" if others else r"[ 　]*著|[ 　]+(?:作|原作|述|さく|ぶん)"
+    return re.sub(f"(?:{marks})$", "", line) or line
 
 
 def _chapter_levels(body: Iterable[str]) -> set[str]:

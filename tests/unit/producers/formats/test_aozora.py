@@ -236,3 +236,42 @@ def test_mistakes_in_our_markup_have_a_line():
     with pytest.raises(InvalidScript) as caught:
         aozora("本文［＃改ページ］\n［＃２字下げ］あ[speed:x]い")
     assert (caught.value.line, caught.value.column) == (2, 9)
+
+
+@pytest.mark.parametrize(
+    "foot",
+    [
+        "※底本：「本」",
+        "＊底本：「本」某社",
+        "【底本】\n「本」某社\n入力：甲",
+        "■底本\n「本」某社\n■入力\n甲",
+        "初出：「雑誌」\n底本：「本」\n入力：甲",
+        "©某 2001\n入力：甲\n校正：乙",
+        "この作品は、自由に使えます。\n底本：「本」",
+        "公開：1999年\n入力：甲\n校正：乙",
+        "●図書カード\n作品名：題\n底本：「本」",
+        "原作：A. Nobody\n訳：某\n入力：甲",
+    ],
+)
+def test_feet_in_many_forms_are_cut(foot):
+    script = aozora(f"題\n某\n\n［＃挿絵］\n　本文です。\n\n\n{foot}\n")
+    assert [passage.text for passage in script.passages] == ["題", "某", "本文です。"]
+
+
+@pytest.mark.parametrize(
+    ("head", "title", "author", "series"),
+    [
+        ("題\n―副題―\n某", "題　―副題―", "某", ""),
+        ("題\n（一幕）\n某", "題　（一幕）", "某", ""),
+        ("題\n第一部　雨\n某", "題　第一部　雨", "某", "題"),
+        ("題\n雨の巻\n某", "題　雨の巻", "某", "題"),
+        ("題\n某　著\n某　訳", "題", "某", ""),
+        ("題\n某著", "題", "某", ""),
+        ("題\nゲーテ作\n森鴎外訳", "題", "ゲーテ", ""),
+        ("題\n田中英作", "題", "田中英作", ""),
+        ("題\n某\n某々画", "題", "某", ""),
+    ],
+)
+def test_heads_in_many_forms(head, title, author, series):
+    script = aozora(f"{head}\n\n　本文［＃改丁］\n\n底本：「本」\n")
+    assert (script.title, script.author, script.series) == (title, author, series)
