@@ -62,17 +62,18 @@ def outputs(folder: Path, job: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 2])
 def test_a_text_is_spoken_while_a_narration_is_in_its_only_chunk(
-    server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
     for name, one_chunk in (("_PARTS_OF_A_SMALL_JOB", 1), ("CHUNK_WALL_SECONDS", 600.0)):
         monkeypatch.setattr(planning, name, one_chunk)
     calm, busy, texts = (tmp_path / name for name in ("calm", "busy", "texts"))
     urgent = SynthesizeRequest(text="急ぎの一文です。", speaker="mei", store=texts.as_uri()).model_dump(mode="json")
     with (
-        Worker(server.url, busy.as_uri(), settings={"stores": tmp_path.as_uri()}) as worker,
-        Client(settings=Settings(broker_url=server.url, store=calm.as_uri())) as undisturbed,
-        Client(settings=Settings(broker_url=server.url, store=busy.as_uri())) as client,
+        Worker(redis_server.url, busy.as_uri(), settings={"stores": tmp_path.as_uri(), "threads": threads}) as worker,
+        Client(settings=Settings(broker_url=redis_server.url, store=calm.as_uri())) as undisturbed,
+        Client(settings=Settings(broker_url=redis_server.url, store=busy.as_uri())) as client,
     ):
         assert (
             undisturbed.wait(undisturbed.submit(numbered(SENTENCES), job_id="book"), PATIENCE).state is State.SUCCEEDED
