@@ -10,14 +10,13 @@ from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
 from koebin.engine.audio.audio import Audio
 from koebin.engine.audio.marks import Mark, Marks
-from koebin.engine.audio.silence import begin_after, shorten_end
 from koebin.engine.checked_names import known_style, nearest
 from koebin.engine.content_id import content_id
 from koebin.engine.errors import InvalidOption, InvalidText, UnknownStyle
@@ -29,6 +28,7 @@ from koebin.engine.permits import Errand, Permits
 from koebin.engine.reading import Reading
 from koebin.engine.request import Request, merge_options, split_request
 from koebin.engine.seeds import utterance_seed
+from koebin.engine.sentence_pauses import SpokenSentence, join_utterances, predict_with, with_pauses
 from koebin.engine.sentence_threads import Job, SentenceThreads
 from koebin.engine.text.checks import check_text, has_speech
 from koebin.engine.text.readings import check_readings
@@ -37,8 +37,6 @@ from koebin.engine.text.unreadable import find_unreadable
 if TYPE_CHECKING:
     from koebin.engine.text.dictionary import Dictionary
 
-DEFAULT_PAUSE_SECONDS: Final = 0.3
-"""Default pause between sentences in seconds, if neither the options nor the voice decide."""
 _WINDOW_BATCHES: Final = 4
 """Batches among which utterances are sorted by length: enough to fill them evenly, few enough for memory."""
 
@@ -70,19 +68,6 @@ class SpeakerInfo:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Spoken:
-    """Finished sentence, with the basis for predicting the pauses around it.
-
-    Attributes:
-        pause: predicted seconds before it, where they are known already.
-    """
-
-    audio: Audio
-    utterances: tuple[Utterance, ...]
-    pause: float | None = None
-
-
 class Speaker:
     """Prepared voice. Any thread may use it; created by ``TTS``, not by hand.
 
@@ -104,7 +89,9 @@ class Speaker:
         self._lease = lease
         self._executor = executor
         self._permits = Permits(info.parallel)
-        self._threads: SentenceThreads[_Spoken] = SentenceThreads(info.parallel, f"koebin-{info.name}", self._permits)
+        self._threads: SentenceThreads[SpokenSentence] = SentenceThreads(
+            info.parallel, f"koebin-{info.name}", self._permits
+        )
 
     @property
     def name(self) -> str:
@@ -271,7 +258,7 @@ class Speaker:
 
     def _generate(self, requests: list[Request], cancelled: threading.Event) -> Audio:
         spoken = self._render(requests, cancelled, pauses=True)
-        return Audio.joined(list(self._with_pauses(spoken, requests)))
+        return Audio.joined(list(with_pauses(spoken, requests, self._pause)))
 
     def _stream(self, requests: list[Request], cancelled: threading.Event) -> Iterator[Audio]:
         first, *others = requests
@@ -280,12 +267,12 @@ class Speaker:
         begun = self._begin(utterances)
         if begun is None:
             spoken = self._speak_utterances(first, utterances, cancelled)
-            yield from self._with_pauses(chain([spoken], sentences), requests)
+            yield from with_pauses(chain([spoken], sentences), requests, self._pause)
             return
         # Pauses are decided by marks and lengths, so they can be put around silence in the sentence's stead.
         silence = Rendering(np.zeros(begun.length, np.float32), begun.marks)
         stand_in = self._finish(first, utterances, [silence])
-        parts = self._with_pauses(chain([stand_in], sentences), requests)
+        parts = with_pauses(chain([stand_in], sentences), requests, self._pause)
         yield from self._in_pieces(begun, next(parts), cancelled)
         yield from parts
 
@@ -308,26 +295,6 @@ class Speaker:
             yield Audio(samples, self.sample_rate_hz, marks).with_gain(begun.utterance.options.volume)
             marks, left = Marks(), left - len(samples)
 
-    def _with_pauses(self, sentences: Iterator[_Spoken], requests: list[Request]) -> Iterator[Audio]:
-        """Sentences with the pause before each at its head.
-
-        A pause that is asked for is kept to, also where the voice leaves more silence by itself; one that is predicted
-        is a lower bound.
-        """
-        before: Audio | None = None
-        spoken_before: tuple[Utterance, ...] = ()
-        for number, (spoken, request) in enumerate(zip(sentences, requests, strict=True), start=1):
-            audio, pause = spoken.audio, request.options.pause
-            if pause is not None and number < len(requests):
-                audio = shorten_end(audio, pause)
-            if before is not None:
-                seconds = spoken.pause if pause is None else pause
-                if seconds is None:
-                    seconds = self._pause(spoken_before[-1], spoken.utterances[0])
-                audio = begin_after(before, audio, seconds, cut=pause is not None)
-            before, spoken_before = audio, spoken.utterances
-            yield audio
-
     @contextmanager
     def _model(self, errand: Errand | None = None) -> Iterator[AcousticModel]:
         lease = self._lease()  # refuses a forked child, before a lock that no thread would ever release there
@@ -336,8 +303,7 @@ class Speaker:
 
     def _pause(self, first: Utterance, second: Utterance) -> float:
         with self._model() as model:
-            predicted = model.predict_pause(first, second)
-        return DEFAULT_PAUSE_SECONDS / first.options.speed if predicted is None else predicted
+            return predict_with(model, first, second)
 
     def _render(
         self,
@@ -345,14 +311,16 @@ class Speaker:
         cancelled: threading.Event,
         go_on: Callable[[], bool] | None = None,
         pauses: bool = False,
-    ) -> Iterator[_Spoken]:
+    ) -> Iterator[SpokenSentence]:
         if self._info.batch_size > 1:
             return self._render_batches(requests, cancelled, go_on or (lambda: True))
         if self._info.parallel > 1 and (len(requests) > 1 or go_on):
             return self._threads.speak(self._jobs(requests, cancelled, pauses), go_on)
         return self._render_singly(requests, cancelled, go_on or (lambda: True))
 
-    def _jobs(self, requests: Sequence[Request], cancelled: threading.Event, pauses: bool) -> Iterator[Job[_Spoken]]:
+    def _jobs(
+        self, requests: Sequence[Request], cancelled: threading.Event, pauses: bool
+    ) -> Iterator[Job[SpokenSentence]]:
         """Jobs for threads.
 
         Where ``pauses`` are wanted, each thread predicts the one before its sentence: the consumer would predict the
@@ -364,7 +332,7 @@ class Speaker:
 
     def _render_singly(
         self, requests: Sequence[Request], cancelled: threading.Event, go_on: Callable[[], bool]
-    ) -> Iterator[_Spoken]:
+    ) -> Iterator[SpokenSentence]:
         for number, request in enumerate(requests):
             if number and not go_on():
                 return
@@ -372,7 +340,7 @@ class Speaker:
 
     def _render_batches(
         self, requests: Sequence[Request], cancelled: threading.Event, go_on: Callable[[], bool]
-    ) -> Iterator[_Spoken]:
+    ) -> Iterator[SpokenSentence]:
         """Windows of sentences; in each, utterances of similar length share a batch. Reads ahead by one window."""
         size = self._info.batch_size * _WINDOW_BATCHES
         windows = [requests[start : start + size] for start in range(0, len(requests), size)]
@@ -402,7 +370,7 @@ class Speaker:
 
     def _speak(
         self, request: Request, cancelled: threading.Event, after: Request | None = None, errand: Errand | None = None
-    ) -> _Spoken:
+    ) -> SpokenSentence:
         """Spoken sentence, with the pause before it if its predecessor is given."""
         utterances = self._utterances(request)
         pause = None if after is None else self._pause(self._utterances(after)[-1], utterances[0])
@@ -414,7 +382,7 @@ class Speaker:
         utterances: tuple[Utterance, ...],
         cancelled: threading.Event,
         errand: Errand | None = None,
-    ) -> _Spoken:
+    ) -> SpokenSentence:
         renderings = []
         for utterance in utterances:
             _stop_if(cancelled)
@@ -436,16 +404,14 @@ class Speaker:
             for index, analysis in enumerate(analyses)
         )
 
-    def _finish(self, request: Request, utterances: tuple[Utterance, ...], renderings: list[Rendering]) -> _Spoken:
+    def _finish(
+        self, request: Request, utterances: tuple[Utterance, ...], renderings: list[Rendering]
+    ) -> SpokenSentence:
         """Join the utterances of a sentence, apply the volume, and add the sentence's mark."""
         parts = [Audio(rendering.samples, self.sample_rate_hz, rendering.marks) for rendering in renderings]
-        for index, (first, second) in enumerate(pairwise(utterances)):
-            pause = self._pause(first, second)
-            parts[index] = shorten_end(parts[index], pause)
-            parts[index + 1] = begin_after(parts[index], parts[index + 1], pause, cut=True)
-        audio = Audio.joined(parts).with_gain(request.options.volume)
+        audio = join_utterances(parts, utterances, self._pause).with_gain(request.options.volume)
         sentence = Mark(request.text, 0.0, audio.duration_seconds, self.name)
-        return _Spoken(replace(audio, marks=replace(audio.marks, sentences=(sentence,))), utterances)
+        return SpokenSentence(replace(audio, marks=replace(audio.marks, sentences=(sentence,))), utterances)
 
 
 def _stop_if(cancelled: threading.Event) -> None:

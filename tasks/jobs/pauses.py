@@ -3,9 +3,9 @@
 They are chosen in this order: what the input says at that place, the options of the passage, and then the job's own
 ``koebin.tasks.contracts.Pauses``.
 
-A job's pause after a sentence (0.35 s by default) and the engine's (``koebin.engine.speaker.DEFAULT_PAUSE_SECONDS``,
-0.3 s) are two facts. The first is a promise: it is kept exactly, by every voice and at every speed. The second stands
-in for a voice that cannot predict its pauses: it is divided by the speed, and silence that the voice leaves stays.
+A job's pause after a sentence (0.35 s by default) and the engine's (0.3 s, ``koebin.engine.sentence_pauses``) are two
+facts. The first is a promise: it is kept exactly, by every voice and at every speed. The second stands in for a voice
+that cannot predict its pauses: it is divided by the speed, and silence that the voice leaves stays.
 """
 
 from __future__ import annotations
