@@ -18,10 +18,14 @@ from koebin.producers.formats.written_readings import MAX_WORD, parse_reading
 MOST_SPEED: Final = 1.6
 """How much faster than asked for a cue is spoken so that it ends before the next one begins."""
 _GAP_SECONDS: Final = 0.1
-_TIME: Final = r"(?:([0-9]{1,3}):)?([0-9]{1,2}):([0-9]{2})[,.]([0-9]{1,3})"
+_TIME: Final = r"(?:([0-9]{1,3}):)?([0-9]{1,2}):([0-9]{1,2})[,.]([0-9]{1,3})"
 _TIMES: Final = re.compile(rf"[ \t]*{_TIME}[ \t]*-->[ \t]*{_TIME}(?:[ \t].*)?")
 _ARROW: Final = re.compile(r"[ \t]*[0-9:.,]+[ \t]*-->")
 _TAG: Final = re.compile(r"</?(?:i|b|u|s|c|v|font|lang|ruby|rt|rp)(?:[ .][^<>\n]*)?/?>|<[0-9:.]{5,12}>", re.IGNORECASE)
+_BREAK: Final = re.compile(r"<br ?/?>|\\[Nn](?![a-z])", re.IGNORECASE)
+_TURN: Final = re.compile(r"^[-‐–—][ \t]*(?=\S)", re.MULTILINE)
+"""Begins what each of two speakers says."""
+_SPACED: Final = re.compile(r"-->[^\n]*\n[ \t]*\n")
 _OVERRIDE: Final = re.compile(r"\{\\[^{}\n]{1,60}\}")
 _VOICE: Final = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^<>\n]{1,60})>")
 _RUBY: Final = re.compile(r"<ruby>(.{1,200}?)</ruby>", re.DOTALL | re.IGNORECASE)
@@ -105,13 +109,22 @@ def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:
     """Blocks between empty lines with their first line; a line of times begins one even without an empty line."""
     block: list[str] = []
     first = 1
-    for number, row in enumerate([*text.lstrip("\ufeff").split("\n"), ""], start=1):
+    spaced = 0 < text.count("-->") == len(_SPACED.findall(text))  # an empty line between any two
+    rows = [*text.lstrip("\ufeff").split("\n"), ""]
+    for number, row in enumerate(rows, start=1):
+        if spaced and block and not row.strip() and number < len(rows):
+            block.append(row)
+            continue
         if row.strip() and not (_ARROW.match(row) and any("-->" in each for each in block)):
             first = first if block else number
             block.append(row)
             continue
         if row.strip():
-            head = [block.pop()] if block[-1].strip().isdigit() else []
+            end = len(block)
+            while end and not block[end - 1].strip():
+                end -= 1
+            end -= bool(end and block[end - 1].strip().isdigit())
+            head, block = block[end:], block[:end]
             yield first, block
             first, block = number - len(head), [*head, row]
         elif block:
@@ -126,7 +139,8 @@ def _seconds(parts: tuple[str | None, ...]) -> float:
 
 def _cue(said: str, line: int, start: float, end: float) -> ScriptCue:
     voice = _VOICE.search(said)
-    said = _OVERRIDE.sub("", said)
+    said = _BREAK.sub("\n", _OVERRIDE.sub("", said))
+    said = _TURN.sub("", said) if len(_TURN.findall(said)) > 1 else said
     parts: list[str] = []
     readings: list[Reading] = []
     position = length = 0

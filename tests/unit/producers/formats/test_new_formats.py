@@ -115,6 +115,31 @@ def test_webvtt():
     assert "0.50 s before" in script.warnings[0].message
 
 
+@pytest.mark.parametrize(
+    ("cue", "expected"),
+    [
+        ("太<br>字<BR/>だ", "太字だ"),
+        ("はい\\Nいいえ", "はいいいえ"),
+        ("- はい。\n- いいえ。", "はい。いいえ。"),
+        ("- はい。", "- はい。"),
+        ("C:\\new の話", "C:\\new の話"),
+        ("<font color='#f00'>赤</font>{\\i1}い{\\i0}", "赤い"),
+    ],
+)
+def test_what_players_show_of_a_cue(cue, expected):
+    assert said(read(f"1\n0:00:1,0 --> 0:00:2,5\n{cue}\n", "srt")) == [expected]
+
+
+def test_srt_with_an_empty_line_between_any_two():
+    cues = "1\n\n00:00:01,000 --> 00:00:02,000\n\nはい。\n\n続き。\n\n2\n\n00:00:03,000 --> 00:00:04,000\n\nいいえ。\n"
+    script = read(cues, "srt")
+    assert [(passage.line, passage.start, passage.text) for passage in script.passages] == [
+        (4, 1.0, "はい。続き。"),
+        (12, 3.0, "いいえ。"),
+    ]
+    assert not script.left_out
+
+
 def test_srt_keeps_what_only_looks_like_a_tag_and_speaks_fast_where_time_is_short():
     text = (
         "1\r\n00:00:01,000 --> 00:00:02,000\r\nVec<String> を{\\an8}<b>使う</b>長い長い説明です。\r\n\r\n"
