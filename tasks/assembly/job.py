@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from koebin.tasks.contracts import (
     AssembleRequest,
     ChunkDocument,
     DoneDocument,
+    Judged,
     Manifest,
     Result,
     SegmentCounts,
@@ -101,21 +102,20 @@ def fail_job(runtime: Runtime, request: AssembleRequest, error: KoebinError) -> 
 
 
 def _assemble(runtime: Runtime, store: Store, manifest: Manifest, check: Callable[[], None]) -> JobOutcome:
-    done = [parse_json(DoneDocument, store.get(store_keys.done(manifest.job, n))) for n in range(manifest.chunks)]
-    dead = {found.key: found for document in done for found in map(_failure, document.dead)}
-    failures = tuple(dead.values())
-    counts = SegmentCounts(total=manifest.segments, reused=sum(document.reused for document in done))
-    if dead and not manifest.partial and not manifest.items:
+    done = _tally(store, manifest)
+    failures = tuple(done.dead.values())
+    counts = SegmentCounts(total=manifest.segments, reused=done.reused)
+    if failures and not manifest.partial and not manifest.items:
         first = failures[0]
         error = (
             f"{len(failures)} of {manifest.segments} segments could not be spoken; line {first.line}: {first.reason}"
         )
         return JobOutcome(job=manifest.job, state=State.FAILED, error=error, failures=failures, segments=counts)
-    used = {judged.key: judged.used for document in done for judged in document.judged}
+    used = {judged.key: judged.used for judged in done.judged}
     placed = [
         replace(segment, key=used.get(segment.key, segment.key))
         for segment in _placed(store, manifest)
-        if segment.key not in dead
+        if segment.key not in done.dead
     ]
     with _work_dir(runtime.work_dir) as folder:
         deliver = _deliver_items if manifest.items else _deliver_programme
@@ -123,8 +123,27 @@ def _assemble(runtime: Runtime, store: Store, manifest: Manifest, check: Callabl
     outcome = outcome.model_copy(update={"left_out": manifest.left_out, "warnings": manifest.warnings})
     if manifest.quality is None:
         return outcome
-    judged = [one.model_dump(mode="json") for document in done for one in document.judged]
+    judged = [one.model_dump(mode="json") for one in done.judged]
     return outcome.model_copy(update={"report": {**outcome.report, "quality": judged}})
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Sum of what the chunks' done documents say; of a hundred thousand chunks that is little."""
+
+    reused: int = 0
+    dead: dict[str, Failure] = field(default_factory=dict)
+    judged: list[Judged] = field(default_factory=list)
+
+
+def _tally(store: Store, manifest: Manifest) -> _Tally:
+    total = _Tally()
+    for number in range(manifest.chunks):
+        document = parse_json(DoneDocument, store.get(store_keys.done(manifest.job, number)))
+        total.reused += document.reused
+        total.dead |= {found.key: found for found in map(_failure, document.dead)}
+        total.judged += document.judged
+    return total
 
 
 def _placed(store: Store, manifest: Manifest) -> list[Placed]:
