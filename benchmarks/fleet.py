@@ -65,7 +65,7 @@ class Load:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet", description=__doc__)
-    parser.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--workers", type=int, nargs="*", default=[10, 100, 1000])
     parser.add_argument("--speakers", type=int, default=10, help="of each worker")
     parser.add_argument("--busy", type=int, default=200, help="busy workers, measured beside none")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")

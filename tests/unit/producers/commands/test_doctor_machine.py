@@ -1,4 +1,4 @@
-"""What ``koebin doctor`` says of the decoder's arithmetic."""
+"""Arithmetic of the decoder, as ``koebin doctor`` tells of it."""
 
 from __future__ import annotations
 
