@@ -48,6 +48,16 @@ class ScriptCue:
     name: str = ""
 
 
+@dataclass(slots=True)
+class _Held:
+    """A cue that may go on after an empty line."""
+
+    line: int
+    start: float
+    end: float
+    said: list[str]
+
+
 def read_cues(text: str, builder: ScriptBuilder, cast: Cast) -> None:
     """Add subtitles. Each cue is spoken at its time, faster where it would not end before the next one.
 
@@ -56,7 +66,8 @@ def read_cues(text: str, builder: ScriptBuilder, cast: Cast) -> None:
     Raises:
         InvalidScript: there is no cue.
     """
-    cues = sorted(_cues(text, builder), key=lambda cue: (cue.start, cue.line))
+    found = (cue for cue in _cues(text, builder) if cue.text.strip())
+    cues = sorted(found, key=lambda cue: (cue.start, cue.line))
     if not cues:
         raise InvalidScript("there is no cue", text.strip()[:80], "Write 00:00:01,000 --> 00:00:02,000 above each text")
     for cue, following in zip(cues, [*cues[1:], None], strict=True):
@@ -83,26 +94,33 @@ def predicted_cue_seconds(text: str) -> float:
 
 
 def _cues(text: str, builder: ScriptBuilder) -> Iterator[ScriptCue]:
+    is_vtt = text.lstrip("\ufeff").startswith("WEBVTT")
+    held: _Held | None = None
     for number, block in _blocks(text):
         place = next((index for index, row in enumerate(block[:3]) if "-->" in row), None)
+        numbered = block[0].strip().isdigit()
+        if place is None and held and not is_vtt and not numbered:
+            held.said += block  # an empty line within a cue
+            continue
+        times = _TIMES.fullmatch(block[place].rstrip()) if place is not None else None
         if place is None:
-            if number > 1 and not _BLOCK.fullmatch(block[0]) and not block[0].isdigit():
-                builder.leave_out("text without a time", "\n".join(block), number)
-            elif number > 1 and len(block) > 1 and not _BLOCK.fullmatch(block[0]):
-                builder.leave_out("text without a time", "\n".join(block[1:]), number + 1)
-            continue
-        times = _TIMES.fullmatch(block[place].rstrip())
-        said = "\n".join(block[place + 1 :])
-        if times is None:
+            if number > 1 and not _BLOCK.fullmatch(block[0]) and len(block) > numbered:
+                builder.leave_out("text without a time", "\n".join(block[numbered:]), number + numbered)
+        elif times is None:
             builder.leave_out("a time that cannot be read", block[place], number + place)
+        if held:
+            yield _cue("\n".join(held.said), held.line, held.start, held.end)
+        held = None
+        if place is None or times is None:
             continue
+        said = block[place + 1 :]
         start, end = _seconds(times.groups()[:4]), _seconds(times.groups()[4:])
         if end <= start:
             builder.warn("ends before it begins", block[place], number + place)
-            end = start + predicted_cue_seconds(said)
-        spoken = _cue(said, number + place + 1, start, end)
-        if spoken.text.strip():
-            yield spoken
+            end = start + predicted_cue_seconds("\n".join(said))
+        held = _Held(number + place + 1, start, end, said)
+    if held:
+        yield _cue("\n".join(held.said), held.line, held.start, held.end)
 
 
 def _blocks(text: str) -> Iterator[tuple[int, list[str]]]:

@@ -130,6 +130,17 @@ def test_what_players_show_of_a_cue(cue, expected):
     assert said(read(f"1\n0:00:1,0 --> 0:00:2,5\n{cue}\n", "srt")) == [expected]
 
 
+def test_an_empty_line_within_a_cue_of_srt_loses_nothing():
+    cues = "1\n00:00:01,000 --> 00:00:02,000\n一。\n\n二。\n\n三。\n\n"
+    cues += "2\n00:00:03,000 --> 00:00:04,000\n次。\n\n3\n迷子。\n"
+    script = read(cues, "srt")
+    assert said(script) == ["一。二。三。", "次。"]
+    assert [(left.line, left.text) for left in script.left_out] == [(14, "迷子。")]
+    script = read("WEBVTT\n\n" + cues, "vtt")
+    assert said(script) == ["一。", "次。"]
+    assert [left.text for left in script.left_out] == ["二。", "三。", "迷子。"]
+
+
 def test_srt_with_an_empty_line_between_any_two():
     cues = "1\n\n00:00:01,000 --> 00:00:02,000\n\nはい。\n\n続き。\n\n2\n\n00:00:03,000 --> 00:00:04,000\n\nいいえ。\n"
     script = read(cues, "srt")
