@@ -251,10 +251,10 @@ def test_what_nobody_waits_for_is_not_spoken(hasty: tuple[Door, str, str]) -> No
 
 
 @pytest.mark.slow
-def test_a_crowd_of_one_key_does_not_hold_up_another(server: RedisServer, tmp_path: Path) -> None:
+def test_a_crowd_of_one_key_does_not_hold_up_another(redis_server: RedisServer, tmp_path: Path) -> None:
     store = (tmp_path / "store").as_uri()
     settings = {"http_keys": write_keys(tmp_path), "http_window": 2}
-    with Worker(server.url, store, "mei,ken"), Door(server.url, store, settings) as door:
+    with Worker(redis_server.url, store, "mei,ken"), Door(redis_server.url, store, settings) as door:
         ended: list[str] = []
         lock = threading.Lock()
 
