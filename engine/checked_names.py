@@ -63,7 +63,7 @@ def check_decoder(mode: str, device: str = "cpu") -> DecoderMode:
     """Return ``mode`` if it is a ``DecoderMode``.
 
     Raises:
-        InvalidOption: anything else, and bfloat16 on CUDA, where float16 is as fast and more exact.
+        InvalidOption: anything else, and bfloat16 on CUDA, where float16 has the same size and is more exact.
     """
     modes = get_args(DecoderMode)
     if mode not in modes:
