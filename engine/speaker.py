@@ -31,7 +31,7 @@ from koebin.engine.seeds import utterance_seed
 from koebin.engine.sentence_pauses import SpokenSentence, join_utterances, predict_with, with_pauses
 from koebin.engine.sentence_threads import Job, SentenceThreads
 from koebin.engine.text.checks import check_text, has_speech
-from koebin.engine.text.readings import check_readings
+from koebin.engine.text.given_readings import check_readings
 from koebin.engine.text.unreadable import find_unreadable
 
 if TYPE_CHECKING:

@@ -44,13 +44,14 @@ from koebin.tasks.errors_table import payer
 from koebin.tasks.jobs.dispatch import foreign
 from koebin.tasks.jobs.ledger import State
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE, speaker_queue
-from koebin.tasks.retry_policy import MAX_HEADLESS_STRIKES
 from koebin.tasks.running import error_ladder
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.chunk import NeedsRevision, finish_chunk, open_chunk, run_chunk
 from koebin.tasks.running.error_ladder import TaskTerms, message_of
-from koebin.tasks.running.repeated_failures import speaks
+from koebin.tasks.running.poison import is_given_up
+from koebin.tasks.running.process_doubts import speaks
 from koebin.tasks.running.runtime import Runtime, current
+from koebin.tasks.running.task_spans import job_span, text_span
 from koebin.tasks.running.text import render_text, synthesize_text
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def _speak_chunk(task: Task[Any, Any], request: dict[str, Any]) -> None:
     def work() -> None:
         if not is_wanted():
             return
-        with _traced(task, runtime, "koebin.chunk", wanted.job, **{"koebin.chunk": wanted.chunk}):
+        with job_span(runtime, task.request.get(traces.HEADER), "koebin.chunk", wanted.job, chunk=wanted.chunk):
             chunk = open_chunk(runtime, wanted, task_id(task))
             finish_chunk(runtime, chunk, run_chunk(runtime, chunk, guard))
 
@@ -155,7 +156,7 @@ def _speak(
 
     def work() -> dict[str, Any]:
         try:
-            with traces.span("koebin.text", task.request.get(traces.HEADER), **{"koebin.speaker": wanted.speaker}):
+            with text_span(task.request.get(traces.HEADER), wanted.speaker):
                 result = speak(runtime, wanted, guard, made_together(task))
         except Exception as error:
             if payer(error) is not None or not speaks(runtime.speakers[wanted.speaker]):
@@ -201,7 +202,7 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
         fail_job(runtime, wanted, error)
 
     attempt = runtime.leases.attempt(task_id(task))
-    if attempt.strikes >= MAX_HEADLESS_STRIKES:
+    if is_given_up(attempt):
         fail(JobFailed("the assembly ended its process again and again", attempt.reason))
         return
     guard = Guard(runtime, task_id(task), lease_nonce(task), wanted.job, priority_of(task))
@@ -220,18 +221,10 @@ def _assemble(task: Task[Any, Any], request: dict[str, Any]) -> None:
             log.error("unreadable message set aside (see koebin dead): job %s lies in another store", wanted.job)
             keep_unreadable(runtime.redis, "the job lies in another store", request)
             return
-        with _traced(task, runtime, "koebin.assemble", wanted.job):
+        with job_span(runtime, task.request.get(traces.HEADER), "koebin.assemble", wanted.job):
             runtime.paused.run(wanted.job, lambda check: assemble_job(runtime, wanted, check), guard)
 
     error_ladder.run(runtime, terms, work)
-
-
-def _traced(
-    task: Task[Any, Any], runtime: Runtime, name: str, job: str, **attributes: str | int
-) -> contextlib.AbstractContextManager[None]:
-    """A span of the job's own trace, whoever sent the message; Redis is asked only where spans are made."""
-    parent = runtime.ledger.trace(job) if traces.are_made() else ""
-    return traces.span(name, parent or task.request.get(traces.HEADER), **{"koebin.job": job}, **attributes)
 
 
 def task_id(task: Task[Any, Any]) -> str:

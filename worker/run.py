@@ -20,7 +20,8 @@ from koebin.worker.celery_ext.app import create_app
 from koebin.worker.celery_ext.consumer import Station, install_station
 from koebin.worker.celery_ext.held_leases import HeldLeases
 from koebin.worker.celery_ext.leased_request import install_held_leases
-from koebin.worker.child.engine_process import build_in_children, store_opener
+from koebin.worker.child.allowed_stores import store_opener
+from koebin.worker.child.engine_process import build_in_children
 from koebin.worker.exits import OK
 from koebin.worker.logs import set_up_logs
 from koebin.worker.native_output import native_output_as_records

@@ -14,16 +14,12 @@ from typing import Final
 
 from koebin.engine.errors import InvalidDictionary
 from koebin.engine.text.dictionary import Dictionary, Entry
+from koebin.engine.text.dictionary_priority import cost
 from koebin.engine.text.katakana import split_morae
-from koebin.engine.text.openjtalk import dictionary_folder, path_cost
+from koebin.engine.text.openjtalk import dictionary_folder
 
 # Context id of 名詞,固有名詞,一般 (proper noun, general) in the wheel's left-id.def and right-id.def.
 _PROPER_NOUN: Final = 1348
-# A word costs as much as the best way in which the standard dictionary covers the same characters, less this for each
-# step of priority. So it wins in its own place, and yet 山 does not tear 山田 apart.
-_COST_PER_PRIORITY: Final = 700
-_COST_RANGE: Final = 32000
-
 _FULL_WIDTH: Final = {code: code + 0xFEE0 for code in range(0x21, 0x7F)} | {
     # What Open JTalk makes of these before MeCab sees them.
     ord('"'): "”",
@@ -67,14 +63,9 @@ def _row(entry: Entry) -> str:
     part_of_speech = "名詞,固有名詞,一般,*,*,*"
     accent = f"{entry.accent}/{len(split_morae(entry.reading))}"
     return (
-        f"{surface},{_PROPER_NOUN},{_PROPER_NOUN},{_cost(entry)},{part_of_speech},{surface},"
+        f"{surface},{_PROPER_NOUN},{_PROPER_NOUN},{cost(entry)},{part_of_speech},{surface},"
         f"{entry.reading},{entry.reading},{accent},*\n"
     )
-
-
-def _cost(entry: Entry) -> int:
-    cost = path_cost(entry.surface) - _COST_PER_PRIORITY * entry.priority
-    return max(-_COST_RANGE, min(_COST_RANGE, cost))
 
 
 def _compile(source: Path, target: Path) -> int:

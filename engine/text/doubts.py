@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from koebin.engine.reading import Reading
 from koebin.engine.text.frontend import Words, read_sentence, stretches
+from koebin.engine.text.given_readings import check_readings
 from koebin.engine.text.openjtalk import MAX_CHARS, known_word, unknown_words
 from koebin.engine.text.opinions import differing
-from koebin.engine.text.readings import check_readings
 from koebin.engine.text.risks import composed, names, said, two_readings
 from koebin.engine.text.sentences import split_long
 from koebin.engine.text.sudachi import morphemes

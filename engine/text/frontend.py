@@ -17,12 +17,12 @@ from koebin.engine.text.alignment import node_boundaries
 from koebin.engine.text.analysis import Analysis, Node
 from koebin.engine.text.context import read_in_context
 from koebin.engine.text.features import Feature
+from koebin.engine.text.given_readings import apply_reading, check_readings, spoken_word
 from koebin.engine.text.glosses import Gloss, glosses
 from koebin.engine.text.kana import analyze_kana, has_phrases
 from koebin.engine.text.mapped import MappedText
 from koebin.engine.text.normalize import normalize
 from koebin.engine.text.openjtalk import MAX_CHARS, make_label, mark_devoiced, nodes_of, run_frontend
-from koebin.engine.text.readings import apply_reading, check_readings, spoken_word
 from koebin.engine.text.sentence_cuts import cut_labels, cut_words, spread_boundaries
 from koebin.engine.text.sentences import split_long
 

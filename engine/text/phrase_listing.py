@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from koebin.engine.reading import Reading
 from koebin.engine.text.frontend import read_sentence
+from koebin.engine.text.given_readings import check_readings
 from koebin.engine.text.kana import analyze_kana, has_phrases
 from koebin.engine.text.katakana import split_morae
 from koebin.engine.text.labels import accent_phrases
-from koebin.engine.text.readings import check_readings
 
 if TYPE_CHECKING:
     from koebin.engine.text.dictionary import Dictionary

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from koebin.engine.errors import InvalidScript
 from koebin.engine.reading import Reading
 from koebin.engine.text.characters import script
-from koebin.engine.text.readings import repeated_kana
+from koebin.engine.text.given_readings import repeated_kana
 from koebin.producers.formats.script_builder import ScriptBuilder
 from koebin.producers.formats.written_readings import MAX_WORD, WrittenReading, parse_phrases, parse_reading
 

@@ -12,7 +12,7 @@ from koebin.engine.options import RANGES
 from koebin.engine.reading import Reading
 from koebin.engine.text.checks import has_speech
 from koebin.engine.text.dictionary import Dictionary
-from koebin.engine.text.readings import repeated_kana
+from koebin.engine.text.given_readings import repeated_kana
 from koebin.engine.text.unreadable import find_unreadable
 from koebin.producers.formats.speaker_names import Voice
 from koebin.tasks.script import Chapter, Cover, Ending, LeftOut, LineError, Passage, Script

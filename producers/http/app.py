@@ -19,8 +19,8 @@ from koebin.producers.http import health, jobs, openai, page
 from koebin.producers.http.answers import Json, answer, first_fault
 from koebin.producers.http.door import Door
 from koebin.producers.http.errors import LATER, BadRequest, HttpError, NotFound, UnprocessableRequest
-from koebin.producers.http.gate import Gate
 from koebin.producers.http.metrics import Metrics
+from koebin.producers.http.request_admission import Gate
 from koebin.producers.http.voicevox import routes as voicevox
 from koebin.tasks.connection import OUTAGE
 

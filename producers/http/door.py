@@ -8,18 +8,18 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from celery import Celery
 
-from koebin.engine.checked_names import check_speaker, nearest
-from koebin.engine.errors import BackendMissing, InvalidSettings, SpeakerNotServed, UnknownSpeaker, UnknownStyle
+from koebin.engine.errors import BackendMissing, SpeakerNotServed
 from koebin.producers.client import Client
 from koebin.producers.http.api_keys import Key, KeyRing
 from koebin.producers.http.errors import Forbidden, TooLarge
 from koebin.producers.http.rate_limits import Limits
 from koebin.producers.http.render_queue import RenderQueue
 from koebin.producers.http.result_backends import BACKENDS
+from koebin.producers.http.voice_names import VoiceNames
 from koebin.tasks.broker.celery_config import configure, sender
 from koebin.tasks.broker.fleet import Fleet, ServedSpeaker
 from koebin.tasks.contracts import RENDER
@@ -49,7 +49,7 @@ class Door:
         self.keys = KeyRing(settings.http_keys)
         self.client = Client(settings=settings)
         self.limits = Limits(self.client.redis)
-        self._names = _further_names(settings.http_voices)
+        self._names = VoiceNames(settings.http_voices)
         self._app = _quiet_app(settings)
         self.queue = RenderQueue(
             self._app,
@@ -99,36 +99,17 @@ class Door:
 
     def further_names(self, key: Key) -> dict[str, str]:
         """Further names of voices, with what each stands for."""
-        return {name: voice for name, voice in self._names.items() if key.may_use(voice.partition(":")[0])}
+        return self._names.known_to(key)
 
     async def find_voice(self, key: Key, voice: str) -> tuple[ServedSpeaker, str]:
-        """The speaker and the style that ``NAME`` or ``NAME:STYLE`` names; "" is the speaker's first style.
+        """The live speaker and the style that a name means, see ``VoiceNames.find``.
 
         Raises:
-            UnknownSpeaker, UnknownStyle: none that this key may use has that name.
-            SpeakerNotServed: no worker serves it now, or none that is new enough.
+            SpeakerNotServed: also if no worker that serves it is new enough.
         """
-        name, _, style = self._names.get(voice, voice).partition(":")
-        served = await self.speakers(key)
-        if name not in served:
-            raise self._missing(name, served, key)
-        self._served(self._fleet, name)
-        if style and style not in served[name].styles:
-            known = ", ".join(nearest(style, served[name].styles) or served[name].styles)
-            raise UnknownStyle(f"{name} has no such style", style, f"Use {known}")
-        return served[name], style
-
-    def _missing(self, name: str, served: dict[str, ServedSpeaker], key: Key) -> UnknownSpeaker | SpeakerNotServed:
-        check_speaker(name)
-        live = f"Live voices: {', '.join(served)}" if served else "No worker is ready"
-        if not key.may_use(name):
-            return UnknownSpeaker("no such voice", name, live)
-        close = nearest(name, served)
-        if close:
-            return UnknownSpeaker("no live worker serves this voice", name, f"Did you mean {' or '.join(close)}?")
-        return SpeakerNotServed(
-            "no live worker serves this voice", name, f"{live}. Start one with: koebin worker --speakers {name}"
-        )
+        speaker, style = self._names.find(voice, await self.speakers(key), key)
+        self._served(self._fleet, speaker.name)
+        return speaker, style
 
     def _served(self, fleet: Fleet, speaker: str) -> None:
         """Raises: SpeakerNotServed: by no worker that knows our task."""
@@ -173,14 +154,3 @@ def _quiet_app(settings: Settings) -> Celery:
         visibility_timeout=settings.visibility_timeout,
     )
     return app
-
-
-def _further_names(entries: tuple[str, ...]) -> dict[str, str]:
-    names: dict[str, Any] = {}
-    for entry in entries:
-        name, separator, voice = entry.partition("=")
-        if not (name.strip() and separator and voice):
-            raise InvalidSettings("KOEBIN_HTTP_VOICES: not a name and a voice", entry, "Write NAME=SPEAKER:STYLE")
-        check_speaker(voice.partition(":")[0])
-        names[name.strip()] = voice
-    return names

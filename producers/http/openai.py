@@ -20,7 +20,7 @@ from koebin.producers.http.answers import openai_error
 from koebin.producers.http.api_keys import Key
 from koebin.producers.http.door import Door
 from koebin.producers.http.errors import TooLarge
-from koebin.producers.http.gate import key_of
+from koebin.producers.http.request_admission import key_of
 from koebin.producers.http.speech import Utterance, begun, encoded, spoken_sentences
 from koebin.producers.http.user_words import with_words
 

@@ -10,8 +10,8 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
 from koebin.producers.http.errors import NotFound, Unauthorized
-from koebin.producers.http.gate import COOKIE
 from koebin.producers.http.openai import TheDoor
+from koebin.producers.http.request_admission import COOKIE
 
 router = APIRouter(include_in_schema=False)
 

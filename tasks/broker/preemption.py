@@ -21,6 +21,8 @@ from koebin.tasks.redis_keys import priority_list
 log = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LOOKS: Final = 0.1
+MAX_YIELDS: Final = 8
+"""Times in a row that a chunk may be preempted with its first sentence still being spoken: then it stores one first."""
 _CLAIM_SECONDS: Final = 5
 """Seconds after which a claim expires: its worker has gone, or took another message."""
 _MOST_CLAIMED: Final = 32

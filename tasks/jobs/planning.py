@@ -13,7 +13,7 @@ from koebin.engine.errors import InvalidScript, InvalidText, UnknownStyle
 from koebin.engine.reading import Reading
 from koebin.engine.text.checks import check_text
 from koebin.engine.text.dictionary import Dictionary
-from koebin.engine.text.readings import check_readings
+from koebin.engine.text.given_readings import check_readings
 from koebin.engine.text.sentences import split_sentences
 from koebin.tasks.contracts import (
     MAX_SEGMENT_CHARACTERS,

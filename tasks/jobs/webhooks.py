@@ -28,6 +28,8 @@ from koebin.tasks.jobs.outcome import JobOutcome, stored_outcome
 from koebin.tasks.retry_policy import jittered
 from koebin.tasks.stores.base import Store
 
+TIMEOUT_SECONDS: Final = 15.0
+"""Timeout for name resolution, connection, request and response headers together."""
 CLAIM_SECONDS: Final = 60.0
 """Seconds that a worker may take to deliver; longer than all time limits of the request together."""
 MAX_ATTEMPTS: Final = 16

@@ -15,6 +15,7 @@ from koebin.engine.errors import GiveBack, InferenceFailed, InvalidMessage, JobN
 from koebin.engine.text.dictionary import Dictionary
 from koebin.tasks import store_keys
 from koebin.tasks.broker.fleet_summary import serving
+from koebin.tasks.broker.preemption import MAX_YIELDS
 from koebin.tasks.contracts import (
     ChunkDocument,
     ChunkRequest,
@@ -28,9 +29,9 @@ from koebin.tasks.contracts import (
 )
 from koebin.tasks.jobs.dead_letters import DeadLetters
 from koebin.tasks.jobs.dispatch import assemble_message, dispatch
-from koebin.tasks.retry_policy import MAX_HEADLESS_STRIKES, MAX_STRIKES, MAX_YIELDS
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.isolation import own_error, render_alone
+from koebin.tasks.running.poison import is_given_up, renders_alone
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.segment_key import another_take, check_segment
 from koebin.tasks.segments import store as segments
@@ -141,11 +142,11 @@ def run_chunk(runtime: Runtime, chunk: Chunk, guard: Guard) -> ChunkOutcome:
     specs = {planned.segment.key: planned for planned in chunk.planned}
     present = segments.stored(chunk.store, specs)
     attempt = runtime.leases.attempt(chunk.task_id)
-    isolated = attempt.isolated or attempt.strikes >= MAX_STRIKES
+    isolated = renders_alone(attempt)
     condemned = {key: why for key, why in attempt.condemned.items() if key in specs and key not in present}
     dead = {key: f"its worker process was lost: {why}" for key, why in condemned.items()}
     missing = [specs[key].segment for key in specs if key not in present and key not in dead]
-    if attempt.strikes >= MAX_HEADLESS_STRIKES:
+    if is_given_up(attempt):
         dead |= {segment.key: f"its worker processes were lost repeatedly: {attempt.reason}" for segment in missing}
         missing = []
     seconds: list[float] = []

@@ -9,7 +9,7 @@ from koebin.engine.errors import InferenceFailed, KoebinError
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.errors_table import Payer, payer
 from koebin.tasks.running.cancellation import Guard
-from koebin.tasks.running.repeated_failures import speaks
+from koebin.tasks.running.process_doubts import speaks
 
 if TYPE_CHECKING:
     from koebin.engine.audio.audio import Audio

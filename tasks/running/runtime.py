@@ -15,7 +15,7 @@ from koebin.tasks.broker.leases import Leases
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
 from koebin.tasks.running.pausing import Paused
-from koebin.tasks.running.repeated_failures import Doubts
+from koebin.tasks.running.process_doubts import Doubts
 from koebin.tasks.stores.base import Store
 
 if TYPE_CHECKING:

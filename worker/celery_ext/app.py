@@ -10,13 +10,13 @@ from celery import Celery
 from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.redis_keys import ASSEMBLE_QUEUE
 from koebin.tasks.settings import Settings
+from koebin.worker.celery_ext.child_retirement import retirement
 from koebin.worker.celery_ext.consumer import ReadinessStep
 from koebin.worker.celery_ext.control import restrict_control
 from koebin.worker.celery_ext.queue_order import QueueOrder
 from koebin.worker.celery_ext.result_backends import BACKENDS
 from koebin.worker.celery_ext.sign_published import sign_published
 from koebin.worker.celery_ext.transport import install_transport
-from koebin.worker.child.memory import child_limit
 
 ROUND_SECONDS: Final = 10.0
 """Least time that a worker which cannot hold all its voices stays with a loaded voice. Then the longest wait goes
@@ -53,10 +53,9 @@ def create_app(settings: Settings) -> Celery:
         worker_pool="koebin.worker.celery_ext.pool:Prefork",
         worker_proc_alive_timeout=settings.load_timeout,
         task_time_limit=settings.time_limit,
-        worker_max_tasks_per_child=settings.max_tasks_per_child or None,
-        worker_max_memory_per_child=child_limit(settings.max_memory_per_child),
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
+        **retirement(settings),
     )
     app.steps["consumer"].add(ReadinessStep)
     app.set_default()

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from celery.worker import state
 from redis.exceptions import RedisError
@@ -16,6 +15,7 @@ from redis.exceptions import RedisError
 from koebin.tasks.broker.leases import Leases
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
+from koebin.worker.celery_ext.frozen_processes import is_frozen, is_gone, process_of
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class HeldLeases:
 
     def renew(self) -> list[str]:
         """Renew every lease but those of tasks whose process is frozen; returns what another worker has taken over."""
-        held = [hold for hold in self.held() if not _frozen(hold.task_id)]
+        held = [hold for hold in self.held() if not is_frozen(process_of(hold.task_id))]
         owned = self.leases.renew_all([(hold.task_id, hold.nonce, hold.delivery_tag) for hold in held])
         still, lost = self.held(), []
         for hold, ours in zip(held, owned, strict=True):
@@ -86,11 +86,10 @@ class HeldLeases:
     def abandoned(self) -> bool:
         """Whether a task is held that no live process runs, and that waits for no running one."""
         for hold in self.held():
-            request = state.requests.get(hold.task_id)
-            pid = request.worker_pid if request else None
+            pid = process_of(hold.task_id)
             if pid is None and not state.active_requests:
                 return True
-            if pid is not None and Path("/proc/self").exists() and not Path(f"/proc/{pid}").exists():
+            if pid is not None and is_gone(pid):
                 return True
         return False
 
@@ -111,15 +110,3 @@ class HeldLeases:
         """Release all leases, so that other workers need not wait for them to expire."""
         for hold in self.held():
             self.release(hold.task_id)
-
-
-def _frozen(task_id: str) -> bool:
-    """Whether the process that runs a task was stopped by a signal."""
-    request = state.requests.get(task_id)
-    pid = request.worker_pid if request else None
-    if pid is None:
-        return False
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-    except (OSError, IndexError):  # the process has just ended, or this is not Linux
-        return False

@@ -22,7 +22,7 @@ from koebin.tasks.broker.leases import Leases
 from koebin.tasks.contracts import ASSEMBLE, TEXT_TASKS
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.redis_keys import assemble_task
-from koebin.tasks.retry_policy import MAX_STRIKES
+from koebin.tasks.running.poison import is_refused
 from koebin.worker.celery_ext.held_leases import HeldLeases
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _refuse_poison(request: Request, leases: Leases) -> bool:
     attempt = leases.attempt(request.id)
     if isinstance(request, LeasedRequest):
         request.strikes = attempt.strikes
-    if attempt.strikes <= MAX_STRIKES:
+    if not is_refused(attempt):
         return False
     error = InferenceFailed(f"the text killed its worker's process {attempt.strikes} times", attempt.reason)
     log.error("refused a text: %s", error, extra={"task_id": request.id})

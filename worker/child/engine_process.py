@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
 
-from koebin.engine.errors import KoebinError, StoreNotAllowed
+from koebin.engine.errors import KoebinError
 from koebin.engine.observer import listen
 from koebin.engine.revision import engine_revision
 from koebin.tasks.broker.celery_config import sender
@@ -23,14 +23,14 @@ from koebin.tasks.connection import connect
 from koebin.tasks.jobs.ledger import Ledger
 from koebin.tasks.observer import Observer
 from koebin.tasks.own_folder import own_folder
-from koebin.tasks.running.repeated_failures import Doubts
+from koebin.tasks.running.process_doubts import Doubts
 from koebin.tasks.running.runtime import Runtime, install
 from koebin.tasks.settings import Settings
-from koebin.tasks.stores.base import Store
-from koebin.tasks.stores.uri import open_store, under_root
 from koebin.tasks.traces import set_up_traces
 from koebin.worker.celery_ext.pool import last_in_new_process
+from koebin.worker.child.allowed_stores import store_opener
 from koebin.worker.child.gpu_claim import claim_device, cuda_devices
+from koebin.worker.child.load_voices import load_voices
 from koebin.worker.child.memory import gpu_memory, map_large_blocks
 from koebin.worker.child.self_test import Proof, install_proof
 from koebin.worker.child.stop_signal import leave_group_signals_to_parent
@@ -41,7 +41,6 @@ from koebin.worker.requested_voices import voices
 
 if TYPE_CHECKING:
     from koebin.engine.speaker import Speaker
-    from koebin.engine.tts import TTS
     from koebin.worker.child.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -80,7 +79,7 @@ def _build(app: Celery, settings: Settings, run_dir: RunDirectory, metrics: Metr
     map_large_blocks()
     wanted = voices(settings)
     redis = connect(settings.broker_url.get_secret_value())
-    tts = build_engine(settings, _own_device(settings)) if wanted else None
+    tts = load_voices(settings, _own_device(settings)) if wanted else None
     speakers: dict[str, Speaker] = {voice.name: tts.speakers[voice.name] for voice in wanted} if tts else {}
     opener = store_opener(settings)
     served: list[ServedSpeaker] = []
@@ -130,27 +129,6 @@ def _own_device(settings: Settings) -> str:
     return claim_device(settings.device, folder, cuda_devices, shared=settings.device_shared)
 
 
-def build_engine(settings: Settings, device: str) -> TTS:
-    """Build and warm up the engine with all speakers of this worker, on a device of its own.
-
-    Raises:
-        ModelError, SourceError, SourceUnavailable: names the speaker.
-    """
-    from koebin.engine.tts import TTS
-
-    tts = TTS(
-        device=device,
-        sources=settings.source_options(),
-        bert_source=settings.bert,
-        threads=settings.threads or None,
-        max_loaded=settings.max_loaded or None,
-        decoder=settings.decoder,
-    )
-    for voice in voices(settings):
-        tts.load(voice.name, voice.source)
-    return tts.prepare(warmup=True)
-
-
 def _named(served: ServedSpeaker, names: Mapping[str, str]) -> ServedSpeaker:
     """With the display name that the voices file gives; it wins over the voice's own."""
     return replace(served, display_name=names.get(served.name, served.display_name))
@@ -176,26 +154,3 @@ def _measure(speaker: Speaker) -> float:
     started = time.monotonic()
     seconds = sum(audio.duration_seconds for audio in speaker.render([Request(text) for text in _SPEED_TEXTS]))
     return round(seconds / max(1e-3, time.monotonic() - started), 2)
-
-
-def store_opener(settings: Settings) -> Callable[[str], Store]:
-    """Function that opens stores below this worker's roots and no others; each is kept, for its connections.
-
-    Their modules are imported here and not by a thread of the parent, see
-    ``koebin.worker.parent.webhook_sender.WebhookSender``.
-
-    Raises:
-        BackendMissing: a root needs a package that is not installed.
-    """
-    opened = {root: open_store(root, options=settings.store_options()) for root in settings.store_roots()}
-
-    def open_allowed(uri: str) -> Store:
-        if uri not in opened:
-            if not under_root(uri, settings.store_roots()):
-                raise StoreNotAllowed(
-                    "this worker must not write to that store", uri, "Add its root to KOEBIN_STORES of the worker"
-                )
-            opened[uri] = open_store(uri, options=settings.store_options())
-        return opened[uri]
-
-    return open_allowed

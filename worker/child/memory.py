@@ -33,11 +33,6 @@ def map_large_blocks() -> None:
         mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
 
 
-def child_limit(mebibytes: int) -> int | None:
-    """Resident KiB above which Celery replaces the pool process after its task; None for no limit."""
-    return mebibytes * 1024 or None
-
-
 def resident(pid: str) -> int:
     """Resident bytes of a process (``self`` for this one); 0 if unknown."""
     try:

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from koebin.engine.errors import KoebinError
 from koebin.tasks.connection import clock_skew
 from koebin.tasks.errors_table import Payer, payer
-from koebin.tasks.running.repeated_failures import PROOF_TEXT
+from koebin.tasks.running.process_doubts import PROOF_TEXT
 from koebin.tasks.stores.base import Store
 from koebin.worker.child.free_resources import lacking_room
 

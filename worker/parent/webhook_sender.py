@@ -17,15 +17,11 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from koebin.engine.errors import BackendMissing, KoebinError
-from koebin.tasks.jobs.webhooks import Notice, Webhooks, notice
+from koebin.tasks.jobs.webhooks import TIMEOUT_SECONDS, Notice, Webhooks, notice
 from koebin.tasks.public_addresses import EVERYWHERE, may_connect, resolve
 from koebin.tasks.stores.base import Store
 
 log = logging.getLogger(__name__)
-
-TIMEOUT_SECONDS: Final = 15.0
-"""Timeout for name resolution, connection, request and response headers together."""
-
 
 _IMPORTED_LATE: Final = (
     "httpx2",

@@ -132,7 +132,7 @@ def test_the_memory_that_a_worker_shows_is_that_of_the_gpu_it_claimed(
 
     watched: list[str] = []
     monkeypatch.setattr(lifecycle, "claim_device", lambda *_, **__: "cuda:1")
-    monkeypatch.setattr(lifecycle, "build_engine", engine)
+    monkeypatch.setattr(lifecycle, "load_voices", engine)
     monkeypatch.setattr(lifecycle, "gpu_memory", watched.append)
     monkeypatch.setattr(lifecycle, "_served", lambda _: ServedSpeaker("mei", (), 48000, "ab12", 1.0))
     for name in ("install", "listen"):

@@ -34,7 +34,7 @@ from koebin.engine.models.jp_extra.torch.bert import TorchBert
 from koebin.engine.models.jp_extra.torch.voice import JpExtraTorch
 from koebin.engine.text.dictionary import Dictionary, Entry
 from koebin.tasks.settings import Settings
-from koebin.worker.child.engine_process import build_engine
+from koebin.worker.child.load_voices import load_voices
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "onnx"
 TEXT = "良い天気。はい。"
@@ -351,7 +351,7 @@ def test_the_decoder_s_arithmetic_reaches_a_voice_of_a_gpu(
         )
     monkeypatch.setattr("koebin.engine.models.jp_extra.torch.voice.JpExtraTorch", Noted)
     settings = Settings(speakers=(f"plain={tree.as_uri()}",), bert=str(tree), cache=cache, decoder="float16")
-    build_engine(settings, "cuda").close()
+    load_voices(settings, "cuda").close()
     assert given == [("cuda", "float16")]
 
 
