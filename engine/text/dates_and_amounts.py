@@ -147,7 +147,7 @@ DATES_AND_AMOUNTS: Final[tuple[Rule, ...]] = (
 )
 
 UNITS: Final[tuple[Rule, ...]] = (
-    (re.compile(r"(\d+(?:\.\d+)?)\s?°F(?![A-Za-z])"), lambda match: f"華氏{match.group(1)}度"),
+    (re.compile(r"(?<!\d)(\d+(?:\.\d+)?)\s?°F(?![A-Za-z])"), lambda match: f"華氏{match.group(1)}度"),
     (re.compile(r"°C(?![A-Za-z])|℃"), "度"),
     (
         re.compile(r"(?<=\d)[Ee]([-+−]?)(?=\d)"),
@@ -169,7 +169,7 @@ UNITS: Final[tuple[Rule, ...]] = (
 """Units behind a figure that the dictionary has no word for."""
 
 NUMBERS: Final[tuple[Rule, ...]] = (
-    (re.compile(r"\d+(?:\.\d+){2,}"), _points),
+    (re.compile(r"(?<!\d)\d+(?:\.\d+){2,}"), _points),
     (
         re.compile(r"(?<!\d)(\d*)\.(\d+)|(\d+)"),
         lambda match: _number(match) if match.group(2) else read_integer(match.group(3)),

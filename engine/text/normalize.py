@@ -178,14 +178,14 @@ _RULES: Final[tuple[Rule, ...]] = (
     (re.compile(r"\r\n?|[\n\u0085\u2028\u2029\v\f]"), "\n"),
     (re.compile(r"[~∼〜]"), "〜"),
     _SCREAMS,
-    (re.compile(r"[A-Za-z]+['’][A-Za-z]+"), lambda match: read_contraction(match.group())),
+    (re.compile(r"(?<![A-Za-z])[A-Za-z]+['’][A-Za-z]+"), lambda match: read_contraction(match.group())),
     (re.compile(r"(?<=[A-Za-z])['’](?=[A-Za-z])"), ""),
     (re.compile(r"\(株\)"), "株式会社"),
     (re.compile(r"(?<![A-Za-z])(?:[A-Za-z]\.){2,}"), lambda match: match.group().replace(".", "").upper()),
     (re.compile(r"(?<=[A-Za-z])\.(?=\d)"), " "),
     UNIT_AFTER_SPACE,
     (re.compile(r"://"), "コロンスラッシュスラッシュ"),
-    (re.compile(r"[-=]+>|<[-=]+"), "、"),
+    (re.compile(r"(?<![-=])[-=]+>|<[-=]+"), "、"),
     (re.compile(r"\\(?=\d)"), "¥"),
     *DATES_AND_AMOUNTS,
     (re.compile(r"(?<![A-Za-z\d])(\d+)(?:st|nd|rd|th)(?![A-Za-z])"), lambda match: read_ordinal(match.group(1))),
@@ -225,8 +225,8 @@ _RULES: Final[tuple[Rule, ...]] = (
 )
 
 _SPACING: Final[tuple[Rule, ...]] = (
-    (re.compile(r"[^\S\n]*\n\s*"), "\n"),
-    (re.compile(r"\A\s+|\s+\Z"), ""),
+    (re.compile(r"(?<![^\S\n])[^\S\n]*\n\s*"), "\n"),
+    (re.compile(r"\A\s+|(?<!\s)\s+\Z"), ""),
     (re.compile(rf"(?<=[{_MARK}])\n|\n(?=[{_MARK}])"), ""),
     (re.compile(r"\n"), "。"),
     (re.compile(r"\s+"), " "),
