@@ -38,7 +38,7 @@ unit: $(STAMPS)/dev ## The fast tests alone, which start no process; ARGS="-k ma
 	$(BIN)/python -m pytest -q -n 2 tests/unit -m "not slow and not process" $(ARGS)
 
 test: $(STAMPS)/dev lint ## Set up, lint, and run the tests but for those that wait long; ARGS="-k marks" chooses.
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile -m "not slow" $(ARGS)
 
 test-all: $(STAMPS)/dev lint ## All tests: further faults, recycling, TLS, a thousand ticks.
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)

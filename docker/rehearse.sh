@@ -63,7 +63,7 @@ from pathlib import Path
 
 from koebin.engine.bake import check_baked
 from koebin.engine.errors import KoebinError
-from koebin.worker.child.engine_process import build_engine
+from koebin.worker.child.load_voices import load_voices
 from koebin.tasks.settings import load_settings
 
 prefix = Path(sys.argv[1])
@@ -78,13 +78,13 @@ for folder in (prefix / "models", Path.cwd()):
     sys.exit(f"{folder} can be written")
 check_baked(prefix / "models")
 settings = load_settings()
-with build_engine(settings, settings.device) as tts:
+with load_voices(settings, settings.device) as tts:
     for name, speaker in tts.speakers.items():
         audio = speaker.generate("網のない所でも、声は出ます。")
         print(f"{name}: {audio.duration_seconds:.2f} s at {audio.sample_rate_hz} Hz")
         assert audio.samples.any()
 try:
-    build_engine(load_settings(speakers="nobody"), settings.device)
+    load_voices(load_settings(speakers="nobody"), settings.device)
 except KoebinError as refused:
     assert "nobody" in str(refused), refused
     print(f"refused: {refused}")

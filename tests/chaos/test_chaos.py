@@ -14,7 +14,7 @@ from tests.chaos.producer import SUBMITTING
 
 JP_EXTRA = 3  # the book that a JP-Extra voice reads
 
-pytestmark = [pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +26,15 @@ def driver() -> Iterator[Driver]:
 @pytest.mark.parametrize(
     ("fault", "step", "store", "book"),
     [
-        pytest.param("SIGKILL child", BUSY, "file", JP_EXTRA, marks=pytest.mark.slow),
+        pytest.param("SIGKILL child", BUSY, "file", JP_EXTRA),
         ("SIGKILL group", BEFORE_TICK, "file", 0),
-        pytest.param("SIGSTOP, SIGCONT", AFTER_WRITE, "file", 1, marks=pytest.mark.slow),
-        pytest.param("connections dropped", TAKEN, "file", 2, marks=pytest.mark.slow),
-        pytest.param("Redis killed, data lost", ASSEMBLING, "file", 0, marks=pytest.mark.slow),
-        pytest.param("Redis frozen", BEFORE_ACK, "file", 0, marks=pytest.mark.slow),
-        pytest.param("store half-written", BEFORE_WRITE, "s3", 0, marks=pytest.mark.slow),
-        pytest.param(PRODUCER, SUBMITTING, "file", 0, marks=pytest.mark.slow),
-        pytest.param("SIGTERM", RANDOM, "file", JP_EXTRA, marks=pytest.mark.slow),
+        pytest.param("SIGSTOP, SIGCONT", AFTER_WRITE, "file", 1),
+        pytest.param("connections dropped", TAKEN, "file", 2),
+        pytest.param("Redis killed, data lost", ASSEMBLING, "file", 0),
+        pytest.param("Redis frozen", BEFORE_ACK, "file", 0),
+        pytest.param("store half-written", BEFORE_WRITE, "s3", 0),
+        pytest.param(PRODUCER, SUBMITTING, "file", 0),
+        pytest.param("SIGTERM", RANDOM, "file", JP_EXTRA),
     ],
 )
 def test_recovers(driver: Driver, fault: str, step: str, store: StoreKind, book: int) -> None:

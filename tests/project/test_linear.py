@@ -37,7 +37,7 @@ from koebin.tasks.script import Passage
 
 LARGEST: Final = 1.3
 """Growth of the second increment over twice the first: 1 is linear, 2 is the square."""
-BASE: Final = 400
+BASE: Final = 200
 """Characters of the smallest input."""
 SHARED: Final = (
     "あ", "1", "a", " ", "　", "。", "！？", "…", "「", "」", "、", "\n", "\n\n", "(", "\"", "あ。」と", "は「い。\"と",

@@ -263,6 +263,7 @@ def run(world: World, **chosen: Any) -> None:
     assert after[1] <= descriptors + 4
 
 
+@pytest.mark.slow
 def test_ordinary_texts_are_spoken_whatever_lies_beside_them(world: World) -> None:
     run(world, max_examples=2, stateful_step_count=25, derandomize=True)
 

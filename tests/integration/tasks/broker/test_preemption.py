@@ -29,7 +29,7 @@ from koebin.tasks.broker import preemption
 from koebin.tasks.broker.celery_config import configure
 from koebin.tasks.broker.delayed_messages import Message
 from koebin.tasks.broker.fleet import Announcement, ServedSpeaker, announce
-from koebin.tasks.broker.preemption import Preemption
+from koebin.tasks.broker.preemption import MAX_YIELDS, Preemption
 from koebin.tasks.contracts import ASSEMBLE, SYNTHESIZE, SYNTHESIZE_CHUNK, PlannedSpeaker, SynthesizeRequest
 from koebin.tasks.jobs import planning
 from koebin.tasks.jobs.dead_letters import DeadLetters
@@ -37,7 +37,6 @@ from koebin.tasks.jobs.ledger import State
 from koebin.tasks.jobs.planning import Target
 from koebin.tasks.jobs.submission import JobOptions, submit
 from koebin.tasks.redis_keys import priority_list, speaker_queue
-from koebin.tasks.retry_policy import MAX_YIELDS
 from koebin.tasks.running.runtime import Runtime, install
 from koebin.tasks.script import Passage, Script
 from koebin.tasks.settings import Settings

@@ -53,6 +53,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.mark.slow
 def test_the_halves_are_the_decoder(folder: Path, cache: Path) -> None:
     """By ONNX Runtime, so that only the division is tested: whole, and as a window with neighbours."""
     halves = prepare_halves(folder, cache)
@@ -68,6 +69,7 @@ def test_the_halves_are_the_decoder(folder: Path, cache: Path) -> None:
         np.testing.assert_allclose(audio, wanted, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_it_speaks_as_the_whole_one_does(folder: Path, cache: Path, tmp_path: Path) -> None:
     prepared, idle = prepare(folder, cache), IdleThreads(2)
     bert = OnnxBert(small_bert(tmp_path / "bert_q8.onnx", quantize=True).parent)
