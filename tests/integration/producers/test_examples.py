@@ -43,7 +43,8 @@ def koebin(deployment: dict[str, str]) -> Koebin:
 
 
 def test_each_example_is_explained_and_tested() -> None:
-    assert {path.name for path in EXAMPLES.iterdir() if path.name != "__pycache__"} == {*LONG, *SHORT, *PROGRAMS, *OTHER}
+    names = {path.name for path in EXAMPLES.iterdir()} - {"__pycache__"}
+    assert names == {*LONG, *SHORT, *PROGRAMS, *OTHER}
     readme = (EXAMPLES / "README.md").read_text()
     assert [name for name in (*LONG, *SHORT, *PROGRAMS) if f"`{name}`" not in readme] == []
 
