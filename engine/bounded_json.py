@@ -37,7 +37,7 @@ def check_depth(value: object, depth: int = JSON_DEPTH) -> None:
         InvalidInput: lists and objects are nested deeper than ``depth``.
     """
     level = [value]
-    for _ in range(depth + 1):
+    for _ in range(depth):
         inner: list[object] = []
         for each in level:
             if isinstance(each, dict):

@@ -14,7 +14,7 @@ from koebin.engine.text.sudachi import morphemes
 _GLOSS: Final = re.compile(
     r"(?<=[㐀-䶿一-鿿々〆])[（(]([あいうえおか-ぢつ-もやゆよら-ろわゐゑをゔ][ぁ-ゔー]{0,15})[）)]"
 )
-_KANJI: Final = re.compile("[㐀-䶿一-鿿々〆]+$")
+_KANJI: Final = re.compile("(?<![㐀-䶿一-鿿々〆])[㐀-䶿一-鿿々〆]+$")
 _BEGINNINGS: Final = frozenset(("連体詞", "副詞", "接続詞", "感動詞"))
 """What begins a remark (そのほか, たぶん) and no reading."""
 

@@ -23,7 +23,7 @@ _NAMES: Final = {"surface": "surface", "reading": "reading", "accent": "accent",
 _COLUMNS: Final = tuple(_TYPES)
 _MECAB_COLUMNS: Final = 13
 """Up to the pronunciation; Open JTalk adds the accent."""
-_TABLE: Final = re.compile(r"^\s*\[\[\s*word\s*\]\]", re.MULTILINE)
+_TABLE: Final = re.compile(r"^[^\S\n]*\[\[\s*word\s*\]\]", re.MULTILINE)
 
 
 def load_dictionary(path: Path) -> Dictionary:

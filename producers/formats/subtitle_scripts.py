@@ -25,7 +25,7 @@ _TAG: Final = re.compile(r"</?(?:i|b|u|s|c|v|font|lang|ruby|rt|rp)(?:[ .][^<>\n]
 _BREAK: Final = re.compile(r"<br ?/?>|\\[Nn](?![a-z])", re.IGNORECASE)
 _TURN: Final = re.compile(r"^[-‐–—][ \t]*(?=\S)", re.MULTILINE)
 """Begins what each of two speakers says."""
-_SPACED: Final = re.compile(r"-->[^\n]*\n[ \t]*\n")
+_SPACED: Final = re.compile(r"-->[^\n>]*\n[ \t]*\n")
 _OVERRIDE: Final = re.compile(r"\{\\[^{}\n]{1,60}\}")
 _VOICE: Final = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^<>\n]{1,60})>")
 _RUBY: Final = re.compile(r"<ruby>(.{1,200}?)</ruby>", re.DOTALL | re.IGNORECASE)

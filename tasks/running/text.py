@@ -9,7 +9,8 @@ from typing import Final
 
 from koebin.engine.audio.audio import Audio
 from koebin.engine.audio.silence import cut_silence
-from koebin.engine.errors import GiveBack, StoreNotFound, UnknownSpeaker
+from koebin.engine.errors import GiveBack, InvalidText, StoreNotFound, UnknownSpeaker
+from koebin.engine.limits import TEXT_SECONDS
 from koebin.engine.models.card import card_of
 from koebin.engine.request import Request
 from koebin.tasks.contracts import (
@@ -24,7 +25,7 @@ from koebin.tasks.contracts import (
     VoiceCredit,
     parse_options,
 )
-from koebin.tasks.jobs.planning import Sentence, sentences
+from koebin.tasks.jobs.planning import Sentence, predicted_seconds, sentences
 from koebin.tasks.running.cancellation import Guard
 from koebin.tasks.running.runtime import Runtime
 from koebin.tasks.running.spoken_phrases import spoken_phrases
@@ -51,6 +52,7 @@ def synthesize_text(runtime: Runtime, request: SynthesizeRequest, guard: Guard, 
         UnknownSpeaker, InvalidText, InvalidOption, StoreDenied: refused.
     """
     planned = plan_text(runtime, request)
+    _refuse_length(planned)
     store = runtime.open_store(request.store)
     try:
         return _synthesize(runtime, request, planned, store, guard, made)
@@ -68,6 +70,19 @@ def plan_text(runtime: Runtime, request: TextRequest) -> Planned:
         raise UnknownSpeaker("this worker does not serve the speaker", request.speaker)
     found = sentences([_passage(request)], _PAUSES, allow_mute=False)
     return [(sentence, _plan(runtime, sentence)) for sentence in found]
+
+
+def _refuse_length(planned: Planned) -> None:
+    """Raises: InvalidText: joined in memory it would be too long; pauses can be a hundred times what is said."""
+    seconds = sum(
+        predicted_seconds(sentence.text, sentence.passage.options.speed) + sentence.pause for sentence, _ in planned
+    )
+    if seconds > TEXT_SECONDS:
+        raise InvalidText(
+            f"the text would last {seconds:.0f} s, more than {TEXT_SECONDS:.0f}",
+            "",
+            "Shorten its pauses, or send a job",
+        )
 
 
 def _synthesize(

@@ -34,7 +34,7 @@ def parse_feed(data: bytes, content_type: str, items: int) -> dict[str, Any]:
     """
     text = _decode(data, content_type)
     # Entities are where XML bombs and file inclusion live; feeds have no use for them.
-    if re.search(r"<!\s*(ENTITY|DOCTYPE[^>]*\[)", text, re.IGNORECASE):
+    if re.search(r"<!\s*(ENTITY|DOCTYPE[^<>\[]*\[)", text, re.IGNORECASE):
         raise FeedRefused("the feed declares XML entities, which are refused")
     text = prepared(text, "the feed", lenient=True)  # a bare & and control characters cost themselves alone
     parsed = feedparser.parse(

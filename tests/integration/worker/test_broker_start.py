@@ -83,6 +83,12 @@ def test_a_user_without_a_right_is_told_so_by_the_worker(
         assert "Traceback" not in worker.text()
 
 
+def test_a_worker_that_says_ready_has_been_announced(redis: Redis, redis_server: RedisServer, tmp_path: Path) -> None:
+    with Worker(redis_server.url, (tmp_path / "store").as_uri(), name="early@test").start(ready=False) as worker:
+        worker.wait_for_log("ready; consuming")
+        assert [one.worker for one in fleet(redis).workers if one.children] == ["early@test"]
+
+
 def test_two_workers_of_one_name_are_two_and_are_told(
     redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from celery.result import AsyncResult
 from redis import Redis
 
 from koebin.producers.client import Client
+from koebin.tasks.redis_keys import priority_list
 from koebin.tasks.settings import Settings
 from tests.integration.worker.hostile_messages import envelope, text_request
 from tests.servers.redis import RedisServer
@@ -509,6 +510,88 @@ def test_bad_rows_among_the_unacknowledged_are_set_aside(sender: Sender, redis: 
     wait_until(lambda: sender.parked() >= before + 6, what=lambda: str(sender.client.unreadable_messages()))
     sender.is_spoken()
     assert redis.type("koebin:workers") == b"set"
+
+
+def test_a_text_of_many_hours_of_pauses_is_refused(sender: Sender) -> None:
+    """2,400 pauses of a minute would be 26 GiB in memory."""
+    before = _peak(sender.child)
+    request = text_request("あ。" * 2400, sender.store, options={"pause": 60})
+    with pytest.raises(Exception, match="would last"):
+        sender.lay(envelope("koebin.synthesize", request)).get(timeout=PATIENCE)
+    assert _peak(sender.child) - before < 100 << 20
+    sender.is_spoken()
+
+
+@pytest.mark.parametrize("task", ["koebin.render", "koebin.synthesize_chunk", "koebin.assemble"])
+def test_an_eta_of_any_task_is_held(sender: Sender, redis: Redis, task: str) -> None:
+    redis.delete("koebin:held")
+    for _ in range(10):
+        sender.lay(envelope(task, {}, headers={"eta": eta(3600)}))
+    sender.is_spoken()
+    wait_until(lambda: redis.zcard("koebin:held") == 10, what="not all are held")
+    redis.delete("koebin:held")
+
+
+def test_a_tiny_time_limit_of_a_rendering_ends_no_process(sender: Sender) -> None:
+    request = text_request("別の長い文を読みます。" * 40, sender.store)
+    message = envelope("koebin.render", request, headers={"timelimit": [0.001, 0.001]})
+    assert sender.lay(message).get(timeout=PATIENCE)
+    sender.is_spoken()
+
+
+@pytest.mark.parametrize("place", ["headers", "properties"])
+@pytest.mark.parametrize("depth", [101, 900, 20_000])
+def test_what_is_nested_beside_the_body_is_parked(sender: Sender, place: str, depth: int) -> None:
+    before = sender.parked()
+    whole = json.dumps(sender.text(**{place: {"deep": 0}}))
+    sender.lay(whole.replace('"deep": 0', f'"deep": {"[" * depth}{"]" * depth}'))
+    wait_until(lambda: sender.parked() == before + 1, what="it was not parked")
+    sender.is_spoken()
+
+
+@pytest.mark.parametrize("compression", [["bzip2"], {"a": 1}, "GZIP", 7, True])
+def test_whatever_is_said_of_compression_is_refused_unread(sender: Sender, compression: object) -> None:
+    with pytest.raises(Exception, match="compressed"):
+        sender.lay(envelope("koebin.synthesize", None, body=bomb(), headers={"compression": compression})).get(
+            timeout=PATIENCE
+        )
+    sender.is_spoken()
+
+
+@pytest.mark.parametrize("step", [3, 6, 9])
+@pytest.mark.parametrize("entry", [b"", b"[" * 5000, b'{"a":' + b"7" * 6000 + b"}"], ids=["empty", "deep", "digits"])
+def test_an_entry_of_another_priority_is_parked_as_well(sender: Sender, redis: Redis, step: int, entry: bytes) -> None:
+    before = sender.parked()
+    redis.lpush(priority_list(QUEUE, step), entry)
+    wait_until(lambda: sender.parked() == before + 1, what="it was not parked")
+    sender.is_spoken()
+
+
+@pytest.mark.parametrize("step", [3, 9])
+def test_a_key_of_another_kind_in_place_of_a_list_ends_nothing(sender: Sender, redis: Redis, step: int) -> None:
+    """Another application writes under a name of ours; when it is gone, all goes on."""
+    name = priority_list(QUEUE, step)
+    wait_until(lambda: not redis.exists(name))
+    redis.set(name, "a stranger's")
+    try:
+        result = sender.lay(sender.text())
+        sender.client.app.control.ping(destination=[sender.worker.name], timeout=1.0)
+    finally:
+        redis.delete(name)
+    assert result.get(timeout=PATIENCE)["uri"]
+    sender.is_spoken()
+
+
+@pytest.mark.parametrize("name", ["koebin:delayed", "koebin:held", "koebin:jobs", "koebin:webhooks", "koebin:sweep"])
+def test_a_key_of_another_kind_in_place_of_a_set_ends_nothing(sender: Sender, redis: Redis, name: str) -> None:
+    redis.delete(name)
+    redis.set(name, "a stranger's")
+    try:
+        for _ in range(2):
+            sender.is_spoken()
+    finally:
+        redis.delete(name)
+    sender.is_spoken()
 
 
 @pytest.mark.slow
