@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -59,13 +60,25 @@ def everything_succeeds(client: Client, store: str) -> None:
 
 @contextmanager
 def both(
-    server: RedisServer, settings: Mapping[str, Any], wrong: Mapping[str, Any], variables: dict[str, str] | None = None
+    server: RedisServer,
+    settings: Mapping[str, Any],
+    wrong: Mapping[str, Any],
+    variables: dict[str, str] | None = None,
+    mounts: tuple[str, ...] = (),
 ) -> Iterator[tuple[Client, Worker]]:
-    """A client, and the wrong one of two workers, which is there first."""
+    """A client, and the wrong one of two workers, which is there first.
+
+    Args:
+        mounts: a shell's commands by which the wrong one sees another ``$0`` than all others.
+    """
     chosen = {**FAST, **settings}
     bad = Supervised(
         server.url, str(settings["store"]), settings={**chosen, **wrong}, variables=variables or {}, name="wrong@test"
     )
+    if mounts:
+        folder = str(settings["store"]).removeprefix("file://")
+        within = ["unshare", "--mount", "sh", "-c", " && ".join((*mounts, 'exec "$@"')), folder]
+        bad._command = [*within, *bad._command]
     good = Worker(server.url, str(settings["store"]), settings=chosen, name="good@test")
     with bad.start(ready=False), good, Client(settings=Settings(**chosen, broker_url=server.url)) as client:
         yield client, bad
@@ -112,6 +125,63 @@ def test_one_that_loses_what_it_needs_while_it_works_gives_its_work_back(
         bad.wait_ready()
         child = psutil.Process(bad.child())
         resource.prlimit(child.pid, resource.RLIMIT_NOFILE, (child.num_fds(), child.num_fds()))
+        everything_succeeds(client, store)
+
+
+@pytest.mark.slow
+def test_one_whose_clock_is_behind_takes_nothing(redis_server: RedisServer, s3_server: S3Server) -> None:
+    """Its health is not asked for here: the command's clock is not set wrong, and finds the report old."""
+    settings = s3_server.settings()
+    with both(redis_server, settings, {}, {"CHAOS_CLOCK_SECONDS": "-1200"}) as (client, bad):
+        wait_until(lambda: "clock" in problem_of(redis_server, bad.name), what=lambda: bad.text())
+        everything_succeeds(client, settings["store"])
+
+
+READ_ONLY = ('mount --bind "$0" "$0"', 'mount -o remount,ro,bind "$0"')
+ANOTHER = ('mount -t tmpfs -o size=64m another "$0"',)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_one_that_sees_the_store_read_only_takes_nothing(redis_server: RedisServer, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    store = (tmp_path / "store").as_uri()
+    with both(redis_server, {"store": store}, {}, mounts=READ_ONLY) as (client, bad):
+        wait_until(lambda: "read-only" in problem_of(redis_server, bad.name), what=lambda: bad.text())
+        everything_succeeds(client, store)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_jobs_succeed_beside_one_whose_store_is_another_file_system(redis_server: RedisServer, tmp_path: Path) -> None:
+    """The network's file system was not mounted there: the folder is empty, and takes whatever is written."""
+    (tmp_path / "store").mkdir()
+    store = (tmp_path / "store").as_uri()
+    with both(redis_server, {"store": store}, {}, mounts=ANOTHER) as (client, bad):
+        bad.wait_ready()
+        jobs = [client.submit(f"{number}つ目の仕事です。二つ目の文です。") for number in range(JOBS)]
+        outcomes = [client.wait(job, PATIENCE) for job in jobs]
+        assert [outcome.state for outcome in outcomes] == [State.SUCCEEDED] * JOBS, outcomes
+
+
+@pytest.mark.slow
+def test_one_whose_voices_cannot_be_cached_leaves_all_to_the_good_one(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    store = (tmp_path / "store").as_uri()
+    with both(redis_server, {"store": store}, {"cache": str(tmp_path / "file" / "cache")}) as (client, _bad):
+        everything_succeeds(client, store)
+
+
+@pytest.mark.slow
+def test_one_without_memory_gives_its_work_back(redis_server: RedisServer, tmp_path: Path) -> None:
+    store = (tmp_path / "store").as_uri()
+    with both(redis_server, {"store": store}, {}) as (client, bad):
+        bad.wait_ready()
+        child = psutil.Process(bad.child())
+        room = child.memory_info().vms + (1 << 20)
+        resource.prlimit(child.pid, resource.RLIMIT_AS, (room, room))
         everything_succeeds(client, store)
 
 
