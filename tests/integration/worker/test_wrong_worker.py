@@ -165,6 +165,18 @@ def test_jobs_succeed_beside_one_whose_store_is_another_file_system(redis_server
 
 
 @pytest.mark.slow
+def test_jobs_succeed_beside_one_with_another_message_key(redis_server: RedisServer, tmp_path: Path) -> None:
+    """It refuses what it cannot know to be ours; the chunk is missed, and sent again until the good one has it."""
+    store = (tmp_path / "store").as_uri()
+    good, wrong = ({"message_keys": f"k:{secret * 4}"} for secret in ("0123456789abcdef", "fedcba9876543210"))
+    with both(redis_server, {"store": store, **good}, wrong) as (client, bad):
+        bad.wait_ready()
+        jobs = [client.submit(f"{number}つ目の仕事です。二つ目の文です。") for number in range(JOBS)]
+        outcomes = [client.wait(job, PATIENCE) for job in jobs]
+        assert [outcome.state for outcome in outcomes] == [State.SUCCEEDED] * JOBS, outcomes
+
+
+@pytest.mark.slow
 def test_one_whose_voices_cannot_be_cached_leaves_all_to_the_good_one(
     redis_server: RedisServer, tmp_path: Path
 ) -> None:
